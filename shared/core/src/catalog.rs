@@ -1,0 +1,64 @@
+use std::collections::BTreeSet;
+use std::marker::PhantomData;
+
+use crate::event::{Call, EventError};
+use crate::{Control, Guard, Meta, Resource};
+
+/// A guard as the docs, the template test and `portcullis triage` see it: data, without its types.
+pub trait Listing: Send + Sync {
+    /// CloudFormation's name of the type it guards.
+    fn kind(&self) -> &'static str;
+    /// The CloudTrail event source of its calls.
+    fn source(&self) -> &'static str;
+    /// Its controls.
+    fn controls(&self) -> Vec<&'static Meta>;
+    /// The IAM actions that observing takes.
+    fn reads(&self) -> BTreeSet<&'static str>;
+    /// The resources that a call names; `None` where the call is none of its own.
+    fn resources(&self, call: &Call) -> Option<Result<Vec<Resource>, EventError>>;
+
+    /// The calls that lead to it: those that can break a control.
+    fn calls(&self) -> BTreeSet<&'static str> {
+        self.controls().iter().flat_map(|meta| meta.calls.iter().copied()).collect()
+    }
+
+    /// The IAM actions that its remedies take.
+    fn writes(&self) -> BTreeSet<&'static str> {
+        self.controls().iter().flat_map(|meta| meta.writes.iter().copied()).collect()
+    }
+
+    /// The controls that a call can break.
+    fn controls_for(&self, call: &str) -> Vec<&'static str> {
+        self.controls().iter().filter(|meta| meta.calls.contains(&call)).map(|meta| meta.id).collect()
+    }
+}
+
+struct Listed<G>(PhantomData<G>);
+
+/// The listing of a guard.
+pub fn listing<G: Guard>() -> Box<dyn Listing> {
+    Box::new(Listed::<G>(PhantomData))
+}
+
+impl<G: Guard> Listing for Listed<G> {
+    fn kind(&self) -> &'static str {
+        G::KIND
+    }
+
+    fn source(&self) -> &'static str {
+        G::SOURCE
+    }
+
+    fn controls(&self) -> Vec<&'static Meta> {
+        G::controls().iter().map(|Control { meta, .. }| meta).collect()
+    }
+
+    fn reads(&self) -> BTreeSet<&'static str> {
+        let asked = G::controls().iter().flat_map(|control| control.facts.iter().copied());
+        asked.chain(G::always().iter().copied()).flat_map(|fact| G::reads(fact).iter().copied()).collect()
+    }
+
+    fn resources(&self, call: &Call) -> Option<Result<Vec<Resource>, EventError>> {
+        (call.source == G::SOURCE && self.calls().contains(call.name.as_str())).then(|| G::resources(call))
+    }
+}

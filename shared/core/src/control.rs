@@ -1,0 +1,154 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::settings::{Level, Settings, Switch};
+use crate::{Guard, Resource};
+
+/// How bad it is. The order is that of alerts: the highest of a message decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Severity {
+    /// Good practice.
+    Low,
+    /// A weakness that needs another one to be used.
+    Medium,
+    /// Data is one mistake away.
+    High,
+    /// Data is open now.
+    Critical,
+}
+
+impl Severity {
+    /// One step worse, as for an event whose author hid its parameters.
+    #[must_use]
+    pub fn raised(self) -> Self {
+        match self {
+            Self::Low => Self::Medium,
+            Self::Medium => Self::High,
+            Self::High | Self::Critical => Self::Critical,
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Low => "LOW",
+            Self::Medium => "MEDIUM",
+            Self::High => "HIGH",
+            Self::Critical => "CRITICAL",
+        })
+    }
+}
+
+/// What a control's remedy may disturb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Impact {
+    /// Nobody who uses the resource as intended notices.
+    Nothing,
+    /// Somebody may lose access.
+    Access,
+    /// Something may stop working.
+    Availability,
+}
+
+/// What is known of a control without running it: the docs, the template test and `portcullis triage` read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Meta {
+    /// Its id, which is also its file's name, its key in the settings and its heading in the docs.
+    pub id: &'static str,
+    /// What it requires, in a line.
+    pub title: &'static str,
+    /// How bad a violation is when nothing lessens it.
+    pub severity: Severity,
+    /// What its remedy may disturb.
+    pub impact: Impact,
+    /// What it does in enforce mode unless settings say otherwise.
+    pub default: Switch,
+    /// The requirements it serves: Security Hub controls, CIS benchmark sections, Config rules.
+    pub standards: &'static [&'static str],
+    /// The API calls that can break it, by CloudTrail's names.
+    pub calls: &'static [&'static str],
+    /// The IAM actions of its remedies. Those of its reads follow from its facts.
+    pub writes: &'static [&'static str],
+}
+
+/// One requirement on a type of resource.
+pub struct Control<G: Guard> {
+    /// What is known without running it.
+    pub meta: Meta,
+    /// The facts that its judgement needs.
+    pub facts: &'static [G::Fact],
+    /// Whether a state satisfies it, and if not, what would.
+    pub judge: fn(&G::State, &Scope<'_>) -> Judgement<G::Remedy>,
+}
+
+/// What a judgement may lean on besides the state.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// The resource that is judged.
+    pub resource: &'a Resource,
+    /// The settings in force.
+    pub settings: &'a Settings,
+    /// The level of the data's classification, by the resource's tags.
+    pub level: &'a Level,
+    /// The name of that level.
+    pub level_name: &'a str,
+    /// The function's own role, which a quarantine has to spare.
+    pub own_role: &'a str,
+}
+
+/// What judging a control came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Judgement<R> {
+    /// It holds.
+    Compliant,
+    /// It does not.
+    Violated(Finding<R>),
+}
+
+/// A control that a state fails, with the evidence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding<R> {
+    /// How bad it is here: the control's severity, lessened by what already stands in the way.
+    pub severity: Severity,
+    /// What is wrong, as a clause that follows the resource's name: `is public by its policy: …`.
+    pub summary: String,
+    /// What the remedies do, in the imperative: `turn on all four flags of its public access block`.
+    pub change: String,
+    /// The changes, in order; empty where AWS or prudence allows none.
+    pub remedies: Vec<R>,
+    /// Why this one must not be changed without a person, whatever the mode: undecided, or it would break logs.
+    pub only_notify: Option<String>,
+    /// Whether the remedies close the resource off rather than put it right.
+    pub quarantine: bool,
+}
+
+impl<R> Finding<R> {
+    /// A finding with its remedies.
+    pub fn new(severity: Severity, summary: impl Into<String>, change: impl Into<String>, remedies: Vec<R>) -> Self {
+        Self {
+            severity,
+            summary: summary.into(),
+            change: change.into(),
+            remedies,
+            only_notify: None,
+            quarantine: false,
+        }
+    }
+
+    /// The same, but told and left as it is.
+    #[must_use]
+    pub fn only_notify(mut self, why: impl Into<String>) -> Self {
+        self.only_notify = Some(why.into());
+        self
+    }
+}
+
+impl<R> From<Finding<R>> for Judgement<R> {
+    fn from(finding: Finding<R>) -> Self {
+        Self::Violated(finding)
+    }
+}

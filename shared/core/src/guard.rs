@@ -1,0 +1,68 @@
+use std::fmt::Debug;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::event::{Call, EventError};
+use crate::{Control, Resource, Tags};
+
+/// The code for one type of resource: which events name it, what a state of it is, which controls it has.
+pub trait Guard: Sized + Send + Sync + 'static {
+    /// CloudFormation's name of the type.
+    const KIND: &'static str;
+    /// The CloudTrail event source of its calls, as in `s3.amazonaws.com`.
+    const SOURCE: &'static str;
+    /// One thing that can be read of the resource; the unit in which observation is asked for.
+    type Fact: Copy + Ord + Debug + Send + Sync + 'static;
+    /// What one observation found.
+    type State: State<Remedy = Self::Remedy>;
+    /// The changes that can be made.
+    type Remedy: Remedy;
+
+    /// All controls, in the order in which their remedies build on each other.
+    fn controls() -> &'static [Control<Self>];
+
+    /// The IAM actions that reading a fact takes.
+    fn reads(fact: Self::Fact) -> &'static [&'static str];
+
+    /// The facts that the guard reads whatever the controls, such as tags for classification.
+    fn always() -> &'static [Self::Fact] {
+        &[]
+    }
+
+    /// The facts that a remedy changes, so that a restore can look at them.
+    fn touches(remedy: &Self::Remedy) -> Self::Fact;
+
+    /// The resources that a call names.
+    fn resources(call: &Call) -> Result<Vec<Resource>, EventError>;
+}
+
+/// What one observation of a resource found, as plain data.
+pub trait State: Clone + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The changes that can be made to it.
+    type Remedy;
+
+    /// What it would be after a change.
+    #[must_use]
+    fn after(&self, remedy: &Self::Remedy) -> Self;
+
+    /// The change that would bring this state back once `remedy` was made; `None` where AWS has no way back.
+    fn inverse(&self, remedy: &Self::Remedy) -> Option<Self::Remedy>;
+
+    /// Its tags, where they were read.
+    fn tags(&self) -> Option<&Tags>;
+}
+
+/// A change, as data.
+pub trait Remedy: Clone + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// What it replaces as a whole, as in `policy`: of two remedies with one target, only the later is made.
+    fn target(&self) -> &'static str;
+
+    /// Remedies of different lanes may be made at the same time; those of one lane are made in order.
+    fn lane(&self) -> u8 {
+        0
+    }
+
+    /// The IAM actions that making it takes.
+    fn writes(&self) -> &'static [&'static str];
+}
