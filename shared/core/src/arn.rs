@@ -32,15 +32,29 @@ impl FromStr for Arn {
         let mut next = || parts.next().unwrap_or_default().to_owned();
         let (prefix, partition, service, region, account, resource) = (next(), next(), next(), next(), next(), next());
         if prefix != "arn" || partition.is_empty() || service.is_empty() || resource.is_empty() {
-            return Err(ArnError { found: text.chars().take(120).collect() });
+            return Err(ArnError {
+                found: text.chars().take(120).collect(),
+            });
         }
-        Ok(Self { partition, service, region, account, resource })
+        Ok(Self {
+            partition,
+            service,
+            region,
+            account,
+            resource,
+        })
     }
 }
 
 impl fmt::Display for Arn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { partition, service, region, account, resource } = self;
+        let Self {
+            partition,
+            service,
+            region,
+            account,
+            resource,
+        } = self;
         write!(f, "arn:{partition}:{service}:{region}:{account}:{resource}")
     }
 }
@@ -56,7 +70,10 @@ pub fn partition_of(region: &str) -> &'static str {
         ("us-isof-", "aws-iso-f"),
         ("eusc-", "aws-eusc"),
     ];
-    BY_PREFIX.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, partition)| partition)
+    BY_PREFIX
+        .iter()
+        .find(|(prefix, _)| region.starts_with(prefix))
+        .map_or("aws", |(_, partition)| partition)
 }
 
 #[cfg(test)]
@@ -65,7 +82,10 @@ mod tests {
 
     #[test]
     fn an_arn_survives_the_round_trip() {
-        for text in ["arn:aws:s3:::a-bucket", "arn:aws-cn:kms:cn-north-1:111122223333:key/1:2"] {
+        for text in [
+            "arn:aws:s3:::a-bucket",
+            "arn:aws-cn:kms:cn-north-1:111122223333:key/1:2",
+        ] {
             assert_eq!(text.parse::<Arn>().unwrap().to_string(), text);
         }
         assert!("arn:aws:s3".parse::<Arn>().is_err());

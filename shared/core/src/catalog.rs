@@ -19,17 +19,27 @@ pub trait Listing: Send + Sync {
 
     /// The calls that lead to it: those that can break a control.
     fn calls(&self) -> BTreeSet<&'static str> {
-        self.controls().iter().flat_map(|meta| meta.calls.iter().copied()).collect()
+        self.controls()
+            .iter()
+            .flat_map(|meta| meta.calls.iter().copied())
+            .collect()
     }
 
     /// The IAM actions that its remedies take.
     fn writes(&self) -> BTreeSet<&'static str> {
-        self.controls().iter().flat_map(|meta| meta.writes.iter().copied()).collect()
+        self.controls()
+            .iter()
+            .flat_map(|meta| meta.writes.iter().copied())
+            .collect()
     }
 
     /// The controls that a call can break.
     fn controls_for(&self, call: &str) -> Vec<&'static str> {
-        self.controls().iter().filter(|meta| meta.calls.contains(&call)).map(|meta| meta.id).collect()
+        self.controls()
+            .iter()
+            .filter(|meta| meta.calls.contains(&call))
+            .map(|meta| meta.id)
+            .collect()
     }
 }
 
@@ -55,7 +65,10 @@ impl<G: Guard> Listing for Listed<G> {
 
     fn reads(&self) -> BTreeSet<&'static str> {
         let asked = G::controls().iter().flat_map(|control| control.facts.iter().copied());
-        asked.chain(G::always().iter().copied()).flat_map(|fact| G::reads(fact).iter().copied()).collect()
+        asked
+            .chain(G::always().iter().copied())
+            .flat_map(|fact| G::reads(fact).iter().copied())
+            .collect()
     }
 
     fn resources(&self, call: &Call) -> Option<Result<Vec<Resource>, EventError>> {

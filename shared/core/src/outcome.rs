@@ -93,11 +93,19 @@ pub struct Report {
 impl Report {
     /// The highest severity in it.
     pub fn severity(&self) -> Severity {
-        self.told.iter().map(|told| told.severity).max().unwrap_or(Severity::Low)
+        self.told
+            .iter()
+            .map(|told| told.severity)
+            .max()
+            .unwrap_or(Severity::Low)
     }
 
     /// The gravest outcome in it.
     pub fn outcome(&self) -> Outcome {
-        self.told.iter().map(|told| told.outcome).max().unwrap_or(Outcome::Compliant)
+        self.told
+            .iter()
+            .map(|told| told.outcome)
+            .max()
+            .unwrap_or(Outcome::Compliant)
     }
 }

@@ -1,0 +1,304 @@
+//! The message that wakes somebody: what was wrong, who did it, what was changed, how to undo it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{Outcome, Report, partition_of};
+
+/// SNS takes subjects of at most 100 ASCII characters. Source: SNS API Reference, `Publish`.
+const LONGEST_SUBJECT: usize = 100;
+
+/// A message ready for SNS.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Alert {
+    /// At most 100 ASCII characters, no control characters.
+    pub subject: String,
+    /// For people.
+    pub text: String,
+    /// The same for machines; `docs/alert.schema.json` describes it.
+    pub document: Value,
+    /// For subscription filter policies: name and value.
+    pub attributes: Vec<(&'static str, AttributeValue)>,
+}
+
+/// The value of a message attribute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum AttributeValue {
+    /// SNS's `String`.
+    Text(String),
+    /// SNS's `String.Array`.
+    Texts(Vec<String>),
+}
+
+/// Writes the alert of a report; `function` is the name to invoke for a restore.
+pub fn compose(report: &Report, function: &str) -> Alert {
+    let (severity, outcome) = (report.severity(), report.outcome());
+    let resource = &report.resource;
+    let text = AttributeValue::Text;
+    Alert {
+        subject: subject(report),
+        text: body(report, function),
+        document: document(report),
+        attributes: vec![
+            ("severity", text(severity.to_string())),
+            ("outcome", text(outcome.to_string())),
+            (
+                "controls",
+                AttributeValue::Texts(report.told.iter().map(|told| told.control.clone()).collect()),
+            ),
+            ("account", text(resource.account.clone())),
+            ("region", text(resource.region.clone())),
+            ("resource_type", text(resource.kind.clone())),
+        ],
+    }
+}
+
+/// The subject: severity, outcome, resource and the gravest clause, cut to what SNS takes.
+fn subject(report: &Report) -> String {
+    // The worst of it leads, with what came of that: a minor control left alone must not hide that a major one was fixed.
+    let Some(told) = report.told.iter().max_by_key(|told| (told.severity, told.outcome)) else {
+        return format!("[portcullis] {}", report.outcome());
+    };
+    let clause = told.summary.split(':').next().unwrap_or_default();
+    let fixed = matches!(told.outcome, Outcome::Remediated | Outcome::Quarantined);
+    let clause = if fixed { past(clause) } else { clause.to_owned() };
+    let count = match report.told.len() {
+        0 | 1 => String::new(),
+        more => format!(" ({more} controls)"),
+    };
+    let head = format!(
+        "[portcullis] {} {}: {} {} ",
+        told.severity,
+        told.outcome,
+        report.resource.noun(),
+        shorten(&clean(&report.resource.id), 30)
+    );
+    let room = LONGEST_SUBJECT.saturating_sub(head.len() + count.len());
+    let subject = format!("{head}{}{count}", shorten(&clean(&clause), room));
+    subject
+        .chars()
+        .map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' })
+        .take(LONGEST_SUBJECT)
+        .collect()
+}
+
+/// `is public` was true until the remedy: `was public`.
+fn past(clause: &str) -> String {
+    const VERBS: [(&str, &str); 5] = [
+        ("is ", "was "),
+        ("has ", "had "),
+        ("lets ", "let "),
+        ("does not ", "did not "),
+        ("accepts ", "accepted "),
+    ];
+    VERBS
+        .iter()
+        .find_map(|(now, then)| clause.strip_prefix(now).map(|rest| format!("{then}{rest}")))
+        .unwrap_or_else(|| clause.to_owned())
+}
+
+fn shorten(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(room.saturating_sub(3)).collect();
+    format!("{}...", kept.trim_end())
+}
+
+/// Text from outside, without what could forge a line, a header or a terminal's colours.
+pub fn clean(text: &str) -> String {
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    shorten(
+        &text
+            .chars()
+            .map(|c| if hidden(c) { '?' } else { c })
+            .collect::<String>(),
+        400,
+    )
+}
+
+fn body(report: &Report, function: &str) -> String {
+    let mut text = String::new();
+    // Writing to a String can't fail.
+    let _ = write_body(&mut text, report, function);
+    text
+}
+
+fn write_body(text: &mut String, report: &Report, function: &str) -> std::fmt::Result {
+    let resource = &report.resource;
+    writeln!(
+        text,
+        "{} {}: {} {}",
+        report.severity(),
+        report.outcome(),
+        resource.noun(),
+        clean(&resource.id)
+    )?;
+    writeln!(
+        text,
+        "{}\naccount {}, region {}\n",
+        clean(&resource.arn),
+        resource.account,
+        resource.region
+    )?;
+    if report.parameters_omitted {
+        writeln!(
+            text,
+            "CloudTrail left out the call's parameters for their size. This is a known way to hide a change:"
+        )?;
+        writeln!(text, "treat the call as suspicious. The severity was raised.\n")?;
+    }
+    writeln!(text, "WHAT")?;
+    for told in &report.told {
+        writeln!(text, "  {} [{}, {}]", told.control, told.severity, told.outcome)?;
+        writeln!(text, "    The {} {}.", resource.noun(), clean(&told.summary))?;
+        let change = match told.outcome {
+            Outcome::Remediated | Outcome::Quarantined | Outcome::Restored => "Done, and read again to prove it",
+            Outcome::Failed => "Tried",
+            _ => "Would",
+        };
+        if !told.change.is_empty() {
+            writeln!(text, "    {change}: {}.", clean(&told.change))?;
+        }
+        if !told.why.is_empty() {
+            writeln!(text, "    Because: {}.", clean(&told.why))?;
+        }
+    }
+    writeln!(text, "\nWHO\n  {}", clean(&report.actor.describe()))?;
+    writeln!(
+        text,
+        "  by {} at {}, event {}",
+        clean(&report.event),
+        clean(&report.event_time),
+        clean(&report.event_id)
+    )?;
+    if let Some(link) = event_link(report) {
+        writeln!(text, "  {link}")?;
+    }
+    if let Some(manager) = &report.managed_by {
+        writeln!(text, "\nMANAGED BY\n  {}", clean(manager))?;
+        writeln!(
+            text,
+            "  Change it there as well, or its next run puts back what was wrong."
+        )?;
+    }
+    write_changes(text, report)?;
+    write_next_steps(text, report, function)?;
+    writeln!(text, "\nledger record {}", report.ledger_id)
+}
+
+fn write_changes(text: &mut String, report: &Report) -> std::fmt::Result {
+    let changed = report.before.as_object().filter(|facts| !facts.is_empty());
+    if let Some(before) = changed {
+        writeln!(text, "\nBEFORE AND AFTER")?;
+        for (fact, was) in before {
+            writeln!(
+                text,
+                "  {fact}\n    before: {}\n    after:  {}",
+                shown(was),
+                shown(&report.after[fact])
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn write_next_steps(text: &mut String, report: &Report, function: &str) -> std::fmt::Result {
+    let resource = &report.resource;
+    let outcomes: BTreeSet<_> = report.told.iter().map(|told| told.outcome).collect();
+    if outcomes.contains(&Outcome::Remediated) || outcomes.contains(&Outcome::Quarantined) {
+        writeln!(
+            text,
+            "\nUNDO\n  {}",
+            invoke(function, &json!({"restore": report.ledger_id}))
+        )?;
+    }
+    if outcomes.contains(&Outcome::Failed) {
+        writeln!(
+            text,
+            "\nNEXT\n  The event is retried; if it still fails, it is kept in the dead-letter queue."
+        )?;
+        writeln!(
+            text,
+            "  Until then the {} is as described above: look at it now.",
+            resource.noun()
+        )?;
+    }
+    let exemptable = report
+        .told
+        .iter()
+        .filter(|told| !matches!(told.outcome, Outcome::Exempt | Outcome::Restored));
+    let controls: Vec<_> = exemptable.map(|told| told.control.as_str()).collect();
+    if !controls.is_empty() {
+        writeln!(text, "\nEXEMPT (in portcullis.yaml, under exemptions)")?;
+        for control in controls {
+            let arn = clean(&resource.arn);
+            writeln!(
+                text,
+                "  - {{control: {control}, resource: '{arn}', reason: …, owner: …, until: …}}"
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// The command that sends a payload to the function.
+fn invoke(function: &str, payload: &Value) -> String {
+    format!(
+        "aws lambda invoke --function-name {} --cli-binary-format raw-in-base64-out --payload '{payload}' /dev/stdout",
+        clean(function)
+    )
+}
+
+/// The event in CloudTrail's console. Source: CloudTrail User Guide, "Viewing recent management events with the console".
+fn event_link(report: &Report) -> Option<String> {
+    let id = &report.event_id;
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return None;
+    }
+    let region = &report.resource.region;
+    let host = match partition_of(region) {
+        "aws" => "console.aws.amazon.com",
+        "aws-us-gov" => "console.amazonaws-us-gov.com",
+        "aws-cn" => "console.amazonaws.cn",
+        _ => return None,
+    };
+    Some(format!(
+        "https://{region}.{host}/cloudtrailv2/home?region={region}#/events/{id}"
+    ))
+}
+
+fn shown(fact: &Value) -> String {
+    match fact {
+        Value::Null => "none".into(),
+        Value::String(text) => clean(text),
+        other => clean(&other.to_string()),
+    }
+}
+
+fn document(report: &Report) -> Value {
+    let Report { resource, actor, .. } = report;
+    json!({
+        "version": 1,
+        "severity": report.severity(),
+        "outcome": report.outcome(),
+        "resource": {"type": resource.kind, "arn": resource.arn, "id": resource.id, "account": resource.account, "region": resource.region},
+        "event": {"name": report.event, "id": report.event_id, "time": report.event_time, "parameters_omitted": report.parameters_omitted},
+        "actor": actor,
+        "controls": report.told,
+        "before": report.before,
+        "after": report.after,
+        "managed_by": report.managed_by,
+        "ledger_id": report.ledger_id,
+    })
+}
+
+#[cfg(test)]
+mod tests;

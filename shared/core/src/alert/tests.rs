@@ -1,0 +1,97 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::{Actor, Resource, Severity, Told};
+
+fn report() -> Report {
+    Report {
+        ledger_id: "019ab000-0000-7000-8000-000000000001".into(),
+        resource: Resource {
+            kind: "AWS::S3::Bucket".into(),
+            arn: "arn:aws:s3:::invoices".into(),
+            account: "111122223333".into(),
+            region: "eu-west-1".into(),
+            id: "invoices".into(),
+        },
+        event: "PutBucketAcl".into(),
+        event_id: "8c2f0a4e-0000-4000-8000-000000000001".into(),
+        event_time: "2026-11-23T10:00:00Z".into(),
+        parameters_omitted: false,
+        actor: Actor {
+            kind: "AssumedRole".into(),
+            arn: "arn:aws:sts::111122223333:assumed-role/Dev/ana".into(),
+            human: "ana".into(),
+            address: "198.51.100.7".into(),
+            ..Actor::default()
+        },
+        told: vec![
+            Told {
+                control: "s3-bucket-public-acl".into(),
+                severity: Severity::Critical,
+                outcome: Outcome::Remediated,
+                summary: "is public by its ACL: everybody may READ".into(),
+                change: "remove the grant of READ to AllUsers".into(),
+                why: String::new(),
+            },
+            Told {
+                control: "s3-bucket-versioning".into(),
+                severity: Severity::Low,
+                outcome: Outcome::WouldRemediate,
+                summary: "does not keep versions".into(),
+                change: "enable versioning".into(),
+                why: "this control is set to notify".into(),
+            },
+        ],
+        before: json!({"acl": [{"grantee": "AllUsers", "permission": "READ"}]}),
+        after: json!({"acl": []}),
+        managed_by: Some("CloudFormation stack invoices".into()),
+    }
+}
+
+#[test]
+fn a_remediation_in_words_and_for_machines() {
+    let alert = compose(&report(), "portcullis-s3");
+    insta::assert_snapshot!("remediated_subject", alert.subject);
+    insta::assert_snapshot!("remediated_text", alert.text);
+    insta::assert_json_snapshot!("remediated_document", alert.document);
+    insta::assert_json_snapshot!("remediated_attributes", alert.attributes);
+}
+
+#[test]
+fn a_failure_says_that_the_resource_is_still_open() {
+    let mut failed = report();
+    failed.told.truncate(1);
+    failed.told[0].outcome = Outcome::Failed;
+    failed.told[0].why = "PutBucketAcl was denied (AccessDenied)".into();
+    failed.parameters_omitted = true;
+    failed.managed_by = None;
+    failed.before = json!({});
+    let alert = compose(&failed, "portcullis-s3");
+    insta::assert_snapshot!("failed_subject", alert.subject);
+    insta::assert_snapshot!("failed_text", alert.text);
+}
+
+#[test]
+fn text_from_outside_forges_nothing() {
+    let mut hostile = report();
+    hostile.resource.id = "a\r\nSubject: all is well\u{1b}[2J".into();
+    hostile.actor.arn = "x\nUNDO\n  rm -rf".into();
+    hostile.actor.human = "\u{202e}evil".repeat(1_000);
+    hostile.told[0].summary = "is \u{1b}[31mred".into();
+    let alert = compose(&hostile, "portcullis-s3");
+    assert!(!alert.subject.contains('\n') && !alert.text.contains('\u{1b}') && !alert.text.contains('\u{202e}'));
+    assert_eq!(alert.text.matches("\nUNDO\n").count(), 1);
+}
+
+proptest! {
+    #[test]
+    fn every_subject_is_one_that_sns_takes(id in ".{0,300}", summary in ".{0,300}") {
+        let mut any = report();
+        any.resource.id = id;
+        any.told[0].summary = summary;
+        let subject = compose(&any, "f").subject;
+        prop_assert!(subject.len() <= 100 && subject.bytes().all(|byte| (32..127).contains(&byte)));
+        prop_assert!(subject.starts_with("[portcullis] CRITICAL remediated: bucket"));
+    }
+}

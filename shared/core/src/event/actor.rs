@@ -1,0 +1,85 @@
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::EventError;
+use super::fields::{object_in, optional_text};
+
+/// Who made a call. Source: CloudTrail User Guide, "CloudTrail userIdentity element". Every field may be missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// `Root`, `IAMUser`, `AssumedRole`, `AWSService` …
+    pub kind: String,
+    /// The ARN of the caller, for a role that of its session.
+    pub arn: String,
+    /// The caller's account, who need not be the owner's.
+    pub account: String,
+    /// The role behind a session.
+    pub role: String,
+    /// The human behind it, where the session names one (`sourceIdentity`).
+    pub human: String,
+    /// The service that called on somebody's behalf.
+    pub service: String,
+    /// Where the call came from: an address or a service's name.
+    pub address: String,
+    /// What made the call.
+    pub agent: String,
+}
+
+impl Actor {
+    pub(super) fn parse(record: &Value) -> Result<Self, EventError> {
+        let at = |error| match error {
+            EventError::Unexpected { field, expected, found } => EventError::Unexpected {
+                field: format!("userIdentity.{field}"),
+                expected,
+                found,
+            },
+            other => other,
+        };
+        let none = Value::Null;
+        let identity = object_in(record, "userIdentity")?.unwrap_or(&none);
+        let session = object_in(identity, "sessionContext").map_err(at)?.unwrap_or(&none);
+        let issuer = object_in(session, "sessionIssuer").map_err(at)?.unwrap_or(&none);
+        let from = |of: &Value, name| optional_text(of, name).map(Option::unwrap_or_default);
+        let of_identity = |name| from(identity, name).map_err(at);
+        let principal = of_identity("principalId")?;
+        let arn = of_identity("arn")?;
+        Ok(Self {
+            kind: of_identity("type")?,
+            arn: if arn.is_empty() { principal } else { arn },
+            account: of_identity("accountId")?,
+            role: from(issuer, "arn").map_err(at)?,
+            human: from(session, "sourceIdentity").map_err(at)?,
+            service: of_identity("invokedBy")?,
+            address: from(record, "sourceIPAddress")?,
+            agent: from(record, "userAgent")?,
+        })
+    }
+
+    /// The infrastructure-as-code tool behind the call, which will put its own state back at its next run.
+    pub fn tool(&self) -> Option<&'static str> {
+        const TERRAFORM: [&str; 3] = ["Terraform/", "terraform-provider-aws/", "HashiCorp"];
+        let is = |name: &str| self.service == name || self.agent == name || self.address == name;
+        if is("cloudformation.amazonaws.com") {
+            return Some("CloudFormation");
+        }
+        TERRAFORM
+            .iter()
+            .any(|mark| self.agent.contains(mark))
+            .then_some("Terraform")
+    }
+
+    /// The caller in words for an alert.
+    pub fn describe(&self) -> String {
+        let who = [&self.arn, &self.service, &self.kind]
+            .into_iter()
+            .find(|name| !name.is_empty());
+        let mut text = who.map_or_else(|| "unknown (the event does not say)".to_owned(), Clone::clone);
+        if !self.human.is_empty() {
+            text = format!("{} as {text}", self.human);
+        }
+        if !self.address.is_empty() {
+            text = format!("{text}, from {}", self.address);
+        }
+        text
+    }
+}

@@ -1,0 +1,263 @@
+//! What arrives: one entry for every shape, and a refusal by name for anything else.
+//!
+//! An event says where to look, never what to do, so little is taken from it: which call, which resource, who. The
+//! shapes follow CloudTrail's record reference (CloudTrail User Guide, "CloudTrail record contents") and the EventBridge
+//! envelope (EventBridge User Guide, "AWS service events delivered via CloudTrail").
+
+mod actor;
+mod fields;
+
+pub use actor::Actor;
+pub use fields::{field, string, strings};
+
+use serde_json::Value;
+
+use fields::{object_in, optional_text, text};
+
+/// The most that Lambda takes for an asynchronous invocation, in bytes. Source: Lambda Developer Guide, "Lambda quotas".
+pub const LARGEST_EVENT: usize = 1024 * 1024;
+
+const API_CALL: &str = "AWS API Call via CloudTrail";
+const SERVICE_EVENT: &str = "AWS Service Event via CloudTrail";
+
+/// What an invocation asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A call that CloudTrail recorded.
+    Call(Box<Call>),
+    /// Put back what a record of the ledger says was there before.
+    Restore(Restore),
+}
+
+/// A call recorded by CloudTrail.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// The record's own id.
+    pub id: String,
+    /// The service's event source, as in `s3.amazonaws.com`.
+    pub source: String,
+    /// CloudTrail's name of the call.
+    pub name: String,
+    /// When it was made, as the record says it (ISO 8601).
+    pub time: String,
+    /// The account whose resource it is about.
+    pub account: String,
+    /// The region in which it was made.
+    pub region: String,
+    /// Who made it.
+    pub actor: Actor,
+    /// The call's parameters; null where it has none.
+    pub parameters: Value,
+    /// What the service answered; null where that is not recorded.
+    pub response: Value,
+    /// The resources that the record names by ARN.
+    pub resources: Vec<String>,
+    /// The error code of a call that failed, and so changed nothing.
+    pub error: Option<String>,
+    /// Whether CloudTrail left out the parameters for their size.
+    pub omitted: bool,
+}
+
+/// A request to undo a remediation.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restore {
+    /// The id of the ledger's record.
+    pub restore: String,
+    /// Whether to overwrite what somebody changed since.
+    #[serde(default)]
+    pub force: bool,
+    /// Who asks, for the record and the alert.
+    #[serde(default)]
+    pub by: Option<String>,
+}
+
+/// Why an event was refused: what was expected, what was found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    /// Not JSON at all, or nested beyond reason.
+    #[error("expected an event in JSON, found what is none: {0}")]
+    NotJson(String),
+    /// Larger than anything Lambda hands over.
+    #[error("expected an event of at most {LARGEST_EVENT} bytes, found {0}")]
+    TooLarge(usize),
+    /// A field that must be there is not.
+    #[error("expected the field {0}, found none")]
+    Missing(String),
+    /// A field has the wrong type or form.
+    #[error("expected {expected} in the field {field}, found {found}")]
+    Unexpected {
+        /// The field's path.
+        field: String,
+        /// What it should be.
+        expected: &'static str,
+        /// What it is, cut short.
+        found: String,
+    },
+    /// Nothing that this tool knows.
+    #[error(
+        "expected a CloudTrail event from EventBridge, a CloudTrail record or a restore, found an object with the keys {0}"
+    )]
+    Unknown(String),
+}
+
+impl EventError {
+    pub(crate) fn unexpected(field: impl Into<String>, expected: &'static str, found: &Value) -> Self {
+        let shown = match found {
+            Value::Object(_) => "an object".to_owned(),
+            Value::Array(_) => "a list".to_owned(),
+            other => other.to_string().chars().filter(|c| !c.is_control()).take(80).collect(),
+        };
+        Self::Unexpected {
+            field: field.into(),
+            expected,
+            found: shown,
+        }
+    }
+
+    /// A parameter that does not have the form its service gives it.
+    pub fn parameter(name: &str, expected: &'static str, found: &Value) -> Self {
+        Self::unexpected(format!("requestParameters.{name}"), expected, found)
+    }
+}
+
+impl Event {
+    /// Reads an event from its bytes.
+    pub fn from_slice(bytes: &[u8]) -> Result<Self, EventError> {
+        if bytes.len() > LARGEST_EVENT {
+            return Err(EventError::TooLarge(bytes.len()));
+        }
+        let value = serde_json::from_slice(bytes).map_err(|error| EventError::NotJson(error.to_string()))?;
+        Self::parse(&value)
+    }
+
+    /// Reads an event: an EventBridge envelope, a bare CloudTrail record, or a restore.
+    pub fn parse(event: &Value) -> Result<Self, EventError> {
+        let Some(object) = event.as_object() else {
+            return Err(EventError::unexpected("(the event itself)", "an object", event));
+        };
+        if object.contains_key("restore") {
+            return serde_json::from_value(event.clone())
+                .map(Self::Restore)
+                .map_err(|error| EventError::Unexpected {
+                    field: "restore".into(),
+                    expected: "{\"restore\": \"<ledger id>\", \"force\": true|false, \"by\": \"<who>\"}",
+                    found: error.to_string(),
+                });
+        }
+        if object.contains_key("detail-type") {
+            let kind = text(event, "detail-type")?;
+            if kind != API_CALL && kind != SERVICE_EVENT {
+                let expected = "\"AWS API Call via CloudTrail\" or \"AWS Service Event via CloudTrail\"";
+                return Err(EventError::unexpected("detail-type", expected, &kind.into()));
+            }
+            let detail = object_in(event, "detail")?.ok_or_else(|| EventError::Missing("detail".into()))?;
+            return Call::parse(
+                detail,
+                "detail.",
+                optional_text(event, "account")?,
+                optional_text(event, "region")?,
+            )
+            .map(|call| Self::Call(Box::new(call)));
+        }
+        if object.contains_key("eventName") || object.contains_key("eventSource") {
+            return Call::parse(event, "", None, None).map(|call| Self::Call(Box::new(call)));
+        }
+        let keys: Vec<_> = object
+            .keys()
+            .take(8)
+            .map(|key| key.chars().take(40).collect::<String>())
+            .collect();
+        Err(EventError::Unknown(format!("{keys:?}")))
+    }
+}
+
+impl Call {
+    fn parse(
+        record: &Value,
+        at: &str,
+        envelope_account: Option<String>,
+        envelope_region: Option<String>,
+    ) -> Result<Self, EventError> {
+        let named = |error| match error {
+            EventError::Missing(field) => EventError::Missing(format!("{at}{field}")),
+            EventError::Unexpected { field, expected, found } => EventError::Unexpected {
+                field: format!("{at}{field}"),
+                expected,
+                found,
+            },
+            other => other,
+        };
+        Self::parse_record(record, envelope_account, envelope_region).map_err(named)
+    }
+
+    fn parse_record(
+        record: &Value,
+        envelope_account: Option<String>,
+        envelope_region: Option<String>,
+    ) -> Result<Self, EventError> {
+        // The owner's account is the recipient's: userIdentity.accountId is the caller's, who may be a stranger.
+        let account = optional_text(record, "recipientAccountId")?
+            .or(envelope_account)
+            .ok_or_else(|| EventError::Missing("recipientAccountId".into()))?;
+        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(EventError::unexpected(
+                "recipientAccountId",
+                "an account id of twelve digits",
+                &account.into(),
+            ));
+        }
+        let region = optional_text(record, "awsRegion")?
+            .or(envelope_region)
+            .ok_or_else(|| EventError::Missing("awsRegion".into()))?;
+        if region.is_empty()
+            || !region
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        {
+            return Err(EventError::unexpected("awsRegion", "a region's name", &region.into()));
+        }
+        let parameters = object_in(record, "requestParameters")?.cloned().unwrap_or(Value::Null);
+        let omitted = parameters.get("omitted") == Some(&Value::Bool(true));
+        Ok(Self {
+            id: optional_text(record, "eventID")?.unwrap_or_default(),
+            source: text(record, "eventSource")?,
+            name: text(record, "eventName")?,
+            time: optional_text(record, "eventTime")?.unwrap_or_default(),
+            account,
+            region,
+            actor: Actor::parse(record)?,
+            omitted,
+            parameters: if omitted { Value::Null } else { parameters },
+            response: object_in(record, "responseElements")?.cloned().unwrap_or(Value::Null),
+            resources: resource_arns(record)?,
+            error: optional_text(record, "errorCode")?.filter(|code| !code.is_empty()),
+        })
+    }
+
+    /// A parameter's text, whatever the case of its name; a list of one counts as its element.
+    pub fn parameter(&self, name: &str) -> Result<Option<String>, EventError> {
+        match field(&self.parameters, name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => match string(value) {
+                Some(text) => Ok(Some(text)),
+                None => Err(EventError::parameter(name, "a text", value)),
+            },
+        }
+    }
+}
+
+fn resource_arns(record: &Value) -> Result<Vec<String>, EventError> {
+    match record.get("resources") {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        // `ARN` in most services' records, `arn` in ECR's.
+        Some(Value::Array(list)) => Ok(list
+            .iter()
+            .filter_map(|one| field(one, "ARN").and_then(string))
+            .collect()),
+        Some(other) => Err(EventError::unexpected("resources", "a list", other)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

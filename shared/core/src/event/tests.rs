@@ -1,0 +1,255 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn record() -> Value {
+    json!({
+        "eventVersion": "1.11",
+        "userIdentity": {
+            "type": "AssumedRole",
+            "arn": "arn:aws:sts::111122223333:assumed-role/Dev/ana",
+            "accountId": "111122223333",
+            "sessionContext": {"sessionIssuer": {"arn": "arn:aws:iam::111122223333:role/Dev"}, "sourceIdentity": "ana"}
+        },
+        "eventTime": "2026-11-23T10:00:00Z",
+        "eventSource": "s3.amazonaws.com",
+        "eventName": "PutBucketAcl",
+        "awsRegion": "eu-west-1",
+        "sourceIPAddress": "198.51.100.7",
+        "userAgent": "[aws-cli/2.17]",
+        "requestParameters": {"bucketName": "a-bucket", "x-amz-acl": ["public-read"], "acl": [""]},
+        "responseElements": null,
+        "eventID": "e-1",
+        "eventType": "AwsApiCall",
+        "recipientAccountId": "111122223333"
+    })
+}
+
+fn envelope(detail: &Value) -> Value {
+    json!({
+        "version": "0", "id": "x", "detail-type": "AWS API Call via CloudTrail", "source": "aws.s3",
+        "account": "111122223333", "time": "2026-11-23T10:00:05Z", "region": "eu-west-1", "resources": [], "detail": detail
+    })
+}
+
+fn call(event: &Value) -> Call {
+    match Event::parse(event).unwrap() {
+        Event::Call(call) => *call,
+        Event::Restore(_) => panic!("expected a call"),
+    }
+}
+
+#[test]
+fn a_record_reads_the_same_with_and_without_its_envelope() {
+    let bare = call(&record());
+    assert_eq!(bare, call(&envelope(&record())));
+    assert_eq!(bare.parameter("BUCKETNAME").unwrap().as_deref(), Some("a-bucket"));
+    assert_eq!(bare.parameter("x-amz-acl").unwrap().as_deref(), Some("public-read"));
+    assert_eq!(bare.actor.role, "arn:aws:iam::111122223333:role/Dev");
+    assert_eq!(
+        bare.actor.describe(),
+        "ana as arn:aws:sts::111122223333:assumed-role/Dev/ana, from 198.51.100.7"
+    );
+}
+
+#[test]
+fn an_old_record_takes_the_account_of_its_envelope_and_is_refused_without() {
+    let mut old = record();
+    old.as_object_mut().unwrap().remove("recipientAccountId");
+    assert_eq!(call(&envelope(&old)).account, "111122223333");
+    assert_eq!(
+        Event::parse(&old),
+        Err(EventError::Missing("recipientAccountId".into()))
+    );
+}
+
+#[test]
+fn a_service_event_has_no_parameters_and_an_identity_without_type() {
+    let mut event = envelope(&record());
+    event["detail-type"] = json!("AWS Service Event via CloudTrail");
+    event["detail"]["requestParameters"] = Value::Null;
+    event["detail"]["userIdentity"] = json!({"accountId": "111122223333", "invokedBy": "AWS Internal"});
+    event["detail"]["resources"] =
+        json!([{"ARN": "arn:aws:kms:eu-west-1:111122223333:key/k", "type": "AWS::KMS::Key"}]);
+    let service = call(&event);
+    assert_eq!(service.parameters, Value::Null);
+    assert_eq!(service.resources, ["arn:aws:kms:eu-west-1:111122223333:key/k"]);
+    assert_eq!(service.actor.describe(), "AWS Internal, from 198.51.100.7");
+}
+
+#[test]
+fn omitted_parameters_leave_the_resources() {
+    let mut hidden = record();
+    hidden["requestParameters"] =
+        json!({"omitted": true, "originalSize": 105_000, "reason": "requestParameters too large"});
+    hidden["resources"] = json!([{"arn": "arn:aws:s3:::a-bucket"}]);
+    let hidden = call(&hidden);
+    assert!(hidden.omitted);
+    assert_eq!(hidden.parameters, Value::Null);
+    assert_eq!(hidden.resources, ["arn:aws:s3:::a-bucket"]);
+}
+
+#[test]
+fn a_failed_call_says_so_with_null_parameters() {
+    let mut failed = record();
+    failed["errorCode"] = json!("AccessDenied");
+    failed["requestParameters"] = Value::Null;
+    assert_eq!(call(&failed).error.as_deref(), Some("AccessDenied"));
+}
+
+#[test]
+fn odd_identities_are_read() {
+    for identity in [
+        json!(null),
+        json!({}),
+        json!({"type": "AWSAccount", "principalId": "AROA:x", "accountId": "444455556666"}),
+        json!({"type": "AssumedRole", "sessionContext": {"sessionIssuer": {}}}),
+        json!({"type": "AWSService", "invokedBy": "cloudformation.amazonaws.com"}),
+    ] {
+        let mut event = record();
+        event["userIdentity"] = identity;
+        assert!(!call(&event).actor.describe().is_empty());
+    }
+}
+
+#[test]
+fn infrastructure_as_code_is_recognised() {
+    let agents = [
+        ("cloudformation.amazonaws.com", Some("CloudFormation")),
+        (
+            "APN/1.0 HashiCorp/1.0 Terraform/1.9 terraform-provider-aws/6.1",
+            Some("Terraform"),
+        ),
+        ("[aws-cli/2.17]", None),
+    ];
+    for (agent, tool) in agents {
+        let mut event = record();
+        event["userAgent"] = json!(agent);
+        assert_eq!(call(&event).actor.tool(), tool, "{agent}");
+    }
+}
+
+#[test]
+fn what_is_no_event_is_refused_by_name() {
+    let cases = [
+        (json!([]), "(the event itself)"),
+        (json!("x"), "(the event itself)"),
+        (json!({}), "the keys []"),
+        (json!({"Records": []}), "Records"),
+        (
+            json!({"detail-type": "EC2 Instance State-change Notification", "detail": {}}),
+            "detail-type",
+        ),
+        (json!({"detail-type": 7, "detail": {}}), "detail-type"),
+        (json!({"detail-type": "AWS API Call via CloudTrail"}), "detail"),
+        (
+            json!({"detail-type": "AWS API Call via CloudTrail", "detail": []}),
+            "detail",
+        ),
+        (json!({"restore": 5}), "restore"),
+        (json!({"restore": "id", "forse": true}), "forse"),
+    ];
+    for (event, named) in cases {
+        let error = Event::parse(&event).unwrap_err().to_string();
+        assert!(error.contains(named), "{event}: {error}");
+    }
+}
+
+#[test]
+fn a_wrong_type_is_refused_by_the_name_of_its_field() {
+    let fields = [
+        "eventSource",
+        "eventName",
+        "eventID",
+        "eventTime",
+        "awsRegion",
+        "recipientAccountId",
+        "userIdentity",
+        "sourceIPAddress",
+        "userAgent",
+        "requestParameters",
+        "responseElements",
+        "resources",
+        "errorCode",
+    ];
+    for field in fields {
+        let mut event = envelope(&record());
+        event["detail"][field] = json!(3.5);
+        let error = Event::parse(&event).unwrap_err();
+        assert!(
+            matches!(&error, EventError::Unexpected { field: named, .. } if named == &format!("detail.{field}")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn accounts_and_regions_have_their_form() {
+    for (field, value) in [
+        ("recipientAccountId", "12"),
+        ("recipientAccountId", "12345678901x"),
+        ("awsRegion", "eu/../west"),
+    ] {
+        let mut event = record();
+        event[field] = json!(value);
+        assert!(Event::parse(&event).unwrap_err().to_string().contains(field));
+    }
+}
+
+#[test]
+fn bytes_that_are_no_event_are_refused() {
+    assert!(matches!(Event::from_slice(b"{not json"), Err(EventError::NotJson(_))));
+    assert!(matches!(
+        Event::from_slice("[".repeat(5_000).as_bytes()),
+        Err(EventError::NotJson(_))
+    ));
+    assert_eq!(
+        Event::from_slice(&vec![b' '; LARGEST_EVENT + 1]),
+        Err(EventError::TooLarge(LARGEST_EVENT + 1))
+    );
+}
+
+#[test]
+fn values_of_many_shapes_are_read_as_texts() {
+    assert_eq!(strings(&json!({"items": ["a", 2]})), ["a", "2"]);
+    assert_eq!(strings(&json!({})), [""; 0]);
+    assert_eq!(strings(&json!("one")), ["one"]);
+    assert_eq!(string(&json!(["a", "b"])), None);
+}
+
+mod fuzz {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".{0,20}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec(("[a-zA-Z]{1,12}", inner), 0..4)
+                    .prop_map(|list| Value::Object(list.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            let _ = Event::from_slice(&bytes);
+        }
+
+        #[test]
+        fn a_mutated_event_never_panics(at in 0_usize..20, value in any_json()) {
+            let mut event = envelope(&record());
+            let keys: Vec<_> = event["detail"].as_object().unwrap().keys().cloned().collect();
+            event["detail"][&keys[at % keys.len()]] = value;
+            let _ = Event::parse(&event);
+        }
+    }
+}
