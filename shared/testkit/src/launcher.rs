@@ -1,0 +1,94 @@
+//! Starts a local AWS where nobody has started one.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+
+use crate::Endpoint;
+
+/// How long the launcher may take to be ready.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A local AWS that lives as long as this process: it ends when its standard input does, and the system closes that
+/// even if the test is killed.
+struct Launched {
+    endpoint: Endpoint,
+    _process: Child,
+}
+
+/// The local AWS of this process, started by whoever asks first.
+static SHARED: OnceCell<Launched> = OnceCell::const_new();
+
+/// The endpoint that `PORTCULLIS_LOCAL_AWS` names, or that of a local AWS started for this process.
+pub async fn endpoint() -> Result<Endpoint, String> {
+    if let Ok(url) = std::env::var("PORTCULLIS_LOCAL_AWS") {
+        return url
+            .parse()
+            .map_err(|refused| format!("PORTCULLIS_LOCAL_AWS: {refused}"));
+    }
+    let launched = SHARED
+        .get_or_try_init(|| async {
+            tokio::task::spawn_blocking(launch)
+                .await
+                .map_err(|e| format!("starting the local AWS: {e}"))?
+        })
+        .await?;
+    Ok(launched.endpoint)
+}
+
+fn launch() -> Result<Launched, String> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let python = workspace.join(".tools/venv/bin/python");
+    let script = workspace.join("tools/moto_launch.py");
+    for needed in [&python, &script] {
+        if !needed.exists() {
+            return Err(format!(
+                "no local AWS: {} is missing. `make test` installs and starts it; or name a running one in \
+                 PORTCULLIS_LOCAL_AWS=http://127.0.0.1:PORT",
+                needed.display()
+            ));
+        }
+    }
+    let mut process = Command::new(&python)
+        .arg(&script)
+        .args(["0", "--with-stdin"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("{}: {e}", python.display()))?;
+
+    let (send, lines) = mpsc::channel();
+    let stdout = BufReader::new(process.stdout.take().expect("piped"));
+    let stderr = BufReader::new(process.stderr.take().expect("piped"));
+    // Both pipes are read to their end, so that the launcher never blocks on a full one.
+    forward(stdout, send.clone());
+    forward(stderr, send);
+
+    let mut said = Vec::new();
+    while let Ok(line) = lines.recv_timeout(PATIENCE) {
+        if let Some(Ok(port)) = line.strip_prefix("ready ").map(|port| port.trim().parse()) {
+            return Ok(Launched {
+                endpoint: Endpoint::local(port),
+                _process: process,
+            });
+        }
+        said.push(line);
+    }
+    let _ = process.kill();
+    let _ = process.wait();
+    Err(format!("the local AWS did not start; it said:\n{}", said.join("\n")))
+}
+
+/// Passes lines on while somebody listens, and goes on reading when nobody does.
+fn forward(from: BufReader<impl Read + Send + 'static>, to: mpsc::Sender<String>) {
+    std::thread::spawn(move || {
+        for line in from.lines().map_while(Result::ok) {
+            let _ = to.send(line);
+        }
+    });
+}
