@@ -47,7 +47,7 @@ fn launch() -> Result<Launched, String> {
     for needed in [&python, &script] {
         if !needed.exists() {
             return Err(format!(
-                "no local AWS: {} is missing. `make test` installs and starts it; or name a running one in \
+                "no local AWS: {} is missing. `tools/install test` installs it; or name a running one in \
                  PORTCULLIS_LOCAL_AWS=http://127.0.0.1:PORT",
                 needed.display()
             ));
