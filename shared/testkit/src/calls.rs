@@ -14,8 +14,12 @@ pub struct Call {
     pub action: String,
     /// The HTTP method.
     pub method: String,
-    /// The path of the request.
+    /// The path of the request, with its query.
     pub path: String,
+    /// What the call is about, where the launcher can tell: the bucket, table, topic or parameter.
+    pub resource: Option<String>,
+    /// The region that the request was signed for.
+    pub region: String,
     /// The HTTP status of the answer; none if there was no answer.
     pub status: Option<u16>,
     /// When the request arrived, in milliseconds of the launcher's clock.
@@ -37,6 +41,8 @@ impl Default for Call {
             action: String::new(),
             method: String::new(),
             path: String::new(),
+            resource: None,
+            region: String::new(),
             status: None,
             started_ms: 0.0,
             ended_ms: 0.0,

@@ -15,9 +15,11 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A local AWS that lives as long as this process: it ends when its standard input does, and the system closes that
 /// even if the test is killed.
+#[derive(Debug)]
 struct Launched {
     endpoint: Endpoint,
-    _process: Child,
+    #[expect(dead_code, reason = "held for its standard input")]
+    process: Child,
 }
 
 /// The local AWS of this process, started by whoever asks first.
@@ -32,19 +34,20 @@ pub async fn endpoint() -> Result<Endpoint, String> {
     }
     let launched = SHARED
         .get_or_try_init(|| async {
-            tokio::task::spawn_blocking(launch)
-                .await
-                .map_err(|e| format!("starting the local AWS: {e}"))?
+            let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+            let (python, script) = (
+                workspace.join(".tools/venv/bin/python"),
+                workspace.join("tools/moto_launch.py"),
+            );
+            let starting = tokio::task::spawn_blocking(move || launch(&python, &script));
+            starting.await.map_err(|e| format!("starting the local AWS: {e}"))?
         })
         .await?;
     Ok(launched.endpoint)
 }
 
-fn launch() -> Result<Launched, String> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let python = workspace.join(".tools/venv/bin/python");
-    let script = workspace.join("tools/moto_launch.py");
-    for needed in [&python, &script] {
+fn launch(python: &Path, script: &Path) -> Result<Launched, String> {
+    for needed in [python, script] {
         if !needed.exists() {
             return Err(format!(
                 "no local AWS: {} is missing. `tools/install test` installs it; or name a running one in \
@@ -53,8 +56,8 @@ fn launch() -> Result<Launched, String> {
             ));
         }
     }
-    let mut process = Command::new(&python)
-        .arg(&script)
+    let mut process = Command::new(python)
+        .arg(script)
         .args(["0", "--with-stdin"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -74,7 +77,7 @@ fn launch() -> Result<Launched, String> {
         if let Some(Ok(port)) = line.strip_prefix("ready ").map(|port| port.trim().parse()) {
             return Ok(Launched {
                 endpoint: Endpoint::local(port),
-                _process: process,
+                process,
             });
         }
         said.push(line);
@@ -91,4 +94,43 @@ fn forward(from: BufReader<impl Read + Send + 'static>, to: mpsc::Sender<String>
             let _ = to.send(line);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Launches this shell script in place of the launcher.
+    fn launch_script(text: &str) -> Result<Launched, String> {
+        let script = std::env::temp_dir().join(format!("portcullis-{}.sh", crate::random::uuid()));
+        std::fs::write(&script, text).unwrap();
+        let launched = launch(Path::new("/bin/sh"), &script);
+        std::fs::remove_file(&script).unwrap();
+        launched
+    }
+
+    #[test]
+    fn the_port_is_read_from_among_other_lines_and_the_end_of_input_is_the_end() {
+        let end = std::env::temp_dir().join(format!("portcullis-{}", crate::random::uuid()));
+        let script = format!("echo warning >&2; echo ready 4567; read line; touch {}", end.display());
+        let launched = launch_script(&script).unwrap();
+        assert_eq!(launched.endpoint, Endpoint::local(4567));
+        assert!(!end.exists());
+        drop(launched);
+        while !end.exists() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::fs::remove_file(&end).unwrap();
+    }
+
+    #[test]
+    fn a_failed_start_tells_what_was_said() {
+        let why = launch_script("echo no such module >&2; exit 1").unwrap_err();
+        assert!(why.contains("did not start") && why.contains("no such module"), "{why}");
+        let why = launch(Path::new("/nonexistent/python"), Path::new("/")).unwrap_err();
+        assert!(
+            why.contains("/nonexistent/python is missing") && why.contains("PORTCULLIS_LOCAL_AWS"),
+            "{why}"
+        );
+    }
 }
