@@ -1,0 +1,87 @@
+"""EC2: the blocks of public snapshots and images, the default key of EBS, and its default encryption."""
+
+from moto.core.responses import ActionResult, EmptyResult
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models.elastic_block_store import EBSBackend
+from moto.ec2.responses import EC2Response
+
+_state = {}
+
+
+def reset():
+    _state.clear()
+
+
+def state(response):
+    return _state.setdefault((response.current_account, response.region), {"snapshot": "unblocked", "image": "unblocked"})
+
+
+class OperationNotPermitted(EC2ClientError):
+    def __init__(self, message):
+        super().__init__("OperationNotPermitted", message)
+
+
+def block(name, member):
+    """Get, enable and disable for one kind of block public access."""
+
+    def get(self):
+        return ActionResult({member: state(self)[name], "ManagedBy": "account"})
+
+    def enable(self):
+        state(self)[name] = self._get_param(member)
+        return ActionResult({member: state(self)[name]})
+
+    def disable(self):
+        state(self)[name] = "unblocked"
+        return ActionResult({member: "unblocked"})
+
+    return get, enable, disable
+
+
+(
+    EC2Response.get_snapshot_block_public_access_state,
+    EC2Response.enable_snapshot_block_public_access,
+    EC2Response.disable_snapshot_block_public_access,
+) = block("snapshot", "State")
+(
+    EC2Response.get_image_block_public_access_state,
+    EC2Response.enable_image_block_public_access,
+    EC2Response.disable_image_block_public_access,
+) = block("image", "ImageBlockPublicAccessState")
+EC2Response.get_ebs_default_kms_key_id = lambda self: ActionResult({"KmsKeyId": "alias/aws/ebs"})
+
+_modify_snapshot_attribute = EC2Response.modify_snapshot_attribute
+
+
+def modify_snapshot_attribute(self):
+    """The CreateVolumePermission form, which moto takes and ignores; and the block, which it does not know."""
+    permission = self._get_param("CreateVolumePermission", {}) or {}
+    add, remove = permission.get("Add") or [], permission.get("Remove") or []
+    if self._get_param("OperationType") == "add":
+        add = add + [{"Group": group} for group in self._get_param("GroupNames", [])]
+    if state(self)["snapshot"] != "unblocked" and any(one.get("Group") == "all" for one in add):
+        raise OperationNotPermitted("Public sharing of snapshots is blocked in this Region")
+    if not permission:
+        return _modify_snapshot_attribute(self)
+    snapshot = self._get_param("SnapshotId")
+    for change, entries in (
+        (self.ec2_backend.add_create_volume_permission, add),
+        (self.ec2_backend.remove_create_volume_permission, remove),
+    ):
+        if entries:
+            users = [one["UserId"] for one in entries if "UserId" in one]
+            change(snapshot, user_ids=users, groups=[one["Group"] for one in entries if "Group" in one])
+    return EmptyResult()
+
+
+EC2Response.modify_snapshot_attribute = modify_snapshot_attribute
+
+_create_volume = EBSBackend.create_volume
+
+
+def create_volume(self, size, zone_name, snapshot_id=None, encrypted=False, *args, **kwargs):
+    encrypted = encrypted or getattr(self, "ebs_encryption_by_default", False)
+    return _create_volume(self, size, zone_name, snapshot_id, encrypted, *args, **kwargs)
+
+
+EBSBackend.create_volume = create_volume
