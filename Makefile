@@ -1,0 +1,67 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint replay build validate deploy docs advisories clean
+
+# For build and deploy.
+STACK ?= portcullis
+MODE ?= notify
+ARCH ?= arm64
+EMAIL ?=
+SETTINGS ?=
+# The functions' environment: cargo-lambda, zig and SAM from .tools.
+LAMBDA := PATH="$(CURDIR)/.tools/lambda/bin:$$PATH" SAM_CLI_TELEMETRY=0
+SAM := $(LAMBDA) .tools/lambda/bin/python -m samcli
+PROFILE := $(if $(CI),--profile ci)
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## A short tour: insecure buckets become safe, on a local AWS; needs Rust and Python, no AWS account
+	@tools/install moto
+	@cargo build -q -p portcullis-s3 --bins
+	@tools/with-local-aws cargo run -q -p portcullis-tests --bin demo
+
+test: ## All tests, on a local AWS
+	tools/install test
+	cargo build --workspace --bins
+	cargo test --workspace --doc --quiet
+	if cargo nextest --version >/dev/null 2>&1; then \
+	  tools/with-local-aws cargo nextest run --workspace $(PROFILE); \
+	else \
+	  tools/with-local-aws cargo test --workspace --lib --bins --tests; \
+	fi
+
+lint: ## Format, clippy, licences and bans, the template under cfn-lint and checkov
+	tools/install test lint deny
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	.tools/bin/cargo-deny --all-features --log-level error check --hide-inclusion-graph bans licenses sources
+	tools/translate >.tools/template.json
+	.tools/venv/bin/python -m cfnlint template.yaml .tools/template.json
+	.tools/lint/bin/python -m checkov.main --file template.yaml --framework cloudformation --compact --quiet --skip-download
+	for script in .ci/run tools/install tools/translate; do bash -n "$$script"; done
+
+advisories: ## RustSec advisories against Cargo.lock; fetches their database, so it needs the network
+	tools/install deny
+	.tools/bin/cargo-deny --all-features check advisories
+
+replay: ## Replay one event into the function under cargo-lambda: make replay EVENT=events/s3/CreateBucket.json
+	@tools/install moto lambda
+	@$(LAMBDA) tools/with-local-aws .tools/venv/bin/python tools/replay.py "$(EVENT)"
+
+build: ## Build the functions for Lambda, as they are deployed: make build ARCH=x86_64
+	tools/install lambda
+	AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} $(SAM) build --parameter-overrides Architecture=$(ARCH)
+
+validate: ## Let SAM validate the template
+	tools/install lambda
+	AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} $(SAM) validate --lint
+
+deploy: build ## Build and deploy: make deploy MODE=enforce EMAIL=ops@example.com (also STACK, ARCH, SETTINGS; account and region from your AWS profile)
+	$(SAM) deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
+	  --tags app=portcullis --parameter-overrides Mode=$(MODE) Architecture=$(ARCH) \
+	  $(if $(EMAIL),AlertEmail=$(EMAIL)) $(if $(SETTINGS),SettingsParameter=$(SETTINGS))
+
+clean: ## Remove the tools and what SAM built (cargo clean is yours to say)
+	rm -rf .tools .aws-sam
