@@ -11,7 +11,7 @@ EMAIL ?=
 SETTINGS ?=
 # The functions' environment: cargo-lambda, zig and SAM from .tools.
 LAMBDA := PATH="$(CURDIR)/.tools/lambda/bin:$$PATH" SAM_CLI_TELEMETRY=0
-SAM := $(LAMBDA) .tools/lambda/bin/python -m samcli
+SAM := $(LAMBDA) .tools/lambda/bin/sam
 PROFILE := $(if $(CI),--profile ci)
 
 help: ## This list
@@ -38,8 +38,8 @@ lint: ## Format, clippy, licences and bans, the template under cfn-lint and chec
 	cargo clippy --workspace --all-targets -- -D warnings
 	.tools/bin/cargo-deny --all-features --log-level error check --hide-inclusion-graph bans licenses sources
 	tools/translate >.tools/template.json
-	.tools/venv/bin/python -m cfnlint template.yaml .tools/template.json
-	.tools/lint/bin/python -m checkov.main --file template.yaml --framework cloudformation --compact --quiet --skip-download
+	.tools/venv/bin/cfn-lint template.yaml .tools/template.json
+	.tools/lint/bin/checkov --file template.yaml --framework cloudformation --compact --quiet --skip-download
 	for script in .ci/run tools/install tools/translate; do bash -n "$$script"; done
 
 advisories: ## RustSec advisories against Cargo.lock; fetches their database, so it needs the network

@@ -10,6 +10,7 @@ What is added to ministack:
 * PutEvents takes sources `aws.*`, which AWS and ministack keep for services: so a sample CloudTrail event goes through the
   template's own rule.
 * S3's account-level public access block, with its IAM actions, counted when a bucket is judged.
+* Requests count as sent over TLS, so that policies may ask for it.
 * S3 refuses a call that expects another owner of the bucket.
 
 The additions lean on ministack's internals: its version is pinned in tools/requirements.
@@ -75,6 +76,14 @@ def add_account_level_block():
     s3._public_access_blocked = blocked
 
 
+def count_loopback_as_tls():
+    """Policies that ask for TLS, as ours do, would refuse everything: the endpoint here speaks plain HTTP."""
+    import ministack.core.iam_evaluator as evaluator
+
+    pin_request_origin = evaluator.pin_request_origin
+    evaluator.pin_request_origin = lambda source_ip, secure_transport: pin_request_origin(source_ip, True)
+
+
 def refuse_other_owners():
     import ministack.services.s3 as s3
 
@@ -127,8 +136,8 @@ def main():
     port = options.port or free_port()
     scratch = tempfile.mkdtemp(prefix="portcullis-ministack-")
 
-    # Nothing that the caller has set up for real accounts may reach what runs here.
-    for name in [n for n in os.environ if n.startswith(("AWS_", "MINISTACK_"))]:
+    # The functions inherit this environment. As on Lambda, they find nothing in it that the caller has set up.
+    for name in [n for n in os.environ if n not in ("HOME", "LANG", "PATH")]:
         del os.environ[name]
     os.environ.update(
         GATEWAY_PORT=str(port),
@@ -144,6 +153,7 @@ def main():
     out, sys.stdout = sys.stdout, sys.stderr  # its log is not our answer
     sys.argv = sys.argv[:1]  # nor are our options its own
 
+    count_loopback_as_tls()
     accept_aws_events()
     add_account_level_block()
     refuse_other_owners()

@@ -1,0 +1,222 @@
+"""Deploys template.yaml into a local AWS with IAM enforced, and sends a CloudTrail event through its own rule.
+
+    BOOTSTRAP=target/release/portcullis-s3 .tools/venv/bin/python tests/deployed/run.py [--event events/s3/CreateBucket.json]
+
+What is checked: the real binary, under its own role and nobody else's keys, closes an insecure bucket, writes the ledger and
+tells the topic. Prints one line of JSON and ends with 0 if all of that holds, else 1; its log is on standard error.
+
+The template is deployed as it is, but for what ADAPTATIONS lists.
+"""
+
+import argparse
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+import zipfile
+from pathlib import Path
+
+import boto3
+from botocore.exceptions import ClientError
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STACK = "portcullis"
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+PATIENCE = 30  # seconds for anything that takes its time
+
+
+def adapt(template, endpoint, code):
+    """The template's text for the local AWS, and what was changed in it."""
+    adaptations = []
+
+    def replace(pattern, by, why):
+        nonlocal template
+        template, count = re.subn(pattern, by, template)
+        if not count:
+            raise SystemExit(f"tests/deployed: nothing in template.yaml to adapt for: {why}")
+        adaptations.append(why)
+
+    replace(r"CodeUri: functions/s3\b", f"CodeUri: {code}", "the code is a zip in a bucket, as after `sam package`")
+    replace(
+        r"SSL_CERT_FILE: \S+",
+        f"AWS_ENDPOINT_URL: {endpoint}",
+        "the function calls the local AWS; it needs no certificates, and Amazon Linux's are not here",
+    )
+    return template, adaptations
+
+
+def zipped(bootstrap):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        entry = zipfile.ZipInfo("bootstrap")
+        entry.external_attr = 0o755 << 16  # Lambda executes it
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        archive.writestr(entry, Path(bootstrap).read_bytes())
+    return buffer.getvalue()
+
+
+class Deployed:
+    """A local AWS with the stack in it."""
+
+    def __init__(self):
+        self.launcher = subprocess.Popen(
+            [sys.executable, ROOT / "tools/ministack_launch.py", "0", "--with-stdin", "--account", ACCOUNT],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        word, _, port = self.launcher.stdout.readline().partition(" ")
+        if word != "ready":
+            raise SystemExit("tests/deployed: the local AWS did not start")
+        self.endpoint = f"http://127.0.0.1:{port.strip()}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.launcher.stdin.close()
+        self.launcher.wait(timeout=10)
+
+    def client(self, service):
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **keys)
+
+    def deploy(self, bootstrap, parameters):
+        s3, cloudformation = self.client("s3"), self.client("cloudformation")
+        s3.create_bucket(Bucket="portcullis-code")
+        s3.put_object(Bucket="portcullis-code", Key="s3.zip", Body=zipped(bootstrap))
+        template, adaptations = adapt((ROOT / "template.yaml").read_text(), self.endpoint, "s3://portcullis-code/s3.zip")
+        cloudformation.create_stack(
+            StackName=STACK,
+            TemplateBody=template,
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+        )
+
+        def settled():
+            stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+            return stack if not stack["StackStatus"].endswith("IN_PROGRESS") else None
+
+        stack = until(settled)
+        if not stack or stack["StackStatus"] != "CREATE_COMPLETE":
+            for event in cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]:
+                if "FAILED" in event["ResourceStatus"]:
+                    print(event["LogicalResourceId"], event.get("ResourceStatusReason"), file=sys.stderr)
+            raise SystemExit(f"tests/deployed: the stack is {stack and stack['StackStatus']}")
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}, adaptations
+
+    def log(self):
+        """What the function logged, in order."""
+        logs = self.client("logs")
+        try:
+            events = logs.filter_log_events(logGroupName=f"/aws/lambda/{STACK}-s3")["events"]
+        except ClientError as missing:
+            return [str(missing)]
+        return [event["message"].rstrip() for event in events]
+
+
+def until(read, seconds=PATIENCE):
+    """The first value that is not empty, or the last one read."""
+    end, value = time.monotonic() + seconds, None
+    while time.monotonic() < end:
+        try:
+            value = read()
+        except ClientError as absent:
+            value = None
+            if absent.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException"):
+                raise
+        if value:
+            return value
+        time.sleep(0.1)
+    return value
+
+
+def sample(path, bucket):
+    """The sample event about our bucket, in our account and region, as PutEvents takes it."""
+    event = json.loads(path.read_text())
+    detail = event["detail"]
+    detail["requestParameters"]["bucketName"] = bucket
+    detail["awsRegion"] = REGION
+    detail["recipientAccountId"] = ACCOUNT
+    for resource in detail.get("resources") or []:
+        if "ARN" in resource:
+            resource.update(ARN=f"arn:aws:s3:::{bucket}", accountId=ACCOUNT)
+    return {"Source": event["source"], "DetailType": event["detail-type"], "Detail": json.dumps(detail)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Deploys template.yaml locally and sends an event through it.")
+    parser.add_argument("--event", type=Path, default=ROOT / "events/s3/CreateBucket.json")
+    parser.add_argument("--mode", choices=["notify", "enforce"], default="enforce")
+    options = parser.parse_args()
+    bucket = "left-open"
+
+    with Deployed() as aws:
+        began = time.monotonic()
+        outputs, adaptations = aws.deploy(os.environ["BOOTSTRAP"], {"Mode": options.mode})
+        deployed = time.monotonic()
+
+        sqs, sns, s3 = aws.client("sqs"), aws.client("sns"), aws.client("s3")
+        arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:subscriber"
+        lets_in = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [lets_in]})
+        queue = sqs.create_queue(QueueName="subscriber", Attributes={"Policy": policy})["QueueUrl"]
+        sns.subscribe(TopicArn=outputs["AlertsTopic"], Protocol="sqs", Endpoint=arn)
+        s3.create_bucket(Bucket=bucket)
+
+        sent = time.monotonic()
+        answer = aws.client("events").put_events(Entries=[sample(options.event, bucket)])
+        if answer["FailedEntryCount"]:
+            raise SystemExit(f"tests/deployed: {answer['Entries']}")
+
+        def message():
+            found = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages")
+            return found and json.loads(found[0]["Body"])
+
+        def closed():
+            block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+            return all(block.values()) and len(block) == 4
+
+        def records():
+            items = aws.client("dynamodb").scan(TableName=outputs["LedgerTable"])["Items"]
+            # The event is over when no record is open any more.
+            return [] if any("todo" in item for item in items) else items
+
+        alert = until(message)
+        told = time.monotonic()
+        block = until(closed, 2 if options.mode == "notify" else PATIENCE)
+        ledger = until(records, 5)
+        dead = sqs.get_queue_attributes(
+            QueueUrl=outputs["DeadLetterQueue"], AttributeNames=["ApproximateNumberOfMessages"]
+        )["Attributes"]["ApproximateNumberOfMessages"]
+
+        checks = {
+            "bucket closed": bool(block) == (options.mode == "enforce"),
+            "ledger record": any(f"s3:::{bucket}" in item["pk"]["S"] for item in ledger or []),
+            "alert": bool(alert) and bucket in alert.get("Subject", "") + alert["Message"],
+            "no dead letter": dead == "0",
+        }
+        passed = all(checks.values())
+        if not passed:
+            print("\n".join(aws.log()), file=sys.stderr)
+        summary = {
+            "passed": passed,
+            "mode": options.mode,
+            "checks": checks,
+            "subject": alert and alert.get("Subject"),
+            "records": len(ledger or []),
+            "deploy_ms": round((deployed - began) * 1000),
+            "event_to_alert_ms": round((told - sent) * 1000) if alert else None,
+            "adaptations": adaptations,
+        }
+        print(json.dumps(summary), flush=True)
+        sys.exit(0 if passed else 1)
+
+
+if __name__ == "__main__":
+    main()
