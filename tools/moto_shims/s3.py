@@ -67,6 +67,19 @@ S3Backend.delete_bucket_encryption = delete_bucket_encryption
 S3Response._encryption_config_from_body = encryption_from_body
 S3Response.get_bucket_encryption = get_bucket_encryption
 
+# ------------------------------------------------------------------------------ versioning: one name for all answers
+
+
+def get_bucket_versioning(self):
+    """moto names the answer of a bucket that was never versioned after the operation; AWS has one name for all."""
+    status = self.backend.get_bucket_versioning(self.bucket_name)
+    shown = f"<Status>{status}</Status>" if status else ""
+    body = f'<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{shown}</VersioningConfiguration>'
+    return 200, {"Content-Type": "application/xml"}, body
+
+
+S3Response.get_bucket_versioning = get_bucket_versioning
+
 # ------------------------------------------------------------------------- ACLs: every grantee and permission is listed
 
 

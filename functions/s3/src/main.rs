@@ -1,1 +1,6 @@
-fn main() {}
+//! The Lambda function for Amazon S3.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), portcullis_runtime::Error> {
+    portcullis_runtime::run(include_str!("../../../portcullis.yaml"), portcullis_s3::serve).await
+}

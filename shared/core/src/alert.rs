@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{Outcome, Report, partition_of};
+use crate::{Outcome, Report, Told, partition_of};
 
 /// SNS takes subjects of at most 100 ASCII characters. Source: SNS API Reference, `Publish`.
 const LONGEST_SUBJECT: usize = 100;
@@ -59,13 +59,10 @@ pub fn compose(report: &Report, function: &str) -> Alert {
 
 /// The subject: severity, outcome, resource and the gravest clause, cut to what SNS takes.
 fn subject(report: &Report) -> String {
-    // The worst of it leads, with what came of that: a minor control left alone must not hide that a major one was fixed.
-    let Some(told) = report.told.iter().max_by_key(|told| (told.severity, told.outcome)) else {
+    let Some(told) = leading(report) else {
         return format!("[portcullis] {}", report.outcome());
     };
-    let clause = told.summary.split(':').next().unwrap_or_default();
-    let fixed = matches!(told.outcome, Outcome::Remediated | Outcome::Quarantined);
-    let clause = if fixed { past(clause) } else { clause.to_owned() };
+    let clause = tense(told, told.summary.split(':').next().unwrap_or_default());
     let count = match report.told.len() {
         0 | 1 => String::new(),
         more => format!(" ({more} controls)"),
@@ -86,8 +83,16 @@ fn subject(report: &Report) -> String {
         .collect()
 }
 
+/// The worst of it leads, with what came of that: a minor control left alone must not hide that a major one was fixed.
+fn leading(report: &Report) -> Option<&Told> {
+    report.told.iter().max_by_key(|told| (told.severity, told.outcome))
+}
+
 /// `is public` was true until the remedy: `was public`.
-fn past(clause: &str) -> String {
+fn tense(told: &Told, clause: &str) -> String {
+    if !matches!(told.outcome, Outcome::Remediated | Outcome::Quarantined) {
+        return clause.to_owned();
+    }
     const VERBS: [(&str, &str); 5] = [
         ("is ", "was "),
         ("has ", "had "),
@@ -133,6 +138,7 @@ fn body(report: &Report, function: &str) -> String {
 
 fn write_body(text: &mut String, report: &Report, function: &str) -> std::fmt::Result {
     let resource = &report.resource;
+    let Some(leading) = leading(report) else { return Ok(()) };
     writeln!(
         text,
         "{} {}: {} {}",
@@ -158,7 +164,12 @@ fn write_body(text: &mut String, report: &Report, function: &str) -> std::fmt::R
     writeln!(text, "WHAT")?;
     for told in &report.told {
         writeln!(text, "  {} [{}, {}]", told.control, told.severity, told.outcome)?;
-        writeln!(text, "    The {} {}.", resource.noun(), clean(&told.summary))?;
+        writeln!(
+            text,
+            "    The {} {}.",
+            resource.noun(),
+            clean(&tense(told, &told.summary))
+        )?;
         let change = match told.outcome {
             Outcome::Remediated | Outcome::Quarantined | Outcome::Restored => "Done, and read again to prove it",
             Outcome::Failed => "Tried",
@@ -231,20 +242,17 @@ fn write_next_steps(text: &mut String, report: &Report, function: &str) -> std::
             resource.noun()
         )?;
     }
-    let exemptable = report
-        .told
-        .iter()
-        .filter(|told| !matches!(told.outcome, Outcome::Exempt | Outcome::Restored));
-    let controls: Vec<_> = exemptable.map(|told| told.control.as_str()).collect();
-    if !controls.is_empty() {
-        writeln!(text, "\nEXEMPT (in portcullis.yaml, under exemptions)")?;
-        for control in controls {
-            let arn = clean(&resource.arn);
-            writeln!(
-                text,
-                "  - {{control: {control}, resource: '{arn}', reason: …, owner: …, until: …}}"
-            )?;
-        }
+    let exemptable = |told: &&Told| !matches!(told.outcome, Outcome::Exempt | Outcome::Restored | Outcome::Gone);
+    if let Some(told) = report.told.iter().filter(exemptable).max_by_key(|told| told.severity) {
+        let (control, arn) = (&told.control, clean(&resource.arn));
+        writeln!(
+            text,
+            "\nEXEMPT (one line a control, in portcullis.yaml under exemptions)"
+        )?;
+        writeln!(
+            text,
+            "  - {{control: {control}, resource: '{arn}', reason: …, owner: …, until: …}}"
+        )?;
     }
     Ok(())
 }

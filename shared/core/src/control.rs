@@ -1,5 +1,6 @@
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::{Level, Settings, Switch};
@@ -98,6 +99,8 @@ pub struct Scope<'a> {
     pub level_name: &'a str,
     /// The function's own role, which a quarantine has to spare.
     pub own_role: &'a str,
+    /// The moment of judging, for exemptions that end.
+    pub now: Timestamp,
 }
 
 /// What judging a control came to.

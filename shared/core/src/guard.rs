@@ -63,6 +63,11 @@ pub trait Remedy: Clone + PartialEq + Debug + Serialize + DeserializeOwned + Sen
         0
     }
 
+    /// A restore makes the changes of lower rank first.
+    fn restore_rank(&self) -> u8 {
+        0
+    }
+
     /// The IAM actions that making it takes.
     fn writes(&self) -> &'static [&'static str];
 }

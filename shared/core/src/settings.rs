@@ -239,6 +239,28 @@ impl Default for LedgerSettings {
     }
 }
 
+/// The ids of controls that settings may name.
+#[derive(Debug, Clone, Copy)]
+pub enum Known<'a> {
+    /// All that there are: any other is a mistake.
+    All(&'a [&'a str]),
+    /// Those of one function: the settings may name other services' controls, but no unknown one of its own service.
+    Own(&'a [&'a str]),
+}
+
+impl<'a> Known<'a> {
+    fn ids(&self) -> &'a [&'a str] {
+        let (Self::All(ids) | Self::Own(ids)) = self;
+        ids
+    }
+
+    fn allows(&self, id: &str) -> bool {
+        let service = |id: &str| id.split('-').next().map(str::to_owned);
+        let foreign = |ids: &[&str]| ids.iter().all(|own| service(own) != service(id));
+        self.ids().contains(&id) || matches!(self, Self::Own(ids) if foreign(ids))
+    }
+}
+
 /// Why settings were refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
@@ -260,21 +282,21 @@ static NO_LEVEL: Level = Level {
 };
 
 impl Settings {
-    /// Reads settings from YAML; `controls` are the ids that exist.
-    pub fn from_yaml(yaml: &str, controls: &[&str]) -> Result<Self, SettingsError> {
+    /// Reads settings from YAML, and checks the ids of controls in it against those known.
+    pub fn from_yaml(yaml: &str, controls: &Known<'_>) -> Result<Self, SettingsError> {
         let settings: Self =
             serde_saphyr::from_str(yaml).map_err(|error| SettingsError::Unreadable(error.to_string()))?;
         settings.check(controls)?;
         Ok(settings)
     }
 
-    fn check(&self, controls: &[&str]) -> Result<(), SettingsError> {
+    fn check(&self, controls: &Known<'_>) -> Result<(), SettingsError> {
         let wrong = |what: String| Err(SettingsError::Contradiction(what));
-        let known = |id: &str| controls.contains(&id);
+        let known = |id: &str| controls.allows(id);
         if let Some(id) = self.controls.keys().find(|id| !known(id)) {
             return wrong(format!(
                 "controls.{id}: there is no such control{}",
-                nearest(id, controls)
+                nearest(id, controls.ids())
             ));
         }
         let Classification { tag, untagged, levels } = &self.classification;
@@ -301,7 +323,7 @@ impl Settings {
         }
         for (at, exemption) in self.exemptions.iter().enumerate() {
             if exemption.control != "*" && !known(&exemption.control) {
-                let nearest = nearest(&exemption.control, controls);
+                let nearest = nearest(&exemption.control, controls.ids());
                 return wrong(format!(
                     "exemptions[{at}].control: there is no control {:?}{nearest}",
                     exemption.control
@@ -412,7 +434,7 @@ mod tests {
     const KNOWN: [&str; 2] = ["s3-bucket-versioning", "s3-bucket-acl"];
 
     fn read(yaml: &str) -> Result<Settings, SettingsError> {
-        Settings::from_yaml(yaml, &KNOWN)
+        Settings::from_yaml(yaml, &Known::All(&KNOWN))
     }
 
     #[test]
@@ -458,6 +480,13 @@ mod tests {
                 .to_string()
                 .contains("line 2")
         );
+    }
+
+    #[test]
+    fn a_function_leaves_the_controls_of_others_alone() {
+        let of = |yaml| Settings::from_yaml(yaml, &Known::Own(&KNOWN));
+        assert!(of("controls: {kms-key-rotation: {mode: enforce}}").is_ok());
+        assert!(of("controls: {s3-bucket-rotation: {mode: enforce}}").is_err());
     }
 
     #[test]

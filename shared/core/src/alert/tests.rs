@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::{Actor, Resource, Severity, Told};
+use crate::{Actor, Resource, Severity};
 
 fn report() -> Report {
     Report {

@@ -1,0 +1,159 @@
+//! Access points: their policies can be changed, their public access block only at creation.
+
+use portcullis_core::event::{Call, EventError};
+use portcullis_core::{Arn, Control, Guard, Resource, Seen, Tags, partition_of};
+use serde::{Deserialize, Serialize};
+
+use crate::{PublicAccessBlock, SOURCE, controls};
+
+/// The guard of access points.
+pub struct AccessPoint;
+
+/// What can be read of an access point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fact {
+    /// `GetAccessPoint`: its block, and whether it is bound to a VPC.
+    Settings,
+    /// `GetAccessPointPolicy`
+    Policy,
+    /// `GetPublicAccessBlock` for the account.
+    AccountBlock,
+}
+
+/// An access point as read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// Its own block and network.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub settings: Seen<Settings>,
+    /// Its policy, byte for byte.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub policy: Seen<String>,
+    /// The account's block.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub account_block: Seen<PublicAccessBlock>,
+}
+
+/// What is fixed when an access point is created.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Its block.
+    pub public_access_block: PublicAccessBlock,
+    /// The VPC that it is bound to, if any: then it is never public.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vpc: Option<String>,
+    /// Its bucket.
+    pub bucket: String,
+}
+
+/// A change to an access point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Remedy {
+    /// `PutAccessPointPolicy`, `DeleteAccessPointPolicy`
+    Policy(Option<String>),
+}
+
+impl State {
+    /// The block in effect: of access point and account, the more restrictive.
+    pub fn effective_block(&self) -> PublicAccessBlock {
+        let own = self
+            .settings
+            .get()
+            .map(|settings| settings.public_access_block)
+            .unwrap_or_default();
+        own.or(self.account_block.get().copied().unwrap_or_default())
+    }
+}
+
+impl portcullis_core::State for State {
+    type Remedy = Remedy;
+
+    fn after(&self, remedy: &Remedy) -> Self {
+        let Remedy::Policy(policy) = remedy.clone();
+        Self {
+            policy: policy.into(),
+            ..self.clone()
+        }
+    }
+
+    fn inverse(&self, _: &Remedy) -> Option<Remedy> {
+        (!self.policy.is_unread()).then(|| Remedy::Policy(self.policy.get().cloned()))
+    }
+
+    fn tags(&self) -> Option<&Tags> {
+        None
+    }
+}
+
+impl portcullis_core::Remedy for Remedy {
+    fn target(&self) -> &'static str {
+        "policy"
+    }
+
+    fn writes(&self) -> &'static [&'static str] {
+        &["s3:PutAccessPointPolicy", "s3:DeleteAccessPointPolicy"]
+    }
+}
+
+impl Guard for AccessPoint {
+    const KIND: &'static str = "AWS::S3::AccessPoint";
+    const SOURCE: &'static str = SOURCE;
+    type Fact = Fact;
+    type State = State;
+    type Remedy = Remedy;
+
+    fn controls() -> &'static [Control<Self>] {
+        controls::ACCESS_POINT
+    }
+
+    fn reads(fact: Fact) -> &'static [&'static str] {
+        match fact {
+            Fact::Settings => &["s3:GetAccessPoint"],
+            Fact::Policy => &["s3:GetAccessPointPolicy"],
+            Fact::AccountBlock => &["s3:GetAccountPublicAccessBlock"],
+        }
+    }
+
+    fn touches(_: &Remedy) -> Fact {
+        Fact::Policy
+    }
+
+    fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
+        let name = match call.parameter("name")? {
+            Some(name) => name,
+            None => listed(call).ok_or_else(|| EventError::Missing("requestParameters.name".into()))?,
+        };
+        if !is_name(&name) {
+            return Err(EventError::parameter("name", "an access point's name", &name.into()));
+        }
+        Ok(vec![Resource {
+            kind: Self::KIND.into(),
+            arn: format!(
+                "arn:{}:s3:{}:{}:accesspoint/{name}",
+                partition_of(&call.region),
+                call.region,
+                call.account
+            ),
+            account: call.account.clone(),
+            region: call.region.clone(),
+            id: name,
+        }])
+    }
+}
+
+/// The access point among the record's resources, for a call whose parameters were omitted.
+fn listed(call: &Call) -> Option<String> {
+    let arns = call.resources.iter().filter_map(|arn| arn.parse::<Arn>().ok());
+    let mut names = arns.filter(|arn| arn.service == "s3" && arn.account == call.account);
+    names.find_map(|arn| arn.resource.strip_prefix("accesspoint/").map(str::to_owned))
+}
+
+/// Source: S3 User Guide, "Rules for naming Amazon S3 access points".
+fn is_name(name: &str) -> bool {
+    (3..=50).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}

@@ -1,0 +1,99 @@
+//! The account's own public access block, above those of all its buckets.
+
+use portcullis_core::event::{Call, EventError};
+use portcullis_core::{Control, Guard, Resource, Seen, Tags, partition_of};
+use serde::{Deserialize, Serialize};
+
+use crate::{PublicAccessBlock, SOURCE, controls};
+
+/// The guard of the account's block.
+pub struct Account;
+
+/// What can be read of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fact {
+    /// `GetPublicAccessBlock` of S3 Control.
+    PublicAccessBlock,
+}
+
+/// The account's block as read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// The block.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub public_access_block: Seen<PublicAccessBlock>,
+}
+
+/// A change to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Remedy {
+    /// `PutPublicAccessBlock`, `DeletePublicAccessBlock` of S3 Control.
+    PublicAccessBlock(Option<PublicAccessBlock>),
+}
+
+impl portcullis_core::State for State {
+    type Remedy = Remedy;
+
+    fn after(&self, remedy: &Remedy) -> Self {
+        let Remedy::PublicAccessBlock(block) = *remedy;
+        Self {
+            public_access_block: block.into(),
+        }
+    }
+
+    fn inverse(&self, _: &Remedy) -> Option<Remedy> {
+        let block = &self.public_access_block;
+        (!block.is_unread()).then(|| Remedy::PublicAccessBlock(block.get().copied()))
+    }
+
+    fn tags(&self) -> Option<&Tags> {
+        None
+    }
+}
+
+impl portcullis_core::Remedy for Remedy {
+    fn target(&self) -> &'static str {
+        "public_access_block"
+    }
+
+    fn writes(&self) -> &'static [&'static str] {
+        &["s3:PutAccountPublicAccessBlock"]
+    }
+}
+
+impl Guard for Account {
+    const KIND: &'static str = "AWS::S3::AccountPublicAccessBlock";
+    const SOURCE: &'static str = SOURCE;
+    type Fact = Fact;
+    type State = State;
+    type Remedy = Remedy;
+
+    fn controls() -> &'static [Control<Self>] {
+        controls::ACCOUNT
+    }
+
+    fn reads(_: Fact) -> &'static [&'static str] {
+        &["s3:GetAccountPublicAccessBlock"]
+    }
+
+    fn touches(_: &Remedy) -> Fact {
+        Fact::PublicAccessBlock
+    }
+
+    /// The call's parameters name an account too, but the record's recipient is the one that owns the block.
+    fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
+        Ok(vec![Resource {
+            kind: Self::KIND.into(),
+            arn: format!(
+                "arn:{}:s3::{}:account-public-access-block",
+                partition_of(&call.region),
+                call.account
+            ),
+            account: call.account.clone(),
+            region: call.region.clone(),
+            id: call.account.clone(),
+        }])
+    }
+}

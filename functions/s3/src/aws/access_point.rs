@@ -1,0 +1,81 @@
+use std::collections::BTreeSet;
+
+use futures_util::future::try_join3;
+use portcullis_core::{Resource, Seen};
+use portcullis_runtime::{Adapter, AwsError};
+
+use super::{Clients, convert};
+use crate::access_point::{AccessPoint, Fact, Remedy, Settings, State};
+
+pub struct Aws(pub Clients);
+
+impl Adapter<AccessPoint> for Aws {
+    async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
+        let (account, name) = (&resource.account, &resource.id);
+        let control = &self.0.control;
+        // Always read: it tells whether the access point is there.
+        let settings = async {
+            let answer = control.get_access_point().account_id(account).name(name).send().await;
+            convert::found(answer.map_err(|error| AwsError::new("GetAccessPoint", &error)))
+        };
+        let policy = async {
+            if !facts.contains(&Fact::Policy) {
+                return Ok(Seen::Unread);
+            }
+            let answer = control
+                .get_access_point_policy()
+                .account_id(account)
+                .name(name)
+                .send()
+                .await;
+            let answer = convert::found(answer.map_err(|error| AwsError::new("GetAccessPointPolicy", &error)))?;
+            Ok(answer.and_then(|answer| answer.policy).into())
+        };
+        let block = async {
+            if !facts.contains(&Fact::AccountBlock) {
+                return Ok(Seen::Unread);
+            }
+            self.0.account_block(account).await.map(Seen::from)
+        };
+        let (settings, policy, account_block) = try_join3(settings, policy, block).await?;
+        Ok(settings.map(|point| State {
+            settings: Seen::Is(Settings {
+                public_access_block: point
+                    .public_access_block_configuration
+                    .as_ref()
+                    .map(convert::account_block)
+                    .unwrap_or_default(),
+                vpc: point.vpc_configuration.map(|vpc| vpc.vpc_id),
+                bucket: point.bucket.unwrap_or_default(),
+            }),
+            policy,
+            account_block,
+        }))
+    }
+
+    async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
+        let (control, account, name) = (&self.0.control, &resource.account, &resource.id);
+        match remedy {
+            Remedy::Policy(Some(policy)) => {
+                let put = control
+                    .put_access_point_policy()
+                    .account_id(account)
+                    .name(name)
+                    .policy(policy)
+                    .send()
+                    .await;
+                put.map_err(|error| AwsError::new("PutAccessPointPolicy", &error))?;
+            }
+            Remedy::Policy(None) => {
+                let delete = control
+                    .delete_access_point_policy()
+                    .account_id(account)
+                    .name(name)
+                    .send()
+                    .await;
+                delete.map_err(|error| AwsError::new("DeleteAccessPointPolicy", &error))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,264 @@
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::types::{BucketVersioningStatus, OwnershipControls, OwnershipControlsRule, VersioningConfiguration};
+use portcullis_core::{Resource, Seen};
+use portcullis_runtime::{Adapter, AwsError};
+
+use super::{Clients, convert};
+use crate::bucket::{Bucket, Fact, Remedy, State, Versioning};
+
+pub struct Aws(pub Clients);
+
+/// Sends a request of a bucket, which must be its owner's: a name may be somebody else's by now.
+macro_rules! send {
+    ($client:expr, $resource:expr, $operation:ident, $name:literal $(, $set:ident = $value:expr)*) => {
+        $client
+            .$operation()
+            .bucket(&$resource.id)
+            .expected_bucket_owner(&$resource.account)
+            $(.$set($value))*
+            .send()
+            .await
+            .map_err(|error| AwsError::new($name, &error))
+    };
+}
+
+impl Adapter<Bucket> for Aws {
+    async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
+        let s3 = &self.0.s3(&resource.region);
+        let read = Read { s3, resource, facts };
+        let ((tags, public_access_block, account_block, encryption, policy), (acl, ownership, versioning, website)) = tokio::join!(
+            async {
+                tokio::join!(
+                    read.fact(Fact::Tags, read.tags()),
+                    read.fact(Fact::PublicAccessBlock, read.block()),
+                    read.fact(Fact::AccountBlock, self.0.account_block(&resource.account)),
+                    read.fact(Fact::Encryption, read.encryption()),
+                    read.fact(Fact::Policy, read.policy()),
+                )
+            },
+            async {
+                tokio::join!(
+                    read.fact(Fact::Acl, read.acl()),
+                    read.fact(Fact::Ownership, read.ownership()),
+                    read.fact(Fact::Versioning, read.versioning()),
+                    read.fact(Fact::Website, read.website()),
+                )
+            }
+        );
+        let state = || {
+            Ok(State {
+                tags: tags?,
+                public_access_block: public_access_block?,
+                account_block: account_block?,
+                encryption: encryption?,
+                policy: policy?,
+                acl: acl?,
+                ownership: ownership?,
+                versioning: versioning?,
+                website: website?,
+            })
+        };
+        match state() {
+            Ok(state) => Ok(Some(state)),
+            Err(AwsError { code, .. }) if code == "NoSuchBucket" => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
+        let s3 = &self.0.s3(&resource.region);
+        match remedy {
+            Remedy::PublicAccessBlock(Some(block)) => {
+                let block = convert::to_block(*block);
+                send!(
+                    s3,
+                    resource,
+                    put_public_access_block,
+                    "PutPublicAccessBlock",
+                    public_access_block_configuration = block
+                )?;
+            }
+            Remedy::PublicAccessBlock(None) => {
+                send!(s3, resource, delete_public_access_block, "DeletePublicAccessBlock")?;
+            }
+            Remedy::Ownership(Some(ownership)) => {
+                let rule = OwnershipControlsRule::builder()
+                    .object_ownership(ownership.as_str().into())
+                    .build();
+                let rules = rule.map_err(|error| convert::built("PutBucketOwnershipControls", &error))?;
+                let controls = OwnershipControls::builder().rules(rules).build();
+                let controls = controls.map_err(|error| convert::built("PutBucketOwnershipControls", &error))?;
+                send!(
+                    s3,
+                    resource,
+                    put_bucket_ownership_controls,
+                    "PutBucketOwnershipControls",
+                    ownership_controls = controls
+                )?;
+            }
+            Remedy::Ownership(None) => {
+                send!(
+                    s3,
+                    resource,
+                    delete_bucket_ownership_controls,
+                    "DeleteBucketOwnershipControls"
+                )?;
+            }
+            Remedy::Acl(acl) => {
+                let acl = convert::to_acl(acl)?;
+                send!(
+                    s3,
+                    resource,
+                    put_bucket_acl,
+                    "PutBucketAcl",
+                    access_control_policy = acl
+                )?;
+            }
+            Remedy::Policy(Some(policy)) => {
+                // A policy that would lock this role out is refused, as the default asks.
+                send!(s3, resource, put_bucket_policy, "PutBucketPolicy", policy = policy)?;
+            }
+            Remedy::Policy(None) => {
+                send!(s3, resource, delete_bucket_policy, "DeleteBucketPolicy")?;
+            }
+            Remedy::Encryption(Some(encryption)) => {
+                let encryption = convert::to_encryption(encryption)?;
+                send!(
+                    s3,
+                    resource,
+                    put_bucket_encryption,
+                    "PutBucketEncryption",
+                    server_side_encryption_configuration = encryption
+                )?;
+            }
+            Remedy::Encryption(None) => {
+                send!(s3, resource, delete_bucket_encryption, "DeleteBucketEncryption")?;
+            }
+            Remedy::Versioning(versioning) => {
+                let status = match versioning {
+                    Versioning::Enabled => BucketVersioningStatus::Enabled,
+                    Versioning::Off | Versioning::Suspended => BucketVersioningStatus::Suspended,
+                };
+                let configuration = VersioningConfiguration::builder().status(status).build();
+                send!(
+                    s3,
+                    resource,
+                    put_bucket_versioning,
+                    "PutBucketVersioning",
+                    versioning_configuration = configuration
+                )?;
+            }
+            Remedy::Website(Some(website)) => {
+                let website = convert::to_website(website)?;
+                send!(
+                    s3,
+                    resource,
+                    put_bucket_website,
+                    "PutBucketWebsite",
+                    website_configuration = website
+                )?;
+            }
+            Remedy::Website(None) => {
+                send!(s3, resource, delete_bucket_website, "DeleteBucketWebsite")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The reads of one observation.
+struct Read<'a> {
+    s3: &'a Client,
+    resource: &'a Resource,
+    facts: &'a BTreeSet<Fact>,
+}
+
+impl Read<'_> {
+    /// Reads a fact if it is asked for.
+    async fn fact<T>(
+        &self,
+        fact: Fact,
+        read: impl Future<Output = Result<Option<T>, AwsError>>,
+    ) -> Result<Seen<T>, AwsError> {
+        if self.facts.contains(&fact) {
+            read.await.map(Seen::from)
+        } else {
+            Ok(Seen::Unread)
+        }
+    }
+
+    async fn tags(&self) -> Result<Option<portcullis_core::Tags>, AwsError> {
+        let answer = convert::fact(send!(self.s3, self.resource, get_bucket_tagging, "GetBucketTagging"))?;
+        let tags = answer.map(|answer| answer.tag_set).unwrap_or_default();
+        Ok(Some(tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
+    }
+
+    async fn block(&self) -> Result<Option<crate::PublicAccessBlock>, AwsError> {
+        let answer = convert::fact(send!(
+            self.s3,
+            self.resource,
+            get_public_access_block,
+            "GetPublicAccessBlock"
+        ))?;
+        Ok(answer
+            .and_then(|answer| answer.public_access_block_configuration)
+            .map(|block| convert::block(&block)))
+    }
+
+    async fn encryption(&self) -> Result<Option<crate::bucket::Encryption>, AwsError> {
+        let answer = convert::fact(send!(
+            self.s3,
+            self.resource,
+            get_bucket_encryption,
+            "GetBucketEncryption"
+        ))?;
+        let rules = answer
+            .and_then(|answer| answer.server_side_encryption_configuration)
+            .map(|found| found.rules);
+        Ok(rules
+            .and_then(|rules| rules.into_iter().next())
+            .map(convert::encryption))
+    }
+
+    async fn policy(&self) -> Result<Option<String>, AwsError> {
+        let answer = convert::fact(send!(self.s3, self.resource, get_bucket_policy, "GetBucketPolicy"))?;
+        Ok(answer.and_then(|answer| answer.policy))
+    }
+
+    async fn acl(&self) -> Result<Option<crate::bucket::Acl>, AwsError> {
+        let answer = send!(self.s3, self.resource, get_bucket_acl, "GetBucketAcl")?;
+        Ok(Some(convert::acl(answer)))
+    }
+
+    async fn ownership(&self) -> Result<Option<String>, AwsError> {
+        let answer = convert::fact(send!(
+            self.s3,
+            self.resource,
+            get_bucket_ownership_controls,
+            "GetBucketOwnershipControls"
+        ))?;
+        let rules = answer
+            .and_then(|answer| answer.ownership_controls)
+            .map(|controls| controls.rules);
+        Ok(rules
+            .and_then(|rules| rules.into_iter().next())
+            .map(|rule| rule.object_ownership.as_str().to_owned()))
+    }
+
+    async fn versioning(&self) -> Result<Option<Versioning>, AwsError> {
+        let answer = send!(self.s3, self.resource, get_bucket_versioning, "GetBucketVersioning")?;
+        Ok(Some(match answer.status {
+            Some(BucketVersioningStatus::Enabled) => Versioning::Enabled,
+            Some(_) => Versioning::Suspended,
+            None => Versioning::Off,
+        }))
+    }
+
+    async fn website(&self) -> Result<Option<crate::bucket::Website>, AwsError> {
+        let answer = convert::fact(send!(self.s3, self.resource, get_bucket_website, "GetBucketWebsite"))?;
+        Ok(answer.map(convert::website))
+    }
+}

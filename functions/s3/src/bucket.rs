@@ -1,0 +1,395 @@
+//! General purpose buckets: which events name them, what is read of them, what can be changed.
+
+use portcullis_core::event::{Call, EventError, field, string};
+use portcullis_core::{Arn, Control, Guard, Resource, Seen, Tags, partition_of};
+use serde::{Deserialize, Serialize};
+
+use crate::{PublicAccessBlock, SOURCE, controls};
+
+/// The guard of buckets.
+pub struct Bucket;
+
+/// What can be read of a bucket, one API call each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fact {
+    /// `GetBucketTagging`
+    Tags,
+    /// `GetPublicAccessBlock`
+    PublicAccessBlock,
+    /// `GetPublicAccessBlock` of S3 Control, for the account.
+    AccountBlock,
+    /// `GetBucketEncryption`
+    Encryption,
+    /// `GetBucketPolicy`
+    Policy,
+    /// `GetBucketAcl`
+    Acl,
+    /// `GetBucketOwnershipControls`
+    Ownership,
+    /// `GetBucketVersioning`
+    Versioning,
+    /// `GetBucketWebsite`
+    Website,
+}
+
+/// A bucket as read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// Its tags; none reads as an empty map.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub tags: Seen<Tags>,
+    /// Its own public access block.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub public_access_block: Seen<PublicAccessBlock>,
+    /// That of its account.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub account_block: Seen<PublicAccessBlock>,
+    /// Its default encryption.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub encryption: Seen<Encryption>,
+    /// Its policy, byte for byte.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub policy: Seen<String>,
+    /// Its access control list.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub acl: Seen<Acl>,
+    /// `BucketOwnerEnforced`, `BucketOwnerPreferred` or `ObjectWriter`.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub ownership: Seen<String>,
+    /// Whether versions are kept.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub versioning: Seen<Versioning>,
+    /// Its website configuration.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub website: Seen<Website>,
+}
+
+/// Default encryption. Source: S3 API Reference, `ServerSideEncryptionRule`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Encryption {
+    /// `AES256`, `aws:kms` or `aws:kms:dsse`.
+    pub algorithm: String,
+    /// The KMS key; none is the AWS-managed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Whether an S3 Bucket Key spares calls to KMS.
+    #[serde(default)]
+    pub bucket_key: bool,
+    /// The kinds of encryption that uploads may not ask for, as in `SSE-C`; none where AWS did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<Vec<String>>,
+}
+
+impl Encryption {
+    /// What every bucket has since January 2023. Source: S3 User Guide, "Default encryption FAQ".
+    pub fn sse_s3() -> Self {
+        Self {
+            algorithm: "AES256".into(),
+            key: None,
+            bucket_key: false,
+            blocked: None,
+        }
+    }
+}
+
+/// An access control list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acl {
+    /// The owner's canonical id.
+    pub owner: String,
+    /// Who may do what.
+    pub grants: Vec<Grant>,
+}
+
+/// One grant of an access control list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// A group's URI, a canonical id, or an e-mail address.
+    pub grantee: Grantee,
+    /// `READ`, `WRITE`, `READ_ACP`, `WRITE_ACP` or `FULL_CONTROL`.
+    pub permission: String,
+}
+
+/// Who is granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grantee {
+    /// A predefined group, by URI.
+    Group(String),
+    /// An account, by canonical id.
+    CanonicalUser(String),
+    /// An account, by e-mail address.
+    Email(String),
+}
+
+/// Whether versions are kept. Once enabled, AWS has no way back to off: only to suspended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Versioning {
+    /// Never enabled.
+    Off,
+    /// On.
+    Enabled,
+    /// Was on.
+    Suspended,
+}
+
+/// A website configuration. Source: S3 API Reference, `WebsiteConfiguration`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Website {
+    /// The suffix of index documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<String>,
+    /// The key of the error document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Host and protocol to which all requests are redirected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_all: Option<(String, Option<String>)>,
+    /// Redirections of single requests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RoutingRule>,
+}
+
+/// One redirection of a website. Source: S3 API Reference, `RoutingRule`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RoutingRule {
+    /// The HTTP error code that it is for.
+    pub on_error: Option<String>,
+    /// The prefix of keys that it is for.
+    pub on_prefix: Option<String>,
+    /// The host to redirect to.
+    pub host: Option<String>,
+    /// The HTTP code of the redirection.
+    pub code: Option<String>,
+    /// `http` or `https`.
+    pub protocol: Option<String>,
+    /// What replaces the prefix.
+    pub prefix: Option<String>,
+    /// What replaces the key.
+    pub key: Option<String>,
+}
+
+/// A change to a bucket: each writes one document as a whole, or deletes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Remedy {
+    /// `PutPublicAccessBlock`, `DeletePublicAccessBlock`
+    PublicAccessBlock(Option<PublicAccessBlock>),
+    /// `PutBucketOwnershipControls`, `DeleteBucketOwnershipControls`
+    Ownership(Option<String>),
+    /// `PutBucketAcl`
+    Acl(Acl),
+    /// `PutBucketPolicy`, `DeleteBucketPolicy`
+    Policy(Option<String>),
+    /// `PutBucketEncryption`, `DeleteBucketEncryption`
+    Encryption(Option<Encryption>),
+    /// `PutBucketVersioning`
+    Versioning(Versioning),
+    /// `PutBucketWebsite`, `DeleteBucketWebsite`
+    Website(Option<Website>),
+}
+
+impl State {
+    /// The block in effect: of bucket and account, the more restrictive.
+    pub fn effective_block(&self) -> PublicAccessBlock {
+        let block = |seen: &Seen<PublicAccessBlock>| seen.get().copied().unwrap_or_default();
+        block(&self.public_access_block).or(block(&self.account_block))
+    }
+
+    /// The encryption in effect: AWS encrypts with SSE-S3 where nothing is said.
+    pub fn effective_encryption(&self) -> Encryption {
+        self.encryption.get().cloned().unwrap_or_else(Encryption::sse_s3)
+    }
+}
+
+impl portcullis_core::State for State {
+    type Remedy = Remedy;
+
+    fn after(&self, remedy: &Remedy) -> Self {
+        let mut after = self.clone();
+        match remedy.clone() {
+            Remedy::PublicAccessBlock(block) => after.public_access_block = block.into(),
+            Remedy::Ownership(ownership) => after.ownership = ownership.into(),
+            Remedy::Acl(acl) => after.acl = Seen::Is(acl),
+            Remedy::Policy(policy) => after.policy = policy.into(),
+            // Deleting it leaves SSE-S3. Source: S3 API Reference, `DeleteBucketEncryption`.
+            Remedy::Encryption(encryption) => {
+                after.encryption = Seen::Is(encryption.unwrap_or_else(Encryption::sse_s3));
+            }
+            Remedy::Versioning(versioning) => after.versioning = Seen::Is(versioning),
+            Remedy::Website(website) => after.website = website.into(),
+        }
+        after
+    }
+
+    fn inverse(&self, remedy: &Remedy) -> Option<Remedy> {
+        fn was<T: Clone>(seen: &Seen<T>) -> Option<Option<T>> {
+            (!seen.is_unread()).then(|| seen.get().cloned())
+        }
+        match remedy {
+            Remedy::PublicAccessBlock(_) => was(&self.public_access_block).map(Remedy::PublicAccessBlock),
+            Remedy::Ownership(_) => was(&self.ownership).map(Remedy::Ownership),
+            Remedy::Acl(_) => self.acl.get().cloned().map(Remedy::Acl),
+            Remedy::Policy(_) => was(&self.policy).map(Remedy::Policy),
+            Remedy::Encryption(_) => was(&self.encryption).map(Remedy::Encryption),
+            Remedy::Versioning(_) => self.versioning.get().map(|was| match was {
+                Versioning::Off | Versioning::Suspended => Remedy::Versioning(Versioning::Suspended),
+                Versioning::Enabled => Remedy::Versioning(Versioning::Enabled),
+            }),
+            Remedy::Website(_) => was(&self.website).map(Remedy::Website),
+        }
+    }
+
+    fn tags(&self) -> Option<&Tags> {
+        self.tags.get()
+    }
+}
+
+impl portcullis_core::Remedy for Remedy {
+    fn target(&self) -> &'static str {
+        match self {
+            Self::PublicAccessBlock(_) => "public_access_block",
+            Self::Ownership(_) => "ownership",
+            Self::Acl(_) => "acl",
+            Self::Policy(_) => "policy",
+            Self::Encryption(_) => "encryption",
+            Self::Versioning(_) => "versioning",
+            Self::Website(_) => "website",
+        }
+    }
+
+    /// S3 answers 409 to access settings of one bucket that are changed at the same time; the others don't touch them.
+    fn lane(&self) -> u8 {
+        match self {
+            Self::PublicAccessBlock(_) | Self::Ownership(_) | Self::Acl(_) | Self::Policy(_) => 0,
+            Self::Encryption(_) => 1,
+            Self::Versioning(_) => 2,
+            Self::Website(_) => 3,
+        }
+    }
+
+    /// A block refuses the public policy or ACL that a restore puts back, and disabled ACLs refuse any: these go first.
+    fn restore_rank(&self) -> u8 {
+        match self {
+            Self::PublicAccessBlock(_) => 0,
+            Self::Ownership(_) => 1,
+            _ => 2,
+        }
+    }
+
+    fn writes(&self) -> &'static [&'static str] {
+        match self {
+            Self::PublicAccessBlock(_) => &["s3:PutBucketPublicAccessBlock"],
+            Self::Ownership(_) => &["s3:PutBucketOwnershipControls"],
+            Self::Acl(_) => &["s3:PutBucketAcl"],
+            Self::Policy(_) => &["s3:PutBucketPolicy", "s3:DeleteBucketPolicy"],
+            Self::Encryption(_) => &["s3:PutEncryptionConfiguration"],
+            Self::Versioning(_) => &["s3:PutBucketVersioning"],
+            Self::Website(_) => &["s3:PutBucketWebsite", "s3:DeleteBucketWebsite"],
+        }
+    }
+}
+
+impl Guard for Bucket {
+    const KIND: &'static str = "AWS::S3::Bucket";
+    const SOURCE: &'static str = SOURCE;
+    type Fact = Fact;
+    type State = State;
+    type Remedy = Remedy;
+
+    fn controls() -> &'static [Control<Self>] {
+        controls::BUCKET
+    }
+
+    /// Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3".
+    fn reads(fact: Fact) -> &'static [&'static str] {
+        match fact {
+            Fact::Tags => &["s3:GetBucketTagging"],
+            Fact::PublicAccessBlock => &["s3:GetBucketPublicAccessBlock"],
+            Fact::AccountBlock => &["s3:GetAccountPublicAccessBlock"],
+            Fact::Encryption => &["s3:GetEncryptionConfiguration"],
+            Fact::Policy => &["s3:GetBucketPolicy"],
+            Fact::Acl => &["s3:GetBucketAcl"],
+            Fact::Ownership => &["s3:GetBucketOwnershipControls"],
+            Fact::Versioning => &["s3:GetBucketVersioning"],
+            Fact::Website => &["s3:GetBucketWebsite"],
+        }
+    }
+
+    /// The classification of the data is in its tags.
+    fn always() -> &'static [Fact] {
+        &[Fact::Tags]
+    }
+
+    fn touches(remedy: &Remedy) -> Fact {
+        match remedy {
+            Remedy::PublicAccessBlock(_) => Fact::PublicAccessBlock,
+            Remedy::Ownership(_) => Fact::Ownership,
+            Remedy::Acl(_) => Fact::Acl,
+            Remedy::Policy(_) => Fact::Policy,
+            Remedy::Encryption(_) => Fact::Encryption,
+            Remedy::Versioning(_) => Fact::Versioning,
+            Remedy::Website(_) => Fact::Website,
+        }
+    }
+
+    fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
+        Ok(vec![resource(&named(call)?, &region(call), call)])
+    }
+}
+
+/// The bucket that a call names; of a call whose parameters were omitted, the one among the record's resources.
+fn named(call: &Call) -> Result<String, EventError> {
+    if let Some(name) = call.parameter("bucketName")? {
+        return if is_bucket_name(&name) {
+            Ok(name)
+        } else {
+            Err(EventError::parameter("bucketName", "a bucket's name", &name.into()))
+        };
+    }
+    let arns = call.resources.iter().filter_map(|arn| arn.parse::<Arn>().ok());
+    let mut buckets = arns
+        .filter(|arn| arn.service == "s3" && arn.account.is_empty())
+        .map(|arn| arn.resource);
+    buckets
+        .find(|name| is_bucket_name(name))
+        .ok_or_else(|| EventError::Missing("requestParameters.bucketName".into()))
+}
+
+/// The bucket's region: a call that creates one may be made in another.
+fn region(call: &Call) -> String {
+    let constraint = field(&call.parameters, "CreateBucketConfiguration")
+        .and_then(|configuration| field(configuration, "LocationConstraint"))
+        .and_then(string)
+        .filter(|region| !region.is_empty());
+    match constraint.as_deref() {
+        // Source: S3 API Reference, `CreateBucketConfiguration`: the name from before there were two regions in Europe.
+        Some("EU") => "eu-west-1".into(),
+        Some(region) => region.into(),
+        None => call.region.clone(),
+    }
+}
+
+fn resource(name: &str, region: &str, call: &Call) -> Resource {
+    Resource {
+        kind: Bucket::KIND.into(),
+        arn: format!("arn:{}:s3:::{name}", partition_of(region)),
+        account: call.account.clone(),
+        region: region.into(),
+        id: name.into(),
+    }
+}
+
+/// Whether it can name a bucket, old ones included. Source: S3 User Guide, "Bucket naming rules".
+pub fn is_bucket_name(name: &str) -> bool {
+    (3..=255).contains(&name.len())
+        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,156 @@
+//! Helpers for the tests of controls, and the tests of the guard itself.
+
+use jiff::Timestamp;
+use portcullis_core::event::Event;
+use portcullis_core::settings::Level;
+use portcullis_core::{Finding, Judgement, Scope, Settings};
+use serde_json::{Value, json};
+
+use super::*;
+
+type Judge = fn(&State, &Scope<'_>) -> Judgement<Remedy>;
+
+fn resource_b1() -> Resource {
+    Resource {
+        kind: Bucket::KIND.into(),
+        arn: "arn:aws:s3:::b-1".into(),
+        account: "111122223333".into(),
+        region: "eu-west-1".into(),
+        id: "b-1".into(),
+    }
+}
+
+fn scoped<T>(settings: &Settings, level_name: &str, level: &Level, run: impl FnOnce(&Scope<'_>) -> T) -> T {
+    let own_role = "arn:aws:iam::111122223333:role/portcullis";
+    let resource = &resource_b1();
+    run(&Scope {
+        resource,
+        settings,
+        level,
+        level_name,
+        own_role,
+        now: Timestamp::UNIX_EPOCH,
+    })
+}
+
+/// Runs with data of a level of the default settings.
+pub fn in_scope<T>(level: &str, run: impl FnOnce(&Scope<'_>) -> T) -> T {
+    let settings = Settings::default();
+    scoped(&settings, level, &settings.classification.levels[level], run)
+}
+
+/// Runs with data of a given level.
+pub fn at_level<T>(level: &Level, run: impl FnOnce(&Scope<'_>) -> T) -> T {
+    scoped(&Settings::default(), "tested", level, run)
+}
+
+/// Runs with internal data under given settings.
+pub fn with_settings<T>(settings: &Settings, run: impl FnOnce(&Scope<'_>) -> T) -> T {
+    scoped(settings, "internal", &settings.classification.levels["internal"], run)
+}
+
+/// What a control finds in internal data.
+pub fn finding(judge: Judge, state: &State) -> Option<Finding<Remedy>> {
+    in_scope("internal", |scope| match judge(state, scope) {
+        Judgement::Compliant => None,
+        Judgement::Violated(finding) => Some(finding),
+    })
+}
+
+pub fn grant(grantee: Grantee, permission: &str) -> Grant {
+    Grant {
+        grantee,
+        permission: permission.into(),
+    }
+}
+
+/// A bucket whose list grants its owner everything, and others what is given.
+pub fn with_acl(grants: &[Grant]) -> State {
+    let mut all = vec![grant(Grantee::CanonicalUser("owner".into()), "FULL_CONTROL")];
+    all.extend_from_slice(grants);
+    State {
+        acl: Seen::Is(Acl {
+            owner: "owner".into(),
+            grants: all,
+        }),
+        ..State::default()
+    }
+}
+
+pub fn with_policy(policy: &str) -> State {
+    State {
+        policy: Seen::Is(policy.into()),
+        ..State::default()
+    }
+}
+
+fn call(parameters: &Value, resources: &Value) -> Call {
+    let record = json!({
+        "eventSource": "s3.amazonaws.com", "eventName": "CreateBucket", "awsRegion": "us-east-1",
+        "recipientAccountId": "111122223333", "requestParameters": parameters, "resources": resources,
+    });
+    match Event::parse(&record).unwrap() {
+        Event::Call(call) => *call,
+        Event::Restore(_) => panic!(),
+    }
+}
+
+#[test]
+fn a_bucket_is_in_the_region_of_its_location_constraint() {
+    for (constraint, region) in [
+        (json!("eu-central-1"), "eu-central-1"),
+        (json!("EU"), "eu-west-1"),
+        (json!(""), "us-east-1"),
+    ] {
+        let call = call(
+            &json!({"bucketName": "b-1", "CreateBucketConfiguration": {"LocationConstraint": constraint}}),
+            &json!([]),
+        );
+        assert_eq!(Bucket::resources(&call).unwrap()[0].region, region);
+    }
+    let call = call(&json!({"bucketName": "b-1"}), &json!([]));
+    assert_eq!(Bucket::resources(&call).unwrap()[0].region, "us-east-1");
+}
+
+#[test]
+fn names_that_are_none_are_refused() {
+    for name in [
+        json!("../etc"),
+        json!("a/b/c"),
+        json!(""),
+        json!("ab"),
+        json!({"a": 1}),
+        json!(["a-1", "b-2"]),
+        json!("a b c"),
+    ] {
+        let error = Bucket::resources(&call(&json!({"bucketName": name}), &json!([]))).unwrap_err();
+        assert!(error.to_string().contains("bucketName"), "{error}");
+    }
+    assert!(
+        Bucket::resources(&call(&Value::Null, &json!([])))
+            .unwrap_err()
+            .to_string()
+            .contains("bucketName")
+    );
+}
+
+#[test]
+fn omitted_parameters_leave_the_arn() {
+    let omitted = call(
+        &json!({"omitted": true, "originalSize": 1}),
+        &json!([{"ARN": "arn:aws:s3:::hidden-1"}]),
+    );
+    assert_eq!(Bucket::resources(&omitted).unwrap()[0].id, "hidden-1");
+}
+
+#[test]
+fn other_partitions_have_their_own_arns() {
+    let record = json!({
+        "eventSource": "s3.amazonaws.com", "eventName": "CreateBucket", "awsRegion": "cn-north-1",
+        "recipientAccountId": "111122223333", "requestParameters": {"bucketName": "b-1"},
+    });
+    let Event::Call(call) = Event::parse(&record).unwrap() else {
+        panic!()
+    };
+    assert_eq!(Bucket::resources(&call).unwrap()[0].arn, "arn:aws-cn:s3:::b-1");
+}

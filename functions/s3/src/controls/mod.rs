@@ -1,0 +1,53 @@
+//! The controls, one file each, named after their ids.
+//!
+//! The order is that in which remedies build on each other: quarantine first, since it settles the rest; ACLs are cleaned
+//! before they are disabled, as S3 demands; what removes statements of a policy goes before what adds some.
+
+use portcullis_core::Control;
+
+use crate::access_point::AccessPoint;
+use crate::account::Account;
+use crate::bucket::Bucket;
+
+mod s3_access_point_public_access_block;
+mod s3_access_point_public_policy;
+mod s3_account_public_access_block;
+mod s3_bucket_acls_disabled;
+mod s3_bucket_default_encryption;
+mod s3_bucket_encrypted_writes;
+mod s3_bucket_external_access;
+mod s3_bucket_public_access_block;
+mod s3_bucket_public_acl;
+mod s3_bucket_public_policy;
+mod s3_bucket_quarantine;
+mod s3_bucket_sse_c_blocked;
+mod s3_bucket_tls_only;
+mod s3_bucket_versioning;
+mod s3_bucket_vpc_endpoints_only;
+mod s3_bucket_website;
+
+/// The controls of buckets.
+pub const BUCKET: &[Control<Bucket>] = &[
+    s3_bucket_quarantine::CONTROL,
+    s3_bucket_public_access_block::CONTROL,
+    s3_bucket_public_acl::CONTROL,
+    s3_bucket_acls_disabled::CONTROL,
+    s3_bucket_public_policy::CONTROL,
+    s3_bucket_external_access::CONTROL,
+    s3_bucket_tls_only::CONTROL,
+    s3_bucket_encrypted_writes::CONTROL,
+    s3_bucket_vpc_endpoints_only::CONTROL,
+    s3_bucket_default_encryption::CONTROL,
+    s3_bucket_sse_c_blocked::CONTROL,
+    s3_bucket_versioning::CONTROL,
+    s3_bucket_website::CONTROL,
+];
+
+/// The control of the account's block.
+pub const ACCOUNT: &[Control<Account>] = &[s3_account_public_access_block::CONTROL];
+
+/// The controls of access points.
+pub const ACCESS_POINT: &[Control<AccessPoint>] = &[
+    s3_access_point_public_policy::CONTROL,
+    s3_access_point_public_access_block::CONTROL,
+];

@@ -1,0 +1,55 @@
+//! # What it requires
+//! All four flags of the account's public access block are on.
+//!
+//! # Why
+//! It protects all buckets and access points of the account at once, those of tomorrow included.
+//!
+//! # What it changes
+//! `PutPublicAccessBlock` of S3 Control with all four flags. It takes minutes to reach all regions.
+//!
+//! # What may break
+//! Every bucket that is public on purpose. Look at them first: notify by default.
+//!
+//! # References
+//! S3 User Guide, "Configuring block public access settings for your account".
+
+use portcullis_core::settings::Switch;
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+
+use crate::PublicAccessBlock;
+use crate::account::{Account, Fact, Remedy, State};
+
+pub const CONTROL: Control<Account> = Control {
+    meta: Meta {
+        id: "s3-account-public-access-block",
+        title: "The account blocks public access to S3",
+        severity: Severity::High,
+        impact: Impact::Access,
+        default: Switch::Notify,
+        standards: &[
+            "Security Hub S3.1",
+            "CIS AWS Foundations Benchmark v3.0.0 2.1.4",
+            "Config s3-account-level-public-access-blocks-periodic",
+        ],
+        calls: &["PutAccountPublicAccessBlock", "DeleteAccountPublicAccessBlock"],
+        writes: &["s3:PutAccountPublicAccessBlock"],
+    },
+    facts: &[Fact::PublicAccessBlock],
+    judge,
+};
+
+fn judge(account: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+    let block = account.public_access_block.get().copied().unwrap_or_default();
+    if block == PublicAccessBlock::FULL {
+        return Judgement::Compliant;
+    }
+    let summary = format!("has holes: {} off for the whole account", block.off().join(", "));
+    let remedy = Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL));
+    Finding::new(
+        Severity::High,
+        summary,
+        "turn on all four flags for the account",
+        vec![remedy],
+    )
+    .into()
+}

@@ -1,0 +1,339 @@
+//! # What it requires
+//! New objects are encrypted at least as the level of their data asks: SSE-S3 for `any`; SSE-KMS for `aws-managed-key`;
+//! SSE-KMS under a customer-managed key, or the one that the level names, for `customer-managed-key`; DSSE-KMS for
+//! `dual-layer`. With SSE-KMS the S3 Bucket Key is on.
+//!
+//! # Why
+//! Who may decrypt is decided by a key's policy, apart from who may read the bucket. The bucket key spares most of the
+//! calls to KMS, and their cost.
+//!
+//! # What it changes
+//! `PutBucketEncryption` with what is missing. What is stricter already stays: SSE-KMS is never made SSE-S3, a
+//! customer-managed key never the AWS-managed one, a blocked encryption type stays blocked. Existing objects stay as they are.
+//!
+//! # What may break
+//! Readers need `kms:Decrypt` on the key. A bucket that receives S3 server access logs or load balancer logs would lose them
+//! under SSE-KMS, so such a bucket is told, not changed.
+//!
+//! # References
+//! S3 User Guide, "Setting default server-side encryption behavior", "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys".
+
+use portcullis_core::settings::{Encryption as Required, Level, Switch};
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+
+use crate::bucket::{Bucket, Encryption, Fact, Grantee, Remedy, State};
+
+pub const CONTROL: Control<Bucket> = Control {
+    meta: Meta {
+        id: "s3-bucket-default-encryption",
+        title: "A bucket encrypts as its data's classification asks",
+        severity: Severity::High,
+        impact: Impact::Access,
+        default: Switch::Enforce,
+        standards: &[
+            "Security Hub S3.17",
+            "CIS AWS Foundations Benchmark v1.4.0 2.1.1",
+            "Config s3-default-encryption-kms",
+            "Config s3-bucket-server-side-encryption-enabled",
+        ],
+        calls: &[
+            "CreateBucket",
+            "PutBucketEncryption",
+            "DeleteBucketEncryption",
+            "PutBucketTagging",
+            "DeleteBucketTagging",
+        ],
+        writes: &["s3:PutEncryptionConfiguration"],
+    },
+    facts: &[Fact::Encryption, Fact::Policy, Fact::Acl],
+    judge,
+};
+
+const KMS: &str = "aws:kms";
+const DSSE: &str = "aws:kms:dsse";
+const AWS_MANAGED: &str = "alias/aws/s3";
+
+/// How demanding an encryption is, on the scale of the settings.
+fn rank(encryption: &Encryption) -> Required {
+    let managed = encryption.key.as_ref().is_none_or(|key| key.ends_with(AWS_MANAGED));
+    match encryption.algorithm.as_str() {
+        DSSE => Required::DualLayer,
+        KMS if managed => Required::AwsManagedKey,
+        KMS => Required::CustomerManagedKey,
+        _ => Required::Any,
+    }
+}
+
+/// Whether an encryption is what a level asks for. A key may be written as an id, an ARN or an alias; S3 keeps what it was
+/// given, so the ends are compared.
+fn satisfies(encryption: &Encryption, level: &Level) -> bool {
+    let named = |key: &str, wanted: &str| key == wanted || (!key.contains(':') && wanted.ends_with(&format!("/{key}")));
+    let key = level
+        .key
+        .as_ref()
+        .is_none_or(|wanted| encryption.key.as_ref().is_some_and(|key| named(key, wanted)));
+    rank(encryption) >= level.encryption && key
+}
+
+/// What an encryption has to become, with all that is stricter already.
+fn wanted(now: &Encryption, level: &Level) -> Encryption {
+    let mut wanted = now.clone();
+    if satisfies(now, level) {
+        wanted.bucket_key = rank(now) != Required::Any;
+        return wanted;
+    }
+    wanted.algorithm = match level.encryption.max(rank(now)) {
+        Required::Any => "AES256".into(),
+        Required::AwsManagedKey | Required::CustomerManagedKey => KMS.into(),
+        Required::DualLayer => DSSE.into(),
+    };
+    if level.key.is_some() {
+        wanted.key.clone_from(&level.key);
+    }
+    // DSSE-KMS has no bucket key.
+    wanted.bucket_key = wanted.algorithm == KMS;
+    wanted
+}
+
+fn describe(encryption: &Encryption) -> String {
+    let name = match encryption.algorithm.as_str() {
+        KMS => "SSE-KMS",
+        DSSE => "DSSE-KMS",
+        _ => return "SSE-S3".into(),
+    };
+    format!(
+        "{name} under {}",
+        encryption.key.as_deref().unwrap_or("the AWS-managed key")
+    )
+}
+
+/// The logs that a bucket receives and that SSE-KMS would stop. Source: S3 User Guide, "Enabling Amazon S3 server access
+/// logging"; Elastic Load Balancing User Guide, "Enable access logs for your Application Load Balancer".
+fn receives_logs(bucket: &State) -> Option<&'static str> {
+    let policy = bucket.policy.get().map_or("", String::as_str);
+    let delivery = |grant: &crate::bucket::Grant| matches!(&grant.grantee, Grantee::Group(uri) if uri.ends_with("/s3/LogDelivery"));
+    if policy.contains("logging.s3.amazonaws.com")
+        || bucket.acl.get().is_some_and(|acl| acl.grants.iter().any(delivery))
+    {
+        return Some("S3 server access logs");
+    }
+    policy.contains("elasticloadbalancing").then_some("load balancer logs")
+}
+
+fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    let level = scope.level;
+    let now = bucket.effective_encryption();
+    let mut wanted = wanted(&now, level);
+    if now.algorithm == DSSE {
+        wanted.bucket_key = now.bucket_key;
+    }
+    if wanted == now {
+        return Judgement::Compliant;
+    }
+    let weaker = !satisfies(&now, level);
+    let summary = if weaker {
+        format!(
+            "is encrypted with less than its data needs: {} for data classified {}",
+            describe(&now),
+            scope.level_name
+        )
+    } else {
+        "has its S3 Bucket Key off: each object costs a call to KMS".into()
+    };
+    let change = if weaker {
+        format!(
+            "set its default encryption to {}, bucket key {}",
+            describe(&wanted),
+            if wanted.bucket_key { "on" } else { "off" }
+        )
+    } else {
+        "turn on its S3 Bucket Key".into()
+    };
+    let severity = if weaker { Severity::High } else { Severity::Low };
+    let needs_key = level.encryption >= Required::CustomerManagedKey && wanted.key.is_none() && weaker;
+    let finding = Finding::new(severity, summary, change, vec![Remedy::Encryption(Some(wanted))]);
+    match receives_logs(bucket) {
+        Some(logs) if weaker => finding
+            .only_notify(format!("it receives {logs}, which SSE-KMS would stop"))
+            .into(),
+        _ if needs_key && level.encryption == Required::CustomerManagedKey => {
+            let level = scope.level_name;
+            finding
+                .only_notify(format!(
+                    "the settings name no key for the level {level}: classification.levels.{level}.key"
+                ))
+                .into()
+        }
+        _ => finding.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::Seen;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::bucket::tests::{at_level, grant, with_acl};
+
+    const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234";
+
+    fn with(algorithm: &str, key: Option<&str>, bucket_key: bool) -> State {
+        let encryption = Encryption {
+            algorithm: algorithm.into(),
+            key: key.map(Into::into),
+            bucket_key,
+            blocked: None,
+        };
+        State {
+            encryption: Seen::Is(encryption),
+            ..State::default()
+        }
+    }
+
+    fn level(encryption: Required, key: Option<&str>) -> Level {
+        Level {
+            encryption,
+            key: key.map(Into::into),
+            ..Level::default()
+        }
+    }
+
+    fn result(bucket: &State, level: &Level) -> Option<Finding<Remedy>> {
+        at_level(level, |scope| match judge(bucket, scope) {
+            Judgement::Compliant => None,
+            Judgement::Violated(finding) => Some(finding),
+        })
+    }
+
+    fn set(bucket: &State, level: &Level) -> Encryption {
+        match &result(bucket, level).unwrap().remedies[0] {
+            Remedy::Encryption(Some(encryption)) => encryption.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_level_gets_what_it_asks_for() {
+        let plain = with("AES256", None, false);
+        assert_eq!(result(&plain, &level(Required::Any, None)), None);
+        assert_eq!(result(&State::default(), &level(Required::Any, None)), None);
+        let kms = set(&plain, &level(Required::AwsManagedKey, None));
+        assert_eq!((kms.algorithm.as_str(), kms.key, kms.bucket_key), (KMS, None, true));
+        let own = set(&plain, &level(Required::CustomerManagedKey, Some(KEY)));
+        assert_eq!(
+            (own.algorithm.as_str(), own.key.as_deref(), own.bucket_key),
+            (KMS, Some(KEY), true)
+        );
+        let dual = set(&plain, &level(Required::DualLayer, Some(KEY)));
+        assert_eq!(
+            (dual.algorithm.as_str(), dual.key.as_deref(), dual.bucket_key),
+            (DSSE, Some(KEY), false)
+        );
+    }
+
+    #[test]
+    fn without_a_named_key_a_person_has_to_choose_one() {
+        let found = result(&with("AES256", None, false), &level(Required::CustomerManagedKey, None)).unwrap();
+        assert!(found.only_notify.unwrap().contains("name no key"));
+        assert_eq!(
+            result(&with(KMS, Some(KEY), true), &level(Required::CustomerManagedKey, None)),
+            None
+        );
+    }
+
+    #[test]
+    fn another_key_than_the_named_one_is_replaced_and_forms_of_the_same_are_not() {
+        let needs = level(Required::CustomerManagedKey, Some(KEY));
+        assert!(
+            result(
+                &with(KMS, Some("arn:aws:kms:eu-west-1:111122223333:key/9"), true),
+                &needs
+            )
+            .is_some()
+        );
+        assert_eq!(result(&with(KMS, Some(KEY), true), &needs), None);
+        assert_eq!(result(&with(KMS, Some("1234"), true), &needs), None);
+        assert!(result(&with(KMS, Some("34"), true), &needs).is_some());
+    }
+
+    #[test]
+    fn the_bucket_key_is_turned_on_where_there_can_be_one() {
+        let found = result(&with(KMS, Some(KEY), false), &level(Required::Any, None)).unwrap();
+        assert_eq!(found.severity, Severity::Low);
+        assert_eq!(result(&with(DSSE, Some(KEY), false), &level(Required::Any, None)), None);
+    }
+
+    #[test]
+    fn buckets_that_take_logs_are_told_not_changed() {
+        let needs = level(Required::AwsManagedKey, None);
+        let delivery = grant(
+            Grantee::Group("http://acs.amazonaws.com/groups/s3/LogDelivery".into()),
+            "WRITE",
+        );
+        let by_acl = State {
+            encryption: with("AES256", None, false).encryption,
+            ..with_acl(&[delivery])
+        };
+        assert!(
+            result(&by_acl, &needs)
+                .unwrap()
+                .only_notify
+                .unwrap()
+                .contains("access logs")
+        );
+        let policy = r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":"logging.s3.amazonaws.com"},"Action":"s3:PutObject","Resource":"*"}]}"#;
+        let by_policy = State {
+            policy: Seen::Is(policy.into()),
+            ..with("AES256", None, false)
+        };
+        assert!(result(&by_policy, &needs).unwrap().only_notify.is_some());
+    }
+
+    fn any_encryption() -> impl Strategy<Value = Encryption> {
+        let key = prop_oneof![
+            Just(None),
+            Just(Some(KEY.to_owned())),
+            Just(Some("alias/aws/s3".to_owned()))
+        ];
+        let blocked = prop_oneof![
+            Just(None),
+            Just(Some(vec!["SSE-C".to_owned()])),
+            Just(Some(vec!["NONE".to_owned()]))
+        ];
+        (
+            prop_oneof![Just("AES256"), Just(KMS), Just(DSSE)],
+            key,
+            any::<bool>(),
+            blocked,
+        )
+            .prop_map(|(algorithm, key, bucket_key, blocked)| {
+                let key = key.filter(|_| algorithm != "AES256");
+                Encryption {
+                    algorithm: algorithm.into(),
+                    key,
+                    bucket_key: bucket_key && algorithm == KMS,
+                    blocked,
+                }
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn never_weaker_and_the_blocked_types_stay(now in any_encryption(), asked in 0_usize..4, named in any::<bool>()) {
+            let asked = [Required::Any, Required::AwsManagedKey, Required::CustomerManagedKey, Required::DualLayer][asked];
+            let key = (named && asked >= Required::CustomerManagedKey).then_some(KEY);
+            let needs = level(asked, key);
+            let bucket = State { encryption: Seen::Is(now.clone()), ..State::default() };
+            if let Some(finding) = result(&bucket, &needs) {
+                let Remedy::Encryption(Some(then)) = &finding.remedies[0] else { panic!() };
+                prop_assert!(rank(then) >= rank(&now));
+                prop_assert_eq!(&then.blocked, &now.blocked);
+                if finding.only_notify.is_none() {
+                    let after = State { encryption: Seen::Is(then.clone()), ..State::default() };
+                    prop_assert_eq!(result(&after, &needs), None, "it converges in one step");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! # What it requires
+//! All four flags of the bucket's own public access block are on, unless its data is classified as public.
+//!
+//! # Why
+//! The block is what keeps tomorrow's mistake in a policy or an ACL from opening the bucket. The account's block protects
+//! as well, but somebody who needs one public bucket turns it off for all; a finding is rated lower while it is on.
+//!
+//! # What it changes
+//! `PutPublicAccessBlock` with all four flags. Policy and ACL stay as they are.
+//!
+//! # What may break
+//! Anonymous readers lose access, and so do other accounts that a *public* policy let in: `RestrictPublicBuckets` leaves a
+//! public policy to AWS services and the owner's account. Access that a policy grants to named accounts stays.
+//!
+//! # References
+//! S3 User Guide, "Blocking public access to your Amazon S3 storage".
+
+use portcullis_core::settings::Switch;
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+
+use crate::PublicAccessBlock;
+use crate::bucket::{Bucket, Fact, Remedy, State};
+
+pub const CONTROL: Control<Bucket> = Control {
+    meta: Meta {
+        id: "s3-bucket-public-access-block",
+        title: "A bucket blocks public access",
+        severity: Severity::High,
+        impact: Impact::Access,
+        default: Switch::Enforce,
+        standards: &[
+            "Security Hub S3.8",
+            "CIS AWS Foundations Benchmark v3.0.0 2.1.4",
+            "Config s3-bucket-level-public-access-prohibited",
+        ],
+        calls: &[
+            "CreateBucket",
+            "PutBucketPublicAccessBlock",
+            "DeleteBucketPublicAccessBlock",
+            "PutBucketTagging",
+            "DeleteBucketTagging",
+        ],
+        writes: &["s3:PutBucketPublicAccessBlock"],
+    },
+    facts: &[Fact::PublicAccessBlock, Fact::AccountBlock],
+    judge,
+};
+
+fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    let block = bucket.public_access_block.get().copied().unwrap_or_default();
+    if scope.level.public || block == PublicAccessBlock::FULL {
+        return Judgement::Compliant;
+    }
+    let summary = match bucket.public_access_block.get() {
+        None => "has no public access block of its own".to_owned(),
+        Some(block) => format!("has a public access block with holes: {} off", block.off().join(", ")),
+    };
+    let (severity, summary) = if bucket.effective_block() == PublicAccessBlock::FULL {
+        (
+            Severity::Low,
+            format!("{summary}; that of the account protects it for now"),
+        )
+    } else {
+        (Severity::High, summary)
+    };
+    let remedy = Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL));
+    Finding::new(
+        severity,
+        summary,
+        "turn on all four flags of its public access block",
+        vec![remedy],
+    )
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::Seen;
+
+    use super::*;
+    use crate::bucket::tests::{finding, in_scope};
+
+    fn bucket(own: Seen<PublicAccessBlock>, account: Seen<PublicAccessBlock>) -> State {
+        State {
+            public_access_block: own,
+            account_block: account,
+            ..State::default()
+        }
+    }
+
+    #[test]
+    fn each_flag_counts() {
+        for flag in 0..4 {
+            let mut block = PublicAccessBlock::FULL;
+            *[
+                &mut block.block_public_acls,
+                &mut block.ignore_public_acls,
+                &mut block.block_public_policy,
+                &mut block.restrict_public_buckets,
+            ][flag] = false;
+            let found = finding(judge, &bucket(Seen::Is(block), Seen::Absent)).unwrap();
+            assert!(found.summary.contains(block.off()[0]));
+            assert_eq!(
+                found.remedies,
+                [Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL))]
+            );
+        }
+        assert_eq!(
+            finding(judge, &bucket(Seen::Is(PublicAccessBlock::FULL), Seen::Absent)),
+            None
+        );
+    }
+
+    #[test]
+    fn the_accounts_block_lessens_it() {
+        let found = finding(judge, &bucket(Seen::Absent, Seen::Is(PublicAccessBlock::FULL))).unwrap();
+        assert_eq!(found.severity, Severity::Low);
+        assert_eq!(
+            finding(judge, &bucket(Seen::Absent, Seen::Absent)).unwrap().severity,
+            Severity::High
+        );
+    }
+
+    #[test]
+    fn public_data_needs_none() {
+        in_scope("public", |scope| {
+            assert_eq!(judge(&bucket(Seen::Absent, Seen::Absent), scope), Judgement::Compliant);
+        });
+    }
+}

@@ -1,0 +1,162 @@
+//! # What it requires
+//! The bucket's access control list grants nothing to everybody (`AllUsers`) or to every AWS account
+//! (`AuthenticatedUsers`). S3's log delivery group is not public. Data classified as public may grant `READ`.
+//!
+//! # Why
+//! A public grant lets strangers list the bucket, write into it, or change the list itself.
+//!
+//! # What it changes
+//! `PutBucketAcl` with the same list, less the public grants. All others stay.
+//!
+//! # What may break
+//! Whoever came in by the public grant alone.
+//!
+//! # References
+//! S3 User Guide, "Access control list (ACL) overview", "The meaning of public".
+
+use portcullis_core::settings::Switch;
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+
+use crate::bucket::{Acl, Bucket, Fact, Grant, Grantee, Remedy, State};
+
+pub const CONTROL: Control<Bucket> = Control {
+    meta: Meta {
+        id: "s3-bucket-public-acl",
+        title: "A bucket's ACL grants nothing to the public",
+        severity: Severity::Critical,
+        impact: Impact::Access,
+        default: Switch::Enforce,
+        standards: &[
+            "Security Hub S3.2",
+            "Security Hub S3.3",
+            "Config s3-bucket-public-read-prohibited",
+            "Config s3-bucket-public-write-prohibited",
+        ],
+        calls: &[
+            "CreateBucket",
+            "PutBucketAcl",
+            "PutBucketOwnershipControls",
+            "DeleteBucketOwnershipControls",
+            "DeleteBucketPublicAccessBlock",
+            "PutBucketPublicAccessBlock",
+            "PutBucketTagging",
+            "DeleteBucketTagging",
+        ],
+        writes: &["s3:PutBucketAcl"],
+    },
+    facts: &[Fact::Acl, Fact::PublicAccessBlock, Fact::AccountBlock],
+    judge,
+};
+
+/// Source: S3 User Guide, "Amazon S3 predefined groups".
+const PUBLIC_GROUPS: [(&str, &str); 2] = [
+    ("http://acs.amazonaws.com/groups/global/AllUsers", "everybody"),
+    (
+        "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
+        "every AWS account",
+    ),
+];
+
+/// Whom a grant lets in, if that is the public.
+pub fn public(grant: &Grant) -> Option<&'static str> {
+    let Grantee::Group(uri) = &grant.grantee else {
+        return None;
+    };
+    PUBLIC_GROUPS
+        .iter()
+        .find(|(group, _)| group == uri)
+        .map(|(_, who)| *who)
+}
+
+pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    let Some(acl) = bucket.acl.get() else {
+        return Judgement::Compliant;
+    };
+    let offends = |grant: &Grant| public(grant).is_some() && !(scope.level.public && grant.permission == "READ");
+    let offending: Vec<_> = acl.grants.iter().filter(|grant| offends(grant)).collect();
+    if offending.is_empty() {
+        return Judgement::Compliant;
+    }
+    let granted: Vec<_> = offending
+        .iter()
+        .filter_map(|grant| public(grant).map(|who| format!("{} to {who}", grant.permission)))
+        .collect();
+    let granted = granted.join(", ");
+    let rest = acl.grants.iter().filter(|grant| !offends(grant)).cloned().collect();
+    let (severity, summary) = if bucket.effective_block().ignore_public_acls {
+        (
+            Severity::Low,
+            format!("has public grants in its ACL, which its block ignores for now: {granted}"),
+        )
+    } else {
+        (Severity::Critical, format!("is public by its ACL: it grants {granted}"))
+    };
+    let remedy = Remedy::Acl(Acl {
+        owner: acl.owner.clone(),
+        grants: rest,
+    });
+    Finding::new(
+        severity,
+        summary,
+        format!("remove from its ACL the grants of {granted}"),
+        vec![remedy],
+    )
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::Seen;
+
+    use super::*;
+    use crate::PublicAccessBlock;
+    use crate::bucket::tests::{finding, grant, in_scope, with_acl};
+
+    #[test]
+    fn only_the_public_grants_go() {
+        let logs = grant(
+            Grantee::Group("http://acs.amazonaws.com/groups/s3/LogDelivery".into()),
+            "WRITE",
+        );
+        let partner = grant(Grantee::CanonicalUser("partner".into()), "READ");
+        let everybody = grant(Grantee::Group(PUBLIC_GROUPS[0].0.into()), "READ");
+        let every_account = grant(Grantee::Group(PUBLIC_GROUPS[1].0.into()), "WRITE_ACP");
+        let bucket = with_acl(&[logs.clone(), everybody, partner.clone(), every_account]);
+        let found = finding(judge, &bucket).unwrap();
+        assert_eq!(
+            found.summary,
+            "is public by its ACL: it grants READ to everybody, WRITE_ACP to every AWS account"
+        );
+        let Remedy::Acl(acl) = &found.remedies[0] else { panic!() };
+        assert_eq!(acl.grants[1..], [logs, partner]);
+    }
+
+    #[test]
+    fn log_delivery_is_not_public() {
+        let logs = grant(
+            Grantee::Group("http://acs.amazonaws.com/groups/s3/LogDelivery".into()),
+            "WRITE",
+        );
+        assert_eq!(finding(judge, &with_acl(&[logs])), None);
+    }
+
+    #[test]
+    fn a_block_lessens_it() {
+        let everybody = grant(Grantee::Group(PUBLIC_GROUPS[0].0.into()), "READ");
+        let blocked = State {
+            account_block: Seen::Is(PublicAccessBlock::FULL),
+            ..with_acl(&[everybody])
+        };
+        assert_eq!(finding(judge, &blocked).unwrap().severity, Severity::Low);
+    }
+
+    #[test]
+    fn public_data_may_be_read_but_not_written() {
+        let may = |permission| {
+            let bucket = with_acl(&[grant(Grantee::Group(PUBLIC_GROUPS[0].0.into()), permission)]);
+            in_scope("public", |scope| judge(&bucket, scope) == Judgement::Compliant)
+        };
+        assert!(may("READ"));
+        assert!(!may("WRITE") && !may("READ_ACP") && !may("FULL_CONTROL"));
+    }
+}

@@ -1,0 +1,154 @@
+//! # What it requires
+//! The bucket's policy lets in nobody whom it does not name. Data classified as public may be read by everybody, not written.
+//!
+//! # Why
+//! A statement for `*` without a condition that holds is how buckets leak. Whether it really is open is decided by the whole
+//! policy: conditions, denies, organisation and network limits, and by the public access blocks above it.
+//!
+//! # What it changes
+//! `PutBucketPolicy` with the same policy, less what is public: a statement goes, or only its public principal where it names
+//! others too. All other statements stay byte for byte. Nothing else left: `DeleteBucketPolicy`. Where a condition can't be
+//! decided, nothing is removed: it is told.
+//!
+//! # What may break
+//! Whoever came in by the public statement alone.
+//!
+//! # References
+//! S3 User Guide, "The meaning of public"; IAM User Guide, "AWS JSON policy elements: Principal".
+
+use portcullis_access::{Goal, Service, Verdict};
+use portcullis_core::settings::Switch;
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+
+use crate::bucket::{Bucket, Fact, Remedy, State};
+use crate::policies::{Analysis, Cure, severity};
+
+pub const CONTROL: Control<Bucket> = Control {
+    meta: Meta {
+        id: "s3-bucket-public-policy",
+        title: "A bucket's policy is not public",
+        severity: Severity::Critical,
+        impact: Impact::Access,
+        default: Switch::Enforce,
+        standards: &[
+            "Security Hub S3.2",
+            "Security Hub S3.3",
+            "Config s3-bucket-public-read-prohibited",
+            "Config s3-bucket-public-write-prohibited",
+        ],
+        calls: &[
+            "CreateBucket",
+            "PutBucketPolicy",
+            "DeleteBucketPublicAccessBlock",
+            "PutBucketPublicAccessBlock",
+            "PutBucketTagging",
+            "DeleteBucketTagging",
+        ],
+        writes: &["s3:PutBucketPolicy", "s3:DeleteBucketPolicy"],
+    },
+    facts: &[Fact::Policy, Fact::PublicAccessBlock, Fact::AccountBlock],
+    judge,
+};
+
+pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    let Some(text) = bucket.policy.get() else {
+        return Judgement::Compliant;
+    };
+    let analysis = match Analysis::new(text, Service::S3Bucket, scope) {
+        Ok(analysis) => analysis,
+        Err(error) => {
+            let finding = Finding::new(
+                Severity::High,
+                format!("has a policy that can't be read: {error}"),
+                "",
+                Vec::new(),
+            );
+            return finding.only_notify("what can't be read can't be changed safely").into();
+        }
+    };
+    if analysis.verdict() < Verdict::Public {
+        return Judgement::Compliant;
+    }
+    let public = analysis.offending(Verdict::Public);
+    if scope.level.public && !public.is_empty() && public.iter().all(|index| analysis.only_reads(*index)) {
+        return Judgement::Compliant;
+    }
+    let restricted = bucket.effective_block().restrict_public_buckets;
+    let reason = &analysis.judgement.reason;
+    let summary = if restricted {
+        format!("has a public policy, which its block restricts for now: {reason}")
+    } else {
+        format!("is public by its policy: {reason}")
+    };
+    let severity = severity(Verdict::Public, restricted);
+    match analysis.cure(Goal::NotPublic) {
+        Cure::Write(policy, change) => Finding::new(severity, summary, change, vec![Remedy::Policy(policy)]).into(),
+        Cure::Nothing(why) => Finding::new(severity, summary, "", Vec::new()).only_notify(why).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::Seen;
+
+    use super::*;
+    use crate::PublicAccessBlock;
+    use crate::bucket::tests::{finding, in_scope, with_policy};
+
+    const READ: &str =
+        r#"{"Sid":"Read","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b-1/*"}"#;
+    const OWN: &str = r#"{ "Effect" : "Allow", "Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"s3:*","Resource":"arn:aws:s3:::b-1/*"}"#;
+
+    fn policy(statements: &[&str]) -> String {
+        format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","))
+    }
+
+    #[test]
+    fn only_the_public_statement_goes_and_the_rest_stays_byte_for_byte() {
+        let found = finding(judge, &with_policy(&policy(&[READ, OWN]))).unwrap();
+        assert_eq!(
+            (found.severity, found.change.as_str()),
+            (Severity::Critical, "remove statement \"Read\" of 2")
+        );
+        let [Remedy::Policy(Some(left))] = &found.remedies[..] else {
+            panic!()
+        };
+        assert!(left.contains(OWN) && !left.contains("Read\""));
+    }
+
+    #[test]
+    fn a_policy_of_nothing_else_is_deleted() {
+        assert_eq!(
+            finding(judge, &with_policy(&policy(&[READ]))).unwrap().remedies,
+            [Remedy::Policy(None)]
+        );
+    }
+
+    #[test]
+    fn a_private_policy_is_left_alone() {
+        assert_eq!(finding(judge, &with_policy(&policy(&[OWN]))), None);
+        assert_eq!(finding(judge, &State::default()), None);
+    }
+
+    #[test]
+    fn a_block_lessens_it() {
+        let mut bucket = with_policy(&policy(&[READ]));
+        bucket.public_access_block = Seen::Is(PublicAccessBlock::FULL);
+        assert_eq!(finding(judge, &bucket).unwrap().severity, Severity::Low);
+    }
+
+    #[test]
+    fn public_data_may_be_read_but_not_written() {
+        let write = READ.replace("GetObject", "PutObject");
+        in_scope("public", |scope| {
+            assert_eq!(judge(&with_policy(&policy(&[READ])), scope), Judgement::Compliant);
+            assert_ne!(judge(&with_policy(&policy(&[&write])), scope), Judgement::Compliant);
+        });
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_and_left() {
+        let found = finding(judge, &with_policy("{")).unwrap();
+        assert!(found.only_notify.is_some() && found.remedies.is_empty());
+    }
+}

@@ -1,0 +1,157 @@
+//! # What it requires
+//! A bucket that is exposed, and whose data's level says `quarantine: true` (or whose violated control does), is closed off.
+//!
+//! # Why
+//! For the most sensitive data, finding out afterwards which of several openings was used costs more than an outage.
+//!
+//! # What it changes
+//! `PutPublicAccessBlock` with all four flags, and `PutBucketPolicy` with one more statement, `PortcullisQuarantine`, that
+//! denies everything to everybody but the break-glass principals of the settings and this function. A restore lifts it.
+//!
+//! # What may break
+//! All use of the bucket, until it is lifted.
+//!
+//! # References
+//! S3 User Guide, "Bucket policies"; AWS Security Incident Response Guide, "Containment".
+
+use portcullis_core::settings::Switch;
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use serde_json::json;
+
+use super::{s3_bucket_external_access, s3_bucket_public_acl, s3_bucket_public_policy};
+use crate::PublicAccessBlock;
+use crate::bucket::{Bucket, Fact, Remedy, State};
+use crate::policies::{bucket_and_objects, with_statement};
+
+/// The statement's name, by which people and this control find it.
+const SID: &str = "PortcullisQuarantine";
+
+pub const CONTROL: Control<Bucket> = Control {
+    meta: Meta {
+        id: "s3-bucket-quarantine",
+        title: "An exposed bucket of the most sensitive data is closed off",
+        severity: Severity::Critical,
+        impact: Impact::Availability,
+        default: Switch::Enforce,
+        standards: &["AWS Security Incident Response Guide: containment"],
+        calls: &[
+            "CreateBucket",
+            "PutBucketPolicy",
+            "PutBucketAcl",
+            "PutBucketPublicAccessBlock",
+            "DeleteBucketPublicAccessBlock",
+            "PutBucketTagging",
+        ],
+        writes: &[
+            "s3:PutBucketPublicAccessBlock",
+            "s3:PutBucketPolicy",
+            "s3:DeleteBucketPolicy",
+        ],
+    },
+    facts: &[Fact::Policy, Fact::Acl, Fact::PublicAccessBlock, Fact::AccountBlock],
+    judge,
+};
+
+/// The controls whose violation exposes a bucket.
+const EXPOSURES: [Control<Bucket>; 3] = [
+    s3_bucket_public_acl::CONTROL,
+    s3_bucket_public_policy::CONTROL,
+    s3_bucket_external_access::CONTROL,
+];
+
+fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    let text = bucket.policy.get().map(String::as_str);
+    if text.is_some_and(|text| text.contains(&format!("\"{SID}\""))) {
+        return Judgement::Compliant;
+    }
+    let settings = scope.settings;
+    let demanded = |control: &&Control<Bucket>| {
+        let id = control.meta.id;
+        // Who is let in on purpose is not an exposure that closes a bucket, unless settings say so for that control.
+        let by_level = scope.level.quarantine && id != s3_bucket_external_access::CONTROL.meta.id;
+        (by_level || settings.quarantines(id))
+            && settings.switch(&control.meta) != Switch::Off
+            && settings.exemption(id, scope.resource, scope.now).is_none()
+    };
+    let exposure = EXPOSURES
+        .iter()
+        .filter(demanded)
+        .find_map(|control| match (control.judge)(bucket, scope) {
+            Judgement::Violated(finding) if finding.severity >= Severity::High => Some(finding),
+            _ => None,
+        });
+    let Some(exposure) = exposure else {
+        return Judgement::Compliant;
+    };
+    let mut spared = vec![scope.own_role.to_owned()];
+    spared.extend(settings.break_glass.iter().cloned());
+    let statement = json!({
+        "Sid": SID,
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": bucket_and_objects(&scope.resource.arn),
+        "Condition": {"ArnNotLike": {"aws:PrincipalArn": spared}},
+    });
+    let change = format!(
+        "turn on its whole public access block and deny everything to everybody but {}",
+        spared.join(", ")
+    );
+    match with_statement(text, statement) {
+        Ok(policy) => {
+            let block = Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL));
+            let remedies = vec![block, Remedy::Policy(Some(policy))];
+            Judgement::Violated(Finding {
+                quarantine: true,
+                ..Finding::new(Severity::Critical, exposure.summary, change, remedies)
+            })
+        }
+        Err(why) => Finding::new(Severity::Critical, exposure.summary, change, Vec::new())
+            .only_notify(why)
+            .into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::Settings;
+    use portcullis_core::settings::ControlSettings;
+
+    use super::*;
+    use crate::bucket::tests::{finding, in_scope, with_policy, with_settings};
+
+    const PUBLIC: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b-1/*"}]}"#;
+
+    #[test]
+    fn restricted_data_is_closed_off_once() {
+        in_scope("restricted", |scope| {
+            let Judgement::Violated(found) = judge(&with_policy(PUBLIC), scope) else {
+                panic!()
+            };
+            assert!(found.quarantine);
+            let [
+                Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL)),
+                Remedy::Policy(Some(policy)),
+            ] = &found.remedies[..]
+            else {
+                panic!()
+            };
+            assert!(policy.contains(scope.own_role));
+            assert_eq!(judge(&with_policy(policy), scope), Judgement::Compliant);
+        });
+    }
+
+    #[test]
+    fn other_data_is_not_unless_the_control_says_so() {
+        assert_eq!(finding(judge, &with_policy(PUBLIC)), None);
+        let mut settings = Settings::default();
+        let quarantine = ControlSettings {
+            quarantine: true,
+            ..ControlSettings::default()
+        };
+        settings.controls.insert("s3-bucket-public-policy".into(), quarantine);
+        with_settings(&settings, |scope| {
+            assert_ne!(judge(&with_policy(PUBLIC), scope), Judgement::Compliant)
+        });
+    }
+}

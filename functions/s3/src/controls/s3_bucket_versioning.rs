@@ -1,0 +1,75 @@
+//! # What it requires
+//! Versioning is enabled.
+//!
+//! # Why
+//! Without versions an overwrite or a deletion, by mistake or by ransomware, is final.
+//!
+//! # What it changes
+//! `PutBucketVersioning` with `Enabled`.
+//!
+//! # What may break
+//! Nothing, but every version is stored and paid for: pair it with a lifecycle rule for old ones. Once enabled it can only be
+//! suspended, so a restore suspends it. Notify by default.
+//!
+//! # References
+//! S3 User Guide, "Retaining multiple versions of objects with S3 Versioning".
+
+use portcullis_core::settings::Switch;
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+
+use crate::bucket::{Bucket, Fact, Remedy, State, Versioning};
+
+pub const CONTROL: Control<Bucket> = Control {
+    meta: Meta {
+        id: "s3-bucket-versioning",
+        title: "A bucket keeps versions",
+        severity: Severity::Low,
+        impact: Impact::Nothing,
+        default: Switch::Notify,
+        standards: &["Security Hub S3.14", "Config s3-bucket-versioning-enabled"],
+        calls: &["CreateBucket", "PutBucketVersioning"],
+        writes: &["s3:PutBucketVersioning"],
+    },
+    facts: &[Fact::Versioning],
+    judge,
+};
+
+fn judge(bucket: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+    let state = match bucket.versioning.get() {
+        Some(Versioning::Enabled) => return Judgement::Compliant,
+        Some(Versioning::Suspended) => "suspended",
+        Some(Versioning::Off) | None => "not enabled",
+    };
+    let summary = format!("does not keep versions: versioning is {state}");
+    Finding::new(
+        Severity::Low,
+        summary,
+        "enable versioning",
+        vec![Remedy::Versioning(Versioning::Enabled)],
+    )
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::Seen;
+
+    use super::*;
+    use crate::bucket::tests::finding;
+
+    #[test]
+    fn suspended_is_not_enabled() {
+        let with = |versioning| {
+            finding(
+                judge,
+                &State {
+                    versioning: Seen::Is(versioning),
+                    ..State::default()
+                },
+            )
+        };
+        assert_eq!(with(Versioning::Enabled), None);
+        assert!(with(Versioning::Suspended).unwrap().summary.contains("suspended"));
+        assert!(with(Versioning::Off).is_some());
+    }
+}

@@ -1,0 +1,69 @@
+//! # What it requires
+//! Static website hosting is off, unless the bucket's data is classified as public.
+//!
+//! # Why
+//! A website endpoint is plain HTTP and there to be read by everybody. Internal data has no use for it.
+//!
+//! # What it changes
+//! `DeleteBucketWebsite`. The ledger keeps the configuration.
+//!
+//! # What may break
+//! The website, if there is one. Notify by default.
+//!
+//! # References
+//! S3 User Guide, "Hosting a static website using Amazon S3".
+
+use portcullis_core::settings::Switch;
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+
+use crate::bucket::{Bucket, Fact, Remedy, State};
+
+pub const CONTROL: Control<Bucket> = Control {
+    meta: Meta {
+        id: "s3-bucket-website",
+        title: "Only public data is served as a website",
+        severity: Severity::Medium,
+        impact: Impact::Availability,
+        default: Switch::Notify,
+        standards: &["S3 User Guide: security best practices"],
+        calls: &["PutBucketWebsite", "PutBucketTagging", "DeleteBucketTagging"],
+        writes: &["s3:DeleteBucketWebsite", "s3:PutBucketWebsite"],
+    },
+    facts: &[Fact::Website],
+    judge,
+};
+
+fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    if scope.level.public || bucket.website.get().is_none() {
+        return Judgement::Compliant;
+    }
+    let summary = format!("is served as a website: its data is classified {}", scope.level_name);
+    Finding::new(
+        Severity::Medium,
+        summary,
+        "delete its website configuration",
+        vec![Remedy::Website(None)],
+    )
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::Seen;
+
+    use super::*;
+    use crate::bucket::Website;
+    use crate::bucket::tests::{finding, in_scope};
+
+    #[test]
+    fn public_data_may_have_a_website() {
+        let bucket = State {
+            website: Seen::Is(Website::default()),
+            ..State::default()
+        };
+        assert_eq!(finding(judge, &bucket).unwrap().remedies, [Remedy::Website(None)]);
+        in_scope("public", |scope| {
+            assert_eq!(judge(&bucket, scope), Judgement::Compliant)
+        });
+    }
+}

@@ -1,0 +1,204 @@
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use portcullis_core::EventError;
+
+/// What a failed AWS call means for the pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The resource, or the fact asked for, does not exist.
+    NotFound,
+    /// Somebody else is changing the same thing: read again and retry.
+    Conflict,
+    /// Not allowed, by whatever policy.
+    Denied,
+    /// The request itself was refused: trying again won't help.
+    Rejected,
+    /// Throttled, timed out, broken off, or an error of the service.
+    Transient,
+}
+
+/// A call to AWS that failed after the SDK's own retries.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{operation} failed: {code}: {message}")]
+pub struct AwsError {
+    /// The API operation.
+    pub operation: &'static str,
+    /// The service's error code, or what happened on the way.
+    pub code: String,
+    /// The service's message.
+    pub message: String,
+    /// What it means for the pipeline.
+    pub kind: Kind,
+}
+
+impl AwsError {
+    /// Classifies what the SDK returned.
+    pub fn new<E, R>(operation: &'static str, error: &SdkError<E, R>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        R: std::fmt::Debug,
+    {
+        let (code, message) = match error {
+            SdkError::ServiceError(service) => {
+                let error = service.err();
+                (
+                    error.code().unwrap_or("Unknown").to_owned(),
+                    error.message().unwrap_or_default().to_owned(),
+                )
+            }
+            other => {
+                let cause = std::error::Error::source(other)
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                (other.to_string(), cause)
+            }
+        };
+        let kind = match error {
+            SdkError::ServiceError(_) => kind_of(&code),
+            SdkError::ConstructionFailure(_) => Kind::Rejected,
+            _ => Kind::Transient,
+        };
+        Self {
+            operation,
+            code,
+            message,
+            kind,
+        }
+    }
+
+    /// Whether it says that there is none of what was asked for.
+    pub fn is_not_found(&self) -> bool {
+        self.kind == Kind::NotFound
+    }
+}
+
+/// What an error code means. Source: the error sections of the API references of S3, DynamoDB, KMS, EC2 and SNS.
+fn kind_of(code: &str) -> Kind {
+    const CONFLICT: [&str; 6] = [
+        "OperationAborted",
+        "ConditionalRequestConflict",
+        "ConflictException",
+        "PreconditionFailed",
+        "PreconditionFailedException",
+        "ResourceConflictException",
+    ];
+    const REJECTED: [&str; 9] = [
+        "MalformedPolicy",
+        "MalformedPolicyDocument",
+        "MalformedPolicyDocumentException",
+        "MalformedXML",
+        "ValidationException",
+        "NotImplemented",
+        "UnsupportedOperation",
+        "AccessControlListNotSupported",
+        "MethodNotAllowed",
+    ];
+    match code {
+        _ if CONFLICT.contains(&code) => Kind::Conflict,
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "AuthorizationError"
+        | "UnauthorizedOperation"
+        | "AllAccessDisabled" => Kind::Denied,
+        _ if code.starts_with("NoSuch") || code.starts_with("NotFound") || code.ends_with("NotFound") => Kind::NotFound,
+        _ if code.ends_with("NotFoundException") || code.ends_with("NotFoundError") => Kind::NotFound,
+        _ if REJECTED.contains(&code) || code.starts_with("Invalid") => Kind::Rejected,
+        _ => Kind::Transient,
+    }
+}
+
+/// Why an invocation failed. Lambda retries it, and keeps it in the dead-letter queue if that does not help.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Failure {
+    /// The event can't be understood.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// The event is about something that this function must not touch.
+    #[error("expected an event of account {expected}, found one of account {found}")]
+    ForeignAccount {
+        /// The function's account.
+        expected: String,
+        /// The event's.
+        found: String,
+    },
+    /// The resource can't be read.
+    #[error("the state can't be read, so nothing was judged: {0}")]
+    Observe(AwsError),
+    /// The ledger can't be read or written, so nothing was changed.
+    #[error("the ledger can't be used: {0}")]
+    Ledger(AwsError),
+    /// The ledger holds something that this version can't read.
+    #[error("expected a record of the ledger, found {0}")]
+    LedgerRecord(String),
+    /// Somebody else is at the same resource.
+    #[error("{resource} is being worked on until {until} (Unix milliseconds); this event is retried")]
+    Busy {
+        /// The resource's ARN.
+        resource: String,
+        /// When the other's lease ends.
+        until: i64,
+    },
+    /// Somebody changed the resource while it was being changed here.
+    #[error("{0} was changed by somebody else meanwhile, several times in a row")]
+    LostRace(String),
+    /// Changed, but the alert could not be sent: the record stays open, so that the retry sends it.
+    #[error("the alert can't be sent: {0}")]
+    Notify(AwsError),
+    /// Some finding could not be put right; it was told.
+    #[error("{resource}: {controls} could not be put right: {why}")]
+    NotRemediated {
+        /// The resource's ARN.
+        resource: String,
+        /// The controls' ids.
+        controls: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// A restore was refused.
+    #[error("{record} can't be restored: {why}")]
+    Restore {
+        /// The ledger's record.
+        record: String,
+        /// What was expected and found.
+        why: String,
+    },
+}
+
+impl Failure {
+    /// A short name for logs and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Event(_) => "EventRefused",
+            Self::ForeignAccount { .. } => "ForeignAccount",
+            Self::Observe(_) => "ObserveFailed",
+            Self::Ledger(_) | Self::LedgerRecord(_) => "LedgerFailed",
+            Self::Busy { .. } => "ResourceBusy",
+            Self::LostRace(_) => "LostRace",
+            Self::Notify(_) => "NotifyFailed",
+            Self::NotRemediated { .. } => "NotRemediated",
+            Self::Restore { .. } => "RestoreRefused",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_their_meaning() {
+        for (code, kind) in [
+            ("NoSuchBucketPolicy", Kind::NotFound),
+            ("ServerSideEncryptionConfigurationNotFoundError", Kind::NotFound),
+            ("OperationAborted", Kind::Conflict),
+            ("AccessDenied", Kind::Denied),
+            ("SlowDown", Kind::Transient),
+            ("InternalError", Kind::Transient),
+            ("InvalidArgument", Kind::Rejected),
+            ("MalformedPolicy", Kind::Rejected),
+        ] {
+            assert_eq!(kind_of(code), kind, "{code}");
+        }
+    }
+}

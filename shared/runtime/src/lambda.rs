@@ -1,0 +1,161 @@
+use std::future::Future;
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use jiff::Timestamp;
+use lambda_runtime::tracing as lambda_tracing;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use portcullis_core::settings::Known;
+use portcullis_core::{Arn, Call, Event, Settings};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::adapter::Serve;
+use crate::environment::Environment;
+use crate::error::Failure;
+use crate::ledger::Ledger;
+use crate::metrics;
+use crate::pipeline::Shell;
+use crate::sdk::sdk_config;
+use crate::topic::Topic;
+
+struct Function {
+    guards: Vec<Box<dyn Serve>>,
+    settings: Settings,
+    environment: Environment,
+    dynamodb: aws_sdk_dynamodb::Client,
+    sns: aws_sdk_sns::Client,
+}
+
+impl From<Failure> for Diagnostic {
+    fn from(failure: Failure) -> Self {
+        Self {
+            error_type: failure.name().to_owned(),
+            error_message: failure.to_string(),
+        }
+    }
+}
+
+/// Runs a function: `guards` makes its guards from the SDK's configuration, `settings` is the packed `portcullis.yaml`.
+pub async fn run<F, Fut>(settings: &str, guards: F) -> Result<(), lambda_runtime::Error>
+where
+    F: FnOnce(SdkConfig) -> Fut,
+    Fut: Future<Output = Vec<Box<dyn Serve>>>,
+{
+    lambda_tracing::init_default_subscriber();
+    let environment = Environment::from_process()?;
+    let config = sdk_config().await;
+    let (dynamodb, sns) = (
+        aws_sdk_dynamodb::Client::new(&config),
+        aws_sdk_sns::Client::new(&config),
+    );
+    let guards = guards(config).await;
+    let own: Vec<_> = guards
+        .iter()
+        .flat_map(|guard| guard.listing().controls())
+        .map(|control| control.id)
+        .collect();
+    let mut settings = Settings::from_yaml(settings, &Known::Own(&own))?;
+    if let Some(mode) = environment.mode {
+        settings.mode = mode;
+    }
+    let function = Arc::new(Function {
+        guards,
+        settings,
+        environment,
+        dynamodb,
+        sns,
+    });
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+        let function = Arc::clone(&function);
+        async move {
+            let handled = function.handle(&event).await;
+            if let Err(failure) = &handled {
+                tracing::error!(failure = failure.name(), error = %failure, "the event failed");
+            }
+            handled.map_err(Diagnostic::from)
+        }
+    }))
+    .await
+}
+
+impl Function {
+    async fn handle(&self, event: &LambdaEvent<Box<RawValue>>) -> Result<Value, Failure> {
+        let context = &event.context;
+        let shell = Shell {
+            ledger: Ledger::new(self.dynamodb.clone(), self.environment.ledger_table.clone()),
+            topic: Topic::new(self.sns.clone(), self.environment.topic_arn.clone()),
+            settings: self.settings.clone(),
+            own_role: self.environment.own_role.clone(),
+            function: self.environment.function.clone(),
+            request: context.request_id.clone(),
+            deadline: i64::try_from(context.deadline).unwrap_or(i64::MAX),
+        };
+        match Event::from_slice(event.payload.get().as_bytes())? {
+            Event::Call(call) => self.call(&shell, &call, &context.invoked_function_arn).await,
+            Event::Restore(request) => {
+                let refused = |why: &str| Failure::Restore {
+                    record: request.restore.clone(),
+                    why: why.to_owned(),
+                };
+                let (record, open) = shell
+                    .ledger
+                    .find(&request.restore)
+                    .await?
+                    .ok_or_else(|| refused("the ledger has no such record"))?;
+                if open {
+                    return Err(refused("it is still open: its event is being handled or retried"));
+                }
+                let kind = &record.report.resource.kind;
+                let guard = self.guards.iter().find(|guard| guard.listing().kind() == kind);
+                let guard = guard.ok_or_else(|| refused(&format!("this function does not look after {kind}")))?;
+                let by = request
+                    .by
+                    .clone()
+                    .unwrap_or_else(|| "somebody who did not say who".into());
+                guard.restore(&shell, record, request.force, by).await
+            }
+        }
+    }
+
+    async fn call(&self, shell: &Shell, call: &Call, own_arn: &str) -> Result<Value, Failure> {
+        let ignored = |why: String| {
+            tracing::info!(call = call.name, source = call.source, why, "ignored");
+            Ok(json!({"ignored": why}))
+        };
+        if let Some(code) = &call.error {
+            return ignored(format!("the call failed ({code}) and changed nothing"));
+        }
+        if call.actor.role == shell.own_role {
+            return ignored("the call was this function's own".into());
+        }
+        let own_account = own_arn.parse::<Arn>().map(|arn| arn.account).unwrap_or_default();
+        if call.account != own_account {
+            return Err(Failure::ForeignAccount {
+                expected: own_account,
+                found: call.account.clone(),
+            });
+        }
+        let age = call.time.parse::<Timestamp>().ok();
+        metrics::event(
+            &call.name,
+            age.map(|time| Timestamp::now().as_millisecond() - time.as_millisecond()),
+        );
+        let mine = |guard: &&Box<dyn Serve>| {
+            guard.listing().source() == call.source && guard.listing().calls().contains(call.name.as_str())
+        };
+        let mut answers = Vec::new();
+        let mut failure = None;
+        for guard in self.guards.iter().filter(mine) {
+            match guard.call(shell, call).await {
+                Ok(mut more) => answers.append(&mut more),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        match failure {
+            Some(failure) => Err(failure),
+            None if answers.is_empty() => ignored(format!("no control depends on {} of {}", call.name, call.source)),
+            None => Ok(json!({"resources": answers})),
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! What was, what was done and what came of it: one DynamoDB table.
+//!
+//! All items of a resource share the partition key `pk`, its ARN, so that one query answers "what happened to it":
+//! `~open`, the one record that is not told yet, which is the lease as well; `~status`, what was told and what is held;
+//! `record#<id>`, the closed records, by time since ids are UUIDs of version 7. `~` sorts last, so a descending query
+//! has the two first. The sparse index `todo` answers "what is open", the index `id` finds a record by its id alone.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
+use jiff::Timestamp;
+use portcullis_core::{Hold, Outcome, Report, Told};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::{AwsError, Failure, Kind};
+
+const OPEN: &str = "~open";
+const STATUS: &str = "~status";
+/// Status, open record and the latest history in one page.
+const PAGE: i32 = 20;
+
+type Item = HashMap<String, AttributeValue>;
+
+/// The ledger's table.
+pub struct Ledger {
+    client: Client,
+    table: String,
+}
+
+/// One event's doings on one resource.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// What is, or will be, told. While the record is open, its outcomes are intentions.
+    pub report: Report,
+    /// The whole state before the first change, as far as it was read.
+    pub prior: Value,
+    /// The changes, in order.
+    pub remedies: Vec<Value>,
+    /// The record that this one undoes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restores: Option<String>,
+    /// When it was opened.
+    pub opened: Timestamp,
+}
+
+/// The record that is not told yet, and who is at it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Open {
+    pub record: Record,
+    /// The Lambda request that holds the lease. A retry of it has the same id.
+    pub owner: String,
+    /// The end of the lease, in Unix milliseconds.
+    pub until: i64,
+}
+
+/// What a resource's findings were last told as, and what is held.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// By control.
+    #[serde(default)]
+    pub told: BTreeMap<String, LastTold>,
+    /// Controls that a restore suspended.
+    #[serde(default)]
+    pub holds: Vec<Hold>,
+}
+
+/// How and when a finding was last told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastTold {
+    pub summary: String,
+    pub outcome: Outcome,
+    pub at: Timestamp,
+    pub record: String,
+}
+
+impl Status {
+    /// Whether the same was told recently enough.
+    pub fn knows(&self, told: &Told, now: Timestamp, reminder_days: u16) -> bool {
+        let day = 24 * 60 * 60;
+        self.told.get(&told.control).is_some_and(|last| {
+            last.summary == told.summary
+                && last.outcome == told.outcome
+                && now.as_second() - last.at.as_second() < i64::from(reminder_days) * day
+        })
+    }
+
+    /// Notes what was just told; what is right now is forgotten, so that its return is told.
+    pub fn note(&mut self, told: &[Told], record: &str, now: Timestamp) {
+        for one in told {
+            match one.outcome {
+                Outcome::Compliant | Outcome::Gone | Outcome::Remediated | Outcome::Quarantined | Outcome::Restored => {
+                    self.told.remove(&one.control);
+                }
+                outcome => {
+                    let last = LastTold {
+                        summary: one.summary.clone(),
+                        outcome,
+                        at: now,
+                        record: record.to_owned(),
+                    };
+                    self.told.insert(one.control.clone(), last);
+                }
+            }
+        }
+        self.holds.retain(|hold| hold.until > now);
+    }
+}
+
+/// What the ledger holds of one resource.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct View {
+    pub open: Option<Open>,
+    pub status: Status,
+    /// What the status item held when it was read, to tell whether somebody changed it since.
+    seen: Option<String>,
+}
+
+impl Ledger {
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// The resource's open record, status and holds: one consistent query.
+    pub async fn read(&self, arn: &str) -> Result<View, Failure> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(arn))
+            .scan_index_forward(false)
+            .consistent_read(true)
+            .limit(PAGE)
+            .send()
+            .await
+            .map_err(|error| Failure::Ledger(AwsError::new("Query", &error)))?;
+        let mut view = View::default();
+        for item in page.items() {
+            match attribute(item, "sk")? {
+                OPEN => {
+                    let until = number(item, "lease_until")?;
+                    view.open = Some(Open {
+                        record: document(item)?,
+                        owner: attribute(item, "owner")?.to_owned(),
+                        until,
+                    });
+                }
+                STATUS => {
+                    view.status = document(item)?;
+                    view.seen = Some(attribute(item, "document")?.to_owned());
+                }
+                _ => {}
+            }
+        }
+        Ok(view)
+    }
+
+    /// Writes the record ahead of the first change. The condition makes it the lease: it holds for one owner at a time.
+    pub async fn open(&self, record: &Record, owner: &str, until: i64) -> Result<(), Failure> {
+        let resource = &record.report.resource.arn;
+        let mut item = item(resource, OPEN, record)?;
+        item.insert("id".into(), text(&record.report.ledger_id));
+        item.insert("todo".into(), text("open"));
+        item.insert("since".into(), text(&record.opened.to_string()));
+        item.insert("owner".into(), text(owner));
+        item.insert("lease_until".into(), AttributeValue::N(until.to_string()));
+        let now = Timestamp::now().as_millisecond();
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk) OR #owner = :me OR lease_until < :now")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":me", text(owner))
+            .expression_attribute_values(":now", AttributeValue::N(now.to_string()));
+        match put.send().await.map_err(|error| AwsError::new("PutItem", &error)) {
+            Ok(_) => Ok(()),
+            Err(error) if error.code == "ConditionalCheckFailedException" => Err(Failure::Busy {
+                resource: resource.clone(),
+                until: now,
+            }),
+            Err(error) => Err(Failure::Ledger(error)),
+        }
+    }
+
+    /// Closes the record once it is told, and notes what was told: one transaction.
+    pub async fn close(
+        &self,
+        record: &Record,
+        owner: &str,
+        status: &Status,
+        retention_days: u16,
+    ) -> Result<(), Failure> {
+        let built = |error: aws_sdk_dynamodb::error::BuildError| Failure::LedgerRecord(error.to_string());
+        let Record { report, .. } = record;
+        let arn = &report.resource.arn;
+        let expires = Timestamp::now().as_second() + i64::from(retention_days) * 24 * 60 * 60;
+        let mut closed = item(arn, &format!("record#{}", report.ledger_id), record)?;
+        closed.insert("id".into(), text(&report.ledger_id));
+        closed.insert("outcome".into(), text(&report.outcome().to_string()));
+        closed.insert("expires".into(), AttributeValue::N(expires.to_string()));
+        let controls: Vec<_> = report.told.iter().map(|told| told.control.clone()).collect();
+        if !controls.is_empty() {
+            closed.insert("controls".into(), AttributeValue::Ss(controls));
+        }
+        let unlock = Delete::builder()
+            .table_name(&self.table)
+            .key("pk", text(arn))
+            .key("sk", text(OPEN))
+            .condition_expression("#owner = :me")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":me", text(owner));
+        let keep = Put::builder().table_name(&self.table).set_item(Some(closed));
+        let note = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item(arn, STATUS, status)?));
+        self.client
+            .transact_write_items()
+            .transact_items(
+                TransactWriteItem::builder()
+                    .delete(unlock.build().map_err(built)?)
+                    .build(),
+            )
+            .transact_items(TransactWriteItem::builder().put(keep.build().map_err(built)?).build())
+            .transact_items(TransactWriteItem::builder().put(note.build().map_err(built)?).build())
+            .send()
+            .await
+            .map_err(|error| Failure::Ledger(AwsError::new("TransactWriteItems", &error)))?;
+        Ok(())
+    }
+
+    /// Ends the lease but keeps the record open, so that the retry need not wait. A failure costs only that wait.
+    pub async fn release(&self, arn: &str, owner: &str) {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(arn))
+            .key("sk", text(OPEN))
+            .update_expression("SET lease_until = :zero")
+            .condition_expression("#owner = :me")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":me", text(owner))
+            .expression_attribute_values(":zero", AttributeValue::N("0".into()));
+        if let Err(error) = update.send().await {
+            tracing::warn!(resource = arn, error = %AwsError::new("UpdateItem", &error), "the lease ends by itself");
+        }
+    }
+
+    /// Notes that findings are no more, outside of any record. Somebody else's newer note wins.
+    pub async fn note(&self, arn: &str, view: &View, status: &Status) -> Result<(), Failure> {
+        let mut put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item(arn, STATUS, status)?));
+        put = match &view.seen {
+            None => put.condition_expression("attribute_not_exists(pk)"),
+            Some(seen) => put
+                .condition_expression("document = :seen")
+                .expression_attribute_values(":seen", text(seen)),
+        };
+        match put.send().await.map_err(|error| AwsError::new("PutItem", &error)) {
+            Err(error) if error.code != "ConditionalCheckFailedException" => Err(Failure::Ledger(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A record by its id, and whether it is still open.
+    pub async fn find(&self, id: &str) -> Result<Option<(Record, bool)>, Failure> {
+        let keys = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("id")
+            .key_condition_expression("id = :id")
+            .expression_attribute_values(":id", text(id))
+            .send()
+            .await
+            .map_err(|error| Failure::Ledger(AwsError::new("Query", &error)))?;
+        let Some(key) = keys.items().first() else {
+            return Ok(None);
+        };
+        let (arn, sort) = (attribute(key, "pk")?, attribute(key, "sk")?);
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND sk = :sk")
+            .expression_attribute_values(":pk", text(arn))
+            .expression_attribute_values(":sk", text(sort))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| Failure::Ledger(AwsError::new("Query", &error)))?;
+        page.items()
+            .first()
+            .map(|item| Ok((document(item)?, sort == OPEN)))
+            .transpose()
+    }
+}
+
+impl Kind {
+    /// Whether a retry of the whole event may help.
+    pub fn is_passing(self) -> bool {
+        matches!(self, Self::Transient | Self::Conflict)
+    }
+}
+
+fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
+
+fn item(arn: &str, sort: &str, document: &impl Serialize) -> Result<Item, Failure> {
+    let json = serde_json::to_string(document).map_err(|error| Failure::LedgerRecord(error.to_string()))?;
+    Ok([("pk", arn), ("sk", sort), ("document", json.as_str())]
+        .map(|(key, value)| (key.to_owned(), text(value)))
+        .into())
+}
+
+fn attribute<'a>(item: &'a Item, name: &str) -> Result<&'a str, Failure> {
+    let value = item.get(name).and_then(|value| value.as_s().ok());
+    value
+        .map(String::as_str)
+        .ok_or_else(|| Failure::LedgerRecord(format!("an item without the text {name}")))
+}
+
+fn number(item: &Item, name: &str) -> Result<i64, Failure> {
+    let value = item
+        .get(name)
+        .and_then(|value| value.as_n().ok())
+        .and_then(|value| value.parse().ok());
+    value.ok_or_else(|| Failure::LedgerRecord(format!("an item without the number {name}")))
+}
+
+fn document<T: for<'de> Deserialize<'de>>(item: &Item) -> Result<T, Failure> {
+    serde_json::from_str(attribute(item, "document")?).map_err(|error| Failure::LedgerRecord(error.to_string()))
+}

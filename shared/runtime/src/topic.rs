@@ -1,0 +1,63 @@
+use aws_sdk_sns::Client;
+use aws_sdk_sns::types::MessageAttributeValue;
+use portcullis_core::Report;
+use portcullis_core::alert::{self, AttributeValue};
+use serde_json::json;
+
+use crate::error::AwsError;
+
+/// Where alerts go.
+pub struct Topic {
+    client: Client,
+    arn: String,
+}
+
+impl Topic {
+    pub fn new(client: Client, arn: String) -> Self {
+        Self { client, arn }
+    }
+
+    /// Sends the alert of a report: text for people, the document for queues, functions and HTTP endpoints.
+    pub async fn publish(&self, report: &Report, function: &str) -> Result<(), AwsError> {
+        let alert = alert::compose(report, function);
+        let document = alert.document.to_string();
+        let message = json!({
+            "default": alert.text,
+            "sqs": document,
+            "lambda": document,
+            "http": document,
+            "https": document,
+            "firehose": document,
+        });
+        let mut publish = self
+            .client
+            .publish()
+            .topic_arn(&self.arn)
+            .subject(alert.subject)
+            .message_structure("json")
+            .message(message.to_string());
+        for (name, value) in alert.attributes {
+            let (kind, text) = match value {
+                AttributeValue::Text(text) => ("String", text),
+                AttributeValue::Texts(texts) => ("String.Array", json!(texts).to_string()),
+            };
+            let value = MessageAttributeValue::builder()
+                .data_type(kind)
+                .string_value(text)
+                .build();
+            publish = publish.message_attributes(name, value.map_err(|error| built("Publish", &error))?);
+        }
+        publish.send().await.map_err(|error| AwsError::new("Publish", &error))?;
+        Ok(())
+    }
+}
+
+fn built(operation: &'static str, error: &impl std::fmt::Display) -> AwsError {
+    let (code, message) = ("the request can't be built".into(), error.to_string());
+    AwsError {
+        operation,
+        code,
+        message,
+        kind: crate::error::Kind::Rejected,
+    }
+}
