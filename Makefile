@@ -46,9 +46,9 @@ advisories: ## RustSec advisories against Cargo.lock; fetches their database, so
 	tools/install deny
 	.tools/bin/cargo-deny --all-features check advisories
 
-replay: ## Replay one event into the function under cargo-lambda: make replay EVENT=events/s3/CreateBucket.json
+replay: ## Replay one event into the function under cargo-lambda: make replay EVENT=events/s3/CreateBucket.json [MODE=notify]
 	@tools/install moto lambda
-	@$(LAMBDA) tools/with-local-aws .tools/venv/bin/python tools/replay.py "$(EVENT)"
+	@$(LAMBDA) MODE=$(if $(filter command line,$(origin MODE)),$(MODE),enforce) tools/with-local-aws .tools/venv/bin/python tools/replay.py "$(EVENT)"
 
 build: ## Build the functions for Lambda, as they are deployed: make build ARCH=x86_64
 	tools/install lambda
