@@ -139,11 +139,10 @@ fn body(report: &Report, function: &str) -> String {
 fn write_body(text: &mut String, report: &Report, function: &str) -> std::fmt::Result {
     let resource = &report.resource;
     let Some(leading) = leading(report) else { return Ok(()) };
+    let (severity, outcome) = (leading.severity, leading.outcome);
     writeln!(
         text,
-        "{} {}: {} {}",
-        report.severity(),
-        report.outcome(),
+        "{severity} {outcome}: {} {}",
         resource.noun(),
         clean(&resource.id)
     )?;
