@@ -12,6 +12,7 @@ SETTINGS ?=
 # The functions' environment: cargo-lambda, zig and SAM from .tools.
 LAMBDA := PATH="$(CURDIR)/.tools/lambda/bin:$$PATH" SAM_CLI_TELEMETRY=0
 SAM := $(LAMBDA) .tools/lambda/bin/sam
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROFILE := $(if $(CI),--profile ci)
 
 help: ## This list
@@ -19,11 +20,12 @@ help: ## This list
 
 demo: ## A short tour: insecure buckets become safe, on a local AWS; needs Rust and Python, no AWS account
 	@tools/install moto
-	@cargo build -q -p portcullis-s3 --bins
-	@tools/with-local-aws cargo run -q -p portcullis-tests --bin demo
+	@cargo build --workspace --bins
+	@tools/with-local-aws "$(TARGET)/debug/demo"
 
 test: ## All tests, on a local AWS
 	tools/install test
+	.tools/venv/bin/python -m unittest discover --start-directory tools
 	cargo build --workspace --bins
 	cargo test --workspace --doc --quiet
 	if cargo nextest --version >/dev/null 2>&1; then \

@@ -186,7 +186,7 @@ class Watch:
             "PORTCULLIS_TOPIC_ARN": aws.topic,
             "PORTCULLIS_ROLE_ARN": aws.role,
         }
-        command = ["cargo", "lambda", "watch", "--ignore-changes", "--wait", "--invoke-address", "127.0.0.1"]
+        command = ["cargo", "lambda", "watch", "--quiet", "--ignore-changes", "--wait", "--invoke-address", "127.0.0.1"]
         self.process = subprocess.Popen(
             [*command, "--invoke-port", self.port], cwd=ROOT, env=environment, stdout=self.log, stderr=subprocess.STDOUT
         )
@@ -238,8 +238,9 @@ def main():
     for name, value in before.items():
         print(f"  {name:21} {value}")
 
+    # The same selection of packages, and so of features, as `cargo lambda watch` builds: it will find nothing left to do.
+    subprocess.run(["cargo", "build", "--quiet", "--bin", function], cwd=ROOT, check=True)
     with Watch(aws, os.environ.get("MODE", "enforce")) as watch:
-        subprocess.run(["cargo", "build", "--quiet", "-p", function], cwd=ROOT, check=True)
         answer = watch.invoke(function, path)
         title("The function answered")
         print(answer.stdout.strip() or answer.stderr.strip())
