@@ -1,6 +1,6 @@
 """Deploys template.yaml into a local AWS with IAM enforced, and sends a CloudTrail event through its own rule.
 
-    BOOTSTRAP=target/release/portcullis-s3 .tools/venv/bin/python tests/deployed/run.py [--event events/s3/CreateBucket.json]
+    BOOTSTRAP=target/release/portcullis-s3 .tools/venv/bin/python tests/deployed/run.py [--mode notify] [--restore]
 
 What is checked: the real binary, under its own role and nobody else's keys, closes an insecure bucket, writes the ledger and
 tells the topic. Prints one line of JSON and ends with 0 if all of that holds, else 1; its log is on standard error.
@@ -110,6 +110,15 @@ class Deployed:
             raise SystemExit(f"tests/deployed: the stack is {stack and stack['StackStatus']}")
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}, adaptations
 
+    def invoke(self, event):
+        """What the function answers; nothing if it failed."""
+        answer = self.client("lambda").invoke(FunctionName=f"{STACK}-s3", Payload=json.dumps(event))
+        payload = answer["Payload"].read().decode()
+        if "FunctionError" in answer:
+            print(payload, file=sys.stderr)
+            return None
+        return json.loads(payload)
+
     def log(self):
         """What the function logged, in order."""
         logs = self.client("logs")
@@ -136,6 +145,14 @@ def until(read, seconds=PATIENCE):
     return value
 
 
+def is_there(read):
+    """Whether a read finds something, rather than an error that says there is nothing."""
+    try:
+        return bool(read())
+    except ClientError:
+        return False
+
+
 def sample(path, bucket):
     """The sample event about our bucket, in our account and region, as PutEvents takes it."""
     event = json.loads(path.read_text())
@@ -153,6 +170,7 @@ def main():
     parser = argparse.ArgumentParser(description="Deploys template.yaml locally and sends an event through it.")
     parser.add_argument("--event", type=Path, default=ROOT / "events/s3/CreateBucket.json")
     parser.add_argument("--mode", choices=["notify", "enforce"], default="enforce")
+    parser.add_argument("--restore", action="store_true", help="then ask the function to bring the bucket back")
     options = parser.parse_args()
     bucket = "left-open"
 
@@ -204,6 +222,10 @@ def main():
             "alert": bool(alert) and bucket in alert.get("Subject", "") + alert["Message"],
             "no dead letter": dead == "0",
         }
+        if options.restore:
+            record = next((item["id"]["S"] for item in ledger or [] if "id" in item), None)
+            answer = aws.invoke({"restore": record, "by": "tests/deployed"})
+            checks["restored"] = answer is not None and until(lambda: not is_there(closed), 5)
         passed = all(checks.values())
         if not passed:
             print("\n".join(aws.log()), file=sys.stderr)
