@@ -1,7 +1,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint replay build validate deploy docs advisories clean
+.PHONY: help demo test lint replay build validate deploy advisories clean
 
 # For build and deploy.
 STACK ?= portcullis
