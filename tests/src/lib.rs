@@ -1,1 +1,25 @@
 //! End to end: the real Lambda binaries, the Lambda runtime API, a local AWS.
+//!
+//! A test gets a [`World`]: an account of its own with ledger and topic. It puts a resource there as insecure as it likes,
+//! sends an event to the function, and looks at what came of it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "this is test support: a panic is how a test fails"
+)]
+
+mod bucket;
+mod control_plane;
+mod round_trip;
+pub mod samples;
+pub mod settings;
+mod snapshot;
+mod world;
+
+pub use bucket::{ALL_USERS, AUTHENTICATED_USERS, Bucket, LOG_DELIVERY};
+pub use control_plane::{AccessPoint, AccountBlock};
+pub use round_trip::{Expected, Subject, round_trip};
+pub use snapshot::{Snapshot, assert_changed, block};
+pub use world::{Answered, World, controls_in, outcome_of, record_of, resource_of, writes};

@@ -1,0 +1,173 @@
+use std::collections::BTreeMap;
+
+use portcullis_testkit::{Call, CloudTrail, Deployment, Function, FunctionBuilder, Invocation, LocalAws, Message};
+use serde_json::{Value, json};
+
+use crate::{AccessPoint, AccountBlock, Bucket};
+
+/// An account of the test's own, with what the stack makes for the function.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The account.
+    pub aws: LocalAws,
+    /// Its ledger and topic.
+    pub stack: Deployment,
+    /// For the test's own calls, as somebody who is not the function.
+    pub s3: aws_sdk_s3::Client,
+    /// The same for S3 Control.
+    pub control: aws_sdk_s3control::Client,
+    /// Where everything is.
+    pub region: String,
+}
+
+impl World {
+    /// A new one in us-east-1.
+    pub async fn new() -> Self {
+        Self::in_region("us-east-1").await
+    }
+
+    /// A new one elsewhere.
+    pub async fn in_region(region: &str) -> Self {
+        let aws = LocalAws::start().await;
+        let stack = aws.deploy_in(region).await;
+        let config = aws.sdk_config_in(region);
+        Self {
+            s3: aws_sdk_s3::Client::new(&config),
+            control: aws_sdk_s3control::Client::new(&config),
+            region: region.to_owned(),
+            aws,
+            stack,
+        }
+    }
+
+    /// The real function, in enforce mode unless told otherwise.
+    pub fn function(&self) -> FunctionBuilder {
+        Function::new("portcullis-s3", &self.aws)
+            .deployment(&self.stack)
+            .region(&self.region)
+            .mode("enforce")
+    }
+
+    /// A bucket as made before April 2023: SSE-S3, no public access block, ACLs enabled.
+    pub async fn bucket(&self, name: &str) -> Bucket {
+        let name = self.aws.unique(name);
+        let mut create = self.s3.create_bucket().bucket(&name);
+        if self.region != "us-east-1" {
+            let region = self.region.as_str().into();
+            let place = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(region);
+            create = create.create_bucket_configuration(place.build());
+        }
+        create.send().await.expect("create the bucket");
+        Bucket {
+            world: self.clone(),
+            name,
+        }
+    }
+
+    /// The account's own public access block.
+    pub fn account_block(&self) -> AccountBlock {
+        AccountBlock { world: self.clone() }
+    }
+
+    /// An access point of a bucket; its block is fixed now.
+    pub async fn access_point(&self, bucket: &Bucket, flags: [bool; 4], vpc: Option<&str>) -> AccessPoint {
+        AccessPoint::create(self, bucket, flags, vpc).await
+    }
+
+    /// A call of S3 in this account and region, by alice.
+    pub fn call(&self, name: &str, params: Value) -> CloudTrail {
+        CloudTrail::call("s3.amazonaws.com", name)
+            .params(params)
+            .account(self.aws.account())
+            .region(&self.region)
+    }
+
+    /// The alerts so far.
+    pub async fn alerts(&self) -> Vec<Message> {
+        self.aws.messages(&self.stack.topic_arn).await
+    }
+
+    /// The closed records of the ledger, oldest first, and whether any record is open.
+    pub async fn records(&self) -> (Vec<Value>, bool) {
+        let items = self.aws.ledger_items_in(&self.region, &self.stack.table).await;
+        let document =
+            |item: &Value| serde_json::from_str::<Value>(item["document"].as_str().unwrap_or_default()).unwrap();
+        let closed = items
+            .iter()
+            .filter(|item| item["sk"].as_str().is_some_and(|sort| sort.starts_with("record#")));
+        let mut closed: Vec<_> = closed.map(document).collect();
+        closed.sort_by_key(|record| record["report"]["ledger_id"].to_string());
+        (closed, items.iter().any(|item| item["sk"] == "~open"))
+    }
+
+    /// The holds and the findings last told of the only resource in the ledger.
+    pub async fn status(&self) -> Value {
+        let items = self.aws.ledger_items_in(&self.region, &self.stack.table).await;
+        let status = items.iter().find(|item| item["sk"] == "~status");
+        status.map_or(json!({}), |item| {
+            serde_json::from_str(item["document"].as_str().unwrap()).unwrap()
+        })
+    }
+}
+
+/// What a function answered, read as tests need it.
+pub trait Answered {
+    /// The answer.
+    fn answer(&self) -> &Value;
+
+    /// The outcome of the only resource.
+    fn outcome(&self) -> String {
+        outcome_of(self.answer())
+    }
+}
+
+impl Answered for Invocation {
+    #[track_caller]
+    fn answer(&self) -> &Value {
+        match &self.result {
+            Ok(answer) => answer,
+            Err(error) => panic!(
+                "the function failed: {error}\n{}{}",
+                self.logs.join("\n"),
+                portcullis_testkit::table(&self.calls)
+            ),
+        }
+    }
+}
+
+/// The part of an answer that is about the only resource.
+#[track_caller]
+pub fn resource_of(answer: &Value) -> &Value {
+    match answer["resources"].as_array().map(Vec::as_slice) {
+        Some([only]) => only,
+        Some(_) => panic!("expected one resource in {answer}"),
+        None => answer,
+    }
+}
+
+/// Its outcome.
+pub fn outcome_of(answer: &Value) -> String {
+    let resource = resource_of(answer);
+    resource["outcome"].as_str().unwrap_or_default().to_owned()
+}
+
+/// The ledger id of its record.
+#[track_caller]
+pub fn record_of(answer: &Value) -> String {
+    let record = resource_of(answer)["record"].as_str();
+    record.unwrap_or_else(|| panic!("no record in {answer}")).to_owned()
+}
+
+/// Its outcomes by control.
+pub fn controls_in(answer: &Value) -> BTreeMap<String, String> {
+    let controls = resource_of(answer)["controls"].as_object().into_iter().flatten();
+    controls
+        .map(|(id, outcome)| (id.clone(), outcome.as_str().unwrap_or_default().to_owned()))
+        .collect()
+}
+
+/// The calls that change something at S3.
+pub fn writes(calls: &[Call]) -> Vec<String> {
+    let s3 = |call: &&Call| call.service.starts_with("s3") && !call.is_read();
+    calls.iter().filter(s3).map(Call::name).collect()
+}

@@ -1,0 +1,314 @@
+//! Block public access, ACLs, quarantine.
+
+use portcullis_tests::settings::{levels, only};
+use portcullis_tests::{
+    ALL_USERS, AUTHENTICATED_USERS, Answered, Expected, LOG_DELIVERY, Subject, World, assert_changed, controls_in,
+    round_trip, writes,
+};
+use serde_json::{Value, json};
+
+const FRIEND: &str = "feedfacefeedfacefeedfacefeedfacefeedfacefeedfacefeedfacefeedface";
+
+#[tokio::test]
+async fn a_missing_block_is_put() {
+    let world = World::new().await;
+    let bucket = world.bucket("open").await;
+    let expected = Expected {
+        control: "s3-bucket-public-access-block",
+        call: "DeleteBucketPublicAccessBlock",
+        settings: &only(&["s3-bucket-public-access-block"], ""),
+        told: ("HIGH", "remediated"),
+        changes: &[("block", "all four")],
+        no_way_back: &[],
+    };
+    round_trip(&bucket, expected).await;
+}
+
+#[tokio::test]
+async fn a_block_with_holes_is_closed_and_comes_back_with_the_same_holes() {
+    let world = World::new().await;
+    let bucket = world.bucket("holes").await;
+    bucket.put_block([true, false, true, false]).await;
+    let expected = Expected {
+        control: "s3-bucket-public-access-block",
+        call: "PutBucketPublicAccessBlock",
+        settings: &only(&["s3-bucket-public-access-block"], ""),
+        told: ("HIGH", "remediated"),
+        changes: &[("block", "all four")],
+        no_way_back: &[],
+    };
+    let alert = round_trip(&bucket, expected).await;
+    assert!(alert.text.contains("IgnorePublicAcls, RestrictPublicBuckets off"), "{}", alert.text);
+}
+
+#[tokio::test]
+async fn what_the_accounts_block_already_closes_is_rated_lower() {
+    let world = World::new().await;
+    world.account_block().put([true; 4]).await;
+    let bucket = world.bucket("covered").await;
+    let expected = Expected {
+        control: "s3-bucket-public-access-block",
+        call: "CreateBucket",
+        settings: &only(&["s3-bucket-public-access-block"], ""),
+        told: ("LOW", "remediated"),
+        changes: &[("block", "all four")],
+        no_way_back: &[],
+    };
+    round_trip(&bucket, expected).await;
+}
+
+#[tokio::test]
+async fn only_public_grants_are_taken_from_an_acl() {
+    let world = World::new().await;
+    let bucket = world.bucket("grants").await;
+    let grants = [
+        (ALL_USERS, "READ"),
+        (LOG_DELIVERY, "WRITE"),
+        (AUTHENTICATED_USERS, "WRITE"),
+        (FRIEND, "READ_ACP"),
+    ];
+    bucket.put_grants(&grants).await;
+    let before = bucket.snapshot().await;
+    let owner = before["acl"].split(',').next().unwrap();
+    let expected = Expected {
+        control: "s3-bucket-public-acl",
+        call: "PutBucketAcl",
+        settings: &only(&["s3-bucket-public-acl"], ""),
+        told: ("CRITICAL", "remediated"),
+        changes: &[("acl", &format!("{owner}, WRITE LogDelivery, READ_ACP feedface"))],
+        no_way_back: &[],
+    };
+    let alert = round_trip(&bucket, expected).await;
+    assert!(alert.text.contains("READ to everybody") && alert.text.contains("WRITE to every AWS account"));
+}
+
+#[tokio::test]
+async fn a_public_acl_behind_a_block_is_rated_lower_and_cleaned_all_the_same() {
+    let world = World::new().await;
+    let bucket = world.bucket("ignored").await;
+    bucket.put_canned_acl("public-read-write").await;
+    bucket.put_block([false, true, false, false]).await;
+    let function = world
+        .function()
+        .env("PORTCULLIS_SETTINGS", only(&["s3-bucket-public-acl"], ""))
+        .start()
+        .await;
+    let invocation = function.invoke(bucket.call("PutBucketAcl").event()).await;
+    assert_eq!(invocation.outcome(), "remediated");
+    assert!(!bucket.snapshot().await["acl"].contains("AllUsers"));
+    assert_eq!(world.alerts().await[0].attributes["severity"], "LOW");
+}
+
+#[tokio::test]
+async fn log_delivery_is_not_the_public() {
+    let world = World::new().await;
+    let bucket = world.bucket("logs").await;
+    bucket.put_grants(&[(LOG_DELIVERY, "WRITE"), (LOG_DELIVERY, "READ_ACP")]).await;
+    let function = world
+        .function()
+        .env("PORTCULLIS_SETTINGS", only(&["s3-bucket-public-acl"], ""))
+        .start()
+        .await;
+    let invocation = function.invoke(bucket.call("PutBucketAcl").event()).await;
+    assert_eq!(invocation.outcome(), "compliant");
+}
+
+#[tokio::test]
+async fn acls_are_disabled_and_enabled_again() {
+    let world = World::new().await;
+    let bucket = world.bucket("owned").await;
+    bucket.put_ownership("ObjectWriter").await;
+    let expected = Expected {
+        control: "s3-bucket-acls-disabled",
+        call: "PutBucketOwnershipControls",
+        settings: &only(&["s3-bucket-acls-disabled"], ""),
+        told: ("MEDIUM", "remediated"),
+        changes: &[("ownership", "BucketOwnerEnforced")],
+        no_way_back: &[],
+    };
+    round_trip(&bucket, expected).await;
+}
+
+#[tokio::test]
+async fn ownership_controls_that_were_not_there_are_gone_again() {
+    let world = World::new().await;
+    let bucket = world.bucket("unowned").await;
+    let expected = Expected {
+        control: "s3-bucket-acls-disabled",
+        call: "DeleteBucketOwnershipControls",
+        settings: &only(&["s3-bucket-acls-disabled"], ""),
+        told: ("MEDIUM", "remediated"),
+        changes: &[("ownership", "BucketOwnerEnforced")],
+        no_way_back: &[],
+    };
+    round_trip(&bucket, expected).await;
+}
+
+#[tokio::test]
+async fn acls_that_still_let_somebody_in_are_left_to_a_person() {
+    let world = World::new().await;
+    let bucket = world.bucket("shared").await;
+    bucket.put_grants(&[(FRIEND, "READ")]).await;
+    let function = world
+        .function()
+        .env("PORTCULLIS_SETTINGS", only(&["s3-bucket-acls-disabled"], ""))
+        .start()
+        .await;
+    let before = bucket.snapshot().await;
+    let invocation = function.invoke(bucket.call("PutBucketAcl").event()).await;
+    assert_eq!(invocation.outcome(), "would-remediate");
+    assert_eq!(writes(&invocation.calls), [""; 0]);
+    assert_changed(&before, &bucket.snapshot().await, &[]);
+}
+
+#[tokio::test]
+async fn a_public_acl_is_cleaned_before_acls_are_disabled() {
+    let world = World::new().await;
+    let bucket = world.bucket("both").await;
+    bucket.put_ownership("ObjectWriter").await;
+    bucket.put_canned_acl("public-read").await;
+    let settings = only(&["s3-bucket-public-acl", "s3-bucket-acls-disabled"], "");
+    let function = world.function().env("PORTCULLIS_SETTINGS", settings).start().await;
+    let before = bucket.snapshot().await;
+    let invocation = function.invoke(bucket.call("PutBucketAcl").event()).await;
+    assert_eq!(invocation.outcome(), "remediated", "{:?}", invocation.result);
+    let owner = before["acl"].split(',').next().unwrap();
+    let changes = [("acl", owner), ("ownership", "BucketOwnerEnforced")];
+    assert_changed(&before, &bucket.snapshot().await, &changes);
+    assert_eq!(world.alerts().await.len(), 1, "one message for both controls");
+    // Back again: ownership first, or S3 would refuse the ACL.
+    let id = portcullis_tests::record_of(invocation.answer());
+    let restored = function.invoke(json!({"restore": id})).await;
+    assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
+    assert_changed(&before, &bucket.snapshot().await, &[]);
+}
+
+#[tokio::test]
+async fn restricted_data_that_is_exposed_is_quarantined_at_once() {
+    let world = World::new().await;
+    let bucket = world.bucket("secret").await;
+    bucket.classify("Restricted").await;
+    bucket.put_canned_acl("public-read").await;
+    let keep = json!({"Version": "2012-10-17", "Statement": [{
+        "Sid": "Keep", "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{}:role/app", world.aws.account())},
+        "Action": "s3:GetObject", "Resource": format!("{}/*", bucket.arn()),
+    }]});
+    let keep = keep.to_string();
+    bucket.put_policy(&keep).await;
+    let before = bucket.snapshot().await;
+    let rescue = format!("arn:aws:iam::{}:role/BreakGlass", world.aws.account());
+    // The controls whose violation exposes it are on, but the quarantine comes first and settles them.
+    let settings = only(
+        &["s3-bucket-quarantine", "s3-bucket-public-acl", "s3-bucket-public-policy"],
+        &format!("break-glass: [\"{rescue}\"]\n"),
+    );
+    let function = world.function().env("PORTCULLIS_SETTINGS", &settings).start().await;
+    let invocation = function.invoke(bucket.call("PutBucketAcl").event()).await;
+    let controls = controls_in(invocation.answer());
+    assert_eq!(controls["s3-bucket-quarantine"], "quarantined", "{controls:?}");
+
+    let after = bucket.snapshot().await;
+    assert_eq!(after["block"], "all four");
+    assert!(after["policy"].starts_with(keep.strip_suffix("]}").unwrap()), "what was there stays byte for byte");
+    let policy: Value = serde_json::from_str(&after["policy"]).unwrap();
+    let deny = &policy["Statement"][1];
+    assert_eq!((&deny["Sid"], &deny["Effect"]), (&json!("PortcullisQuarantine"), &json!("Deny")));
+    assert_eq!((&deny["Principal"], &deny["Action"]), (&json!("*"), &json!("s3:*")));
+    let spared = deny["Condition"]["ArnNotLike"]["aws:PrincipalArn"].as_array().unwrap();
+    assert!(spared.contains(&json!(rescue)) && spared.contains(&json!(world.aws.role_arn())));
+    let alert = world.alerts().await.remove(0);
+    assert!(
+        alert.subject.starts_with("[portcullis] CRITICAL quarantined: bucket secret"),
+        "{}",
+        alert.subject
+    );
+
+    let id = portcullis_tests::record_of(invocation.answer());
+    let restored = function.invoke(json!({"restore": id, "by": "ana"})).await;
+    assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
+    assert_changed(&before, &bucket.snapshot().await, &[]);
+    let again = function.invoke(bucket.call("PutBucketAcl").event()).await;
+    assert_eq!(controls_in(again.answer())["s3-bucket-quarantine"], "exempt");
+    assert_eq!(bucket.snapshot().await["policy"], keep, "not quarantined again");
+}
+
+#[tokio::test]
+async fn a_control_can_ask_for_a_quarantine_whatever_the_data() {
+    let world = World::new().await;
+    let bucket = world.bucket("control").await;
+    bucket.put_canned_acl("public-read-write").await;
+    let yaml = "controls:\n  s3-bucket-public-acl: {mode: enforce, quarantine: true}\n";
+    let function = world.function().env("PORTCULLIS_SETTINGS", yaml).start().await;
+    let invocation = function.invoke(bucket.call("PutBucketAcl").event()).await;
+    assert_eq!(controls_in(invocation.answer())["s3-bucket-quarantine"], "quarantined");
+}
+
+#[tokio::test]
+async fn restricted_data_that_nobody_can_reach_is_left_alone() {
+    let world = World::new().await;
+    let bucket = world.bucket("sealed").await;
+    bucket.classify("restricted").await;
+    bucket.put_canned_acl("public-read").await;
+    bucket.put_block([true; 4]).await;
+    let function = world
+        .function()
+        .env("PORTCULLIS_SETTINGS", only(&["s3-bucket-quarantine"], ""))
+        .start()
+        .await;
+    let invocation = function.invoke(bucket.call("PutBucketAcl").event()).await;
+    assert_eq!(invocation.outcome(), "compliant");
+}
+
+#[tokio::test]
+async fn public_data_may_be_read_by_everybody_but_not_written() {
+    let world = World::new().await;
+    let bucket = world.bucket("site").await;
+    bucket.classify("public").await;
+    bucket.put_canned_acl("public-read").await;
+    let arn = bucket.arn();
+    let read = json!({"Sid": "Read", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": format!("{arn}/*")});
+    bucket
+        .put_policy(json!({"Version": "2012-10-17", "Statement": [read]}).to_string())
+        .await;
+    let ids = [
+        "s3-bucket-public-access-block",
+        "s3-bucket-public-acl",
+        "s3-bucket-public-policy",
+        "s3-bucket-website",
+    ];
+    let settings = only(&ids, "");
+    let function = world.function().env("PORTCULLIS_SETTINGS", &settings).start().await;
+    let before = bucket.snapshot().await;
+    for call in ["CreateBucket", "PutBucketAcl", "PutBucketPolicy", "PutBucketTagging", "PutBucketWebsite"] {
+        let invocation = function.invoke(bucket.call(call).event()).await;
+        assert_eq!(invocation.outcome(), "compliant", "{call}");
+    }
+    assert_changed(&before, &bucket.snapshot().await, &[]);
+
+    bucket.put_canned_acl("public-read-write").await;
+    let write = json!({"Sid": "Write", "Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": format!("{arn}/*")});
+    bucket
+        .put_policy(json!({"Version": "2012-10-17", "Statement": [write]}).to_string())
+        .await;
+    let invocation = function.invoke(bucket.call("PutBucketTagging").event()).await;
+    let told = controls_in(invocation.answer());
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.values().all(|outcome| outcome == "remediated"), "{told:?}");
+    let after = bucket.snapshot().await;
+    assert!(after["acl"].contains("READ AllUsers") && !after["acl"].contains("WRITE AllUsers"));
+    assert_eq!(after["policy"], "absent");
+    assert_eq!(after["block"], "absent", "public data needs no block");
+}
+
+#[tokio::test]
+async fn a_level_of_ones_own_decides_by_its_own_values() {
+    let world = World::new().await;
+    let bucket = world.bucket("level").await;
+    bucket.classify("PCI").await;
+    let own = levels("cards: {values: [pci], encryption: dual-layer, quarantine: true}");
+    let settings = only(&["s3-bucket-default-encryption"], &own);
+    let function = world.function().env("PORTCULLIS_SETTINGS", &settings).start().await;
+    let invocation = function.invoke(bucket.call("PutBucketTagging").event()).await;
+    assert_eq!(invocation.outcome(), "remediated");
+    assert_eq!(bucket.snapshot().await["encryption"], "aws:kms:dsse");
+}
