@@ -100,7 +100,13 @@ impl Bucket {
     }
 
     /// Sets its default encryption.
-    pub async fn put_encryption(&self, algorithm: &str, key: Option<&str>, bucket_key: bool, blocked: &[&str]) -> &Self {
+    pub async fn put_encryption(
+        &self,
+        algorithm: &str,
+        key: Option<&str>,
+        bucket_key: bool,
+        blocked: &[&str],
+    ) -> &Self {
         let default = ServerSideEncryptionByDefault::builder()
             .sse_algorithm(algorithm.into())
             .set_kms_master_key_id(key.map(str::to_owned))

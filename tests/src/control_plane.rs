@@ -129,7 +129,12 @@ impl Subject for AccessPoint {
 
     async fn snapshot(&self) -> Snapshot {
         let (control, account) = (&self.world.control, self.world.aws.account());
-        let point = control.get_access_point().account_id(account).name(&self.name).send().await;
+        let point = control
+            .get_access_point()
+            .account_id(account)
+            .name(&self.name)
+            .send()
+            .await;
         let policy = control
             .get_access_point_policy()
             .account_id(account)

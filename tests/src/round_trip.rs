@@ -86,7 +86,11 @@ pub async fn round_trip(subject: &impl Subject, expected: Expected<'_>) -> Messa
     for (alert, outcome) in [(noticed, "would-remediate"), (alert, outcome)] {
         let head = format!("[portcullis] {severity} {outcome}: ");
         assert!(alert.subject.starts_with(&head), "{head} / {}", alert.subject);
-        assert!(alert.subject.contains(&short[..short.len().min(20)]), "{}", alert.subject);
+        assert!(
+            alert.subject.contains(&short[..short.len().min(20)]),
+            "{}",
+            alert.subject
+        );
         assert!(alert.subject.len() <= 100 && alert.subject.is_ascii());
         assert!(alert.text.contains(&described), "{}", alert.text);
         assert_eq!(alert.attributes["controls"], json!([control]).to_string());
@@ -97,7 +101,10 @@ pub async fn round_trip(subject: &impl Subject, expected: Expected<'_>) -> Messa
     }
     let id = record_of(answer);
     assert_eq!(alert.json["ledger_id"], id);
-    assert!(alert.text.contains(&format!(r#"{{"restore":"{id}"}}"#)), "how to undo it");
+    assert!(
+        alert.text.contains(&format!(r#"{{"restore":"{id}"}}"#)),
+        "how to undo it"
+    );
     let (records, open) = world.records().await;
     let record = records.last().unwrap();
     assert!(!open, "the record is closed");
@@ -134,5 +141,8 @@ pub async fn round_trip(subject: &impl Subject, expected: Expected<'_>) -> Messa
     assert_eq!(controls_in(after.answer()), held.into());
     assert_eq!(writes(&after.calls), [""; 0]);
     assert_changed(&before, &subject.snapshot().await, no_way_back);
-    alerts.into_iter().nth(1).unwrap_or_else(|| unreachable!("there are three"))
+    alerts
+        .into_iter()
+        .nth(1)
+        .unwrap_or_else(|| unreachable!("there are three"))
 }

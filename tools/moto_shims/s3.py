@@ -17,6 +17,7 @@ from moto.s3.utils import bucket_policy_is_public
 from moto.s3control.models import s3control_backends
 from moto.s3control.responses import S3ControlResponse
 from moto.core.responses import ActionResult
+from moto.core.serialize import RestXMLSerializer
 
 GROUPS = "http://acs.amazonaws.com/groups/"
 PUBLIC_GROUPS = (GROUPS + "global/AllUsers", GROUPS + "global/AuthenticatedUsers")
@@ -111,6 +112,19 @@ def get_access_point_policy_status(self):
 
 
 S3ControlResponse.get_access_point_policy_status = get_access_point_policy_status
+
+_to_response = RestXMLSerializer._serialized_result_to_response
+
+
+def to_response(self, resp, result, shape, serialized_result):
+    """S3 Control's answers are named after their shapes (GetAccessPointResult); moto names them after the operation."""
+    s3control = self.operation_model.service_model.service_name == "s3control"
+    if s3control and shape is not None and "payload" not in shape.serialization:
+        shape.serialization["resultWrapper"] = shape.name
+    return _to_response(self, resp, result, shape, serialized_result)
+
+
+RestXMLSerializer._serialized_result_to_response = to_response
 
 # --------------------------------------------------------------------------------------------------- what AWS refuses
 

@@ -24,6 +24,9 @@ pub enum EnvironmentError {
     /// A variable has a value that means nothing.
     #[error("expected `notify` or `enforce` in PORTCULLIS_MODE, found {0:?}")]
     Mode(String),
+    /// Settings that only a test may give.
+    #[error("PORTCULLIS_SETTINGS is for tests: expected AWS_ENDPOINT_URL to name a loopback address beside it")]
+    SettingsForTests,
 }
 
 impl Environment {

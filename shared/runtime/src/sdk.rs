@@ -27,13 +27,18 @@ pub async fn sdk_config() -> SdkConfig {
             .operation_attempt_timeout(Duration::from_secs(6))
             .build(),
     );
-    if std::env::var("AWS_ENDPOINT_URL").is_ok_and(|url| is_loopback(&url)) {
+    if on_loopback() {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
             .build_with_resolver(LoopbackResolver);
         loader = loader.http_client(http);
     }
     loader.load().await
+}
+
+/// Whether all calls go to this machine.
+pub fn on_loopback() -> bool {
+    std::env::var("AWS_ENDPOINT_URL").is_ok_and(|url| is_loopback(&url))
 }
 
 /// Whether it is `http://<loopback address>:<port>` and nothing else.

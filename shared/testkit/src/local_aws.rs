@@ -120,9 +120,14 @@ impl LocalAws {
         format!("{name}-{:012x}", random::bits() & 0xffff_ffff_ffff)
     }
 
-    /// Makes what the stack makes for a function: the ledger table and the topic.
+    /// Makes what the stack makes for a function, in us-east-1: the ledger table and the topic.
     pub async fn deploy(&self) -> Deployment {
-        let config = self.sdk_config();
+        self.deploy_in(REGION).await
+    }
+
+    /// Makes what the stack makes for a function in another region.
+    pub async fn deploy_in(&self, region: &str) -> Deployment {
+        let config = self.sdk_config_in(region);
         let table = self.unique("ledger");
         create_ledger(&aws_sdk_dynamodb::Client::new(&config), &table).await;
         let topic = aws_sdk_sns::Client::new(&config)
@@ -213,9 +218,14 @@ impl LocalAws {
         list.as_array().into_iter().flatten().map(Message::parse).collect()
     }
 
-    /// The items of a ledger table as plain JSON, ordered by their keys.
+    /// The items of a ledger table in us-east-1 as plain JSON, ordered by their keys.
     pub async fn ledger_items(&self, table: &str) -> Vec<Value> {
-        let mut pages = aws_sdk_dynamodb::Client::new(&self.sdk_config())
+        self.ledger_items_in(REGION, table).await
+    }
+
+    /// The items of a ledger table in another region.
+    pub async fn ledger_items_in(&self, region: &str, table: &str) -> Vec<Value> {
+        let mut pages = aws_sdk_dynamodb::Client::new(&self.sdk_config_in(region))
             .scan()
             .table_name(table)
             .consistent_read(true)

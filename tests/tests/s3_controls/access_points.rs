@@ -19,7 +19,9 @@ async fn a_public_policy_is_removed_and_comes_back() {
     let world = World::new().await;
     let bucket = world.bucket("behind").await;
     let point = world.access_point(&bucket, [false; 4], None).await;
-    point.put_policy(policy(&point.arn(), &[("Everybody", json!("*"))])).await;
+    point
+        .put_policy(policy(&point.arn(), &[("Everybody", json!("*"))]))
+        .await;
     let expected = Expected {
         control: "s3-access-point-public-policy",
         call: "PutAccessPointPolicy",
@@ -75,7 +77,9 @@ async fn an_access_point_of_a_vpc_is_never_public() {
     let world = World::new().await;
     let bucket = world.bucket("behind").await;
     let point = world.access_point(&bucket, [false; 4], Some("vpc-0a1b2c3d")).await;
-    point.put_policy(policy(&point.arn(), &[("Everybody", json!("*"))])).await;
+    point
+        .put_policy(policy(&point.arn(), &[("Everybody", json!("*"))]))
+        .await;
     let function = world.function().start().await;
     for call in ["CreateAccessPoint", "PutAccessPointPolicy"] {
         let invocation = function.invoke(point.call(call).event()).await;
@@ -88,7 +92,9 @@ async fn the_accounts_block_lowers_what_a_public_access_point_weighs() {
     let world = World::new().await;
     let bucket = world.bucket("behind").await;
     let point = world.access_point(&bucket, [false; 4], None).await;
-    point.put_policy(policy(&point.arn(), &[("Everybody", json!("*"))])).await;
+    point
+        .put_policy(policy(&point.arn(), &[("Everybody", json!("*"))]))
+        .await;
     world.account_block().put([false, false, false, true]).await;
     let settings = only(&["s3-access-point-public-policy"], "");
     let function = world.function().env("PORTCULLIS_SETTINGS", settings).start().await;

@@ -40,7 +40,9 @@ async fn by_default_the_accounts_block_is_told_and_left() {
     let world = World::new().await;
     let block = world.account_block();
     let function = world.function().start().await;
-    let invocation = function.invoke(block.call("DeleteAccountPublicAccessBlock").event()).await;
+    let invocation = function
+        .invoke(block.call("DeleteAccountPublicAccessBlock").event())
+        .await;
     assert_eq!(invocation.outcome(), "would-remediate");
     assert_eq!(block.snapshot().await["block"], "absent");
     assert_eq!(world.alerts().await.len(), 1);

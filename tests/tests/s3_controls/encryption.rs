@@ -1,7 +1,9 @@
 //! Default encryption and SSE-C.
 
 use portcullis_tests::settings::{levels, only};
-use portcullis_tests::{Answered, Expected, LOG_DELIVERY, Subject, World, assert_changed, controls_in, round_trip, writes};
+use portcullis_tests::{
+    Answered, Expected, LOG_DELIVERY, Subject, World, assert_changed, controls_in, round_trip, writes,
+};
 use serde_json::json;
 
 const CONTROL: &str = "s3-bucket-default-encryption";
@@ -34,7 +36,10 @@ async fn confidential_data_gets_kms_and_a_bucket_key_and_what_is_blocked_stays_b
 async fn the_level_names_the_key() {
     let world = World::new().await;
     let bucket = world.bucket("cmk").await;
-    let key = format!("arn:aws:kms:us-east-1:{}:key/1234abcd-12ab-34cd-56ef-1234567890ab", world.aws.account());
+    let key = format!(
+        "arn:aws:kms:us-east-1:{}:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        world.aws.account()
+    );
     bucket.classify("restricted").await;
     let expected = Expected {
         control: CONTROL,
@@ -51,7 +56,10 @@ async fn the_level_names_the_key() {
 async fn two_layers_have_no_bucket_key() {
     let world = World::new().await;
     let bucket = world.bucket("dsse").await;
-    let key = format!("arn:aws:kms:us-east-1:{}:key/1234abcd-12ab-34cd-56ef-1234567890ab", world.aws.account());
+    let key = format!(
+        "arn:aws:kms:us-east-1:{}:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        world.aws.account()
+    );
     bucket.classify("restricted").await;
     bucket.put_encryption("aws:kms", Some(&key), true, &[]).await;
     let expected = Expected {
@@ -131,7 +139,10 @@ async fn without_a_named_key_restricted_data_is_left_to_a_person() {
     assert_eq!(controls_in(invocation.answer())[CONTROL], "would-remediate");
     assert_changed(&before, &bucket.snapshot().await, &[]);
     let text = &world.alerts().await[0].text;
-    assert!(text.contains("classification.levels.restricted.key"), "names the setting: {text}");
+    assert!(
+        text.contains("classification.levels.restricted.key"),
+        "names the setting: {text}"
+    );
 }
 
 #[tokio::test]

@@ -38,7 +38,11 @@ async fn a_block_with_holes_is_closed_and_comes_back_with_the_same_holes() {
         no_way_back: &[],
     };
     let alert = round_trip(&bucket, expected).await;
-    assert!(alert.text.contains("IgnorePublicAcls, RestrictPublicBuckets off"), "{}", alert.text);
+    assert!(
+        alert.text.contains("IgnorePublicAcls, RestrictPublicBuckets off"),
+        "{}",
+        alert.text
+    );
 }
 
 #[tokio::test]
@@ -103,7 +107,9 @@ async fn a_public_acl_behind_a_block_is_rated_lower_and_cleaned_all_the_same() {
 async fn log_delivery_is_not_the_public() {
     let world = World::new().await;
     let bucket = world.bucket("logs").await;
-    bucket.put_grants(&[(LOG_DELIVERY, "WRITE"), (LOG_DELIVERY, "READ_ACP")]).await;
+    bucket
+        .put_grants(&[(LOG_DELIVERY, "WRITE"), (LOG_DELIVERY, "READ_ACP")])
+        .await;
     let function = world
         .function()
         .env("PORTCULLIS_SETTINGS", only(&["s3-bucket-public-acl"], ""))
@@ -199,7 +205,11 @@ async fn restricted_data_that_is_exposed_is_quarantined_at_once() {
     let rescue = format!("arn:aws:iam::{}:role/BreakGlass", world.aws.account());
     // The controls whose violation exposes it are on, but the quarantine comes first and settles them.
     let settings = only(
-        &["s3-bucket-quarantine", "s3-bucket-public-acl", "s3-bucket-public-policy"],
+        &[
+            "s3-bucket-quarantine",
+            "s3-bucket-public-acl",
+            "s3-bucket-public-policy",
+        ],
         &format!("break-glass: [\"{rescue}\"]\n"),
     );
     let function = world.function().env("PORTCULLIS_SETTINGS", &settings).start().await;
@@ -209,16 +219,24 @@ async fn restricted_data_that_is_exposed_is_quarantined_at_once() {
 
     let after = bucket.snapshot().await;
     assert_eq!(after["block"], "all four");
-    assert!(after["policy"].starts_with(keep.strip_suffix("]}").unwrap()), "what was there stays byte for byte");
+    assert!(
+        after["policy"].starts_with(keep.strip_suffix("]}").unwrap()),
+        "what was there stays byte for byte"
+    );
     let policy: Value = serde_json::from_str(&after["policy"]).unwrap();
     let deny = &policy["Statement"][1];
-    assert_eq!((&deny["Sid"], &deny["Effect"]), (&json!("PortcullisQuarantine"), &json!("Deny")));
+    assert_eq!(
+        (&deny["Sid"], &deny["Effect"]),
+        (&json!("PortcullisQuarantine"), &json!("Deny"))
+    );
     assert_eq!((&deny["Principal"], &deny["Action"]), (&json!("*"), &json!("s3:*")));
     let spared = deny["Condition"]["ArnNotLike"]["aws:PrincipalArn"].as_array().unwrap();
     assert!(spared.contains(&json!(rescue)) && spared.contains(&json!(world.aws.role_arn())));
     let alert = world.alerts().await.remove(0);
     assert!(
-        alert.subject.starts_with("[portcullis] CRITICAL quarantined: bucket secret"),
+        alert
+            .subject
+            .starts_with("[portcullis] CRITICAL quarantined: bucket secret"),
         "{}",
         alert.subject
     );
@@ -279,7 +297,13 @@ async fn public_data_may_be_read_by_everybody_but_not_written() {
     let settings = only(&ids, "");
     let function = world.function().env("PORTCULLIS_SETTINGS", &settings).start().await;
     let before = bucket.snapshot().await;
-    for call in ["CreateBucket", "PutBucketAcl", "PutBucketPolicy", "PutBucketTagging", "PutBucketWebsite"] {
+    for call in [
+        "CreateBucket",
+        "PutBucketAcl",
+        "PutBucketPolicy",
+        "PutBucketTagging",
+        "PutBucketWebsite",
+    ] {
         let invocation = function.invoke(bucket.call(call).event()).await;
         assert_eq!(invocation.outcome(), "compliant", "{call}");
     }

@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 /// Two statements as a person wrote them: odd spaces, keys in an order of their own, an escape that nobody needs.
 fn by_hand(bucket: &Bucket, public: bool) -> String {
     let (arn, account) = (bucket.arn(), bucket.world.aws.account());
-    let everybody = format!(r#",
-    {{"Sid":"Everybody","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"{arn}/open/*"}}"#);
+    let everybody = format!(
+        r#",
+    {{"Sid":"Everybody","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"{arn}/open/*"}}"#
+    );
     format!(
         r#"{{
   "Version": "2012-10-17",
@@ -85,16 +87,19 @@ async fn a_foreign_account_is_taken_out_where_that_is_enforced_and_a_trusted_one
     let world = World::new().await;
     let bucket = world.bucket("partner").await;
     let arn = bucket.arn();
-    let lets_in = |account: &str| {
-        json!({"Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{account}:root")}, "Action": "s3:GetObject", "Resource": format!("{arn}/*")})
-    };
+    let lets_in = |account: &str| json!({"Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{account}:root")}, "Action": "s3:GetObject", "Resource": format!("{arn}/*")});
     let policy = |statements: Value| json!({"Version": "2012-10-17", "Statement": statements}).to_string();
-    bucket.put_policy(policy(json!([lets_in("444455556666"), lets_in("777788889999")]))).await;
+    bucket
+        .put_policy(policy(json!([lets_in("444455556666"), lets_in("777788889999")])))
+        .await;
     let left = policy(json!([lets_in("444455556666")]));
     let expected = Expected {
         control: "s3-bucket-external-access",
         call: "PutBucketPolicy",
-        settings: &only(&["s3-bucket-external-access"], "trusted: {accounts: [\"444455556666\"]}\n"),
+        settings: &only(
+            &["s3-bucket-external-access"],
+            "trusted: {accounts: [\"444455556666\"]}\n",
+        ),
         told: ("HIGH", "remediated"),
         changes: &[("policy", &left)],
         no_way_back: &[],
@@ -115,9 +120,16 @@ async fn plain_http_is_denied_beside_the_statements_that_are_there() {
     let invocation = function.invoke(bucket.call("PutBucketPolicy").event()).await;
     assert_eq!(invocation.outcome(), "remediated", "{:?}", invocation.result);
     let after = bucket.snapshot().await;
-    assert!(after["policy"].starts_with(text.trim_end_matches(['}', ']', '\n', ' '])), "{}", after["policy"]);
+    assert!(
+        after["policy"].starts_with(text.trim_end_matches(['}', ']', '\n', ' '])),
+        "{}",
+        after["policy"]
+    );
     let added = &statements(&after["policy"])[1];
-    assert_eq!((&added["Effect"], &added["Principal"], &added["Action"]), (&json!("Deny"), &json!("*"), &json!("s3:*")));
+    assert_eq!(
+        (&added["Effect"], &added["Principal"], &added["Action"]),
+        (&json!("Deny"), &json!("*"), &json!("s3:*"))
+    );
     assert_eq!(added["Resource"], json!([bucket.arn(), format!("{}/*", bucket.arn())]));
     assert_eq!(added["Condition"], json!({"Bool": {"aws:SecureTransport": "false"}}));
     let id = portcullis_tests::record_of(invocation.answer());
@@ -163,7 +175,10 @@ async fn uploads_that_name_a_weaker_encryption_are_denied_and_those_that_name_no
     let added = statements(&after["policy"]);
     assert_eq!(added.len(), 2);
     for statement in &added {
-        assert_eq!((&statement["Effect"], &statement["Action"]), (&json!("Deny"), &json!("s3:PutObject")));
+        assert_eq!(
+            (&statement["Effect"], &statement["Action"]),
+            (&json!("Deny"), &json!("s3:PutObject"))
+        );
         let spares_the_unnamed = statement["Condition"]["Null"].as_object().unwrap();
         assert!(spares_the_unnamed.values().all(|value| value == "false"));
     }
@@ -192,9 +207,19 @@ async fn classified_data_is_reached_through_its_endpoints_only() {
     let after = bucket.snapshot().await;
     let added = &statements(&after["policy"])[0];
     assert_eq!(added["Effect"], "Deny");
-    assert_eq!(added["Condition"]["StringNotEquals"]["aws:SourceVpce"], json!(["vpce-0a1b2c3d4e5f"]));
-    assert!(added["Condition"].to_string().contains(&world.aws.role_arn()), "spares this function");
-    assert!(!added["Action"].to_string().contains("Bucket\""), "managing it stays possible: {}", added["Action"]);
+    assert_eq!(
+        added["Condition"]["StringNotEquals"]["aws:SourceVpce"],
+        json!(["vpce-0a1b2c3d4e5f"])
+    );
+    assert!(
+        added["Condition"].to_string().contains(&world.aws.role_arn()),
+        "spares this function"
+    );
+    assert!(
+        !added["Action"].to_string().contains("Bucket\""),
+        "managing it stays possible: {}",
+        added["Action"]
+    );
     let id = portcullis_tests::record_of(invocation.answer());
     let restored = function.invoke(json!({"restore": id})).await;
     assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
@@ -209,8 +234,16 @@ async fn several_controls_of_one_policy_make_one_write() {
     let bucket = world.bucket("several").await;
     bucket.classify("confidential").await;
     bucket.put_policy(by_hand(&bucket, true)).await;
-    let ids = ["s3-bucket-public-policy", "s3-bucket-tls-only", "s3-bucket-encrypted-writes"];
-    let function = world.function().env("PORTCULLIS_SETTINGS", only(&ids, "")).start().await;
+    let ids = [
+        "s3-bucket-public-policy",
+        "s3-bucket-tls-only",
+        "s3-bucket-encrypted-writes",
+    ];
+    let function = world
+        .function()
+        .env("PORTCULLIS_SETTINGS", only(&ids, ""))
+        .start()
+        .await;
     let before = bucket.snapshot().await;
     let invocation = function.invoke(bucket.call("PutBucketPolicy").event()).await;
     let told = controls_in(invocation.answer());
@@ -239,9 +272,14 @@ async fn a_restore_refuses_to_overwrite_what_somebody_changed_since_unless_force
     let refused = function.invoke(json!({"restore": id})).await;
     let error = refused.result.unwrap_err();
     assert_eq!(error.error_type, "RestoreRefused");
-    assert!(error.message.contains("changed it since") && error.message.contains("force"), "{error}");
+    assert!(
+        error.message.contains("changed it since") && error.message.contains("force"),
+        "{error}"
+    );
     assert_eq!(bucket.snapshot().await["policy"], theirs);
-    let forced = function.invoke(json!({"restore": id, "force": true, "by": "ana"})).await;
+    let forced = function
+        .invoke(json!({"restore": id, "force": true, "by": "ana"}))
+        .await;
     assert_eq!(forced.outcome(), "restored", "{:?}", forced.result);
     assert_changed(&before, &bucket.snapshot().await, &[]);
 }
