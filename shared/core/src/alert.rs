@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{Outcome, Report, Told, partition_of};
+use crate::{Actor, Outcome, Report, Resource, Severity, Told, partition_of};
 
 /// SNS takes subjects of at most 100 ASCII characters. Source: SNS API Reference, `Publish`.
 const LONGEST_SUBJECT: usize = 100;
@@ -290,21 +290,69 @@ fn shown(fact: &Value) -> String {
     }
 }
 
+/// The alert for machines, version 1. A field may be added; one that is renamed or removed makes another version.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Document<'a> {
+    /// The version of this document's form: 1.
+    pub version: u8,
+    /// The highest severity among the controls.
+    pub severity: Severity,
+    /// The gravest outcome among the controls.
+    pub outcome: Outcome,
+    /// What it is about.
+    pub resource: &'a Resource,
+    /// What led to it.
+    pub event: DocumentEvent<'a>,
+    /// Who made the call; a field that the event leaves out is empty.
+    pub actor: &'a Actor,
+    /// What was found and done, control by control.
+    pub controls: &'a [Told],
+    /// The facts before the change, as far as they changed.
+    pub before: &'a Value,
+    /// The same facts afterwards.
+    pub after: &'a Value,
+    /// The stack or tool that manages the resource, where its tags or the event tell.
+    pub managed_by: Option<&'a str>,
+    /// The id of the ledger's record, which a restore names.
+    pub ledger_id: &'a str,
+}
+
+/// What led to an alert.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DocumentEvent<'a> {
+    /// CloudTrail's name of the call, or what else led here (`restore`).
+    pub name: &'a str,
+    /// The event's id.
+    pub id: &'a str,
+    /// When the call was made, as the event says it.
+    pub time: &'a str,
+    /// Whether CloudTrail left out the call's parameters for their size: a known way to hide a change.
+    pub parameters_omitted: bool,
+}
+
 fn document(report: &Report) -> Value {
-    let Report { resource, actor, .. } = report;
-    json!({
-        "version": 1,
-        "severity": report.severity(),
-        "outcome": report.outcome(),
-        "resource": {"type": resource.kind, "arn": resource.arn, "id": resource.id, "account": resource.account, "region": resource.region},
-        "event": {"name": report.event, "id": report.event_id, "time": report.event_time, "parameters_omitted": report.parameters_omitted},
-        "actor": actor,
-        "controls": report.told,
-        "before": report.before,
-        "after": report.after,
-        "managed_by": report.managed_by,
-        "ledger_id": report.ledger_id,
-    })
+    let document = Document {
+        version: 1,
+        severity: report.severity(),
+        outcome: report.outcome(),
+        resource: &report.resource,
+        event: DocumentEvent {
+            name: &report.event,
+            id: &report.event_id,
+            time: &report.event_time,
+            parameters_omitted: report.parameters_omitted,
+        },
+        actor: &report.actor,
+        controls: &report.told,
+        before: &report.before,
+        after: &report.after,
+        managed_by: report.managed_by.as_deref(),
+        ledger_id: &report.ledger_id,
+    };
+    // Texts, numbers and values that are JSON already: nothing in it can fail to become JSON.
+    serde_json::to_value(document).unwrap_or_default()
 }
 
 #[cfg(test)]

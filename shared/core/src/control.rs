@@ -8,6 +8,7 @@ use crate::{Guard, Resource};
 
 /// How bad it is. The order is that of alerts: the highest of a message decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Severity {
     /// Good practice.

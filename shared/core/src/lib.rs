@@ -15,6 +15,7 @@ mod plan;
 mod resource;
 mod seen;
 pub mod settings;
+pub mod triage;
 
 pub use arn::{Arn, ArnError, partition_of};
 pub use catalog::{Listing, listing};

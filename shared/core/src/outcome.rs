@@ -7,6 +7,7 @@ use crate::{Actor, Resource, Severity};
 
 /// What came of a control for a resource. The order is that of gravity: the gravest of a message decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// It holds; nothing was done.
@@ -47,6 +48,7 @@ impl fmt::Display for Outcome {
 
 /// What is told of one control.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Told {
     /// The control's id.
     pub control: String,

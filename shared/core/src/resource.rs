@@ -2,18 +2,19 @@ use serde::{Deserialize, Serialize};
 
 /// One AWS thing that a guard looks after.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Resource {
     /// CloudFormation's name of its type, as in `AWS::S3::Bucket`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Its ARN, in its own partition.
     pub arn: String,
+    /// The name or id that its API takes: a bucket's name, a key's id.
+    pub id: String,
     /// The account that owns it.
     pub account: String,
     /// The region it is in.
     pub region: String,
-    /// The name or id that its API takes: a bucket's name, a key's id.
-    pub id: String,
 }
 
 impl Resource {

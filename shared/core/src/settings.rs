@@ -9,6 +9,7 @@ use crate::{Meta, Resource, Tags};
 
 /// All settings. Their defaults are written out in the `portcullis.yaml` at the root of the repository.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Settings {
     /// What all controls do at most.
@@ -33,6 +34,7 @@ pub struct Settings {
 
 /// What all controls do at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Tell what would be done.
@@ -43,6 +45,7 @@ pub enum Mode {
 
 /// What one control does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Switch {
     /// Nothing; its facts are not even read.
@@ -55,6 +58,7 @@ pub enum Switch {
 
 /// The settings of one control.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ControlSettings {
     /// What it does; its own default where this is absent.
@@ -65,6 +69,7 @@ pub struct ControlSettings {
 
 /// How sensitive data is recognised.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Classification {
     /// The key of the tag that says it.
@@ -77,6 +82,7 @@ pub struct Classification {
 
 /// What data of one level needs.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Level {
     /// The tag values that mean it, without regard to case.
@@ -95,6 +101,7 @@ pub struct Level {
 
 /// Encryption at rest, from the least to the most demanding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Encryption {
     /// Any that AWS offers; SSE-S3 for a bucket.
@@ -110,6 +117,7 @@ pub enum Encryption {
 
 /// Who may be let in by a policy besides the owner.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Trusted {
     /// Account ids.
@@ -128,6 +136,7 @@ pub struct Trusted {
 
 /// One thing that is left as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Exemption {
     /// The control's id, or `*` for all.
@@ -139,11 +148,13 @@ pub struct Exemption {
     /// Who answers for it.
     pub owner: String,
     /// The moment from which it no longer holds (RFC 3339).
+    #[cfg_attr(feature = "schema", schemars(with = "String", extend("format" = "date-time")))]
     pub until: Timestamp,
 }
 
 /// When the same finding is told again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Notifications {
     /// An open finding that has not changed is told again after so many days.
@@ -152,6 +163,7 @@ pub struct Notifications {
 
 /// What a restore does besides putting back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct RestoreSettings {
     /// For so many days the restored controls are told, not enforced, on that resource.
@@ -160,6 +172,7 @@ pub struct RestoreSettings {
 
 /// How long the ledger keeps its records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct LedgerSettings {
     /// Closed records are deleted after so many days.

@@ -6,6 +6,7 @@ use super::fields::{object_in, optional_text};
 
 /// Who made a call. Source: CloudTrail User Guide, "CloudTrail userIdentity element". Every field may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Actor {
     /// `Root`, `IAMUser`, `AssumedRole`, `AWSService` …
     pub kind: String,
