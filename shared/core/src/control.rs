@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -102,6 +103,17 @@ pub struct Scope<'a> {
     pub own_role: &'a str,
     /// The moment of judging, for exemptions that end.
     pub now: Timestamp,
+    /// What the ledger knows of the resource: what AWS itself does not remember.
+    pub memory: &'a Memory,
+}
+
+/// What the ledger knows of a resource when it is judged, by the ids of controls.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Those that it was last told to violate, or that a restore brought back to be violated.
+    pub violated: BTreeSet<String>,
+    /// Those whose remedies were begun and whose outcome is not told yet: by this event, or by one that broke off.
+    pub begun: BTreeSet<String>,
 }
 
 /// What judging a control came to.

@@ -33,7 +33,7 @@ pub trait Guard: Sized + Send + Sync + 'static {
     /// The facts that a remedy changes, so that a restore can look at them.
     fn touches(remedy: &Self::Remedy) -> Self::Fact;
 
-    /// The resources that a call names.
+    /// The resources of this account that a call names; none where it is about another account's.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError>;
 }
 

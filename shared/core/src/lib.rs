@@ -19,7 +19,7 @@ pub mod triage;
 
 pub use arn::{Arn, ArnError, partition_of};
 pub use catalog::{Listing, listing};
-pub use control::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+pub use control::{Control, Finding, Impact, Judgement, Memory, Meta, Scope, Severity};
 pub use event::{Actor, Call, Event, EventError};
 pub use guard::{Guard, Remedy, State};
 pub use outcome::{Outcome, Report, Told};

@@ -30,6 +30,8 @@ pub struct Settings {
     pub restore: RestoreSettings,
     /// How long the ledger keeps its records.
     pub ledger: LedgerSettings,
+    /// What is asked of KMS keys.
+    pub kms: KmsSettings,
 }
 
 /// What all controls do at most.
@@ -179,6 +181,75 @@ pub struct LedgerSettings {
     pub retention_days: u16,
 }
 
+/// What is asked of KMS keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct KmsSettings {
+    /// The most days between two rotations, from 90 to 2560.
+    pub rotation_days: u16,
+    /// The key of a tag that says that a key may be disabled and deleted; none for no key.
+    pub retirement_tag: Option<String>,
+    /// Imported key material that expires within so many days is told.
+    pub expiry_warning_days: u16,
+    /// The regions, besides its own, in which a multi-Region key may live.
+    pub regions: Vec<String>,
+    /// The levels of data whose keys may be used only through AWS services (`kms:ViaService`).
+    pub via_service_levels: Vec<String>,
+    /// Aliases that must exist: by name (`alias/…`), the id of the key that each must stand for.
+    pub required_aliases: BTreeMap<String, String>,
+    /// The service principals that the policy of a key that a level names must let in.
+    pub required_services: Vec<String>,
+}
+
+impl Default for KmsSettings {
+    fn default() -> Self {
+        Self {
+            rotation_days: 365,
+            retirement_tag: None,
+            expiry_warning_days: 30,
+            regions: Vec::new(),
+            via_service_levels: Vec::new(),
+            required_aliases: BTreeMap::new(),
+            required_services: Vec::new(),
+        }
+    }
+}
+
+impl KmsSettings {
+    /// What is wrong with it, as a sentence that names the setting.
+    fn contradiction(&self, levels: &BTreeMap<String, Level>) -> Option<String> {
+        // KMS API Reference, `EnableKeyRotation`.
+        if !(90..=2560).contains(&self.rotation_days) {
+            return Some(format!(
+                "kms.rotation-days: expected 90 to 2560, found {}",
+                self.rotation_days
+            ));
+        }
+        if self.retirement_tag.as_ref().is_some_and(String::is_empty) {
+            return Some("kms.retirement-tag: expected the key of a tag or null, found an empty text".into());
+        }
+        if let Some(level) = self
+            .via_service_levels
+            .iter()
+            .find(|level| !levels.contains_key(*level))
+        {
+            return Some(format!(
+                "kms.via-service-levels: expected one of the levels, found {level:?}"
+            ));
+        }
+        let (alias, key) = self.required_aliases.iter().find(|(alias, key)| {
+            !alias.starts_with("alias/")
+                || alias.starts_with("alias/aws/")
+                || key.is_empty()
+                || key.contains([':', '/'])
+        })?;
+        Some(format!(
+            "kms.required-aliases: expected alias/… (not alias/aws/…) and a key's id, found {alias:?}: {key:?}"
+        ))
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -191,6 +262,7 @@ impl Default for Settings {
             notifications: Notifications::default(),
             restore: RestoreSettings::default(),
             ledger: LedgerSettings::default(),
+            kms: KmsSettings::default(),
         }
     }
 }
@@ -334,6 +406,9 @@ impl Settings {
                 ));
             }
         }
+        if let Some(what) = self.kms.contradiction(levels) {
+            return wrong(what);
+        }
         for (at, exemption) in self.exemptions.iter().enumerate() {
             if exemption.control != "*" && !known(&exemption.control) {
                 let nearest = nearest(&exemption.control, controls.ids());
@@ -456,6 +531,19 @@ mod tests {
     }
 
     #[test]
+    fn the_packed_settings_write_out_every_default() {
+        let packed = include_str!("../../../portcullis.yaml");
+        assert_eq!(read(packed).unwrap(), Settings::default());
+        let members: serde_json::Value = serde_json::to_value(Settings::default()).unwrap();
+        for (section, values) in members.as_object().unwrap() {
+            assert!(packed.contains(&format!("\n{section}:")), "{section}");
+            for key in values.as_object().into_iter().flat_map(serde_json::Map::keys) {
+                assert!(packed.contains(&format!("  {key}:")), "{section}.{key}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_line() {
         let cases = [
             ("mode: notify\nmodus: enforce\n", "modus"),
@@ -481,6 +569,15 @@ mod tests {
                 "exemptions: [{control: s3-bucket-acl, resource: x, reason: '', owner: o, until: 2027-01-01T00:00:00Z}]",
                 "reason",
             ),
+            ("kms: {rotation-days: 30}", "kms.rotation-days"),
+            ("kms: {retirement-tag: ''}", "kms.retirement-tag"),
+            ("kms: {via-service-levels: [secret]}", "secret"),
+            ("kms: {required-aliases: {app: '1234'}}", "kms.required-aliases"),
+            (
+                "kms: {required-aliases: {alias/app: alias/other}}",
+                "kms.required-aliases",
+            ),
+            ("kms: {rotation: 365}", "rotation"),
             ("[", "can't be read"),
         ];
         for (yaml, named) in cases {

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 
 use portcullis_core::{Call, Guard, Listing, Resource, listing};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::{AwsError, Failure};
 use crate::ledger::Record;
@@ -19,6 +19,12 @@ pub trait Adapter<G: Guard>: Send + Sync + 'static {
         resource: &Resource,
         facts: &BTreeSet<G::Fact>,
     ) -> impl Future<Output = Result<Option<G::State>, AwsError>> + Send;
+
+    /// The resource that an event's words stand for, where only AWS knows: an alias stands for its key. `None` where it
+    /// stands for nothing any more.
+    fn resolve(&self, resource: Resource) -> impl Future<Output = Result<Option<Resource>, AwsError>> + Send {
+        async { Ok(Some(resource)) }
+    }
 
     /// Makes one change. It must be safe to make twice.
     fn execute(&self, resource: &Resource, remedy: &G::Remedy) -> impl Future<Output = Result<(), AwsError>> + Send;
@@ -67,12 +73,28 @@ impl<G: Guard, A: Adapter<G>> Serve for Served<G, A> {
         Box::pin(async move {
             let mut answers = Vec::new();
             let mut failure = None;
+            let named = G::resources(call)?;
+            if named.is_empty() {
+                tracing::info!(
+                    call = call.name,
+                    outcome = "ignored",
+                    "it is about another account's resource"
+                );
+                let why = "it is about another account's resource";
+                answers.push(json!({"resource": null, "outcome": "ignored", "why": why}));
+            }
             // One resource that fails must not keep the others from being looked at.
-            for resource in G::resources(call)? {
-                match pipeline::process::<G, A>(shell, &self.adapter, &resource, call).await {
+            for named in named {
+                let arn = named.arn.clone();
+                let handled = match self.adapter.resolve(named.clone()).await {
+                    Ok(Some(resource)) => pipeline::process::<G, A>(shell, &self.adapter, &resource, call).await,
+                    Ok(None) => Ok(pipeline::answer(&named, "gone", &[], None)),
+                    Err(error) => Err(Failure::Observe(error)),
+                };
+                match handled {
                     Ok(answer) => answers.push(answer),
                     Err(error) => {
-                        tracing::error!(resource = resource.arn, error = %error, "failed");
+                        tracing::error!(resource = arn, error = %error, "failed");
                         failure.get_or_insert(error);
                     }
                 }

@@ -75,15 +75,18 @@ impl AwsError {
 
 /// What an error code means. Source: the error sections of the API references of S3, DynamoDB, KMS, EC2 and SNS.
 fn kind_of(code: &str) -> Kind {
-    const CONFLICT: [&str; 6] = [
+    const CONFLICT: [&str; 8] = [
+        "AlreadyExistsException",
         "OperationAborted",
         "ConditionalRequestConflict",
         "ConflictException",
         "PreconditionFailed",
         "PreconditionFailedException",
         "ResourceConflictException",
+        // A key that is not in a state for the call any more: somebody else disabled it, or scheduled its deletion.
+        "KMSInvalidStateException",
     ];
-    const REJECTED: [&str; 9] = [
+    const REJECTED: [&str; 10] = [
         "MalformedPolicy",
         "MalformedPolicyDocument",
         "MalformedPolicyDocumentException",
@@ -91,6 +94,7 @@ fn kind_of(code: &str) -> Kind {
         "ValidationException",
         "NotImplemented",
         "UnsupportedOperation",
+        "UnsupportedOperationException",
         "AccessControlListNotSupported",
         "MethodNotAllowed",
     ];
@@ -197,6 +201,8 @@ mod tests {
             ("InternalError", Kind::Transient),
             ("InvalidArgument", Kind::Rejected),
             ("MalformedPolicy", Kind::Rejected),
+            ("KMSInvalidStateException", Kind::Conflict),
+            ("UnsupportedOperationException", Kind::Rejected),
         ] {
             assert_eq!(kind_of(code), kind, "{code}");
         }

@@ -8,7 +8,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem};
 use jiff::Timestamp;
 use portcullis_core::{Hold, Outcome, Report, Told};
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,9 @@ pub struct Status {
     /// Controls that a restore suspended.
     #[serde(default)]
     pub holds: Vec<Hold>,
+    /// The record that was closed last: whoever read the status before can tell that it is old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<String>,
 }
 
 /// How and when a finding was last told.
@@ -90,9 +94,10 @@ impl Status {
     pub fn note(&mut self, told: &[Told], record: &str, now: Timestamp) {
         for one in told {
             match one.outcome {
-                Outcome::Compliant | Outcome::Gone | Outcome::Remediated | Outcome::Quarantined | Outcome::Restored => {
+                Outcome::Compliant | Outcome::Gone | Outcome::Remediated | Outcome::Quarantined => {
                     self.told.remove(&one.control);
                 }
+                // What was restored is violated again, and known to be.
                 outcome => {
                     let last = LastTold {
                         summary: one.summary.clone(),
@@ -157,8 +162,10 @@ impl Ledger {
         Ok(view)
     }
 
-    /// Writes the record ahead of the first change. The condition makes it the lease: it holds for one owner at a time.
-    pub async fn open(&self, record: &Record, owner: &str, until: i64) -> Result<(), Failure> {
+    /// Writes the record ahead of the first change. One condition makes it the lease: it holds for one owner at a time. The
+    /// other is that no record was closed since `view` was read: else the state that was read with it is old.
+    pub async fn open(&self, record: &Record, owner: &str, until: i64, view: &View) -> Result<(), Failure> {
+        let built = |error: aws_sdk_dynamodb::error::BuildError| Failure::LedgerRecord(error.to_string());
         let resource = &record.report.resource.arn;
         let mut item = item(resource, OPEN, record)?;
         item.insert("id".into(), text(&record.report.ledger_id));
@@ -167,22 +174,49 @@ impl Ledger {
         item.insert("owner".into(), text(owner));
         item.insert("lease_until".into(), AttributeValue::N(until.to_string()));
         let now = Timestamp::now().as_millisecond();
-        let put = self
-            .client
-            .put_item()
+        let lease = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
             .condition_expression("attribute_not_exists(pk) OR #owner = :me OR lease_until < :now")
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":me", text(owner))
             .expression_attribute_values(":now", AttributeValue::N(now.to_string()));
-        match put.send().await.map_err(|error| AwsError::new("PutItem", &error)) {
-            Ok(_) => Ok(()),
-            Err(error) if error.code == "ConditionalCheckFailedException" => Err(Failure::Busy {
+        let current = ConditionCheck::builder()
+            .table_name(&self.table)
+            .key("pk", text(resource))
+            .key("sk", text(STATUS));
+        let current = match &view.seen {
+            None => current.condition_expression("attribute_not_exists(pk)"),
+            Some(seen) => current
+                .condition_expression("document = :seen")
+                .expression_attribute_values(":seen", text(seen)),
+        };
+        let opened = self
+            .client
+            .transact_write_items()
+            .transact_items(TransactWriteItem::builder().put(lease.build().map_err(built)?).build())
+            .transact_items(
+                TransactWriteItem::builder()
+                    .condition_check(current.build().map_err(built)?)
+                    .build(),
+            )
+            .send()
+            .await;
+        let Err(error) = opened else { return Ok(()) };
+        let reasons = match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),
+            _ => &[],
+        };
+        let reason = |at: usize| reasons.get(at).and_then(CancellationReason::code);
+        match (reason(0), reason(1)) {
+            (Some("ConditionalCheckFailed"), _) => Err(Failure::Busy {
                 resource: resource.clone(),
                 until: now,
             }),
-            Err(error) => Err(Failure::Ledger(error)),
+            (_, Some("ConditionalCheckFailed")) | (Some("TransactionConflict"), _) | (_, Some("TransactionConflict")) => {
+                Err(Failure::LostRace(resource.clone()))
+            }
+            _ => Err(Failure::Ledger(AwsError::new("TransactWriteItems", &error))),
         }
     }
 
@@ -214,9 +248,13 @@ impl Ledger {
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":me", text(owner));
         let keep = Put::builder().table_name(&self.table).set_item(Some(closed));
+        let status = Status {
+            closed: Some(report.ledger_id.clone()),
+            ..status.clone()
+        };
         let note = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(item(arn, STATUS, status)?));
+            .set_item(Some(item(arn, STATUS, &status)?));
         self.client
             .transact_write_items()
             .transact_items(

@@ -7,8 +7,8 @@ use futures_util::future::{join_all, try_join};
 use jiff::Timestamp;
 use portcullis_core::settings::Switch;
 use portcullis_core::{
-    Actor, Call, Control, Decision, Guard, Judgement, Outcome, Plan, Remedy, Report, Resource, Scope, Settings, State,
-    Told, decide, plan,
+    Actor, Call, Control, Decision, Guard, Judgement, Memory, Outcome, Plan, Remedy, Report, Resource, Scope, Settings,
+    State, Told, decide, plan,
 };
 use serde_json::{Map, Value, json};
 
@@ -26,6 +26,9 @@ const VERIFY_PAUSES: [Duration; 3] = [
     Duration::from_millis(600),
     Duration::from_millis(1_500),
 ];
+
+/// How the summary begins of what could not even be looked at.
+const UNJUDGED: &str = "can't be judged";
 
 /// What all resources of one invocation share.
 pub struct Shell {
@@ -94,10 +97,14 @@ async fn once<G: Guard, A: Adapter<G>>(
             .map(|told| told.control.as_str())
             .collect();
         let called = call.name.as_str();
+        let read = facts::<G>(&controls);
         controls = enabled::<G>(&shell.settings, |control| {
             control.meta.calls.contains(&called) || ids.contains(control.meta.id)
         });
-        observed = adapter.observe(resource, &facts::<G>(&controls)).await;
+        let needed = facts::<G>(&controls);
+        if needed != read {
+            observed = adapter.observe(resource, &needed).await;
+        }
     }
     let carried = carried.map(|open| &open.record);
     let work = Work {
@@ -169,6 +176,7 @@ impl Work<'_> {
         } = self;
         let now = Timestamp::now();
         let (level_name, level) = shell.settings.level(state.tags());
+        let known = memory(&view.status, *carried);
         let scope = Scope {
             resource,
             settings: &shell.settings,
@@ -176,6 +184,7 @@ impl Work<'_> {
             level_name,
             own_role: &shell.own_role,
             now,
+            memory: &known,
         };
         let plan: Plan<G> = plan(state, controls, &scope, |control, finding| {
             decide(control, finding, resource, &shell.settings, &view.status.holds, now)
@@ -202,7 +211,7 @@ impl Work<'_> {
         let prior = merged(&json_of(state)?, carried.map(|record| &record.prior));
         let mut record = self.record(call, told, prior, state.tags());
         record.remedies = remedies_of(&plan, *carried)?;
-        shell.ledger.open(&record, &shell.request, shell.deadline).await?;
+        shell.ledger.open(&record, &shell.request, shell.deadline, view).await?;
 
         let failures = apply::<G, A>(adapter, resource, &plan.remedies).await?;
         let enforced: Vec<_> = plan
@@ -215,6 +224,14 @@ impl Work<'_> {
             .copied()
             .filter(|control| enforced.iter().any(|judged| judged.control.id == control.meta.id))
             .collect();
+        let mut begun = known.clone();
+        begun
+            .begun
+            .extend(enforced.iter().map(|control| control.meta.id.to_owned()));
+        let scope = Scope {
+            memory: &begun,
+            ..scope
+        };
         let after = if plan.remedies.is_empty() {
             state.clone()
         } else {
@@ -296,7 +313,7 @@ impl Work<'_> {
             told.outcome = Outcome::Gone;
             told.why = "it was deleted before the outcome could be verified".into();
         }
-        shell.ledger.open(&record, &shell.request, shell.deadline).await?;
+        shell.ledger.open(&record, &shell.request, shell.deadline, view).await?;
         self.tell(record, view.status.clone()).await
     }
 
@@ -314,7 +331,7 @@ impl Work<'_> {
             control: control.meta.id.into(),
             severity: control.meta.severity,
             outcome: Outcome::Failed,
-            summary: format!("can't be judged: {} was denied", error.operation),
+            summary: format!("{UNJUDGED}: {} was denied", error.operation),
             change: String::new(),
             why: error.to_string(),
         });
@@ -327,7 +344,7 @@ impl Work<'_> {
         let prior = carried.map_or(Value::Null, |record| record.prior.clone());
         let mut record = self.record(call, told, prior, None);
         record.remedies = carried.map(|record| record.remedies.clone()).unwrap_or_default();
-        shell.ledger.open(&record, &shell.request, shell.deadline).await?;
+        shell.ledger.open(&record, &shell.request, shell.deadline, view).await?;
         self.tell(record, view.status.clone()).await
     }
 
@@ -369,6 +386,23 @@ impl Work<'_> {
             restores: None,
             opened: self.carried.map_or_else(Timestamp::now, |record| record.opened),
         }
+    }
+}
+
+/// What the ledger knows of a resource when it is judged.
+fn memory(status: &Status, carried: Option<&Record>) -> Memory {
+    let begun = carried.into_iter().flat_map(|record| &record.report.told);
+    Memory {
+        violated: status
+            .told
+            .iter()
+            .filter(|(_, last)| !last.summary.starts_with(UNJUDGED))
+            .map(|(control, _)| control.clone())
+            .collect(),
+        begun: begun
+            .filter(|told| matches!(told.outcome, Outcome::Remediated | Outcome::Quarantined))
+            .map(|told| told.control.clone())
+            .collect(),
     }
 }
 
@@ -576,4 +610,38 @@ pub fn answer(resource: &Resource, outcome: &str, told: &[Told], record: Option<
         .map(|told| (told.control.as_str(), told.outcome.to_string()))
         .collect();
     json!({"resource": resource.arn, "outcome": outcome, "controls": controls, "record": record})
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::Severity;
+
+    use super::*;
+
+    #[test]
+    fn the_ledger_remembers_what_was_violated_and_not_what_could_not_be_seen() {
+        let told = |control: &str, outcome, summary: &str| Told {
+            control: control.into(),
+            severity: Severity::High,
+            outcome,
+            summary: summary.into(),
+            change: String::new(),
+            why: String::new(),
+        };
+        let mut status = Status::default();
+        let all = [
+            told("left", Outcome::WouldRemediate, "is open"),
+            told("restored", Outcome::Restored, "is again as before"),
+            told("exempt", Outcome::Exempt, "is open"),
+            told("fixed", Outcome::Remediated, "was open"),
+            told("unseen", Outcome::Failed, "can't be judged: DescribeKey was denied"),
+        ];
+        status.note(&all, "r-1", Timestamp::UNIX_EPOCH);
+        let known = memory(&status, None);
+        assert_eq!(
+            known.violated.iter().collect::<Vec<_>>(),
+            ["exempt", "left", "restored"]
+        );
+        assert!(known.begun.is_empty());
+    }
 }

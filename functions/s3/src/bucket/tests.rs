@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use portcullis_core::event::Event;
 use portcullis_core::settings::Level;
-use portcullis_core::{Finding, Judgement, Scope, Settings};
+use portcullis_core::{Finding, Judgement, Memory, Scope, Settings};
 use serde_json::{Value, json};
 
 use super::*;
@@ -30,6 +30,7 @@ fn scoped<T>(settings: &Settings, level_name: &str, level: &Level, run: impl FnO
         level_name,
         own_role,
         now: Timestamp::UNIX_EPOCH,
+        memory: &Memory::default(),
     })
 }
 

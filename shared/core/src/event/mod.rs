@@ -56,6 +56,8 @@ pub struct Call {
     pub error: Option<String>,
     /// Whether CloudTrail left out the parameters for their size.
     pub omitted: bool,
+    /// What AWS says of something that it did by itself (`serviceEventDetails`); null for a call.
+    pub details: Value,
 }
 
 /// A request to undo a remediation.
@@ -232,6 +234,9 @@ impl Call {
             response: object_in(record, "responseElements")?.cloned().unwrap_or(Value::Null),
             resources: resource_arns(record)?,
             error: optional_text(record, "errorCode")?.filter(|code| !code.is_empty()),
+            details: object_in(record, "serviceEventDetails")?
+                .cloned()
+                .unwrap_or(Value::Null),
         })
     }
 

@@ -71,7 +71,9 @@ fn a_service_event_has_no_parameters_and_an_identity_without_type() {
     event["detail"]["userIdentity"] = json!({"accountId": "111122223333", "invokedBy": "AWS Internal"});
     event["detail"]["resources"] =
         json!([{"ARN": "arn:aws:kms:eu-west-1:111122223333:key/k", "type": "AWS::KMS::Key"}]);
+    event["detail"]["serviceEventDetails"] = json!({"keyId": "k"});
     let service = call(&event);
+    assert_eq!(service.details, json!({"keyId": "k"}));
     assert_eq!(service.parameters, Value::Null);
     assert_eq!(service.resources, ["arn:aws:kms:eu-west-1:111122223333:key/k"]);
     assert_eq!(service.actor.describe(), "AWS Internal, from 198.51.100.7");
@@ -171,6 +173,7 @@ fn a_wrong_type_is_refused_by_the_name_of_its_field() {
         "responseElements",
         "resources",
         "errorCode",
+        "serviceEventDetails",
     ];
     for field in fields {
         let mut event = envelope(&record());
