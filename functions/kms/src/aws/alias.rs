@@ -1,0 +1,40 @@
+use std::collections::BTreeSet;
+
+use portcullis_core::{Resource, Seen};
+use portcullis_runtime::{Adapter, AwsError};
+
+use super::{Clients, convert};
+use crate::alias::{Alias, Fact, Remedy, State};
+
+pub struct Aws(pub Clients);
+
+impl Adapter<Alias> for Aws {
+    /// An alias that is gone is a state too: settings may require it.
+    async fn observe(&self, resource: &Resource, _: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
+        let kms = self.0.kms(&resource.region);
+        let answer = kms.describe_key().key_id(&resource.arn).send().await;
+        let answer = convert::found(convert::error("DescribeKey", answer))?;
+        Ok(Some(State {
+            target: Seen::from(answer.and_then(|answer| answer.key_metadata).map(|key| key.key_id)),
+        }))
+    }
+
+    async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
+        let kms = self.0.kms(&resource.region);
+        let alias = &resource.id;
+        match remedy {
+            Remedy::SetAlias(Some(key)) => {
+                let update = kms.update_alias().alias_name(alias).target_key_id(key).send().await;
+                if convert::found(convert::error("UpdateAlias", update))?.is_none() {
+                    let create = kms.create_alias().alias_name(alias).target_key_id(key).send().await;
+                    convert::error("CreateAlias", create)?;
+                }
+            }
+            Remedy::SetAlias(None) => {
+                let delete = kms.delete_alias().alias_name(alias).send().await;
+                convert::found(convert::error("DeleteAlias", delete))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,230 @@
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use aws_sdk_kms::Client;
+use aws_sdk_kms::types::KeyMetadata;
+use portcullis_core::{Resource, Seen, Tags};
+use portcullis_runtime::{Adapter, AwsError};
+
+use super::{Clients, convert};
+use crate::key::{Fact, Grants, Key, LastUse, Remedy, State};
+use crate::naming;
+
+/// A key can have 50,000 grants; past so many pages of a hundred the rest is told, not read.
+const MOST_PAGES: usize = 50;
+
+pub struct Aws(pub Clients);
+
+impl Adapter<Key> for Aws {
+    async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
+        let kms = &self.0.kms(&resource.region);
+        let read = Read {
+            kms,
+            key: &resource.arn,
+            facts,
+        };
+        let (metadata, tags, rotation, policy, grants, aliases, last_use) = tokio::join!(
+            read.metadata(),
+            read.fact(Fact::Tags, read.tags()),
+            read.fact(Fact::Rotation, read.rotation()),
+            read.fact(Fact::Policy, read.policy()),
+            read.fact(Fact::Grants, read.grants(&resource.account)),
+            read.fact(Fact::Aliases, read.aliases()),
+            read.fact(Fact::LastUse, read.last_use()),
+        );
+        let Some(metadata) = metadata? else {
+            let gone = State {
+                key_state: Seen::Absent,
+                ..State::default()
+            };
+            return Ok(facts.contains(&Fact::Existence).then_some(gone));
+        };
+        let mut state = convert::state(&metadata);
+        // AWS's own keys are not judged, and not all of this can be asked of them.
+        if state.customer_managed().is_some() {
+            state = State {
+                tags: tags?,
+                rotation: rotation?,
+                policy: policy?,
+                grants: grants?,
+                aliases: aliases?,
+                last_use: last_use?,
+                ..state
+            };
+        }
+        Ok(Some(state))
+    }
+
+    async fn resolve(&self, resource: Resource) -> Result<Option<Resource>, AwsError> {
+        if !resource.id.starts_with("alias/") {
+            return Ok(Some(resource));
+        }
+        let answer = self
+            .0
+            .kms(&resource.region)
+            .describe_key()
+            .key_id(&resource.arn)
+            .send()
+            .await;
+        let answer = convert::found(convert::error("DescribeKey", answer))?;
+        let arn = answer.and_then(|answer| answer.key_metadata).and_then(|key| key.arn);
+        Ok(arn.and_then(|arn| naming::key_of_arn(&arn)))
+    }
+
+    async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
+        let kms = &self.0.kms(&resource.region);
+        let key = &resource.arn;
+        match remedy {
+            Remedy::CancelDeletion => {
+                let answer = kms.cancel_key_deletion().key_id(key).send().await;
+                convert::error("CancelKeyDeletion", answer)?;
+            }
+            Remedy::ScheduleDeletion(days) => {
+                let call = kms
+                    .schedule_key_deletion()
+                    .key_id(key)
+                    .pending_window_in_days(i32::from(*days));
+                convert::error("ScheduleKeyDeletion", call.send().await)?;
+            }
+            Remedy::SetEnabled(true) => {
+                let answer = kms.enable_key().key_id(key).send().await;
+                convert::error("EnableKey", answer)?;
+            }
+            Remedy::SetEnabled(false) => {
+                let answer = kms.disable_key().key_id(key).send().await;
+                convert::error("DisableKey", answer)?;
+            }
+            Remedy::SetRotation(Some(days)) => {
+                let call = kms
+                    .enable_key_rotation()
+                    .key_id(key)
+                    .rotation_period_in_days(i32::from(*days));
+                convert::error("EnableKeyRotation", call.send().await)?;
+            }
+            Remedy::SetRotation(None) => {
+                let answer = kms.disable_key_rotation().key_id(key).send().await;
+                convert::error("DisableKeyRotation", answer)?;
+            }
+            Remedy::SetPolicy(policy) => {
+                // KMS refuses a policy under which this role could not put another one.
+                let call = kms
+                    .put_key_policy()
+                    .key_id(key)
+                    .policy_name("default")
+                    .policy(policy)
+                    .bypass_policy_lockout_safety_check(false);
+                convert::error("PutKeyPolicy", call.send().await)?;
+            }
+            Remedy::RevokeGrants(grants) => {
+                for grant in grants {
+                    let answer = kms.revoke_grant().key_id(key).grant_id(&grant.id).send().await;
+                    // Revoked or retired meanwhile.
+                    convert::found(convert::error("RevokeGrant", answer))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The reads of one observation.
+struct Read<'a> {
+    kms: &'a Client,
+    key: &'a str,
+    facts: &'a BTreeSet<Fact>,
+}
+
+impl Read<'_> {
+    /// Reads a fact if it is asked for.
+    async fn fact<T>(
+        &self,
+        fact: Fact,
+        read: impl Future<Output = Result<Option<T>, AwsError>>,
+    ) -> Result<Seen<T>, AwsError> {
+        if self.facts.contains(&fact) {
+            read.await.map(Seen::from)
+        } else {
+            Ok(Seen::Unread)
+        }
+    }
+
+    /// Always read: it tells whether the key is there, and whose it is to manage.
+    async fn metadata(&self) -> Result<Option<KeyMetadata>, AwsError> {
+        let answer = self.kms.describe_key().key_id(self.key).send().await;
+        let answer = convert::found(convert::error("DescribeKey", answer))?;
+        Ok(answer.and_then(|answer| answer.key_metadata))
+    }
+
+    async fn tags(&self) -> Result<Option<Tags>, AwsError> {
+        let mut tags = Tags::new();
+        let mut pages = self.kms.list_resource_tags().key_id(self.key).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = convert::error("ListResourceTags", page)?;
+            tags.extend(page.tags.into_iter().flatten().map(|tag| (tag.tag_key, tag.tag_value)));
+        }
+        Ok(Some(tags))
+    }
+
+    /// Keys of a kind that can't rotate are refused: they don't.
+    async fn rotation(&self) -> Result<Option<u16>, AwsError> {
+        let answer = self.kms.get_key_rotation_status().key_id(self.key).send().await;
+        let answer = match convert::error("GetKeyRotationStatus", answer) {
+            Err(error) if convert::REFUSED_BY_KIND.contains(&error.code.as_str()) => return Ok(None),
+            answer => answer?,
+        };
+        // KMS API Reference, `EnableKeyRotation`: 365 days unless the call says otherwise.
+        let days = answer
+            .rotation_period_in_days
+            .and_then(|days| u16::try_from(days).ok())
+            .unwrap_or(365);
+        Ok(answer.key_rotation_enabled.then_some(days))
+    }
+
+    async fn policy(&self) -> Result<Option<String>, AwsError> {
+        let answer = self
+            .kms
+            .get_key_policy()
+            .key_id(self.key)
+            .policy_name("default")
+            .send()
+            .await;
+        Ok(convert::error("GetKeyPolicy", answer)?.policy)
+    }
+
+    async fn grants(&self, account: &str) -> Result<Option<Grants>, AwsError> {
+        let mut all = Vec::new();
+        let mut pages = self
+            .kms
+            .list_grants()
+            .key_id(self.key)
+            .limit(100)
+            .into_paginator()
+            .send();
+        let mut read = 0;
+        while let Some(page) = pages.next().await {
+            if read == MOST_PAGES {
+                return Ok(Some(Grants::new(all, account, true)));
+            }
+            let page = convert::error("ListGrants", page)?;
+            all.extend(page.grants.into_iter().flatten().map(convert::grant));
+            read += 1;
+        }
+        Ok(Some(Grants::new(all, account, false)))
+    }
+
+    async fn aliases(&self) -> Result<Option<Vec<String>>, AwsError> {
+        let mut names = Vec::new();
+        let mut pages = self.kms.list_aliases().key_id(self.key).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = convert::error("ListAliases", page)?;
+            names.extend(page.aliases.into_iter().flatten().filter_map(|alias| alias.alias_name));
+        }
+        Ok(Some(names))
+    }
+
+    /// It only helps people to decide, and not every partition has it: without it the rest is told.
+    async fn last_use(&self) -> Result<Option<LastUse>, AwsError> {
+        let answer = self.kms.get_key_last_usage().key_id(self.key).send().await;
+        Ok(answer.ok().map(|answer| convert::last_use(&answer)))
+    }
+}

@@ -1,0 +1,84 @@
+//! # What it requires
+//! Each alias that settings name (`kms.required-aliases`) stands for the key that they say.
+//!
+//! # Why
+//! Applications name keys by alias. Moved to another key, the same name encrypts new data under a key that somebody else may
+//! hold, and what was encrypted before can't be found by it; deleted, everything that uses it stops.
+//!
+//! # What it changes
+//! `UpdateAlias`, or `CreateAlias` where it is gone, where it is set to enforce. Notify by default: a key that is replaced
+//! on purpose moves its alias too.
+//!
+//! # What may break
+//! Whoever moved the alias on purpose: change the settings first.
+//!
+//! # References
+//! KMS Developer Guide, "Aliases in AWS KMS".
+
+use portcullis_core::settings::Switch;
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+
+use crate::alias::{Alias, Fact, Remedy, State};
+
+pub const CONTROL: Control<Alias> = Control {
+    meta: Meta {
+        id: "kms-alias-moved",
+        title: "An alias that settings name stands for its key",
+        severity: Severity::High,
+        impact: Impact::Availability,
+        default: Switch::Notify,
+        standards: &["KMS Developer Guide: aliases"],
+        calls: &["CreateAlias", "DeleteAlias", "UpdateAlias"],
+        writes: &["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"],
+    },
+    facts: &[Fact::Target],
+    judge,
+};
+
+fn judge(alias: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    let Some(wanted) = scope.settings.kms.required_aliases.get(&scope.resource.id) else {
+        return Judgement::Compliant;
+    };
+    let summary = match alias.target.get() {
+        Some(target) if target == wanted => return Judgement::Compliant,
+        Some(target) => format!("stands for another key: for {target}, not for {wanted}"),
+        None => format!("is gone: it has to stand for {wanted}"),
+    };
+    let change = format!("let it stand for {wanted}");
+    let remedies = vec![Remedy::SetAlias(Some(wanted.clone()))];
+    Finding::new(Severity::High, summary, change, remedies).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::{Memory, Seen, Settings};
+
+    use super::*;
+    use crate::naming::resource;
+
+    #[test]
+    fn only_required_aliases_are_judged() {
+        let mut settings = Settings::default();
+        settings.kms.required_aliases.insert("alias/app".into(), "k-1".into());
+        let judged = |name: &str, target: Seen<String>| {
+            let scope = Scope {
+                resource: &resource(name, "eu-west-1", "111122223333"),
+                settings: &settings,
+                level: &settings.classification.levels["internal"],
+                level_name: "internal",
+                own_role: "",
+                now: jiff::Timestamp::UNIX_EPOCH,
+                memory: &Memory::default(),
+            };
+            match judge(&State { target }, &scope) {
+                Judgement::Compliant => None,
+                Judgement::Violated(finding) => Some(finding.remedies),
+            }
+        };
+        let back = Some(vec![Remedy::SetAlias(Some("k-1".into()))]);
+        assert_eq!(judged("alias/app", Seen::Is("k-1".into())), None);
+        assert_eq!(judged("alias/app", Seen::Is("k-2".into())), back);
+        assert_eq!(judged("alias/app", Seen::Absent), back);
+        assert_eq!(judged("alias/other", Seen::Absent), None);
+    }
+}

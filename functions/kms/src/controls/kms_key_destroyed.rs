@@ -1,0 +1,66 @@
+//! # What it requires
+//! The key exists.
+//!
+//! # Why
+//! KMS has destroyed it at the end of its waiting period: what was encrypted under it alone is lost. Somebody has to know,
+//! even if it was meant.
+//!
+//! # What it changes
+//! Nothing: nobody can bring it back.
+//!
+//! # What may break
+//! Nothing.
+//!
+//! # References
+//! KMS Developer Guide, "Delete an AWS KMS key"; CloudTrail records of `DeleteKey`, an event of the service.
+
+use portcullis_core::settings::Switch;
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Seen, Severity};
+
+use crate::key::{Fact, Key, Remedy, State};
+
+pub const CONTROL: Control<Key> = Control {
+    meta: Meta {
+        id: "kms-key-destroyed",
+        title: "No key was destroyed",
+        severity: Severity::Critical,
+        impact: Impact::Nothing,
+        default: Switch::Notify,
+        standards: &["KMS Developer Guide: deleting keys"],
+        calls: &["DeleteKey"],
+        writes: &[],
+    },
+    facts: &[Fact::Existence],
+    judge,
+};
+
+fn judge(key: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+    if key.key_state != Seen::Absent {
+        return Judgement::Compliant;
+    }
+    let summary = "was destroyed by KMS: what was encrypted under it alone is lost";
+    Finding::new(Severity::Critical, summary, "", Vec::new())
+        .only_notify(
+            "nothing brings it back. Look in CloudTrail for who scheduled it (ScheduleKeyDeletion), and restore the data \
+             that is needed from copies under other keys",
+        )
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::KeyState;
+    use crate::key::tests::{finding, in_state};
+
+    #[test]
+    fn only_a_key_that_is_gone_was_destroyed() {
+        let gone = State {
+            key_state: Seen::Absent,
+            ..State::default()
+        };
+        assert!(finding(judge, &gone).unwrap().only_notify.is_some());
+        assert_eq!(finding(judge, &in_state(KeyState::PendingDeletion)), None);
+        assert_eq!(finding(judge, &State::default()), None);
+    }
+}

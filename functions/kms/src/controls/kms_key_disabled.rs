@@ -1,0 +1,95 @@
+//! # What it requires
+//! The key is enabled, unless the tag that settings name (`kms.retirement-tag`) says that it may be disabled.
+//!
+//! # Why
+//! A disabled key stops whatever reads or writes data under it, at once and everywhere.
+//!
+//! # What it changes
+//! `EnableKey`, where it is set to enforce. Notify by default: disabling a key is also what one does to stop its misuse.
+//!
+//! # What may break
+//! Whoever disabled the key to stop its use sees it used again.
+//!
+//! # References
+//! KMS Developer Guide, "Enable and disable keys".
+
+use portcullis_core::settings::Switch;
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+
+use crate::key::{Fact, Key, KeyState, Remedy, State};
+
+pub const CONTROL: Control<Key> = Control {
+    meta: Meta {
+        id: "kms-key-disabled",
+        title: "A key is enabled",
+        severity: Severity::High,
+        impact: Impact::Access,
+        default: Switch::Notify,
+        standards: &["KMS Developer Guide: key states"],
+        // After the last it is as it should be, and the ledger forgets that it was not.
+        calls: &["DisableKey", "CancelKeyDeletion", "EnableKey"],
+        writes: &["kms:DisableKey", "kms:EnableKey"],
+    },
+    facts: &[Fact::Metadata, Fact::Aliases],
+    judge,
+};
+
+fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    let Some((state, _)) = key.customer_managed() else {
+        return Judgement::Compliant;
+    };
+    // While its deletion is pending it can't be seen any more that it was disabled before, but it is remembered.
+    let hidden = state.is_pending_deletion() && scope.memory.violated.contains(CONTROL.meta.id);
+    if key.is_retired(scope.settings.kms.retirement_tag.as_deref()) || !(state == KeyState::Disabled || hidden) {
+        return Judgement::Compliant;
+    }
+    let summary = match key.aliases.get().filter(|aliases| !aliases.is_empty()) {
+        Some(aliases) => format!("is disabled: known as {}", aliases.join(", ")),
+        None => "is disabled".to_owned(),
+    };
+    let finding = Finding::new(Severity::High, summary, "enable it", vec![Remedy::SetEnabled(true)]);
+    if hidden {
+        return finding.only_notify("its deletion is pending as well").into();
+    }
+    finding.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::Memory;
+
+    use super::*;
+    use crate::key::tests::{finding, in_state, remembering};
+
+    #[test]
+    fn only_disabled_is_disabled() {
+        let found = finding(judge, &in_state(KeyState::Disabled)).unwrap();
+        assert_eq!(found.remedies, [Remedy::SetEnabled(true)]);
+        for state in [
+            KeyState::Enabled,
+            KeyState::PendingImport,
+            KeyState::PendingDeletion,
+            KeyState::Unavailable,
+        ] {
+            assert_eq!(finding(judge, &in_state(state)), None);
+        }
+    }
+
+    #[test]
+    fn a_pending_deletion_does_not_make_it_forgotten() {
+        let memory = Memory {
+            violated: [CONTROL.meta.id.to_owned()].into(),
+            ..Memory::default()
+        };
+        remembering(&memory, |scope| {
+            let Judgement::Violated(found) = judge(&in_state(KeyState::PendingDeletion), scope) else {
+                panic!()
+            };
+            assert_eq!(
+                found.summary,
+                finding(judge, &in_state(KeyState::Disabled)).unwrap().summary
+            );
+            assert!(found.only_notify.is_some());
+        });
+    }
+}

@@ -1,0 +1,146 @@
+//! # What it requires
+//! No grant lets a principal of an account outside of trust use the key. Grants to AWS services, and to principals of this
+//! account and of trusted ones, are fine.
+//!
+//! # Why
+//! Grants let people in past the key policy: whoever looks only at the policy misses them. One call, made once, is a lasting
+//! back door.
+//!
+//! # What it changes
+//! `RevokeGrant` for those grants, where it is set to enforce. Notify by default. There is no way back: a grant made again
+//! has another id and token. The ledger keeps the whole grant, so that people can make an equal one.
+//!
+//! # What may break
+//! The grantee's access to everything that is encrypted under the key.
+//!
+//! # References
+//! KMS Developer Guide, "Grants in AWS KMS"; KMS API Reference, `RevokeGrant`.
+
+use portcullis_core::settings::Switch;
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+
+use crate::key::{Fact, Grant, Key, Remedy, State};
+
+pub const CONTROL: Control<Key> = Control {
+    meta: Meta {
+        id: "kms-key-grants",
+        title: "A key's grants are for trusted accounts only",
+        severity: Severity::High,
+        impact: Impact::Access,
+        default: Switch::Notify,
+        standards: &["IAM Access Analyzer external access"],
+        // After the last two there may be none left, and the ledger forgets that there was.
+        calls: &["CreateGrant", "RetireGrant", "RevokeGrant"],
+        writes: &["kms:RevokeGrant"],
+    },
+    facts: &[Fact::Metadata, Fact::Grants],
+    judge,
+};
+
+fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    let (Some(_), Some(grants)) = (key.customer_managed(), key.grants.get()) else {
+        return Judgement::Compliant;
+    };
+    let trusted = &scope.settings.trusted.accounts;
+    let is_trusted = |grant: &&Grant| {
+        grant
+            .account()
+            .is_some_and(|account| trusted.iter().any(|one| one == account))
+    };
+    let foreign: Vec<&Grant> = grants.foreign.iter().filter(|grant| !is_trusted(grant)).collect();
+    if foreign.is_empty() {
+        if grants.more {
+            let summary = format!(
+                "has more grants than can be looked at: the first {} are fine",
+                grants.total
+            );
+            return Finding::new(Severity::Low, summary, "", Vec::new())
+                .only_notify("look at the others with ListGrants")
+                .into();
+        }
+        return Judgement::Compliant;
+    }
+    let one = |grant: &&Grant| format!("{} may {}", grant.grantee, grant.operations.join(", "));
+    let summary = format!(
+        "lets in somebody outside of trust by a grant: {}",
+        foreign.iter().map(one).collect::<Vec<_>>().join("; ")
+    );
+    // An id that names no account may be a deleted principal of our own: who it was is for a person to find out.
+    let known: Vec<Grant> = foreign
+        .iter()
+        .filter(|grant| grant.account().is_some())
+        .copied()
+        .cloned()
+        .collect();
+    if known.is_empty() {
+        return Finding::new(Severity::Medium, summary, "", Vec::new())
+            .only_notify("it can't be told whose the grantee is")
+            .into();
+    }
+    let ids: Vec<_> = known.iter().map(|grant| grant.id.as_str()).collect();
+    let change = format!("revoke the grants {}", ids.join(", "));
+    Finding::new(Severity::High, summary, change, vec![Remedy::RevokeGrants(known)]).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::{Seen, Settings, State as _};
+
+    use super::*;
+    use crate::key::tests::{finding, in_state, with_settings};
+    use crate::key::{Grants, KeyState};
+
+    fn to(grantee: &str) -> Grant {
+        Grant {
+            id: format!("g-{grantee}"),
+            grantee: grantee.into(),
+            operations: vec!["Decrypt".into()],
+            ..Grant::default()
+        }
+    }
+
+    fn with(grantees: &[&str]) -> State {
+        State {
+            grants: Seen::Is(Grants::new(
+                grantees.iter().map(|one| to(one)).collect(),
+                "111122223333",
+                false,
+            )),
+            ..in_state(KeyState::Enabled)
+        }
+    }
+
+    const FOREIGN: &str = "arn:aws:iam::444455556666:role/Partner";
+
+    #[test]
+    fn services_and_the_account_itself_are_fine() {
+        let key = with(&[
+            "ec2.us-east-1.amazonaws.com",
+            "arn:aws:iam::111122223333:role/App",
+            "arn:aws:sts::111122223333:assumed-role/App/i-1",
+            "111122223333:aws:ec2-infrastructure:i-81e2f56c",
+        ]);
+        assert_eq!(finding(judge, &key), None);
+    }
+
+    #[test]
+    fn a_foreign_account_is_revoked_whole_and_a_trusted_one_is_not() {
+        let key = with(&[FOREIGN, "ec2.us-east-1.amazonaws.com"]);
+        let found = finding(judge, &key).unwrap();
+        let [remedy @ Remedy::RevokeGrants(revoked)] = &found.remedies[..] else {
+            panic!()
+        };
+        assert_eq!(revoked, &[to(FOREIGN)]);
+        assert_eq!(finding(judge, &key.after(remedy)), None);
+        assert_eq!(key.inverse(remedy), None);
+        let mut settings = Settings::default();
+        settings.trusted.accounts.push("444455556666".into());
+        with_settings(&settings, |scope| assert_eq!(judge(&key, scope), Judgement::Compliant));
+    }
+
+    #[test]
+    fn an_id_of_nobody_knows_whom_is_told() {
+        let found = finding(judge, &with(&["AROAEXAMPLEEXAMPLE000"])).unwrap();
+        assert!(found.only_notify.is_some() && found.remedies.is_empty());
+    }
+}

@@ -1,0 +1,121 @@
+//! # What it requires
+//! The key's policy lets in nobody whom it does not name.
+//!
+//! # Why
+//! `*` in a key policy is every AWS account. Whether it really is open is decided by the whole policy: conditions and denies
+//! count; `kms:ViaService` alone limits nobody, since everybody may use that service.
+//!
+//! # What it changes
+//! `PutKeyPolicy` with the same policy, less what is public: a statement goes, or only its public principal. All other
+//! statements stay byte for byte. The account must be able to manage the key afterwards: where it could only by the public
+//! statement itself, that is narrowed to the account instead. What would lock the account out is told, not done; KMS's own
+//! check against that (`BypassPolicyLockoutSafetyCheck`) stays on. Where a condition can't be decided, nothing is changed.
+//!
+//! # What may break
+//! Whoever came in by the public statement alone.
+//!
+//! # References
+//! KMS Developer Guide, "Key policies in AWS KMS", "Default key policy"; Security Hub KMS.5.
+
+use portcullis_access::{Goal, Verdict};
+use portcullis_core::settings::Switch;
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+
+use crate::key::{Fact, Key, Remedy, State};
+use crate::policies::{Analysis, Cure};
+
+pub const CONTROL: Control<Key> = Control {
+    meta: Meta {
+        id: "kms-key-public-policy",
+        title: "A key's policy is not public",
+        severity: Severity::Critical,
+        impact: Impact::Access,
+        default: Switch::Enforce,
+        standards: &["Security Hub KMS.5", "Config kms-key-policy-no-public-access"],
+        calls: &["CreateKey", "PutKeyPolicy"],
+        writes: &["kms:PutKeyPolicy"],
+    },
+    facts: &[Fact::Metadata, Fact::Policy],
+    judge,
+};
+
+pub fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    let (Some(_), Some(text)) = (key.customer_managed(), key.policy.get()) else {
+        return Judgement::Compliant;
+    };
+    let analysis = match Analysis::new(text, scope) {
+        Ok(analysis) => analysis,
+        Err(error) => {
+            let summary = format!("has a policy that can't be read: {error}");
+            return Finding::new(Severity::High, summary, "", Vec::new())
+                .only_notify("what can't be read can't be changed safely")
+                .into();
+        }
+    };
+    if analysis.judgement.verdict < Verdict::Public {
+        return Judgement::Compliant;
+    }
+    let summary = format!("is public by its policy: {}", analysis.judgement.reason);
+    match analysis.cure(Goal::NotPublic) {
+        Cure::Write(policy, change) => {
+            Finding::new(Severity::Critical, summary, change, vec![Remedy::SetPolicy(policy)]).into()
+        }
+        Cure::Nothing(why) => Finding::new(Severity::Critical, summary, "", Vec::new())
+            .only_notify(why)
+            .into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::tests::{ROOT, finding, policy, with_policy};
+
+    const USE: &str = r#"{"Sid":"Use","Effect":"Allow","Principal":"*","Action":"kms:Decrypt","Resource":"*"}"#;
+    const ALL: &str = r#"{"Sid":"All","Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"}"#;
+
+    #[test]
+    fn only_the_public_statement_goes() {
+        let found = finding(judge, &with_policy(&policy(&[ROOT, USE]))).unwrap();
+        assert_eq!(found.change, "remove statement \"Use\" of 2");
+        assert_eq!(found.remedies, [Remedy::SetPolicy(policy(&[ROOT]))]);
+        assert_eq!(finding(judge, &with_policy(&policy(&[ROOT]))), None);
+    }
+
+    #[test]
+    fn what_the_account_depends_on_is_narrowed_to_it() {
+        for (statements, index) in [(vec![ALL], 0), (vec![USE, ALL], 1)] {
+            let found = finding(judge, &with_policy(&policy(&statements))).unwrap();
+            let [Remedy::SetPolicy(new)] = &found.remedies[..] else {
+                panic!("{found:?}")
+            };
+            let new: serde_json::Value = serde_json::from_str(new).unwrap();
+            let statement = &new["Statement"][index];
+            assert_eq!(statement["Principal"]["AWS"], "arn:aws:iam::111122223333:root");
+            assert_eq!(
+                (&statement["Action"], &statement["Sid"]),
+                (&"kms:*".into(), &"All".into())
+            );
+        }
+    }
+
+    #[test]
+    fn what_would_lock_the_account_out_is_told() {
+        for statements in [
+            vec![USE],
+            vec![
+                USE,
+                r#"{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:root"},"Action":"kms:*","Resource":"*"}"#,
+            ],
+        ] {
+            let found = finding(judge, &with_policy(&policy(&statements))).unwrap();
+            assert!(found.remedies.is_empty() && found.only_notify.is_some(), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_and_left() {
+        let found = finding(judge, &with_policy("{")).unwrap();
+        assert!(found.only_notify.is_some() && found.remedies.is_empty());
+    }
+}

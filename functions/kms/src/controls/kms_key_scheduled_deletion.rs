@@ -1,0 +1,143 @@
+//! # What it requires
+//! No deletion of the key is scheduled, unless the tag that settings name (`kms.retirement-tag`) says that it may be deleted.
+//!
+//! # Why
+//! Once a key is deleted, everything that was encrypted under it is lost for good. Scheduling the deletion already stops all
+//! use of the key: it is a ransom or a sabotage that takes one call.
+//!
+//! # What it changes
+//! `CancelKeyDeletion`, which leaves the key disabled, and `EnableKey`, which brings back its former state. A key that was
+//! disabled before stays disabled: the ledger knows it where `kms-key-disabled` told so; where it does not, the key was
+//! enabled. A restore schedules the deletion again, with the days that were left (7 to 30).
+//!
+//! # What may break
+//! Nothing. A key that is to go stays, and costs; tag it for retirement, or exempt it, before its deletion is scheduled again.
+//!
+//! # References
+//! KMS Developer Guide, "Delete an AWS KMS key"; KMS API Reference, `CancelKeyDeletion`; Security Hub KMS.3.
+
+use portcullis_core::settings::Switch;
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+
+use super::kms_key_disabled;
+use crate::key::{Fact, Key, KeyState, Remedy, State};
+
+pub const CONTROL: Control<Key> = Control {
+    meta: Meta {
+        id: "kms-key-scheduled-deletion",
+        title: "No key is about to be deleted",
+        severity: Severity::Critical,
+        impact: Impact::Nothing,
+        default: Switch::Enforce,
+        standards: &["Security Hub KMS.3", "Config kms-cmk-not-scheduled-for-deletion"],
+        // After the last two the key may have been left disabled, or be as it should be.
+        calls: &["ScheduleKeyDeletion", "CancelKeyDeletion", "EnableKey"],
+        writes: &[
+            "kms:CancelKeyDeletion",
+            "kms:DisableKey",
+            "kms:EnableKey",
+            "kms:ScheduleKeyDeletion",
+        ],
+    },
+    facts: &[Fact::Metadata, Fact::Grants, Fact::Aliases, Fact::LastUse],
+    judge,
+};
+
+fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    let Some((state, _)) = key.customer_managed() else {
+        return Judgement::Compliant;
+    };
+    if key.is_retired(scope.settings.kms.retirement_tag.as_deref()) {
+        return Judgement::Compliant;
+    }
+    let was_disabled = scope.memory.violated.contains(kms_key_disabled::CONTROL.meta.id);
+    if state.is_pending_deletion() {
+        let date = key.deletion.get().and_then(|deletion| deletion.date.as_deref());
+        let when = date.map_or_else(|| "after its replicas".to_owned(), |date| format!("on {date}"));
+        let summary = format!("is scheduled for deletion {when}: {}", key.users());
+        let (change, remedies) = if was_disabled {
+            (
+                "cancel its deletion; it stays disabled, as it was",
+                vec![Remedy::CancelDeletion],
+            )
+        } else {
+            (
+                "cancel its deletion and enable it again",
+                vec![Remedy::CancelDeletion, Remedy::SetEnabled(true)],
+            )
+        };
+        return Finding::new(Severity::Critical, summary, change, remedies).into();
+    }
+    // AWS has forgotten by now that it was enabled; the ledger has not.
+    let id = CONTROL.meta.id;
+    let interrupted = scope.memory.begun.contains(id) || scope.memory.violated.contains(id);
+    if state == KeyState::Disabled && interrupted && !was_disabled {
+        let summary = "was left disabled when its deletion was cancelled";
+        let remedies = vec![Remedy::SetEnabled(true)];
+        return Finding::new(Severity::High, summary, "enable it again, as it was", remedies).into();
+    }
+    Judgement::Compliant
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::{Memory, Settings, Tags};
+
+    use super::*;
+    use crate::key::tests::{finding, in_state, remembering, with_settings};
+
+    fn knowing(violated: &[&str], begun: &[&str]) -> Memory {
+        let set = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect();
+        Memory {
+            violated: set(violated),
+            begun: set(begun),
+        }
+    }
+
+    fn remedies(state: KeyState, memory: &Memory) -> Option<Vec<Remedy>> {
+        remembering(memory, |scope| match judge(&in_state(state), scope) {
+            Judgement::Compliant => None,
+            Judgement::Violated(finding) => Some(finding.remedies),
+        })
+    }
+
+    const DISABLED: &str = "kms-key-disabled";
+    const OWN: &str = "kms-key-scheduled-deletion";
+
+    #[test]
+    fn a_key_comes_back_to_its_former_state() {
+        let enabled = vec![Remedy::CancelDeletion, Remedy::SetEnabled(true)];
+        for state in [KeyState::PendingDeletion, KeyState::PendingReplicaDeletion] {
+            assert_eq!(remedies(state, &knowing(&[], &[])), Some(enabled.clone()));
+            assert_eq!(
+                remedies(state, &knowing(&[DISABLED, OWN], &[])),
+                Some(vec![Remedy::CancelDeletion])
+            );
+        }
+    }
+
+    #[test]
+    fn a_cancellation_that_broke_off_is_finished() {
+        let enable = Some(vec![Remedy::SetEnabled(true)]);
+        assert_eq!(remedies(KeyState::Disabled, &knowing(&[], &[OWN])), enable);
+        assert_eq!(remedies(KeyState::Disabled, &knowing(&[OWN], &[])), enable);
+        assert_eq!(remedies(KeyState::Disabled, &knowing(&[DISABLED], &[OWN])), None);
+        assert_eq!(remedies(KeyState::Disabled, &knowing(&[], &[])), None);
+        assert_eq!(remedies(KeyState::Enabled, &knowing(&[OWN], &[OWN])), None);
+    }
+
+    #[test]
+    fn a_key_that_is_retired_or_not_ours_is_left_alone() {
+        let mut key = in_state(KeyState::PendingDeletion);
+        key.tags = portcullis_core::Seen::Is(Tags::from([("retire".into(), String::new())]));
+        let mut settings = Settings::default();
+        settings.kms.retirement_tag = Some("retire".into());
+        with_settings(&settings, |scope| assert_eq!(judge(&key, scope), Judgement::Compliant));
+        assert!(finding(judge, &key).is_some());
+        let mut key = in_state(KeyState::PendingDeletion);
+        if let portcullis_core::Seen::Is(metadata) = &mut key.metadata {
+            metadata.manager = "AWS".into();
+        }
+        assert_eq!(finding(judge, &key), None);
+    }
+}

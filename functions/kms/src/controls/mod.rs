@@ -1,0 +1,37 @@
+//! The controls, one file each. The order matters: a later one is judged on the state that the earlier ones leave.
+
+use portcullis_core::Control;
+
+use crate::alias::Alias;
+use crate::key::Key;
+
+mod kms_alias_moved;
+mod kms_key_destroyed;
+mod kms_key_disabled;
+mod kms_key_external_access;
+mod kms_key_grants;
+mod kms_key_imported_material;
+mod kms_key_policy_practice;
+mod kms_key_public_policy;
+mod kms_key_region;
+mod kms_key_required;
+mod kms_key_rotation;
+mod kms_key_scheduled_deletion;
+
+/// The controls of keys.
+pub const KEY: &[Control<Key>] = &[
+    kms_key_scheduled_deletion::CONTROL,
+    kms_key_disabled::CONTROL,
+    kms_key_rotation::CONTROL,
+    kms_key_public_policy::CONTROL,
+    kms_key_external_access::CONTROL,
+    kms_key_policy_practice::CONTROL,
+    kms_key_grants::CONTROL,
+    kms_key_imported_material::CONTROL,
+    kms_key_region::CONTROL,
+    kms_key_required::CONTROL,
+    kms_key_destroyed::CONTROL,
+];
+
+/// The control of aliases.
+pub const ALIAS: &[Control<Alias>] = &[kms_alias_moved::CONTROL];

@@ -1,0 +1,481 @@
+//! Keys: which events name them, what is read of them, what can be changed.
+
+use std::collections::BTreeMap;
+
+use portcullis_core::event::{Call, EventError, field, string};
+use portcullis_core::{Control, Guard, Resource, Seen, Tags};
+use serde::{Deserialize, Serialize};
+
+use crate::naming::{self, Named};
+use crate::{SOURCE, controls};
+
+/// The guard of keys.
+pub struct Key;
+
+/// What can be read of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fact {
+    /// `DescribeKey`
+    Metadata,
+    /// The same, but that the key is gone is an answer as well.
+    Existence,
+    /// `ListResourceTags`
+    Tags,
+    /// `GetKeyRotationStatus`
+    Rotation,
+    /// `GetKeyPolicy`
+    Policy,
+    /// `ListGrants`
+    Grants,
+    /// `ListAliases`
+    Aliases,
+    /// `GetKeyLastUsage`; not read where that is refused: it only helps people to decide.
+    LastUse,
+}
+
+/// A key as read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// Its state; none where the key is gone.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub key_state: Seen<KeyState>,
+    /// Its scheduled deletion.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub deletion: Seen<Deletion>,
+    /// What it is.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub metadata: Seen<Metadata>,
+    /// Its tags; none reads as an empty map.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub tags: Seen<Tags>,
+    /// The days between two rotations; none where it does not rotate.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub rotation: Seen<u16>,
+    /// Its policy, byte for byte.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub policy: Seen<String>,
+    /// Its grants.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub grants: Seen<Grants>,
+    /// The names of its aliases.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub aliases: Seen<Vec<String>>,
+    /// When it was last used.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub last_use: Seen<LastUse>,
+}
+
+/// Source: KMS Developer Guide, "Key states of AWS KMS keys".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeyState {
+    /// Being made.
+    Creating,
+    /// In use.
+    Enabled,
+    /// Not usable until it is enabled.
+    Disabled,
+    /// To be destroyed at a date.
+    PendingDeletion,
+    /// Without key material.
+    PendingImport,
+    /// To be destroyed once its replicas are.
+    PendingReplicaDeletion,
+    /// Its key store is not reachable.
+    Unavailable,
+    /// Changing from replica to primary or back.
+    Updating,
+    /// A state that AWS added since.
+    #[serde(other)]
+    Other,
+}
+
+impl KeyState {
+    /// Whether it is to be destroyed.
+    pub fn is_pending_deletion(self) -> bool {
+        matches!(self, Self::PendingDeletion | Self::PendingReplicaDeletion)
+    }
+}
+
+/// A scheduled deletion.
+#[derive(Debug, Clone, Eq, Serialize, Deserialize)]
+pub struct Deletion {
+    /// When (RFC 3339); none where it waits for replicas to be deleted first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    /// The days that were left when it was read, as far as KMS takes them for a new schedule: 7 to 30.
+    pub days: u16,
+}
+
+/// Two schedules are the same state: the date is counted from the moment of the call, so none can be put back exactly.
+impl PartialEq for Deletion {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// What a key is. Source: KMS API Reference, `KeyMetadata`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Metadata {
+    /// `CUSTOMER` or `AWS`.
+    pub manager: String,
+    /// `SYMMETRIC_DEFAULT`, `RSA_2048` …
+    pub spec: String,
+    /// `ENCRYPT_DECRYPT`, `SIGN_VERIFY` …
+    pub usage: String,
+    /// `AWS_KMS`, `EXTERNAL`, `AWS_CLOUDHSM` or `EXTERNAL_KEY_STORE`.
+    pub origin: String,
+    /// The custom key store that it is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_store: Option<String>,
+    /// Where else it lives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multi_region: Option<MultiRegion>,
+    /// When its imported material expires (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub material_expires: Option<String>,
+}
+
+/// Where a multi-Region key lives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MultiRegion {
+    /// Whether this one is a replica.
+    pub replica: bool,
+    /// The primary's region.
+    pub primary: String,
+    /// The regions of its replicas, sorted.
+    pub replicas: Vec<String>,
+}
+
+/// The grants of a key. Services make thousands, so only those to somebody else are kept whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grants {
+    /// How many there are.
+    pub total: usize,
+    /// How many to whom, the most frequent twenty.
+    pub grantees: BTreeMap<String, usize>,
+    /// Those to neither a service nor a principal of the account.
+    pub foreign: Vec<Grant>,
+    /// Whether there are more than were read.
+    #[serde(default)]
+    pub more: bool,
+}
+
+/// One grant. Source: KMS API Reference, `GrantListEntry`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Grant {
+    /// Its id.
+    pub id: String,
+    /// Who may use the key.
+    pub grantee: String,
+    /// Who may retire the grant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retiring: Option<String>,
+    /// The account under which it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// What for.
+    pub operations: Vec<String>,
+    /// The encryption context that is asked for, by `equals` or `subset`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub constraints: BTreeMap<String, BTreeMap<String, String>>,
+    /// The resource of a service on whose behalf alone it may be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_arn: Option<String>,
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// When it was made (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+}
+
+impl Grant {
+    /// The account of the grantee; none for a service, and for an id that names no account.
+    pub fn account(&self) -> Option<&str> {
+        let mut parts = self.grantee.split(':');
+        let account = match parts.next() {
+            // arn:aws:iam::111122223333:role/app
+            Some("arn") => parts.nth(3),
+            // 111122223333:aws:ec2-infrastructure:i-81e2f56c
+            first => first,
+        };
+        account.filter(|text| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
+    /// Whether the grantee is an AWS service.
+    pub fn is_for_service(&self) -> bool {
+        let name = self.grantee.as_str();
+        !name.contains(':') && (name.ends_with(".amazonaws.com") || name.ends_with(".amazonaws.com.cn"))
+    }
+}
+
+impl Grants {
+    /// Sorts the grants of a key of this account.
+    pub fn new(all: Vec<Grant>, account: &str, more: bool) -> Self {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for grant in &all {
+            *counts.entry(grant.grantee.clone()).or_default() += 1;
+        }
+        let mut frequent: Vec<_> = counts.into_iter().collect();
+        frequent.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        frequent.truncate(20);
+        Self {
+            total: all.len(),
+            grantees: frequent.into_iter().collect(),
+            foreign: all
+                .into_iter()
+                .filter(|grant| !grant.is_for_service() && grant.account() != Some(account))
+                .collect(),
+            more,
+        }
+    }
+}
+
+/// When a key was last used. Source: KMS API Reference, `GetKeyLastUsage`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LastUse {
+    /// For what, as in `Decrypt`; none where it was never used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// When (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// Since when KMS keeps track (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+}
+
+/// A change to a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Remedy {
+    /// `CancelKeyDeletion`
+    CancelDeletion,
+    /// `ScheduleKeyDeletion` with a waiting period in days: a restore only.
+    ScheduleDeletion(u16),
+    /// `EnableKey`, `DisableKey`
+    SetEnabled(bool),
+    /// `EnableKeyRotation` with the days between two rotations, `DisableKeyRotation`
+    SetRotation(Option<u16>),
+    /// `PutKeyPolicy`
+    SetPolicy(String),
+    /// `RevokeGrant` for each; kept whole, since AWS has no way to make the same grant again.
+    RevokeGrants(Vec<Grant>),
+}
+
+impl State {
+    /// State and nature of a key that a customer manages. AWS-managed keys are AWS's to look after.
+    pub fn customer_managed(&self) -> Option<(KeyState, &Metadata)> {
+        let metadata = self.metadata.get().filter(|metadata| metadata.manager == "CUSTOMER")?;
+        Some((*self.key_state.get()?, metadata))
+    }
+
+    /// Whether a tag says that the key may be disabled and deleted.
+    pub fn is_retired(&self, tag: Option<&str>) -> bool {
+        let tags = self.tags.get();
+        tag.is_some_and(|tag| tags.is_some_and(|tags| tags.contains_key(tag)))
+    }
+
+    /// Who may depend on it, as far as can be seen; empty where nothing can.
+    pub fn users(&self) -> String {
+        let mut users = Vec::new();
+        if let Some(aliases) = self.aliases.get().filter(|aliases| !aliases.is_empty()) {
+            users.push(format!("known as {}", aliases.join(", ")));
+        }
+        if let Some(grants) = self.grants.get() {
+            let names: Vec<_> = grants.grantees.keys().take(5).map(String::as_str).collect();
+            let more = if grants.more { "more than " } else { "" };
+            users.push(match grants.total {
+                0 => "no grants".to_owned(),
+                total => format!("{more}{total} grants, to {}", names.join(", ")),
+            });
+        }
+        if let Some(used) = self.last_use.get() {
+            users.push(match (&used.operation, &used.at, &used.since) {
+                (Some(operation), Some(at), _) => format!("last used for {operation} at {at}"),
+                (.., Some(since)) => format!("not used since {since}"),
+                _ => "not known to have been used".to_owned(),
+            });
+        }
+        users.join("; ")
+    }
+}
+
+impl portcullis_core::State for State {
+    type Remedy = Remedy;
+
+    fn after(&self, remedy: &Remedy) -> Self {
+        let mut after = self.clone();
+        match remedy.clone() {
+            // KMS API Reference, `CancelKeyDeletion`: "the key state of the KMS key is Disabled".
+            Remedy::CancelDeletion => {
+                after.key_state = Seen::Is(KeyState::Disabled);
+                after.deletion = Seen::Absent;
+            }
+            Remedy::ScheduleDeletion(days) => {
+                // Key states guide: a primary waits for its replicas.
+                let multi_region = self.metadata.get().and_then(|metadata| metadata.multi_region.as_ref());
+                let waits = multi_region.is_some_and(|keys| !keys.replica && !keys.replicas.is_empty());
+                after.key_state = Seen::Is(if waits {
+                    KeyState::PendingReplicaDeletion
+                } else {
+                    KeyState::PendingDeletion
+                });
+                after.deletion = Seen::Is(Deletion { date: None, days });
+            }
+            Remedy::SetEnabled(true) => after.key_state = Seen::Is(KeyState::Enabled),
+            Remedy::SetEnabled(false) => after.key_state = Seen::Is(KeyState::Disabled),
+            Remedy::SetRotation(days) => after.rotation = days.into(),
+            Remedy::SetPolicy(policy) => after.policy = Seen::Is(policy),
+            Remedy::RevokeGrants(revoked) => {
+                if let Seen::Is(grants) = &mut after.grants {
+                    let gone = |id: &str| revoked.iter().any(|grant| grant.id == id);
+                    grants.foreign.retain(|grant| !gone(&grant.id));
+                    grants.total = grants.total.saturating_sub(revoked.len());
+                    for grant in &revoked {
+                        if let Some(count) = grants.grantees.get_mut(&grant.grantee) {
+                            *count = count.saturating_sub(1);
+                        }
+                    }
+                    grants.grantees.retain(|_, count| *count > 0);
+                }
+            }
+        }
+        after
+    }
+
+    fn inverse(&self, remedy: &Remedy) -> Option<Remedy> {
+        match remedy {
+            Remedy::CancelDeletion => self
+                .deletion
+                .get()
+                .map(|deletion| Remedy::ScheduleDeletion(deletion.days)),
+            Remedy::ScheduleDeletion(_) => Some(Remedy::CancelDeletion),
+            Remedy::SetEnabled(_) => self
+                .key_state
+                .get()
+                .map(|state| Remedy::SetEnabled(*state == KeyState::Enabled)),
+            Remedy::SetRotation(_) => {
+                (!self.rotation.is_unread()).then(|| Remedy::SetRotation(self.rotation.get().copied()))
+            }
+            Remedy::SetPolicy(_) => self.policy.get().cloned().map(Remedy::SetPolicy),
+            // A grant made again has another id and token, and only its grantee can hand those to who uses it.
+            Remedy::RevokeGrants(_) => None,
+        }
+    }
+
+    fn tags(&self) -> Option<&Tags> {
+        self.tags.get()
+    }
+}
+
+impl portcullis_core::Remedy for Remedy {
+    fn target(&self) -> &'static str {
+        match self {
+            Self::CancelDeletion | Self::ScheduleDeletion(_) => "deletion",
+            Self::SetEnabled(_) => "key_state",
+            Self::SetRotation(_) => "rotation",
+            Self::SetPolicy(_) => "policy",
+            Self::RevokeGrants(_) => "grants",
+        }
+    }
+
+    /// A key has to be enabled before it can rotate, and its deletion cancelled before that.
+    fn lane(&self) -> u8 {
+        match self {
+            Self::SetPolicy(_) => 1,
+            Self::RevokeGrants(_) => 2,
+            _ => 0,
+        }
+    }
+
+    /// What is disabled or about to be deleted takes no other change.
+    fn restore_rank(&self) -> u8 {
+        match self {
+            Self::CancelDeletion => 0,
+            Self::SetEnabled(true) => 1,
+            Self::SetRotation(_) | Self::SetPolicy(_) | Self::RevokeGrants(_) => 2,
+            Self::SetEnabled(false) => 3,
+            Self::ScheduleDeletion(_) => 4,
+        }
+    }
+
+    fn writes(&self) -> &'static [&'static str] {
+        match self {
+            Self::CancelDeletion => &["kms:CancelKeyDeletion"],
+            Self::ScheduleDeletion(_) => &["kms:ScheduleKeyDeletion"],
+            Self::SetEnabled(_) => &["kms:DisableKey", "kms:EnableKey"],
+            Self::SetRotation(_) => &["kms:DisableKeyRotation", "kms:EnableKeyRotation"],
+            Self::SetPolicy(_) => &["kms:PutKeyPolicy"],
+            Self::RevokeGrants(_) => &["kms:RevokeGrant"],
+        }
+    }
+}
+
+impl Guard for Key {
+    const KIND: &'static str = "AWS::KMS::Key";
+    const SOURCE: &'static str = SOURCE;
+    type Fact = Fact;
+    type State = State;
+    type Remedy = Remedy;
+
+    fn controls() -> &'static [Control<Self>] {
+        controls::KEY
+    }
+
+    /// Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS Key Management Service".
+    fn reads(fact: Fact) -> &'static [&'static str] {
+        match fact {
+            Fact::Metadata | Fact::Existence => &["kms:DescribeKey"],
+            Fact::Tags => &["kms:ListResourceTags"],
+            Fact::Rotation => &["kms:GetKeyRotationStatus"],
+            Fact::Policy => &["kms:GetKeyPolicy"],
+            Fact::Grants => &["kms:ListGrants"],
+            Fact::Aliases => &["kms:ListAliases"],
+            Fact::LastUse => &["kms:GetKeyLastUsage"],
+        }
+    }
+
+    /// Who manages the key decides whether it is judged at all; the classification of its data is in its tags.
+    fn always() -> &'static [Fact] {
+        &[Fact::Metadata, Fact::Tags]
+    }
+
+    fn touches(remedy: &Remedy) -> Fact {
+        match remedy {
+            Remedy::CancelDeletion | Remedy::ScheduleDeletion(_) | Remedy::SetEnabled(_) => Fact::Metadata,
+            Remedy::SetRotation(_) => Fact::Rotation,
+            Remedy::SetPolicy(_) => Fact::Policy,
+            Remedy::RevokeGrants(_) => Fact::Grants,
+        }
+    }
+
+    /// The key of a call. An alias is kept as such where the record does not tell its key: the adapter asks KMS.
+    fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
+        if call.name == "CreateKey"
+            && let Some(key) = naming::answered(call, "keyMetadata")
+        {
+            return Ok(vec![key]);
+        }
+        // What KMS does by itself has no parameters.
+        let detail = || field(&call.details, "keyId").and_then(string);
+        let text = call.parameter("keyId")?.or_else(detail).filter(|text| !text.is_empty());
+        let found = match text {
+            Some(text) => match naming::named("keyId", &text, call)? {
+                Named::Here(alias) if alias.id.starts_with("alias/") => naming::recorded(call).unwrap_or(alias),
+                Named::Here(key) => key,
+                Named::Elsewhere => return Ok(Vec::new()),
+            },
+            None if naming::recorded_elsewhere(call) => return Ok(Vec::new()),
+            None => naming::recorded(call).ok_or_else(|| EventError::Missing("requestParameters.keyId".into()))?,
+        };
+        Ok(vec![found])
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

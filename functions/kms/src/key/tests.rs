@@ -1,0 +1,304 @@
+//! Helpers for the tests of controls, and the tests of the guard itself.
+
+use jiff::Timestamp;
+use portcullis_core::{Finding, Judgement, Memory, Scope, Settings, State as _};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::lockout::{Manager, manager};
+use crate::naming::tests::call;
+
+type Judge = fn(&State, &Scope<'_>) -> Judgement<Remedy>;
+
+pub fn resource_k1() -> Resource {
+    naming::resource("k-1", "eu-west-1", "111122223333")
+}
+
+fn scoped<T>(settings: &Settings, memory: &Memory, run: impl FnOnce(&Scope<'_>) -> T) -> T {
+    run(&Scope {
+        resource: &resource_k1(),
+        settings,
+        level: &settings.classification.levels["internal"],
+        level_name: "internal",
+        own_role: "arn:aws:iam::111122223333:role/portcullis",
+        now: Timestamp::UNIX_EPOCH,
+        memory,
+    })
+}
+
+/// Runs under given settings.
+pub fn with_settings<T>(settings: &Settings, run: impl FnOnce(&Scope<'_>) -> T) -> T {
+    scoped(settings, &Memory::default(), run)
+}
+
+/// Runs with what the ledger knows.
+pub fn remembering<T>(memory: &Memory, run: impl FnOnce(&Scope<'_>) -> T) -> T {
+    scoped(&Settings::default(), memory, run)
+}
+
+/// What a control finds under the default settings.
+pub fn finding(judge: Judge, state: &State) -> Option<Finding<Remedy>> {
+    with_settings(&Settings::default(), |scope| match judge(state, scope) {
+        Judgement::Compliant => None,
+        Judgement::Violated(finding) => Some(finding),
+    })
+}
+
+/// A customer's symmetric key.
+pub fn in_state(state: KeyState) -> State {
+    State {
+        key_state: Seen::Is(state),
+        deletion: state
+            .is_pending_deletion()
+            .then(|| Deletion {
+                date: Some("2026-12-24T00:00:00Z".into()),
+                days: 12,
+            })
+            .into(),
+        metadata: Seen::Is(Metadata {
+            manager: "CUSTOMER".into(),
+            spec: "SYMMETRIC_DEFAULT".into(),
+            usage: "ENCRYPT_DECRYPT".into(),
+            origin: "AWS_KMS".into(),
+            ..Metadata::default()
+        }),
+        ..State::default()
+    }
+}
+
+pub fn with_policy(policy: &str) -> State {
+    State {
+        policy: Seen::Is(policy.into()),
+        ..in_state(KeyState::Enabled)
+    }
+}
+
+pub fn policy(statements: &[&str]) -> String {
+    format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","))
+}
+
+/// What AWS gives a key that is made by a program.
+pub const ROOT: &str = r#"{"Sid":"Account","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}"#;
+
+/// What the console gives a key with an administrator and users. Source: KMS Developer Guide, "Default key policy".
+pub const EXAMPLE: &str = r#"{"Version":"2012-10-17","Id":"key-consolepolicy-3","Statement":[
+{"Sid":"Account","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"},
+{"Sid":"Administer","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/KeyAdmin"},"Action":["kms:Create*","kms:Describe*","kms:Enable*","kms:List*","kms:Put*","kms:Update*","kms:Revoke*","kms:Disable*","kms:Get*","kms:Delete*","kms:TagResource","kms:UntagResource","kms:ScheduleKeyDeletion","kms:CancelKeyDeletion"],"Resource":"*"},
+{"Sid":"Use","Effect":"Allow","Principal":{"AWS":["arn:aws:iam::111122223333:role/App","arn:aws:iam::111122223333:user/Ana"]},"Action":["kms:Encrypt","kms:Decrypt","kms:ReEncrypt*","kms:GenerateDataKey*","kms:DescribeKey"],"Resource":"*"},
+{"Sid":"Attach","Effect":"Allow","Principal":{"AWS":["arn:aws:iam::111122223333:role/App","arn:aws:iam::111122223333:user/Ana"]},"Action":["kms:CreateGrant","kms:ListGrants","kms:RevokeGrant"],"Resource":"*","Condition":{"Bool":{"kms:GrantIsForAWSResource":true}}}]}"#;
+
+const ID: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
+const ARN: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+fn named(name: &str, parameters: &Value, response: &Value, resources: &[&str]) -> Vec<String> {
+    let found = Key::resources(&call(name, parameters, response, resources)).unwrap();
+    found.into_iter().map(|key| key.arn).collect()
+}
+
+#[test]
+fn a_new_key_is_named_by_the_answer() {
+    for metadata in [json!({"keyId": ID, "arn": ARN}), json!({"KeyId": ID})] {
+        let response = json!({"keyMetadata": metadata});
+        assert_eq!(named("CreateKey", &json!({"origin": "AWS_KMS"}), &response, &[]), [ARN]);
+    }
+    assert_eq!(named("CreateKey", &json!({}), &Value::Null, &[ARN]), [ARN]);
+}
+
+#[test]
+fn a_replicated_key_is_its_primary_here() {
+    let replica = json!({"replicaKeyMetadata": {"keyId": ID, "arn": ARN.replace("eu-west-1", "us-east-1")}});
+    assert_eq!(
+        named(
+            "ReplicateKey",
+            &json!({"keyId": ID, "replicaRegion": "us-east-1"}),
+            &replica,
+            &[]
+        ),
+        [ARN]
+    );
+}
+
+#[test]
+fn what_kms_does_by_itself_names_the_key_elsewhere() {
+    assert_eq!(named("DeleteKey", &Value::Null, &Value::Null, &[ARN]), [ARN]);
+    let mut event = call("DeleteKey", &Value::Null, &Value::Null, &[]);
+    event.details = json!({"keyId": ID});
+    assert_eq!(Key::resources(&event).unwrap()[0].arn, ARN);
+}
+
+#[test]
+fn an_alias_is_its_recorded_key_or_is_left_to_kms() {
+    let alias = "arn:aws:kms:eu-west-1:111122223333:alias/app";
+    let parameters = json!({"keyId": "alias/app"});
+    assert_eq!(named("DisableKey", &parameters, &Value::Null, &[alias, ARN]), [ARN]);
+    assert_eq!(named("DisableKey", &parameters, &Value::Null, &[]), [alias]);
+}
+
+#[test]
+fn keys_of_other_accounts_are_none_of_ours() {
+    let theirs = ARN.replace("111122223333", "444455556666");
+    let nobody: [&str; 0] = [];
+    assert_eq!(
+        named("CreateGrant", &json!({"keyId": theirs}), &Value::Null, &[]),
+        nobody
+    );
+    assert_eq!(named("CreateGrant", &Value::Null, &Value::Null, &[&theirs]), nobody);
+}
+
+#[test]
+fn what_names_no_key_is_refused_by_name() {
+    for key in [
+        json!(""),
+        json!("a b"),
+        json!({"a": 1}),
+        json!(["k-1", "k-2"]),
+        Value::Null,
+    ] {
+        let call = call("DisableKey", &json!({"keyId": key}), &Value::Null, &[""]);
+        let error = Key::resources(&call).unwrap_err().to_string();
+        assert!(error.contains("keyId"), "{error}");
+    }
+}
+
+#[test]
+fn a_grantee_is_a_service_or_of_an_account() {
+    let grant = |grantee: &str| Grant {
+        grantee: grantee.into(),
+        ..Grant::default()
+    };
+    for (grantee, account, service) in [
+        ("arn:aws:iam::111122223333:role/App", Some("111122223333"), false),
+        ("111122223333:aws:ec2-infrastructure:i-1", Some("111122223333"), false),
+        ("111122223333", Some("111122223333"), false),
+        ("dynamodb.us-west-2.amazonaws.com", None, true),
+        ("AROAEXAMPLE", None, false),
+        ("arn:aws:iam::x:role/amazonaws.com", None, false),
+    ] {
+        assert_eq!(
+            (grant(grantee).account(), grant(grantee).is_for_service()),
+            (account, service),
+            "{grantee}"
+        );
+    }
+}
+
+fn any_state() -> impl Strategy<Value = State> {
+    let states = prop::sample::select(vec![
+        KeyState::Enabled,
+        KeyState::Disabled,
+        KeyState::PendingDeletion,
+        KeyState::PendingReplicaDeletion,
+        KeyState::PendingImport,
+    ]);
+    let rotation = prop_oneof![Just(Seen::Absent), (90_u16..2561).prop_map(Seen::Is)];
+    (states, rotation, any_policy()).prop_map(|(state, rotation, policy)| State {
+        rotation,
+        policy: Seen::Is(policy),
+        ..in_state(state)
+    })
+}
+
+/// Policies put together of what matters for who gets in and who manages.
+fn any_policy() -> impl Strategy<Value = String> {
+    let principals = prop::sample::select(vec![
+        json!("*"),
+        json!({"AWS": "*"}),
+        json!({"AWS": ["*", "arn:aws:iam::111122223333:role/App"]}),
+        json!({"AWS": "arn:aws:iam::111122223333:root"}),
+        json!({"AWS": "111122223333"}),
+        json!({"AWS": "arn:aws:iam::111122223333:role/Admin"}),
+        json!({"AWS": "arn:aws:iam::444455556666:root"}),
+        json!({"AWS": ["arn:aws:iam::444455556666:role/X", "arn:aws:iam::111122223333:root"]}),
+        json!({"Service": "logs.eu-west-1.amazonaws.com"}),
+    ]);
+    let actions = prop::sample::select(vec![
+        json!("kms:*"),
+        json!(["kms:Decrypt"]),
+        json!(["kms:Put*", "kms:Get*"]),
+    ]);
+    let conditions = prop::sample::select(vec![
+        Value::Null,
+        Value::Null,
+        json!({"StringEquals": {"kms:CallerAccount": "111122223333"}}),
+        json!({"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}),
+        json!({"Bool": {"aws:MultiFactorAuthPresent": "true"}}),
+    ]);
+    let effects = prop::sample::select(vec!["Allow", "Allow", "Allow", "Deny"]);
+    let statement = (effects, principals, actions, conditions).prop_map(|(effect, principal, action, condition)| {
+        let mut statement = json!({"Effect": effect, "Principal": principal, "Action": action, "Resource": "*"});
+        if !condition.is_null() {
+            statement["Condition"] = condition;
+        }
+        statement
+    });
+    prop::collection::vec(statement, 1..5)
+        .prop_map(|statements| json!({"Version": "2012-10-17", "Statement": statements}).to_string())
+}
+
+proptest! {
+    /// Whatever is remedied, the account root can manage the key afterwards, unless it could not before.
+    #[test]
+    fn no_remedy_locks_the_account_out(policy in any_policy()) {
+        let before = manager(&policy, &resource_k1());
+        for control in controls::KEY {
+            let Some(found) = finding(control.judge, &with_policy(&policy)) else { continue };
+            for remedy in &found.remedies {
+                if let Remedy::SetPolicy(new) = remedy {
+                    let after = manager(new, &resource_k1());
+                    prop_assert!(after == Manager::Root || after >= before && before == Manager::Principal, "{policy} became {new}");
+                }
+            }
+        }
+    }
+
+    /// What a control wants is what satisfies it.
+    #[test]
+    fn remedies_converge(state in any_state()) {
+        for control in controls::KEY {
+            let Some(found) = finding(control.judge, &state) else { continue };
+            if found.remedies.is_empty() || found.only_notify.is_some() {
+                continue;
+            }
+            let after = found.remedies.iter().fold(state.clone(), |state, remedy| state.after(remedy));
+            prop_assert_eq!(finding(control.judge, &after), None, "{}", control.meta.id);
+        }
+    }
+
+    /// What is done can be undone, but for grants.
+    #[test]
+    fn remedies_can_be_undone(state in any_state()) {
+        for control in controls::KEY {
+            let Some(found) = finding(control.judge, &state) else { continue };
+            let after = found.remedies.iter().fold(state.clone(), |state, remedy| state.after(remedy));
+            let mut inverses: Vec<_> = found.remedies.iter().rev().map(|remedy| state.inverse(remedy).unwrap()).collect();
+            inverses.sort_by_key(portcullis_core::Remedy::restore_rank);
+            let back = inverses.iter().fold(after, |state, remedy| state.after(remedy));
+            // A key that waits for its replicas is seen to do so again only where the replicas are known.
+            let pending = state.key_state.get().is_some_and(|state| state.is_pending_deletion());
+            prop_assert_eq!(&back.policy, &state.policy);
+            prop_assert_eq!(&back.rotation, &state.rotation);
+            prop_assert!(back == state || pending && back.key_state.get().is_some_and(|state| state.is_pending_deletion()));
+        }
+    }
+
+    /// No keyId makes it panic, and what it accepts has the form of an ARN.
+    #[test]
+    fn any_key_id_is_read_or_refused(text in "\\PC{0,60}") {
+        if let Ok(found) = Key::resources(&call("DisableKey", &json!({"keyId": text}), &Value::Null, &[])) {
+            prop_assert!(found.iter().all(|key| key.arn.parse::<portcullis_core::Arn>().is_ok()));
+        }
+    }
+}
+
+#[test]
+fn a_state_survives_the_ledger() {
+    let state = State {
+        grants: Seen::Is(Grants::new(vec![Grant::default()], "111122223333", true)),
+        ..with_policy(EXAMPLE)
+    };
+    let kept = serde_json::to_string(&state).unwrap();
+    assert_eq!(serde_json::from_str::<State>(&kept).unwrap(), state);
+    let strange: KeyState = serde_json::from_value(json!("Frozen")).unwrap();
+    assert_eq!(strange, KeyState::Other);
+}

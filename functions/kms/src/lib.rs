@@ -1,0 +1,37 @@
+//! The guards of AWS KMS: customer managed keys and the aliases that settings require.
+//!
+//! [`listings`] is what the command line, the docs and the template's test see. With the feature `aws`, [`serve`] joins
+//! each guard with the file that talks to AWS.
+
+pub mod alias;
+#[cfg(feature = "aws")]
+mod aws;
+pub mod controls;
+pub mod key;
+mod lockout;
+mod naming;
+mod policies;
+
+use portcullis_core::{Listing, Resource, Settings, listing};
+
+#[cfg(feature = "aws")]
+pub use aws::serve;
+
+/// The event source of KMS's calls, and of what it does by itself.
+pub const SOURCE: &str = "kms.amazonaws.com";
+
+/// All guards of this function.
+pub fn listings() -> Vec<Box<dyn Listing>> {
+    vec![listing::<key::Key>(), listing::<alias::Alias>()]
+}
+
+/// The keys that the levels of classification name, whatever their region: a check at deploy, and a sweep, has to look at
+/// them even if no event names them. What is no ARN of a key is left to the control `kms-key-required`.
+pub fn required_keys(settings: &Settings) -> Vec<Resource> {
+    let named = settings
+        .classification
+        .levels
+        .values()
+        .filter_map(|level| level.key.as_deref());
+    named.filter_map(naming::key_of_arn).collect()
+}
