@@ -13,7 +13,8 @@ What is added to moto:
   times (once, unless it says more): it waits `delay_ms`, then answers `status` and `code`, or with `drop` closes the
   connection without an answer. The first rule that fits a call decides.
 * `GET /_calls[?key=ACCESS_KEY]` lists the calls in the order of their answers, `DELETE` forgets them: service, action,
-  method, path, resource, region, key, status, started_ms and ended_ms of one clock, body, whether a fault was injected.
+  method, path, resource, region, key, expected bucket owner, status, started_ms and ended_ms of one clock, body, whether a
+  fault was injected.
 * `GET /_sns?topic=ARN` lists the messages published to a topic, in any account; `DELETE` forgets them.
 * What moto lacks answers 501 at once. (moto's HTML 500 makes SDKs retry for seconds.)
 * What moto gets wrong, and matters here, is put right in `moto_shims/`, as AWS documents it.
@@ -246,6 +247,7 @@ class LocalAws:
             "resource": call.resource(),
             "region": call.region,
             "key": call.key,
+            "expected_owner": call.header("x-amz-expected-bucket-owner"),
             "status": status,
             "started_ms": started * 1000,
             "ended_ms": time.monotonic() * 1000,

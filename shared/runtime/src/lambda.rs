@@ -43,7 +43,7 @@ where
     Fut: Future<Output = Vec<Box<dyn Serve>>>,
 {
     lambda_tracing::init_default_subscriber();
-    let environment = Environment::from_process()?;
+    let environment = Environment::from_process().map_err(in_words)?;
     let config = sdk_config().await;
     let (dynamodb, sns) = (
         aws_sdk_dynamodb::Client::new(&config),
@@ -55,8 +55,9 @@ where
         .flat_map(|guard| guard.listing().controls())
         .map(|control| control.id)
         .collect();
-    let given = settings_for_tests()?;
-    let mut settings = Settings::from_yaml(given.as_deref().unwrap_or(settings), &Known::Own(&own))?;
+    let given = settings_for_tests().map_err(in_words)?;
+    let settings = Settings::from_yaml(given.as_deref().unwrap_or(settings), &Known::Own(&own));
+    let mut settings = settings.map_err(in_words)?;
     if let Some(mode) = environment.mode {
         settings.mode = mode;
     }
@@ -78,6 +79,11 @@ where
         }
     }))
     .await
+}
+
+/// Why a function can't start, as a sentence: what `main` returns is printed for programmers.
+fn in_words(error: impl std::error::Error) -> lambda_runtime::Error {
+    error.to_string().into()
 }
 
 /// Other settings than the packed ones, for tests and local replay: taken only where all calls go to loopback.

@@ -235,7 +235,13 @@ impl Work<'_> {
         let after = if plan.remedies.is_empty() {
             state.clone()
         } else {
-            verify::<G, A>(adapter, resource, &enforced, &scope, state, &plan.after).await?
+            // Waiting helps only where the change was made.
+            let made: Vec<_> = enforced
+                .iter()
+                .copied()
+                .filter(|control| !has_failed(&plan, control.meta.id, &failures))
+                .collect();
+            verify::<G, A>(adapter, resource, (&enforced, &made), &scope, state, &plan.after).await?
         };
         for told in &mut record.report.told {
             settle::<G>(told, &enforced, &plan, &after, &scope, &failures);
@@ -492,7 +498,7 @@ pub async fn apply<G: Guard, A: Adapter<G>>(
 async fn verify<G: Guard, A: Adapter<G>>(
     adapter: &A,
     resource: &Resource,
-    enforced: &[&'static Control<G>],
+    (enforced, made): (&[&'static Control<G>], &[&'static Control<G>]),
     scope: &Scope<'_>,
     before: &G::State,
     wanted: &G::State,
@@ -503,7 +509,7 @@ async fn verify<G: Guard, A: Adapter<G>>(
         match (read, pauses.next()) {
             (Ok(None), _) => return Ok(wanted.clone()),
             (Ok(Some(state)), pause) => {
-                let holds = enforced
+                let holds = made
                     .iter()
                     .all(|control| (control.judge)(&state, scope) == Judgement::Compliant);
                 if holds || pause.is_none() {
@@ -518,6 +524,18 @@ async fn verify<G: Guard, A: Adapter<G>>(
             }
         }
     }
+}
+
+/// Whether a change that a control asked for was refused.
+fn has_failed<G: Guard>(plan: &Plan<G>, control: &str, failures: &BTreeMap<&'static str, AwsError>) -> bool {
+    let mut judged = plan.findings.iter().filter(|judged| judged.control.id == control);
+    judged.any(|judged| {
+        judged
+            .finding
+            .remedies
+            .iter()
+            .any(|remedy| failures.contains_key(remedy.target()))
+    })
 }
 
 /// Turns an intention into what came of it.

@@ -75,7 +75,10 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
     }
 
     let mut record = opening(&done, &by, now_is.clone(), &inverses)?;
-    shell.ledger.open(&record, &shell.request, shell.deadline).await?;
+    shell
+        .ledger
+        .open(&record, &shell.request, shell.deadline, &view)
+        .await?;
     let failures = apply::<G, A>(adapter, resource, &inverses).await?;
     let after = read().await?;
     let restored = after == wanted;

@@ -30,6 +30,8 @@ pub struct Call {
     pub body: Option<String>,
     /// The access key that signed the request.
     pub key: String,
+    /// Whose the bucket must be for the call to be done (`x-amz-expected-bucket-owner`).
+    pub expected_owner: Option<String>,
     /// Whether a [`Fault`](crate::Fault) befell it.
     pub injected: bool,
 }
@@ -48,6 +50,7 @@ impl Default for Call {
             ended_ms: 0.0,
             body: None,
             key: String::new(),
+            expected_owner: None,
             injected: false,
         }
     }
