@@ -25,8 +25,6 @@ from botocore.exceptions import ClientError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STACK = "portcullis"
-ACCOUNT = "123456789012"
-REGION = "us-east-1"
 PATIENCE = 30  # seconds for anything that takes its time
 
 
@@ -63,9 +61,10 @@ def zipped(bootstrap):
 class Deployed:
     """A local AWS with the stack in it."""
 
-    def __init__(self):
+    def __init__(self, account, region):
+        self.region = region
         self.launcher = subprocess.Popen(
-            [sys.executable, ROOT / "tools/ministack_launch.py", "0", "--with-stdin", "--account", ACCOUNT],
+            [sys.executable, ROOT / "tools/ministack_launch.py", "0", "--with-stdin", "--account", account],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -84,11 +83,11 @@ class Deployed:
 
     def client(self, service):
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-        return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **keys)
+        return boto3.client(service, endpoint_url=self.endpoint, region_name=self.region, **keys)
 
     def deploy(self, bootstrap, parameters):
         s3, cloudformation = self.client("s3"), self.client("cloudformation")
-        s3.create_bucket(Bucket="portcullis-code")
+        s3.create_bucket(Bucket="portcullis-code", **location(self.region))
         s3.put_object(Bucket="portcullis-code", Key="s3.zip", Body=zipped(bootstrap))
         template, adaptations = adapt((ROOT / "template.yaml").read_text(), self.endpoint, "s3://portcullis-code/s3.zip")
         cloudformation.create_stack(
@@ -153,17 +152,24 @@ def is_there(read):
         return False
 
 
-def sample(path, bucket):
-    """The sample event about our bucket, in our account and region, as PutEvents takes it."""
-    event = json.loads(path.read_text())
-    detail = event["detail"]
-    detail["requestParameters"]["bucketName"] = bucket
-    detail["awsRegion"] = REGION
-    detail["recipientAccountId"] = ACCOUNT
-    for resource in detail.get("resources") or []:
-        if "ARN" in resource:
-            resource.update(ARN=f"arn:aws:s3:::{bucket}", accountId=ACCOUNT)
-    return {"Source": event["source"], "DetailType": event["detail-type"], "Detail": json.dumps(detail)}
+def location(region):
+    return {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+
+
+class Sample:
+    """A sample event about one bucket, as EventBridge delivers it. The stack is deployed where it happened."""
+
+    def __init__(self, path):
+        event = json.loads(path.read_text())
+        self.account, self.region = event["account"], event["region"]
+        self.bucket = event["detail"]["requestParameters"]["bucketName"]
+        self.entry = {"Source": event["source"], "DetailType": event["detail-type"], "Detail": json.dumps(event["detail"])}
+
+    def make_insecure(self, s3):
+        """As a bucket was before April 2023, or as somebody leaves it who wants it public."""
+        s3.create_bucket(Bucket=self.bucket, **location(self.region))
+        s3.delete_public_access_block(Bucket=self.bucket)
+        s3.delete_bucket_ownership_controls(Bucket=self.bucket)
 
 
 def main():
@@ -172,26 +178,24 @@ def main():
     parser.add_argument("--mode", choices=["notify", "enforce"], default="enforce")
     parser.add_argument("--restore", action="store_true", help="then ask the function to bring the bucket back")
     options = parser.parse_args()
-    bucket = "left-open"
+    sample = Sample(options.event)
+    bucket = sample.bucket
 
-    with Deployed() as aws:
+    with Deployed(sample.account, sample.region) as aws:
         began = time.monotonic()
         outputs, adaptations = aws.deploy(os.environ["BOOTSTRAP"], {"Mode": options.mode})
         deployed = time.monotonic()
 
         sqs, sns, s3 = aws.client("sqs"), aws.client("sns"), aws.client("s3")
-        arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:subscriber"
+        arn = f"arn:aws:sqs:{sample.region}:{sample.account}:subscriber"
         lets_in = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
         policy = json.dumps({"Version": "2012-10-17", "Statement": [lets_in]})
         queue = sqs.create_queue(QueueName="subscriber", Attributes={"Policy": policy})["QueueUrl"]
         sns.subscribe(TopicArn=outputs["AlertsTopic"], Protocol="sqs", Endpoint=arn)
-        # As a bucket was before April 2023, or as somebody leaves it who wants it public.
-        s3.create_bucket(Bucket=bucket)
-        s3.delete_public_access_block(Bucket=bucket)
-        s3.delete_bucket_ownership_controls(Bucket=bucket)
+        sample.make_insecure(s3)
 
         sent = time.monotonic()
-        answer = aws.client("events").put_events(Entries=[sample(options.event, bucket)])
+        answer = aws.client("events").put_events(Entries=[sample.entry])
         if answer["FailedEntryCount"]:
             raise SystemExit(f"tests/deployed: {answer['Entries']}")
 
