@@ -1,7 +1,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint replay build validate deploy advisories clean
+.PHONY: help demo test lint docs replay build validate deploy advisories clean
 
 # For build and deploy.
 STACK ?= portcullis
@@ -47,6 +47,9 @@ lint: ## Format, clippy, licences and bans, the template under cfn-lint and chec
 advisories: ## RustSec advisories against Cargo.lock; fetches their database, so it needs the network
 	tools/install deny
 	.tools/bin/cargo-deny --all-features check advisories
+
+docs: ## Write docs/controls.md and the JSON schemas from the code; a test says when they are stale
+	cargo run --quiet --package portcullis-cli -- docs
 
 replay: ## Replay one event into the function under cargo-lambda: make replay EVENT=events/s3/CreateBucket.json [MODE=notify]
 	@tools/install moto lambda

@@ -1,1 +1,76 @@
-fn main() {}
+//! `portcullis`: what the functions would do, seen from a desk. It calls no AWS API and links no SDK.
+
+mod catalog;
+mod controls;
+mod docs;
+mod settings;
+mod triage;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What was asked for could be done, but the answer is no: an event, a setting or a page was refused.
+const REFUSED: u8 = 2;
+
+#[derive(Parser)]
+#[command(
+    name = "portcullis",
+    version,
+    about = "Says what Portcullis does with an event, a setting or a resource, without AWS",
+    after_help = "Exit status: 0, or 2 when something was refused, or 1 when the command itself failed."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Say where events lead: one JSON line an event, with its resources and the controls that it can break
+    Triage(triage::Arguments),
+    /// List all controls
+    Controls(controls::Arguments),
+    /// Check settings, or explain what they mean for a resource
+    #[command(subcommand)]
+    Settings(settings::Command),
+    /// Write docs/controls.md and the JSON schemas from the code (for `make docs`)
+    Docs(docs::Arguments),
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("can't write the answer: {0}")]
+    Output(#[from] io::Error),
+    #[error("can't write the answer: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("{0}")]
+    Refused(String),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let done = match arguments.command {
+        Command::Triage(arguments) => triage::run(&arguments, &mut out),
+        Command::Controls(arguments) => controls::run(&arguments, &mut out),
+        Command::Settings(command) => settings::run(&command, &mut out),
+        Command::Docs(arguments) => docs::run(&arguments, &mut out),
+    };
+    let done = done.and_then(|code| out.flush().map(|()| code).map_err(Error::from));
+    match done {
+        Ok(code) => code,
+        // Whoever reads has read enough, as `head` does.
+        Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Error::Json(error)) if error.io_error_kind() == Some(io::ErrorKind::BrokenPipe) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "portcullis: {error}");
+            ExitCode::from(if matches!(error, Error::Refused(_)) { REFUSED } else { 1 })
+        }
+    }
+}

@@ -90,9 +90,6 @@ fn leading(report: &Report) -> Option<&Told> {
 
 /// `is public` was true until the remedy: `was public`.
 fn tense(told: &Told, clause: &str) -> String {
-    if !matches!(told.outcome, Outcome::Remediated | Outcome::Quarantined) {
-        return clause.to_owned();
-    }
     const VERBS: [(&str, &str); 5] = [
         ("is ", "was "),
         ("has ", "had "),
@@ -100,6 +97,9 @@ fn tense(told: &Told, clause: &str) -> String {
         ("does not ", "did not "),
         ("accepts ", "accepted "),
     ];
+    if !matches!(told.outcome, Outcome::Remediated | Outcome::Quarantined) {
+        return clause.to_owned();
+    }
     VERBS
         .iter()
         .find_map(|(now, then)| clause.strip_prefix(now).map(|rest| format!("{then}{rest}")))

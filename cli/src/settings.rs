@@ -1,0 +1,390 @@
+//! `portcullis settings`: whether settings are good, and what they mean for one resource.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+use portcullis_core::event::{Actor, Call};
+use portcullis_core::settings::{Exemption, Known, Level, Mode, Switch, Trusted};
+use portcullis_core::{Arn, Listing, Meta, Resource, Settings, Tags};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::catalog::word;
+use crate::controls::table;
+use crate::{Error, catalog};
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Check a file of settings: unknown keys, wrong types, contradictions, controls that do not exist
+    Check {
+        /// The file, or `-` for standard input
+        file: PathBuf,
+    },
+    /// Say what applies to a resource, and why
+    Explain(Explain),
+}
+
+#[derive(clap::Args)]
+pub struct Explain {
+    /// The resource's ARN
+    #[arg(long, value_name = "ARN")]
+    resource: String,
+    /// A tag of the resource; may be given several times
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
+    tags: Vec<(String, String)>,
+    /// The settings; without it those in ./portcullis.yaml, or the defaults where there is none
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// The mode that the stack's parameter Mode sets, which goes before that of the settings
+    #[arg(long, value_name = "notify|enforce", value_parser = mode)]
+    mode: Option<Mode>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn tag(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".into()),
+    }
+}
+
+fn mode(text: &str) -> Result<Mode, String> {
+    serde_json::from_value(Value::String(text.to_owned())).map_err(|_| "expected `notify` or `enforce`".into())
+}
+
+pub fn run(command: &Command, out: &mut impl Write) -> Result<ExitCode, Error> {
+    match command {
+        Command::Check { file } => check(file, out),
+        Command::Explain(asked) => {
+            let explained = explain(asked, Timestamp::now())?;
+            if asked.json {
+                serde_json::to_writer_pretty(&mut *out, &explained)?;
+                writeln!(out)?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            explained.write(out)
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Settings, Error> {
+    let failed = |source| Error::File {
+        path: path.to_owned(),
+        source,
+    };
+    let text = if path == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().lock().read_to_string(&mut text).map_err(failed)?;
+        text
+    } else {
+        fs::read_to_string(path).map_err(failed)?
+    };
+    let listings = catalog::listings();
+    let ids: Vec<_> = catalog::controls(&listings).iter().map(|meta| meta.id).collect();
+    Settings::from_yaml(&text, &Known::All(&ids))
+        .map_err(|error| Error::Refused(format!("{}: {error}", path.display())))
+}
+
+fn check(file: &Path, out: &mut impl Write) -> Result<ExitCode, Error> {
+    let settings = read(file)?;
+    let now = Timestamp::now();
+    writeln!(out, "{}: good; mode {}", file.display(), word(&settings.mode))?;
+    for (id, set) in &settings.controls {
+        let mode = set.mode.map_or("default mode".into(), |mode| word(&mode));
+        let quarantine = if set.quarantine { ", quarantine" } else { "" };
+        writeln!(out, "  control {id}: {mode}{quarantine}")?;
+    }
+    for Exemption {
+        control,
+        resource,
+        owner,
+        until,
+        ..
+    } in &settings.exemptions
+    {
+        let ended = if *until <= now { " — it has ended" } else { "" };
+        writeln!(
+            out,
+            "  exempt from {control}: {resource}, until {until} ({owner}){ended}"
+        )?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What applies to a resource.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Explained<'a> {
+    resource: Named,
+    settings: String,
+    mode: Mode,
+    classification: Classified<'a>,
+    controls: Vec<Applied<'a>>,
+    trusted: &'a Trusted,
+    break_glass: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Named {
+    #[serde(rename = "type")]
+    kind: String,
+    arn: String,
+}
+
+#[derive(Serialize)]
+struct Classified<'a> {
+    level: String,
+    why: String,
+    #[serde(flatten)]
+    needs: &'a Level,
+}
+
+#[derive(Serialize)]
+struct Applied<'a> {
+    control: &'static str,
+    mode: Switch,
+    why: String,
+    quarantine: bool,
+    exempt: bool,
+    exemption: Option<&'a Exemption>,
+}
+
+/// `Explained` with the settings that it borrows from.
+struct Explanation {
+    settings: Settings,
+    from: String,
+    guard: Box<dyn Listing>,
+    resource: Resource,
+    tags: Tags,
+    now: Timestamp,
+}
+
+fn explain(asked: &Explain, now: Timestamp) -> Result<Explanation, Error> {
+    let packed = Path::new("portcullis.yaml");
+    let (mut settings, from) = match &asked.settings {
+        Some(path) => (read(path)?, path.display().to_string()),
+        None if packed.is_file() => (read(packed)?, packed.display().to_string()),
+        None => (Settings::default(), "the defaults".to_owned()),
+    };
+    let mut from = from;
+    if let Some(mode) = asked.mode {
+        settings.mode = mode;
+        from = format!("{from}, with the mode of the stack");
+    }
+    let (guard, resource) = guard_of(&asked.resource)?;
+    Ok(Explanation {
+        settings,
+        from,
+        guard,
+        resource,
+        tags: asked.tags.iter().cloned().collect(),
+        now,
+    })
+}
+
+/// The guard that looks after a resource: the one that finds exactly this ARN in a record that names nothing else.
+fn guard_of(text: &str) -> Result<(Box<dyn Listing>, Resource), Error> {
+    let arn: Arn = text.parse().map_err(|error| Error::Refused(format!("{error}")))?;
+    let or = |text: &str, other: &str| {
+        if text.is_empty() {
+            other.to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    let home = match arn.partition.as_str() {
+        "aws-cn" => "cn-north-1",
+        "aws-us-gov" => "us-gov-west-1",
+        "aws-iso" => "us-iso-east-1",
+        "aws-iso-b" => "us-isob-east-1",
+        "aws-iso-e" => "eu-isoe-west-1",
+        "aws-iso-f" => "us-isof-south-1",
+        "aws-eusc" => "eusc-de-east-1",
+        _ => "us-east-1",
+    };
+    let mut call = Call {
+        id: String::new(),
+        source: String::new(),
+        name: String::new(),
+        time: String::new(),
+        account: or(&arn.account, "000000000000"),
+        region: or(&arn.region, home),
+        actor: Actor::default(),
+        parameters: Value::Null,
+        response: Value::Null,
+        resources: vec![text.to_owned()],
+        error: None,
+        omitted: true,
+        details: Value::Null,
+    };
+    let listings = catalog::listings();
+    let kinds: Vec<_> = listings.iter().map(|listing| listing.kind()).collect();
+    let known = format!(
+        "{text}: no guard looks after it; there are guards of {}",
+        kinds.join(", ")
+    );
+    for listing in listings {
+        listing.source().clone_into(&mut call.source);
+        for name in listing.calls() {
+            name.clone_into(&mut call.name);
+            let found = listing.resources(&call).and_then(Result::ok).unwrap_or_default();
+            if let Some(resource) = found.into_iter().find(|resource| resource.arn == text) {
+                return Ok((listing, resource));
+            }
+        }
+    }
+    Err(Error::Refused(known))
+}
+
+impl Explanation {
+    fn explained(&self) -> Explained<'_> {
+        let settings = &self.settings;
+        let (level, needs) = settings.level(Some(&self.tags));
+        let tag = &settings.classification.tag;
+        let why = match self.tags.get(tag) {
+            Some(value) if needs.values.iter().any(|named| named.eq_ignore_ascii_case(value)) => {
+                format!("its tag {tag} is {value:?}")
+            }
+            Some(value) => format!("no level names the value {value:?} of its tag {tag}, so it counts as untagged"),
+            None => format!("it has no tag {tag}, so it counts as untagged"),
+        };
+        Explained {
+            resource: Named {
+                kind: self.resource.kind.clone(),
+                arn: self.resource.arn.clone(),
+            },
+            settings: self.from.clone(),
+            mode: settings.mode,
+            classification: Classified {
+                level: level.to_owned(),
+                why,
+                needs,
+            },
+            controls: self
+                .guard
+                .controls()
+                .into_iter()
+                .map(|meta| self.applied(meta))
+                .collect(),
+            trusted: &settings.trusted,
+            break_glass: &settings.break_glass,
+        }
+    }
+
+    fn applied(&self, meta: &'static Meta) -> Applied<'_> {
+        let settings = &self.settings;
+        let mode = settings.switch(meta);
+        let set = settings.controls.get(meta.id).and_then(|set| set.mode);
+        let (wanted, source) = match set {
+            Some(wanted) => (wanted, "the settings say so"),
+            None => (meta.default, "its default"),
+        };
+        let mut why = if mode == wanted {
+            source.to_owned()
+        } else {
+            format!(
+                "{source}: {}, but the mode for all is {}",
+                word(&wanted),
+                word(&settings.mode)
+            )
+        };
+        let holds = settings.exemption(meta.id, &self.resource, self.now);
+        // One that has ended is found as it would have been found before.
+        let exemption = holds.or_else(|| settings.exemption(meta.id, &self.resource, Timestamp::MIN));
+        if let Some(Exemption {
+            reason, owner, until, ..
+        }) = exemption
+        {
+            let state = if holds.is_some() {
+                "exempt until"
+            } else {
+                "its exemption ended on"
+            };
+            why = format!("{why}; {state} {until} ({reason}; {owner})");
+        }
+        Applied {
+            control: meta.id,
+            mode,
+            why,
+            quarantine: settings.quarantines(meta.id),
+            exempt: holds.is_some(),
+            exemption,
+        }
+    }
+
+    fn write(&self, out: &mut impl Write) -> Result<ExitCode, Error> {
+        let Explained {
+            resource,
+            settings,
+            mode,
+            classification: Classified { level, why, needs },
+            controls,
+            trusted,
+            break_glass,
+        } = self.explained();
+        writeln!(
+            out,
+            "{} ({})\nsettings: {settings}\nmode: {}\n",
+            resource.arn,
+            resource.kind,
+            word(&mode)
+        )?;
+        writeln!(out, "CLASSIFICATION\n  {level}: {why}")?;
+        let key = needs.key.as_ref().map_or(String::new(), |key| format!(" under {key}"));
+        writeln!(out, "  encryption: {}{key}, or better", word(&needs.encryption))?;
+        writeln!(out, "  may be public: {}", if needs.public { "yes" } else { "no" })?;
+        let ways = if needs.vpc_endpoints.is_empty() {
+            "any way".into()
+        } else {
+            format!("only through {}", needs.vpc_endpoints.join(", "))
+        };
+        writeln!(out, "  may be reached: {ways}")?;
+        let quarantine = if needs.quarantine {
+            "closed off at once"
+        } else {
+            "put right, not closed off"
+        };
+        writeln!(out, "  when exposed: {quarantine}\n\nCONTROLS")?;
+        let mut rows = Vec::new();
+        for applied in &controls {
+            let mode = if applied.exempt {
+                "exempt".into()
+            } else {
+                word(&applied.mode)
+            };
+            let quarantine = if applied.quarantine { "; quarantine" } else { "" };
+            rows.push([
+                format!("  {}", applied.control),
+                mode,
+                format!("{}{quarantine}", applied.why),
+            ]);
+        }
+        table(out, &rows)?;
+        writeln!(out, "\nTRUSTED (what a policy may let in besides the owner)")?;
+        let all: [(&str, &[String]); 7] = [
+            ("accounts", &trusted.accounts),
+            ("organizations", &trusted.organizations),
+            ("organization-paths", &trusted.organization_paths),
+            ("vpcs", &trusted.vpcs),
+            ("vpc-endpoints", &trusted.vpc_endpoints),
+            ("networks", &trusted.networks),
+            ("break-glass, spared by a quarantine", break_glass),
+        ];
+        for (what, who) in all {
+            let who = if who.is_empty() { "none".into() } else { who.join(", ") };
+            writeln!(out, "  {what}: {who}")?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Serialize for Explanation {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.explained().serialize(to)
+    }
+}
