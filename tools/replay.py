@@ -97,6 +97,9 @@ def public(resource):
 def make_resource(aws, name, parameters):
     """Makes what the event names, and does to it what the event tells."""
     bucket = parameters.get("bucketName") or parameters.get("Bucket") or parameters.get("bucket")
+    point = parameters.get("name") or parameters.get("Name")
+    if point and not bucket:
+        bucket = "behind-" + point
     s3, s3control = aws.client("s3"), aws.client("s3control")
     if bucket:
         where = {"CreateBucketConfiguration": {"LocationConstraint": aws.region}} if aws.region != "us-east-1" else {}
@@ -112,10 +115,6 @@ def make_resource(aws, name, parameters):
     elif name == "PutBucketVersioning":
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
     elif name in ("CreateAccessPoint", "PutAccessPointPolicy"):
-        point = parameters.get("name") or parameters.get("Name")
-        if not bucket:
-            bucket = "behind-" + point
-            s3.create_bucket(Bucket=bucket)
         block = {"BlockPublicAcls": False, "BlockPublicPolicy": False, "IgnorePublicAcls": False, "RestrictPublicBuckets": False}
         s3control.create_access_point(AccountId=aws.id, Name=point, Bucket=bucket, PublicAccessBlockConfiguration=block)
         if name == "PutAccessPointPolicy":

@@ -39,7 +39,8 @@ def adapt(template, endpoint, code):
             raise SystemExit(f"tests/deployed: nothing in template.yaml to adapt for: {why}")
         adaptations.append(why)
 
-    replace(r"CodeUri: functions/s3\b", f"CodeUri: {code}", "the code is a zip in a bucket, as after `sam package`")
+    why = "the code is a zip in a bucket, as after `sam package`; every function gets the one binary, and only S3's an event"
+    replace(r"CodeUri: functions/\w+", f"CodeUri: {code}", why)
     replace(
         r"SSL_CERT_FILE: \S+",
         f"AWS_ENDPOINT_URL: {endpoint}",
