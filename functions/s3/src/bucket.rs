@@ -1,6 +1,6 @@
 //! General purpose buckets: which events name them, what is read of them, what can be changed.
 
-use portcullis_core::event::{Call, EventError, field, string};
+use portcullis_core::event::{Call, EventError, field, is_region, string};
 use portcullis_core::{Arn, Control, Guard, Resource, Seen, Tags, partition_of};
 use serde::{Deserialize, Serialize};
 
@@ -336,7 +336,7 @@ impl Guard for Bucket {
     }
 
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        Ok(vec![resource(&named(call)?, &region(call), call)])
+        Ok(vec![resource(&named(call)?, &region(call)?, call)])
     }
 }
 
@@ -359,16 +359,20 @@ fn named(call: &Call) -> Result<String, EventError> {
 }
 
 /// The bucket's region: a call that creates one may be made in another.
-fn region(call: &Call) -> String {
+fn region(call: &Call) -> Result<String, EventError> {
     let constraint = field(&call.parameters, "CreateBucketConfiguration")
         .and_then(|configuration| field(configuration, "LocationConstraint"))
         .and_then(string)
         .filter(|region| !region.is_empty());
     match constraint.as_deref() {
         // Source: S3 API Reference, `CreateBucketConfiguration`: the name from before there were two regions in Europe.
-        Some("EU") => "eu-west-1".into(),
-        Some(region) => region.into(),
-        None => call.region.clone(),
+        Some("EU") => Ok("eu-west-1".into()),
+        Some(region) if is_region(region) => Ok(region.into()),
+        Some(other) => {
+            let field = "CreateBucketConfiguration.LocationConstraint";
+            Err(EventError::parameter(field, "a region's name", &other.into()))
+        }
+        None => Ok(call.region.clone()),
     }
 }
 

@@ -105,7 +105,11 @@ pub fn plan<G: Guard>(
     for control in controls {
         match (control.judge)(&plan.after, scope) {
             Judgement::Compliant => plan.compliant.push(control.meta.id),
-            Judgement::Violated(finding) => {
+            Judgement::Violated(mut finding) => {
+                // An earlier remedy may lessen it, as a block does a public policy: it is told as it was found.
+                if let Judgement::Violated(found) = (control.judge)(state, scope) {
+                    (finding.severity, finding.summary) = (found.severity, found.summary);
+                }
                 let decision = decide(&control.meta, &finding);
                 if decision == Decision::Enforce {
                     for remedy in &finding.remedies {

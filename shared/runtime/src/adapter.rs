@@ -93,10 +93,9 @@ impl<G: Guard, A: Adapter<G>> Serve for Served<G, A> {
                 };
                 match handled {
                     Ok(answer) => answers.push(answer),
-                    Err(error) => {
-                        tracing::error!(resource = arn, error = %error, "failed");
-                        failure.get_or_insert(error);
-                    }
+                    // The first is what the event fails with, and logged as such.
+                    Err(error) if failure.is_none() => failure = Some(error),
+                    Err(error) => tracing::error!(resource = arn, error = %error, "failed as well"),
                 }
             }
             failure.map_or(Ok(answers), Err)

@@ -27,8 +27,17 @@ struct Function {
     sns: aws_sdk_sns::Client,
 }
 
-impl From<Failure> for Diagnostic {
-    fn from(failure: Failure) -> Self {
+/// A failed event. The runtime logs it, by its `Debug`, and reports it to Lambda: one line, nothing twice.
+struct Failed(Failure);
+
+impl std::fmt::Debug for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.0.name(), self.0)
+    }
+}
+
+impl From<Failed> for Diagnostic {
+    fn from(Failed(failure): Failed) -> Self {
         Self {
             error_type: failure.name().to_owned(),
             error_message: failure.to_string(),
@@ -70,13 +79,7 @@ where
     });
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let function = Arc::clone(&function);
-        async move {
-            let handled = function.handle(&event).await;
-            if let Err(failure) = &handled {
-                tracing::error!(failure = failure.name(), error = %failure, "the event failed");
-            }
-            handled.map_err(Diagnostic::from)
-        }
+        async move { function.handle(&event).await.map_err(Failed) }
     }))
     .await
 }

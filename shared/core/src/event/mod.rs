@@ -139,13 +139,17 @@ impl Event {
             return Err(EventError::unexpected("(the event itself)", "an object", event));
         };
         if object.contains_key("restore") {
-            return serde_json::from_value(event.clone())
-                .map(Self::Restore)
-                .map_err(|error| EventError::Unexpected {
-                    field: "restore".into(),
-                    expected: "{\"restore\": \"<ledger id>\", \"force\": true|false, \"by\": \"<who>\"}",
-                    found: error.to_string(),
-                });
+            let request: Restore = serde_json::from_value(event.clone()).map_err(|error| EventError::Unexpected {
+                field: "restore".into(),
+                expected: "{\"restore\": \"<ledger id>\", \"force\": true|false, \"by\": \"<who>\"}",
+                found: error.to_string(),
+            })?;
+            // They are UUIDs, of 36 characters.
+            if request.restore.is_empty() || request.restore.len() > 100 {
+                let found = &request.restore.into();
+                return Err(EventError::unexpected("restore", "the id of a ledger record", found));
+            }
+            return Ok(Self::Restore(request));
         }
         if object.contains_key("detail-type") {
             let kind = text(event, "detail-type")?;
@@ -212,11 +216,7 @@ impl Call {
         let region = optional_text(record, "awsRegion")?
             .or(envelope_region)
             .ok_or_else(|| EventError::Missing("awsRegion".into()))?;
-        if region.is_empty()
-            || !region
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        {
+        if !is_region(&region) {
             return Err(EventError::unexpected("awsRegion", "a region's name", &region.into()));
         }
         let parameters = object_in(record, "requestParameters")?.cloned().unwrap_or(Value::Null);
@@ -250,6 +250,14 @@ impl Call {
             },
         }
     }
+}
+
+/// Whether it can be a region's name: it ends up in host names and ARNs.
+pub fn is_region(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 fn resource_arns(record: &Value) -> Result<Vec<String>, EventError> {

@@ -1,0 +1,255 @@
+//! Scheduled deletion, and the state that a key comes back to.
+
+use portcullis_testkit::{CloudTrail, Fault};
+use portcullis_tests::{Answered, controls_in, record_of};
+use serde_json::json;
+
+use super::support::{Kms, enforce, only, restore, told, writes};
+
+const CONTROL: &str = "kms-key-scheduled-deletion";
+const DISABLED: &str = "kms-key-disabled";
+
+#[tokio::test]
+async fn an_enabled_key_comes_back_enabled_and_a_restore_schedules_its_deletion_again() {
+    let kms = Kms::new().await;
+    let key = kms.key().await;
+    let alias = kms
+        .client
+        .create_alias()
+        .alias_name("alias/reports")
+        .target_key_id(&key.id);
+    alias.send().await.unwrap();
+    key.schedule_deletion(7).await;
+    let settings = only(&[CONTROL], "");
+    let event = key.call("ScheduleKeyDeletion").event();
+    let (alert, id) = enforce(&key, CONTROL, &settings, &event, &["CancelKeyDeletion", "EnableKey"]).await;
+    assert_eq!(key.state().await, "Enabled");
+    assert!(
+        alert.subject.starts_with("[portcullis] CRITICAL remediated: key "),
+        "{}",
+        alert.subject
+    );
+    for part in [
+        "alias/reports",
+        "no grants",
+        "not used since",
+        "PendingDeletion",
+        "deploy",
+    ] {
+        assert!(alert.text.contains(part), "{part}: {}", alert.text);
+    }
+    restore(
+        &key,
+        CONTROL,
+        &settings,
+        &event,
+        &id,
+        &["DisableKey", "ScheduleKeyDeletion"],
+    )
+    .await;
+    assert_eq!(key.state().await, "PendingDeletion");
+}
+
+#[tokio::test]
+async fn a_key_that_was_known_to_be_disabled_comes_back_disabled() {
+    let kms = Kms::new().await;
+    let key = kms.key().await;
+    let function = kms.function().start().await;
+    key.disable().await;
+    let disabled = function.invoke(key.call("DisableKey").event()).await;
+    assert_eq!(controls_in(disabled.answer()), told(DISABLED, "would-remediate"));
+
+    key.schedule_deletion(30).await;
+    let scheduled = function.invoke(key.call("ScheduleKeyDeletion").event()).await;
+    assert_eq!(
+        controls_in(scheduled.answer()),
+        told(CONTROL, "remediated"),
+        "{:?}",
+        scheduled.result
+    );
+    assert_eq!(writes(&scheduled.calls), ["CancelKeyDeletion"]);
+    assert_eq!(key.state().await, "Disabled");
+
+    // Enabled by somebody, it is forgotten that it was disabled.
+    kms.client.enable_key().key_id(&key.id).send().await.unwrap();
+    function.invoke(key.call("EnableKey").event()).await.answer();
+    key.schedule_deletion(30).await;
+    let again = function.invoke(key.call("ScheduleKeyDeletion").event()).await;
+    assert_eq!(writes(&again.calls), ["CancelKeyDeletion", "EnableKey"]);
+    assert_eq!(key.state().await, "Enabled");
+}
+
+#[tokio::test]
+async fn a_key_that_a_restore_disabled_again_is_known_to_be() {
+    let kms = Kms::new().await;
+    let key = kms.key().await;
+    let function = kms.enforcing(&[CONTROL, DISABLED], "").await;
+    key.disable().await;
+    let enabled = function.invoke(key.call("DisableKey").event()).await;
+    assert_eq!(controls_in(enabled.answer()), told(DISABLED, "remediated"));
+    assert_eq!(key.state().await, "Enabled");
+    let restored = function.invoke(json!({"restore": record_of(enabled.answer())})).await;
+    assert_eq!(restored.outcome(), "restored");
+    assert_eq!(key.state().await, "Disabled");
+
+    key.schedule_deletion(30).await;
+    let scheduled = function.invoke(key.call("ScheduleKeyDeletion").event()).await;
+    assert_eq!(writes(&scheduled.calls), ["CancelKeyDeletion"]);
+    assert_eq!(key.state().await, "Disabled");
+}
+
+#[tokio::test]
+async fn a_cancellation_that_broke_off_half_way_is_finished_by_the_retry() {
+    let kms = Kms::new().await;
+    let key = kms.key().await;
+    key.schedule_deletion(7).await;
+    let function = kms.enforcing(&[CONTROL], "").await;
+    kms.world
+        .aws
+        .fault(Fault::on("kms", "EnableKey").status(400, "AccessDeniedException"))
+        .await;
+    let event = key.call("ScheduleKeyDeletion").event();
+    let broken = function.invoke(&event).await;
+    assert!(broken.result.is_err());
+    assert_eq!(key.state().await, "Disabled");
+    let alerts = kms.world.alerts().await;
+    assert_eq!(alerts.last().unwrap().attributes["outcome"], "failed");
+    let retried = function.retry(&broken).await;
+    assert_eq!(controls_in(retried.answer()), told(CONTROL, "remediated"));
+    assert_eq!(writes(&retried.calls), ["EnableKey"]);
+    assert_eq!(key.state().await, "Enabled");
+}
+
+#[tokio::test]
+async fn a_process_that_died_half_way_is_taken_over() {
+    let kms = Kms::new().await;
+    let key = kms.key().await;
+    key.schedule_deletion(7).await;
+    let function = kms.enforcing(&[CONTROL], "").await;
+    let slow = Fault::on("kms", "EnableKey").delay(std::time::Duration::from_secs(20));
+    kms.world.aws.fault(slow).await;
+    let event = key.call("ScheduleKeyDeletion").event();
+    let died = tokio::join!(function.invoke(&event), async {
+        kms.world.aws.wait_for_call("kms:CancelKeyDeletion", 1).await;
+        // The next call is on its way, and will not be answered.
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        function.kill().await;
+    })
+    .0;
+    assert!(died.result.is_err());
+    kms.world.aws.clear_faults().await;
+    assert_eq!(key.state().await, "Disabled");
+    let retried = function.retry(&died).await;
+    assert_eq!(
+        controls_in(retried.answer()),
+        told(CONTROL, "remediated"),
+        "{:?}",
+        retried.result
+    );
+    assert_eq!(writes(&retried.calls), ["EnableKey"]);
+    assert_eq!(key.state().await, "Enabled");
+}
+
+#[tokio::test]
+async fn a_key_tagged_for_retirement_may_go() {
+    let kms = Kms::new().await;
+    let key = kms.key().await;
+    key.tag("retire", "2027").await.schedule_deletion(7).await;
+    let function = kms
+        .enforcing(&[CONTROL, DISABLED], "kms: {retirement-tag: retire}\n")
+        .await;
+    let left = function.invoke(key.call("ScheduleKeyDeletion").event()).await;
+    assert_eq!(left.outcome(), "compliant");
+    assert_eq!(key.state().await, "PendingDeletion");
+}
+
+#[tokio::test]
+async fn a_primary_that_waits_for_its_replicas_is_brought_back() {
+    let kms = Kms::new().await;
+    let key = kms.key_with(|create| create.multi_region(true)).await;
+    kms.client
+        .replicate_key()
+        .key_id(&key.id)
+        .replica_region("eu-west-1")
+        .send()
+        .await
+        .unwrap();
+    key.schedule_deletion(9).await;
+    assert_eq!(key.state().await, "PendingReplicaDeletion");
+    let settings = only(&[CONTROL], "");
+    let event = key.call("ScheduleKeyDeletion").event();
+    let (alert, id) = enforce(&key, CONTROL, &settings, &event, &["CancelKeyDeletion", "EnableKey"]).await;
+    assert!(alert.text.contains("after its replicas"), "{}", alert.text);
+    restore(
+        &key,
+        CONTROL,
+        &settings,
+        &event,
+        &id,
+        &["DisableKey", "ScheduleKeyDeletion"],
+    )
+    .await;
+    assert_eq!(key.state().await, "PendingReplicaDeletion");
+}
+
+#[tokio::test]
+async fn a_disabled_key_is_enabled_where_settings_say_so() {
+    let kms = Kms::new().await;
+    let key = kms.key().await;
+    key.disable().await;
+    let settings = only(&[DISABLED], "");
+    let event = key.call("DisableKey").event();
+    let (_, id) = enforce(&key, DISABLED, &settings, &event, &["EnableKey"]).await;
+    assert_eq!(key.state().await, "Enabled");
+    restore(&key, DISABLED, &settings, &event, &id, &["DisableKey"]).await;
+    assert_eq!(key.state().await, "Disabled");
+}
+
+#[tokio::test]
+async fn a_destroyed_key_wakes_somebody_once() {
+    let kms = Kms::new().await;
+    let arn = format!(
+        "arn:aws:kms:us-east-1:{}:key/0d9f3a5e-7c41-4b8e-9f16-2a6b8c4d1e70",
+        kms.world.aws.account()
+    );
+    let event = CloudTrail::service_event("kms.amazonaws.com", "DeleteKey")
+        .account(kms.world.aws.account())
+        .resource(&arn, "AWS::KMS::Key")
+        .member(
+            "serviceEventDetails",
+            json!({"keyId": "0d9f3a5e-7c41-4b8e-9f16-2a6b8c4d1e70"}),
+        )
+        .event();
+    let function = kms.function().start().await;
+    let destroyed = function.invoke(&event).await;
+    assert_eq!(
+        controls_in(destroyed.answer()),
+        told("kms-key-destroyed", "would-remediate")
+    );
+    function.invoke(&event).await.answer();
+    let alerts = kms.world.alerts().await;
+    let [alert] = alerts.as_slice() else {
+        panic!("expected one alert, found {alerts:#?}")
+    };
+    assert_eq!(alert.attributes["severity"], "CRITICAL");
+    assert!(
+        alert.text.contains("AWS Internal") && alert.text.contains("lost"),
+        "{}",
+        alert.text
+    );
+    // Any other call about a key that is gone has nothing to say.
+    let key = kms.call("DisableKey", json!({"keyId": arn})).event();
+    assert_eq!(function.invoke(key).await.outcome(), "gone");
+}
+
+#[tokio::test]
+async fn keys_that_aws_manages_are_left_alone() {
+    let kms = Kms::new().await;
+    let managed = kms.client.describe_key().key_id("alias/aws/s3").send().await.unwrap();
+    let arn = managed.key_metadata.unwrap().arn.unwrap();
+    let function = kms.function().start().await;
+    for name in ["PutKeyPolicy", "DisableKeyRotation", "CreateGrant"] {
+        let left = function.invoke(kms.call(name, json!({"keyId": arn})).event()).await;
+        assert_eq!(left.outcome(), "compliant", "{name}");
+    }
+}

@@ -1,0 +1,54 @@
+//! Every call that the guards know has a sample event, and every sample leads somewhere.
+
+use std::collections::BTreeSet;
+
+use portcullis_core::Event;
+use portcullis_tests::samples::in_folder;
+
+use super::support::Kms;
+
+#[test]
+fn every_call_has_a_sample_that_names_its_resource() {
+    let listings = portcullis_kms::listings();
+    let calls: BTreeSet<_> = listings.iter().flat_map(|listing| listing.calls()).collect();
+    let samples = in_folder("kms");
+    assert_eq!(calls, samples.keys().map(String::as_str).collect());
+    for (name, text) in &samples {
+        let Event::Call(call) = Event::from_slice(text.as_bytes()).unwrap() else {
+            panic!("{name}")
+        };
+        assert_eq!(&call.name, name);
+        let found: Vec<_> = listings.iter().filter_map(|listing| listing.resources(&call)).collect();
+        assert!(!found.is_empty(), "{name}");
+        for resources in found {
+            let resources = resources.unwrap();
+            assert_eq!(
+                (resources.len(), resources[0].region.as_str()),
+                (1, "eu-west-1"),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_sample_is_handled_or_refused_by_name() {
+    let kms = Kms::in_region("eu-west-1").await;
+    let function = kms.function().mode("notify").start().await;
+    let account = kms.world.aws.account();
+    for (name, text) in in_folder("kms").into_iter().chain(in_folder("kms/odd")) {
+        let text = text.replace("111122223333", account);
+        let answer = function
+            .invoke(serde_json::from_str::<serde_json::Value>(&text).unwrap())
+            .await;
+        match answer.result {
+            Ok(_) => assert_ne!(name, "no-key"),
+            Err(error) => {
+                assert_eq!(name, "no-key", "{error}");
+                assert!(error.to_string().contains("keyId"), "{error}");
+            }
+        }
+    }
+    // The sample of a key's end is the only one that has something to say of keys that are not there.
+    assert_eq!(kms.world.alerts().await.len(), 1);
+}

@@ -1,0 +1,256 @@
+//! Keys under test: how to make them, and what AWS says of them.
+
+use std::fmt::Write as _;
+
+use aws_sdk_kms::Client;
+use aws_sdk_kms::operation::create_key::builders::CreateKeyFluentBuilder;
+use portcullis_testkit::{
+    Actor, Call, CloudTrail, Function, FunctionBuilder, Message, assert_no_changes, assert_only_reads,
+};
+use portcullis_tests::{Answered, World, controls_in, record_of};
+use serde_json::{Value, json};
+
+/// An account with keys.
+#[derive(Debug, Clone)]
+pub struct Kms {
+    pub world: World,
+    /// For the test's own calls, as somebody who is not the function.
+    pub client: Client,
+}
+
+/// A key of the test's.
+#[derive(Debug, Clone)]
+pub struct Key {
+    pub kms: Kms,
+    pub id: String,
+    pub arn: String,
+}
+
+impl Kms {
+    pub async fn new() -> Self {
+        Self::in_region("us-east-1").await
+    }
+
+    pub async fn in_region(region: &str) -> Self {
+        let world = World::in_region(region).await;
+        let client = Client::new(&world.aws.sdk_config_in(&world.region));
+        Self { world, client }
+    }
+
+    /// The real function, in enforce mode unless told otherwise.
+    pub fn function(&self) -> FunctionBuilder {
+        Function::new("portcullis-kms", &self.world.aws)
+            .deployment(&self.world.stack)
+            .region(&self.world.region)
+            .mode("enforce")
+    }
+
+    /// The same, with only these controls on.
+    pub async fn enforcing(&self, controls: &[&str], more: &str) -> Function {
+        self.function()
+            .env("PORTCULLIS_SETTINGS", only(controls, more))
+            .start()
+            .await
+    }
+
+    /// A symmetric key.
+    pub async fn key(&self) -> Key {
+        self.key_with(|create| create).await
+    }
+
+    pub async fn key_with(&self, change: impl FnOnce(CreateKeyFluentBuilder) -> CreateKeyFluentBuilder) -> Key {
+        let made = change(self.client.create_key()).send().await.unwrap();
+        let metadata = made.key_metadata.unwrap();
+        Key {
+            kms: self.clone(),
+            arn: metadata.arn.unwrap(),
+            id: metadata.key_id,
+        }
+    }
+
+    /// A call of KMS in this account and region, by a role.
+    pub fn call(&self, name: &str, params: Value) -> CloudTrail {
+        CloudTrail::call("kms.amazonaws.com", name)
+            .params(params)
+            .account(self.world.aws.account())
+            .region(&self.world.region)
+            .actor(Actor::role("deploy", "build-17"))
+    }
+
+    pub fn root(&self) -> String {
+        format!("arn:aws:iam::{}:root", self.world.aws.account())
+    }
+}
+
+impl Key {
+    /// An event that names it by its id.
+    pub fn call(&self, name: &str) -> CloudTrail {
+        self.kms
+            .call(name, json!({"keyId": self.id}))
+            .resource(&self.arn, "AWS::KMS::Key")
+    }
+
+    pub async fn state(&self) -> String {
+        let answer = self.kms.client.describe_key().key_id(&self.id).send().await.unwrap();
+        answer.key_metadata.unwrap().key_state.unwrap().as_str().to_owned()
+    }
+
+    pub async fn disable(&self) -> &Self {
+        self.kms.client.disable_key().key_id(&self.id).send().await.unwrap();
+        self
+    }
+
+    pub async fn schedule_deletion(&self, days: i32) -> &Self {
+        let schedule = self.kms.client.schedule_key_deletion().key_id(&self.id);
+        schedule.pending_window_in_days(days).send().await.unwrap();
+        self
+    }
+
+    /// Days between rotations; none where it does not rotate.
+    pub async fn rotation(&self) -> Option<i32> {
+        let answer = self
+            .kms
+            .client
+            .get_key_rotation_status()
+            .key_id(&self.id)
+            .send()
+            .await
+            .unwrap();
+        answer
+            .key_rotation_enabled
+            .then(|| answer.rotation_period_in_days.unwrap())
+    }
+
+    pub async fn policy(&self) -> String {
+        let get = self.kms.client.get_key_policy().key_id(&self.id).policy_name("default");
+        get.send().await.unwrap().policy.unwrap()
+    }
+
+    /// Sets its policy, byte for byte, whoever is locked out.
+    pub async fn put_policy(&self, text: &str) -> &Self {
+        let put = self.kms.client.put_key_policy().key_id(&self.id).policy_name("default");
+        put.policy(text)
+            .bypass_policy_lockout_safety_check(true)
+            .send()
+            .await
+            .unwrap();
+        self
+    }
+
+    pub async fn tag(&self, key: &str, value: &str) -> &Self {
+        let tag = aws_sdk_kms::types::Tag::builder()
+            .tag_key(key)
+            .tag_value(value)
+            .build()
+            .unwrap();
+        self.kms
+            .client
+            .tag_resource()
+            .key_id(&self.id)
+            .tags(tag)
+            .send()
+            .await
+            .unwrap();
+        self
+    }
+
+    /// The ids of its grants.
+    pub async fn grants(&self) -> Vec<String> {
+        let answer = self.kms.client.list_grants().key_id(&self.id).send().await.unwrap();
+        answer
+            .grants()
+            .iter()
+            .filter_map(|grant| grant.grant_id.clone())
+            .collect()
+    }
+}
+
+/// A policy of these statements.
+pub fn policy(statements: &[Value]) -> String {
+    json!({"Version": "2012-10-17", "Statement": statements}).to_string()
+}
+
+/// Everything for somebody.
+pub fn allow(principal: &Value, actions: &[&str]) -> Value {
+    json!({"Sid": "Some", "Effect": "Allow", "Principal": principal, "Action": actions, "Resource": "*"})
+}
+
+/// Only these controls, all of them enforced; the rest is off. `more` is further YAML at the top level.
+pub fn only(enforced: &[&str], more: &str) -> String {
+    let mut yaml = String::from("controls:\n");
+    for id in portcullis_kms::listings()
+        .iter()
+        .flat_map(|listing| listing.controls())
+        .map(|meta| meta.id)
+    {
+        let switch = if enforced.contains(&id) { "enforce" } else { "off" };
+        writeln!(yaml, "  {id}: {{mode: {switch}}}").unwrap();
+    }
+    yaml + more
+}
+
+/// The calls that change something at KMS, in order.
+pub fn writes(calls: &[Call]) -> Vec<String> {
+    let kms = calls.iter().filter(|call| call.service == "kms" && !call.is_read());
+    kms.map(|call| call.action.clone()).collect()
+}
+
+/// The outcome of one control, which is the only one told.
+pub fn told(control: &str, outcome: &str) -> std::collections::BTreeMap<String, String> {
+    [(control.to_owned(), outcome.to_owned())].into()
+}
+
+/// Notify mode: told once, nothing changed. Enforce mode: these calls, once; told; the ledger closed. Yields the alert of the
+/// enforcement and its record.
+pub async fn enforce(key: &Key, control: &str, settings: &str, event: &Value, calls: &[&str]) -> (Message, String) {
+    let kms = &key.kms;
+    let notify = kms
+        .function()
+        .mode("notify")
+        .env("PORTCULLIS_SETTINGS", settings)
+        .start()
+        .await;
+    let noticed = notify.invoke(event).await;
+    assert_eq!(controls_in(noticed.answer()), told(control, "would-remediate"));
+    assert_no_changes(&noticed.calls);
+    drop(notify);
+
+    let function = kms.function().env("PORTCULLIS_SETTINGS", settings).start().await;
+    let enforced = function.invoke(event).await;
+    assert_eq!(
+        controls_in(enforced.answer()),
+        told(control, "remediated"),
+        "{:?}",
+        enforced.result
+    );
+    assert_eq!(writes(&enforced.calls), calls);
+    let id = record_of(enforced.answer());
+    let (records, open) = kms.world.records().await;
+    assert!(!open && records.last().unwrap()["report"]["ledger_id"] == id);
+    let alerts = kms.world.alerts().await;
+    let [_, alert] = alerts.as_slice() else {
+        panic!("expected two alerts, found {alerts:#?}")
+    };
+    assert!(
+        alert.text.contains(&key.id) && alert.text.contains("deploy"),
+        "{}",
+        alert.text
+    );
+
+    let again = function.invoke(event).await;
+    assert_eq!(again.outcome(), "compliant");
+    assert_only_reads(&again.calls);
+    assert_eq!(kms.world.alerts().await.len(), 2);
+    (alert.clone(), id)
+}
+
+/// Undoes a record, and sees that the event does not redo what a person decided.
+pub async fn restore(key: &Key, control: &str, settings: &str, event: &Value, id: &str, calls: &[&str]) {
+    let function = key.kms.function().env("PORTCULLIS_SETTINGS", settings).start().await;
+    let restored = function.invoke(json!({"restore": id, "by": "ana"})).await;
+    assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
+    assert_eq!(writes(&restored.calls), calls);
+    let held = function.invoke(event).await;
+    assert_eq!(controls_in(held.answer()), told(control, "exempt"));
+    assert_eq!(writes(&held.calls), [""; 0]);
+}

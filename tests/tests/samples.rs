@@ -1,0 +1,270 @@
+//! The sample events in `events/`: one for each call of the guards, and the odd ones, each replayed into the real binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by a panic"
+)]
+
+use std::collections::BTreeSet;
+
+use aws_sdk_s3::types::{IndexDocument, WebsiteConfiguration};
+use portcullis_testkit::{Invocation, assert_called};
+use portcullis_tests::{Answered, Bucket, World, controls_in, samples};
+use serde_json::{Value, json};
+
+/// A bucket on which every control of buckets that settings do not have to ask for finds something.
+async fn left_open(world: &World) -> Bucket {
+    let bucket = world.bucket("open").await;
+    let arn = bucket.arn();
+    let public = json!({"Version": "2012-10-17", "Statement": [
+        {"Sid": "Partner", "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{}:role/Partner", world.aws.account())},
+         "Action": "s3:GetObject", "Resource": format!("{arn}/partner/*")},
+        {"Sid": "Everybody", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": format!("{arn}/*")},
+    ]});
+    bucket.put_policy(public.to_string()).await;
+    bucket.put_canned_acl("public-read").await;
+    let index = IndexDocument::builder().suffix("index.html").build().unwrap();
+    bucket
+        .put_website(WebsiteConfiguration::builder().index_document(index).build())
+        .await;
+    bucket
+}
+
+/// For each call: the controls that are put right and those that are told, by default in enforce mode, on such a bucket.
+const EXPECTED: [(&str, &str, &str); 18] = [
+    (
+        "CreateBucket",
+        "public-access-block public-acl public-policy sse-c-blocked",
+        "acls-disabled tls-only versioning",
+    ),
+    ("PutBucketEncryption", "sse-c-blocked", ""),
+    ("DeleteBucketEncryption", "sse-c-blocked", ""),
+    (
+        "PutBucketPublicAccessBlock",
+        "public-access-block public-acl public-policy",
+        "",
+    ),
+    (
+        "DeleteBucketPublicAccessBlock",
+        "public-access-block public-acl public-policy",
+        "",
+    ),
+    ("PutBucketPolicy", "public-policy", "tls-only"),
+    ("DeleteBucketPolicy", "", "tls-only"),
+    ("PutBucketAcl", "public-acl", "acls-disabled"),
+    ("PutBucketOwnershipControls", "public-acl", "acls-disabled"),
+    ("DeleteBucketOwnershipControls", "public-acl", "acls-disabled"),
+    ("PutBucketVersioning", "", "versioning"),
+    ("PutBucketWebsite", "", "website"),
+    (
+        "PutBucketTagging",
+        "public-access-block public-acl public-policy",
+        "website",
+    ),
+    (
+        "DeleteBucketTagging",
+        "public-access-block public-acl public-policy",
+        "website",
+    ),
+    ("PutAccountPublicAccessBlock", "", "account"),
+    ("DeleteAccountPublicAccessBlock", "", "account"),
+    ("CreateAccessPoint", "point-policy", "point-block"),
+    ("PutAccessPointPolicy", "point-policy", ""),
+];
+
+fn full(short: &str) -> String {
+    match short {
+        "account" => "s3-account-public-access-block".into(),
+        "point-policy" => "s3-access-point-public-policy".into(),
+        "point-block" => "s3-access-point-public-access-block".into(),
+        bucket => format!("s3-bucket-{bucket}"),
+    }
+}
+
+#[test]
+fn each_call_of_the_guards_has_a_sample_and_each_sample_a_guard() {
+    let listings = portcullis_s3::listings();
+    let calls: BTreeSet<_> = listings.iter().flat_map(|listing| listing.calls()).collect();
+    let samples = samples::in_folder("s3");
+    assert_eq!(calls, samples.keys().map(String::as_str).collect());
+    assert_eq!(calls, EXPECTED.iter().map(|(call, ..)| *call).collect());
+    for (name, text) in &samples {
+        let event: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(event["detail"]["eventName"], **name);
+        assert_eq!(
+            (&event["detail"]["eventSource"], &event["source"]),
+            (&json!("s3.amazonaws.com"), &json!("aws.s3"))
+        );
+        assert_eq!(
+            (&event["account"], &event["region"]),
+            (&json!(samples::ACCOUNT), &json!(samples::REGION))
+        );
+    }
+}
+
+#[tokio::test]
+async fn each_sample_is_answered_as_its_call_deserves() {
+    let world = World::new().await;
+    let function = world.function().start().await;
+    for (call, text) in samples::in_folder("s3") {
+        let bucket = left_open(&world).await;
+        let point = world.access_point(&bucket, [false; 4], None).await;
+        let public = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": format!("{}/object/*", point.arn())},
+        ]});
+        point.put_policy(public.to_string()).await;
+        let invocation = function
+            .invoke(samples::moved(&text, &world, &bucket.name, &point.name))
+            .await;
+        let controls = controls_in(invocation.answer());
+        let of = |wanted: &str| -> BTreeSet<_> {
+            let these = controls.iter().filter(|(_, outcome)| *outcome == wanted);
+            these.map(|(id, _)| id.clone()).collect()
+        };
+        let (_, right, told) = EXPECTED.iter().find(|(name, ..)| *name == call).unwrap();
+        let ids = |list: &str| list.split_whitespace().map(full).collect::<BTreeSet<_>>();
+        assert_eq!(of("remediated"), ids(right), "{call}");
+        assert_eq!(of("would-remediate"), ids(told), "{call}");
+        assert_eq!(
+            controls.len(),
+            ids(right).len() + ids(told).len(),
+            "{call}: {controls:?}"
+        );
+    }
+}
+
+struct Odd {
+    world: World,
+    bucket: Bucket,
+    invocation: Invocation,
+}
+
+/// Sends an odd sample about a bucket that has no public access block.
+async fn odd(name: &str) -> Odd {
+    let world = World::new().await;
+    let bucket = left_open(&world).await;
+    let text = &samples::in_folder("s3/odd")[name];
+    let function = world.function().start().await;
+    let invocation = function
+        .invoke(samples::moved(text, &world, &bucket.name, "none"))
+        .await;
+    Odd {
+        world,
+        bucket,
+        invocation,
+    }
+}
+
+#[test]
+fn each_odd_sample_has_a_test() {
+    let source = include_str!("samples.rs");
+    for name in samples::in_folder("s3/odd").keys() {
+        assert!(
+            source.contains(&format!("odd(\"{name}\")")),
+            "events/s3/odd/{name}.json"
+        );
+    }
+}
+
+#[tokio::test]
+async fn parameters_that_were_left_out_are_read_from_the_bucket_and_raise_the_severity() {
+    let Odd { world, invocation, .. } = odd("parameters-omitted").await;
+    assert_eq!(
+        controls_in(invocation.answer())["s3-bucket-public-policy"],
+        "remediated"
+    );
+    let alert = world.alerts().await.remove(0);
+    assert!(alert.text.contains("known way to hide a change"), "{}", alert.text);
+    let severities: Vec<_> = alert.json["controls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|told| &told["severity"])
+        .collect();
+    assert_eq!(severities, ["CRITICAL", "HIGH"], "plain HTTP is medium otherwise");
+}
+
+#[tokio::test]
+async fn parameters_that_were_left_out_without_a_resource_are_refused_by_name() {
+    let Odd { invocation, .. } = odd("parameters-omitted-nothing-named").await;
+    let error = invocation.result.unwrap_err();
+    assert_eq!(error.error_type, "EventRefused");
+    assert!(error.message.contains("bucketName"), "{error}");
+}
+
+#[tokio::test]
+async fn what_needs_nothing_done_is_ignored_without_a_call() {
+    let ignored = [
+        odd("call-failed").await,
+        odd("by-own-role").await,
+        odd("call-of-no-control").await,
+        odd("service-event-of-another-service").await,
+    ];
+    for Odd { invocation, .. } in ignored {
+        assert!(invocation.answer()["ignored"].is_string(), "{:?}", invocation.result);
+        assert_called(&invocation.calls, &[]);
+    }
+}
+
+#[tokio::test]
+async fn a_bare_record_is_handled_like_one_in_an_envelope() {
+    let Odd { invocation, .. } = odd("bare-record").await;
+    let controls = controls_in(invocation.answer());
+    assert_eq!(controls["s3-bucket-public-access-block"], "remediated");
+}
+
+#[tokio::test]
+async fn a_tool_that_will_put_it_back_is_named() {
+    for (Odd { world, .. }, tool) in [
+        (odd("by-cloudformation").await, "CloudFormation"),
+        (odd("by-terraform").await, "Terraform"),
+    ] {
+        let alert = world.alerts().await.remove(0);
+        assert!(
+            alert.text.contains("MANAGED BY") && alert.text.contains(tool),
+            "{}",
+            alert.text
+        );
+        assert!(alert.json["managed_by"].as_str().unwrap().contains(tool));
+    }
+}
+
+#[tokio::test]
+async fn whoever_it_was_is_told_as_far_as_it_is_known() {
+    let Odd { world, .. } = odd("by-another-account").await;
+    let actor = &world.alerts().await[0].json["actor"];
+    assert_eq!(actor["account"], "444455556666");
+    let Odd { world, .. } = odd("by-nobody-named").await;
+    let text = &world.alerts().await[0].text;
+    assert!(text.contains("WHO\n  Unknown"), "{text}");
+}
+
+#[tokio::test]
+async fn an_old_record_takes_its_account_from_the_envelope() {
+    let Odd {
+        world,
+        invocation,
+        bucket,
+    } = odd("old-record").await;
+    assert_eq!(controls_in(invocation.answer())["s3-bucket-public-acl"], "remediated");
+    assert_eq!(world.alerts().await[0].json["resource"]["id"], *bucket.name);
+}
+
+#[tokio::test]
+async fn a_bucket_that_was_made_from_another_region_is_looked_for_in_its_own() {
+    let Odd { invocation, .. } = odd("created-from-another-region").await;
+    invocation.answer();
+    let of_bucket = invocation.calls.iter().filter(|call| call.service == "s3");
+    assert!(of_bucket.clone().count() > 8);
+    assert!(
+        of_bucket.clone().all(|call| call.region == "eu-west-1"),
+        "the region's old name was EU"
+    );
+}
+
+#[tokio::test]
+async fn the_record_that_the_other_account_gets_of_a_call_across_accounts_is_refused() {
+    let Odd { invocation, .. } = odd("of-another-account").await;
+    assert_eq!(invocation.result.unwrap_err().error_type, "ForeignAccount");
+}
