@@ -3,7 +3,7 @@
 //! All items of a resource share the partition key `pk`, its ARN, so that one query answers "what happened to it":
 //! `~open`, the one record that is not told yet, which is the lease as well; `~status`, what was told and what is held;
 //! `record#<id>`, the closed records, by time since ids are UUIDs of version 7. `~` sorts last, so a descending query
-//! has the two first. The sparse index `todo` answers "what is open", the index `id` finds a record by its id alone.
+//! has the two first. The sparse index `todo` answers "what is open", the index `by-id` finds a record by its id alone.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -213,9 +213,9 @@ impl Ledger {
                 resource: resource.clone(),
                 until: now,
             }),
-            (_, Some("ConditionalCheckFailed")) | (Some("TransactionConflict"), _) | (_, Some("TransactionConflict")) => {
-                Err(Failure::LostRace(resource.clone()))
-            }
+            (_, Some("ConditionalCheckFailed"))
+            | (Some("TransactionConflict"), _)
+            | (_, Some("TransactionConflict")) => Err(Failure::LostRace(resource.clone())),
             _ => Err(Failure::Ledger(AwsError::new("TransactWriteItems", &error))),
         }
     }
@@ -313,7 +313,7 @@ impl Ledger {
             .client
             .query()
             .table_name(&self.table)
-            .index_name("id")
+            .index_name("by-id")
             .key_condition_expression("id = :id")
             .expression_attribute_values(":id", text(id))
             .send()

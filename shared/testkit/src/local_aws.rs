@@ -329,7 +329,7 @@ async fn create_ledger(client: &aws_sdk_dynamodb::Client, table: &str) {
             vec![key("todo", KeyType::Hash), key("since", KeyType::Range)],
             ProjectionType::All,
         ))
-        .global_secondary_indexes(index("id", vec![key("id", KeyType::Hash)], ProjectionType::KeysOnly))
+        .global_secondary_indexes(index("by-id", vec![key("id", KeyType::Hash)], ProjectionType::KeysOnly))
         .send()
         .await
         .expect("create the ledger table");
