@@ -203,6 +203,7 @@ impl Work<'_> {
             }
             let reminder = shell.settings.notifications.reminder_days;
             if plan.remedies.is_empty() && told.iter().all(|one| view.status.knows(one, now, reminder)) {
+                self.forget(&plan).await?;
                 log(resource, &told, "told before");
                 return Ok(answer(resource, "told-before", &told, None));
             }
@@ -247,7 +248,7 @@ impl Work<'_> {
             settle::<G>(told, &enforced, &plan, &after, &scope, &failures);
         }
         (record.report.before, record.report.after) = difference(&record.prior, &json_of(&after)?);
-        self.tell(record, view.status.clone()).await
+        self.tell(record, self.without_compliant(&plan)).await
     }
 
     /// Sends the alert, then closes the record: an alert that did not leave keeps it open.
@@ -356,14 +357,19 @@ impl Work<'_> {
 
     /// What was wrong and is not any more is forgotten, so that its return is told.
     async fn forget<G: Guard>(&self, plan: &Plan<G>) -> Result<(), Failure> {
-        let mut status = self.view.status.clone();
-        status
-            .told
-            .retain(|control, _| !plan.compliant.contains(&control.as_str()));
+        let status = self.without_compliant(plan);
         if status == self.view.status {
             return Ok(());
         }
         self.shell.ledger.note(&self.resource.arn, self.view, &status).await
+    }
+
+    fn without_compliant<G: Guard>(&self, plan: &Plan<G>) -> Status {
+        let mut status = self.view.status.clone();
+        status
+            .told
+            .retain(|control, _| !plan.compliant.contains(&control.as_str()));
+        status
     }
 
     fn record(&self, call: &Call, told: Vec<Told>, prior: Value, tags: Option<&portcullis_core::Tags>) -> Record {
