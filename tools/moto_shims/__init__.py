@@ -12,6 +12,7 @@ MODULES = {
     "s3": "s3",
     "s3control": "s3",
     "sns": "sns",
+    "kms": "kms",
     "dynamodb": "dynamodb",
     "ec2": "ec2",
     "events": "events",
