@@ -16,6 +16,7 @@ mod round_trip;
 pub mod samples;
 pub mod settings;
 mod snapshot;
+pub mod template;
 mod world;
 
 pub use bucket::{ALL_USERS, AUTHENTICATED_USERS, Bucket, LOG_DELIVERY};

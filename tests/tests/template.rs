@@ -1,0 +1,335 @@
+//! `template.yaml` against the code: what leads to a function, what it may do, what becomes of its failures.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by a panic"
+)]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use portcullis_core::Listing;
+use portcullis_tests::{World, samples, template};
+use serde_json::{Value, json};
+
+/// The functions: the name in the template, the service, the guards.
+fn functions() -> Vec<(&'static str, &'static str, Vec<Box<dyn Listing>>)> {
+    vec![
+        ("S3", "s3", portcullis_s3::listings()),
+        ("Kms", "kms", portcullis_kms::listings()),
+    ]
+}
+
+static TEMPLATE: LazyLock<Value> = LazyLock::new(template::translated);
+
+fn resource(name: &str) -> &'static Value {
+    let found = &TEMPLATE["Resources"][name];
+    assert!(found.is_object(), "the template has no {name}");
+    &found["Properties"]
+}
+
+fn of_type(kind: &str) -> impl Iterator<Item = (&'static String, &'static Value)> {
+    let resources = TEMPLATE["Resources"].as_object().unwrap().iter();
+    resources
+        .filter(move |(_, resource)| resource["Type"] == kind)
+        .map(|(name, resource)| (name, &resource["Properties"]))
+}
+
+fn texts(list: &Value) -> BTreeSet<&str> {
+    let list = list
+        .as_array()
+        .map_or_else(|| std::slice::from_ref(list), Vec::as_slice);
+    list.iter().map(|text| text.as_str().unwrap()).collect()
+}
+
+/// The only rule that leads to a function.
+fn rule_of(function: &str) -> &'static Value {
+    let target = json!({"Fn::GetAtt": [format!("{function}Function"), "Arn"]});
+    let leads = |rule: &Value| {
+        rule["Targets"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["Arn"] == target)
+    };
+    let mut rules = of_type("AWS::Events::Rule").filter(|(_, rule)| leads(rule));
+    let (_, rule) = rules.next().unwrap_or_else(|| panic!("no rule leads to {function}"));
+    assert!(rules.next().is_none(), "two rules lead to {function}");
+    rule
+}
+
+#[test]
+fn a_rule_knows_the_calls_that_the_guards_know() {
+    for (name, service, listings) in functions() {
+        let pattern = &rule_of(name)["EventPattern"];
+        let calls: BTreeSet<_> = listings.iter().flat_map(|listing| listing.calls()).collect();
+        assert_eq!(texts(&pattern["detail"]["eventName"]), calls, "{name}");
+        let sources: BTreeSet<_> = listings.iter().map(|listing| listing.source()).collect();
+        assert_eq!(texts(&pattern["detail"]["eventSource"]), sources, "{name}");
+        assert_eq!(texts(&pattern["source"]), [&*format!("aws.{service}")].into());
+        assert_eq!(
+            pattern["detail"]["errorCode"],
+            json!([{"exists": false}]),
+            "failed calls changed nothing"
+        );
+    }
+}
+
+/// EventBridge's matching, as far as the template uses it: every field of the pattern has one of the listed values.
+fn fits(pattern: &Value, event: &Value) -> bool {
+    match pattern {
+        Value::Object(fields) => fields.iter().all(|(name, pattern)| fits(pattern, &event[name])),
+        Value::Array(any) => any.iter().any(|one| match one.get("exists") {
+            Some(exists) => *exists != event.is_null(),
+            None => one == event,
+        }),
+        other => panic!("not a pattern: {other}"),
+    }
+}
+
+#[test]
+fn each_sample_event_passes_its_rule_and_no_other() {
+    for (_, service, _) in functions() {
+        for (sample, text) in samples::in_folder(service) {
+            let event: Value = serde_json::from_str(&text).unwrap();
+            for (name, other, _) in functions() {
+                let passes = fits(&rule_of(name)["EventPattern"], &event);
+                assert_eq!(
+                    passes,
+                    service == other,
+                    "events/{service}/{sample}.json through the rule of {name}"
+                );
+            }
+        }
+    }
+    let failed = &samples::in_folder("s3/odd")["call-failed"];
+    assert!(!fits(
+        &rule_of("S3")["EventPattern"],
+        &serde_json::from_str(failed).unwrap()
+    ));
+}
+
+/// The actions of one policy of a role, and the condition under which it is there.
+fn policy(function: &str, name: &str) -> (BTreeSet<&'static str>, Option<&'static str>) {
+    let policies = resource(&format!("{function}Role"))["Policies"].as_array().unwrap();
+    for one in policies {
+        let (policy, condition) = match &one["Fn::If"] {
+            Value::Null => (one, None),
+            choice => {
+                assert_eq!(choice[2], json!({"Ref": "AWS::NoValue"}));
+                (&choice[1], choice[0].as_str())
+            }
+        };
+        if policy["PolicyName"] == name {
+            let statements = policy["PolicyDocument"]["Statement"].as_array().unwrap();
+            let actions = statements.iter().flat_map(|statement| texts(&statement["Action"]));
+            return (actions.collect(), condition);
+        }
+    }
+    panic!("{function}Role has no policy {name}");
+}
+
+#[test]
+fn a_role_may_do_what_the_controls_declare_and_nothing_else() {
+    for (name, _, listings) in functions() {
+        let reads = listings.iter().flat_map(|listing| listing.reads()).collect();
+        assert_eq!(policy(name, "Observe"), (reads, None), "{name}");
+        let writes = listings.iter().flat_map(|listing| listing.writes()).collect();
+        assert_eq!(
+            policy(name, "Remediate"),
+            (writes, Some("Enforces")),
+            "{name}: in enforce mode only"
+        );
+        let ledger = [
+            "dynamodb:ConditionCheckItem",
+            "dynamodb:DeleteItem",
+            "dynamodb:PutItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+        ];
+        let of_dynamodb = |actions: BTreeSet<&'static str>| -> BTreeSet<_> {
+            actions
+                .into_iter()
+                .filter(|action| !action.starts_with("kms:"))
+                .collect()
+        };
+        assert_eq!(of_dynamodb(policy(name, "Ledger").0), ledger.into(), "{name}");
+        assert_eq!(of_dynamodb(policy(name, "Alert").0), ["sns:Publish"].into(), "{name}");
+        assert_eq!(
+            policy(name, "Settings"),
+            (["ssm:GetParameter"].into(), Some("HasSettings")),
+            "{name}"
+        );
+        let run = ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
+        assert_eq!(policy(name, "Run"), (run.into(), None), "{name}");
+        let policies = resource(&format!("{name}Role"))["Policies"].as_array().unwrap();
+        assert_eq!(policies.len(), 6, "{name}: a policy that this test does not know");
+        assert!(resource(&format!("{name}Role"))["ManagedPolicyArns"].is_null());
+    }
+}
+
+#[test]
+fn what_a_role_may_change_is_in_its_own_account() {
+    let text = TEMPLATE["Resources"].to_string();
+    assert!(!text.contains("\"Action\":\"*\"") && !text.contains("\"NotAction\""));
+    for (name, ..) in functions() {
+        let policies = resource(&format!("{name}Role"))["Policies"].as_array().unwrap();
+        for policy in policies {
+            let document = policy["Fn::If"].get(1).unwrap_or(policy);
+            if !["Observe", "Remediate"].contains(&document["PolicyName"].as_str().unwrap()) {
+                continue;
+            }
+            for statement in document["PolicyDocument"]["Statement"].as_array().unwrap() {
+                let limited = statement["Condition"].to_string().contains("AWS::AccountId");
+                let named = !statement["Resource"].to_string().contains("\"*\"")
+                    && statement["Resource"].to_string().contains("AWS::AccountId");
+                // AWS knows neither resource nor condition for listing aliases.
+                let aliases = statement["Action"] == "kms:ListAliases";
+                assert!(limited || named || aliases, "{name}: {statement}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_failure_is_lost_and_no_storm_is_unbounded() {
+    for (name, ..) in functions() {
+        let function = resource(&format!("{name}Function"));
+        assert!(
+            function["DeadLetterConfig"]["TargetArn"].is_object(),
+            "{name}: dead letters"
+        );
+        assert!(
+            !function["ReservedConcurrentExecutions"].is_null(),
+            "{name}: concurrency"
+        );
+        assert_eq!(function["Runtime"], "provided.al2023");
+        let invoke = resource(&format!("{name}FunctionEventInvokeConfig"));
+        assert!(invoke["MaximumRetryAttempts"].as_u64().unwrap() >= 1, "{name}: retries");
+        assert!(
+            invoke["MaximumEventAgeInSeconds"].as_u64().unwrap() >= 3600,
+            "{name}: retries"
+        );
+        for target in rule_of(name)["Targets"].as_array().unwrap() {
+            assert!(
+                target["DeadLetterConfig"]["Arn"].is_object(),
+                "{name}: the rule's dead letters"
+            );
+            assert!(target["RetryPolicy"]["MaximumRetryAttempts"].as_u64().unwrap() >= 1);
+        }
+        let log = function["LoggingConfig"]["LogGroup"]["Ref"].as_str().unwrap();
+        assert!(
+            !resource(log)["RetentionInDays"].is_null(),
+            "{name}: retention of its log"
+        );
+        for metric in ["Errors", "Throttles"] {
+            let watches = |alarm: &Value| {
+                alarm["MetricName"] == metric
+                    && alarm["Dimensions"][0]["Value"]["Ref"] == format!("{name}Function")
+                    && alarm["AlarmActions"].is_array()
+            };
+            assert!(
+                of_type("AWS::CloudWatch::Alarm").any(|(_, alarm)| watches(alarm)),
+                "{name}: an alarm on {metric}"
+            );
+        }
+        let variables = &function["Environment"]["Variables"];
+        for variable in ["LEDGER_TABLE", "TOPIC_ARN", "ROLE_ARN", "MODE"] {
+            assert!(
+                variables[format!("PORTCULLIS_{variable}")].is_object(),
+                "{name}: {variable}"
+            );
+        }
+        assert!(
+            variables["PORTCULLIS_SETTINGS"].is_null(),
+            "{name}: settings for tests are for tests"
+        );
+    }
+    for (name, log) in of_type("AWS::Logs::LogGroup") {
+        assert!(!log["RetentionInDays"].is_null(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_ledger_is_the_one_that_the_tests_use() {
+    let world = World::new().await;
+    let client = aws_sdk_dynamodb::Client::new(&world.aws.sdk_config());
+    let table = client
+        .describe_table()
+        .table_name(&world.stack.table)
+        .send()
+        .await
+        .unwrap();
+    let table = table.table.unwrap();
+    let ledger = resource("Ledger");
+    let keys = |schema: &[aws_sdk_dynamodb::types::KeySchemaElement]| -> Value {
+        schema
+            .iter()
+            .map(|key| json!({"AttributeName": key.attribute_name, "KeyType": key.key_type.as_str()}))
+            .collect()
+    };
+    assert_eq!(keys(table.key_schema()), ledger["KeySchema"]);
+    let indexes: Value = table
+        .global_secondary_indexes()
+        .iter()
+        .map(|index| {
+            let projection = index.projection.as_ref().unwrap().projection_type.as_ref().unwrap();
+            json!({
+                "IndexName": index.index_name,
+                "KeySchema": keys(index.key_schema()),
+                "Projection": {"ProjectionType": projection.as_str()},
+            })
+        })
+        .collect();
+    assert_eq!(indexes, ledger["GlobalSecondaryIndexes"]);
+    assert_eq!(ledger["TimeToLiveSpecification"]["AttributeName"], "expires");
+    assert_eq!(
+        ledger["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"],
+        true
+    );
+    assert_eq!(ledger["SSESpecification"]["SSEType"], "KMS");
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn no_arn_has_a_fixed_partition() {
+    let root = template::root();
+    let text = std::fs::read_to_string(root.join("template.yaml")).unwrap();
+    for (number, line) in text.lines().enumerate() {
+        let code = line.split(" #").next().unwrap_or_default();
+        assert!(!code.contains("arn:aws"), "template.yaml:{}: {line}", number + 1);
+    }
+    let mut files = Vec::new();
+    for folder in ["shared/core/src", "shared/access/src", "shared/runtime/src", "cli/src"] {
+        sources(&root.join(folder), &mut files);
+    }
+    for entry in std::fs::read_dir(root.join("functions")).unwrap() {
+        sources(&entry.unwrap().path().join("src"), &mut files);
+    }
+    assert!(files.len() > 50);
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (number, line) in product.lines().enumerate() {
+            let comment = line.trim_start().starts_with("//");
+            assert!(
+                comment || !line.contains("arn:aws:"),
+                "{}:{}: {line}",
+                file.display(),
+                number + 1
+            );
+        }
+    }
+}
