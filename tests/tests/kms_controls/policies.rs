@@ -60,9 +60,7 @@ async fn what_would_lock_the_account_out_is_told_and_left() {
     let alerts = kms.world.alerts().await;
     assert_eq!(alerts[0].attributes["severity"], "CRITICAL");
     assert!(
-        alerts[0]
-            .text
-            .contains("a key can't be without a policy"),
+        alerts[0].text.contains("a key can't be without a policy"),
         "{}",
         alerts[0].text
     );
