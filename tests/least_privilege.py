@@ -1,0 +1,101 @@
+"""What a function did against what its role in the template lets it do, by ministack's own mapping and evaluation.
+
+    .tools/venv/bin/python tests/least_privilege.py <input.json
+
+Input: template (plain CloudFormation), role (its logical id), account, region, physical (names that `Ref` and `Fn::GetAtt`
+stand for, by `Name` or `Name.Attribute`), calls (of the local AWS). Prints JSON: the actions that were `used`, the calls that
+are `denied`, the actions that are `unused`.
+"""
+
+import fnmatch
+import json
+import re
+import sys
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from ministack.core.iam_actions import dynamodb_transaction_checks, extract_iam_action, extract_resource_arn, s3control_action
+from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
+
+ACCOUNT_BLOCK = {method: f"s3:{verb}AccountPublicAccessBlock" for method, verb in (("GET", "Get"), ("PUT", "Put"), ("DELETE", "Put"))}
+
+
+def resolved(value, names):
+    """A value of the template with its references replaced; every condition of it holds."""
+    if isinstance(value, list):
+        return [resolved(one, names) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if "Ref" in value:
+        return names.get(value["Ref"], f"*{value['Ref']}*")
+    if "Fn::GetAtt" in value:
+        name = value["Fn::GetAtt"]
+        name = name if isinstance(name, str) else ".".join(name)
+        return names.get(name, f"*{name}*")
+    if "Fn::Sub" in value:
+        return re.sub(r"\$\{([^}]+)\}", lambda found: str(names.get(found[1], f"*{found[1]}*")), value["Fn::Sub"])
+    if "Fn::If" in value:
+        return resolved(value["Fn::If"][1], names)
+    return {key: resolved(one, names) for key, one in value.items()}
+
+
+def checks(call, account):
+    """The actions that IAM would check for a call, each with its resource."""
+    url = urlsplit(call["path"])
+    body = (call["body"] or "").encode()
+    path, query, headers = unquote(url.path), parse_qs(url.query, keep_blank_values=True), {}
+    if call["service"] == "dynamodb":
+        headers["x-amz-target"] = "DynamoDB_20120810." + call["action"]
+    if call["service"] in ("sns", "sqs"):
+        query.update(parse_qs(body.decode(), keep_blank_values=True))
+    if call["service"] == "s3control":
+        action = s3control_action(call["method"], path) or ACCOUNT_BLOCK[call["method"]]
+        point = re.match(r"/v20180820/accesspoint/([^/]+)/policy", path)
+        return [(action, f"arn:aws:s3:{call['region']}:{account}:accesspoint/{point[1]}" if point else "*")]
+    action = extract_iam_action(call["service"], call["method"], path, headers, body, query)
+    within = dynamodb_transaction_checks(action, body, call["region"], account)
+    arn = extract_resource_arn(call["service"], call["method"], path, headers, body, query, call["region"], account)
+    if call["service"] == "dynamodb" and "IndexName" in json.loads(body):
+        arn += "/index/" + json.loads(body)["IndexName"]
+    return within or [(action, arn)]
+
+
+def main():
+    given = json.load(sys.stdin)
+    account, region = given["account"], given["region"]
+    names = {
+        "AWS::Partition": "aws",
+        "AWS::Region": region,
+        "AWS::AccountId": account,
+        "AWS::StackName": "portcullis",
+        **given["physical"],
+    }
+    role = resolved(given["template"]["Resources"][given["role"]]["Properties"], names)
+    documents = [policy["PolicyDocument"] for policy in role["Policies"]]
+    policies = [parse_policy_document(document) for document in documents]
+
+    used, denied = set(), set()
+    for call in given["calls"]:
+        for action, arn in checks(call, account):
+            context = EvalContext(
+                principal_arn=f"arn:aws:sts::{account}:assumed-role/{given['role']}/function",
+                principal_type="AssumedRole",
+                principal_account=account,
+                action=action,
+                resource_arn=arn,
+                region=region,
+                service_context={"s3:ResourceAccount": account, "aws:ResourceAccount": account},
+            )
+            used.add(action)
+            if evaluate(context, policies).decision != "Allow":
+                denied.add(f"{action} on {arn}")
+    granted = set()
+    for document in documents:
+        for statement in document["Statement"]:
+            actions = statement["Action"]
+            granted.update([actions] if isinstance(actions, str) else actions)
+    unused = [action for action in granted if not any(fnmatch.fnmatchcase(one, action) for one in used)]
+    json.dump({"used": sorted(used), "denied": sorted(denied), "unused": sorted(unused)}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+//! Everything that the function ever does is allowed by its role, and everything that the role allows is needed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by a panic"
+)]
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use aws_sdk_s3::types::{IndexDocument, WebsiteConfiguration};
+use portcullis_testkit::{Fault, Function};
+use portcullis_tests::settings::{everything, levels, only};
+use portcullis_tests::{Answered, Bucket, Subject, World, controls_in, record_of, samples, template};
+use serde_json::{Value, json};
+
+/// What the role allows and AWS does with it on the function's behalf: no call of the function's own.
+const BY_AWS: [&str; 8] = [
+    // DynamoDB and SNS use the key of the table and the topic.
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey*",
+    "kms:ReEncrypt*",
+    // Lambda writes the log and keeps what failed.
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "sqs:SendMessage",
+];
+
+/// What a test gives otherwise.
+const NOT_HERE: [&str; 1] = ["ssm:GetParameter"];
+
+async fn left_open(world: &World) -> Bucket {
+    let bucket = world.bucket("open").await;
+    let statement = |sid: &str, principal: Value| json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": "s3:GetObject", "Resource": format!("{}/*", bucket.arn())});
+    let app = json!({"AWS": format!("arn:aws:iam::{}:role/app", world.aws.account())});
+    let policy =
+        json!({"Version": "2012-10-17", "Statement": [statement("App", app), statement("Everybody", json!("*"))]});
+    bucket.put_policy(policy.to_string()).await;
+    bucket.put_canned_acl("public-read").await;
+    bucket.put_ownership("ObjectWriter").await;
+    bucket.put_versioning(false).await;
+    let index = IndexDocument::builder().suffix("index.html").build().unwrap();
+    bucket
+        .put_website(WebsiteConfiguration::builder().index_document(index).build())
+        .await;
+    bucket
+}
+
+/// Sends every sample to a function that enforces everything, and takes back all that it did.
+async fn replay_all(world: &World, function: &Function) {
+    for text in samples::in_folder("s3").values() {
+        let bucket = left_open(world).await;
+        let point = world.access_point(&bucket, [false; 4], None).await;
+        let statement = |sid: &str, principal: Value| json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": "s3:GetObject", "Resource": format!("{}/object/*", point.arn())});
+        let app = json!({"AWS": format!("arn:aws:iam::{}:role/app", world.aws.account())});
+        let policy =
+            json!({"Version": "2012-10-17", "Statement": [statement("App", app), statement("Everybody", json!("*"))]});
+        point.put_policy(policy.to_string()).await;
+        let handled = function
+            .invoke(samples::moved(text, world, &bucket.name, &point.name))
+            .await;
+        let id = record_of(handled.answer());
+        if controls_in(handled.answer())
+            .values()
+            .any(|outcome| outcome == "remediated")
+        {
+            assert_eq!(
+                function.invoke(json!({"restore": id, "force": true})).await.outcome(),
+                "restored"
+            );
+        }
+    }
+}
+
+/// The ways that the samples don't lead to: policies and websites of which nothing is left, and an alert that did not leave.
+async fn the_other_ways(world: &World) {
+    let settings = only(
+        &[
+            "s3-bucket-public-policy",
+            "s3-access-point-public-policy",
+            "s3-bucket-tls-only",
+        ],
+        "",
+    );
+    let function = world.function().env("PORTCULLIS_SETTINGS", settings).start().await;
+    let public = |arn: &str| {
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": arn}]}).to_string()
+    };
+    let bucket = world.bucket("open").await;
+    bucket.put_policy(public(&format!("{}/*", bucket.arn()))).await;
+    let point = world.access_point(&bucket, [false; 4], None).await;
+    point.put_policy(public(&format!("{}/object/*", point.arn()))).await;
+    function
+        .invoke(point.call("PutAccessPointPolicy").event())
+        .await
+        .answer();
+    // Nothing was there before, so a restore deletes what was added.
+    let bare = world.bucket("bare").await;
+    let done = function.invoke(bare.call("DeleteBucketPolicy").event()).await;
+    let undone = function.invoke(json!({"restore": record_of(done.answer())})).await;
+    assert_eq!(undone.outcome(), "restored");
+    // An alert that did not leave: the lease is given back.
+    world
+        .aws
+        .fault(Fault::on("sns", "Publish").status(403, "AuthorizationError").always())
+        .await;
+    assert!(
+        function
+            .invoke(bucket.call("PutBucketPolicy").event())
+            .await
+            .result
+            .is_err()
+    );
+    world.aws.clear_faults().await;
+    function.invoke(bucket.call("PutBucketPolicy").event()).await.answer();
+}
+
+fn judged(input: &Value) -> Value {
+    let mut python = Command::new(template::python())
+        .arg(template::root().join("tests/least_privilege.py"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    python
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.to_string().as_bytes())
+        .unwrap();
+    let done = python.wait_with_output().unwrap();
+    assert!(done.status.success());
+    serde_json::from_slice(&done.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn the_role_of_s3_allows_exactly_what_is_done() {
+    let world = World::new().await;
+    let endpoint = "{values: [internal], encryption: aws-managed-key, vpc-endpoints: [vpce-0a1b2c3d]}";
+    let all = levels("").replace("{values: [internal]}", endpoint);
+    let function = world
+        .function()
+        .env("PORTCULLIS_SETTINGS", everything(&all))
+        .start()
+        .await;
+    replay_all(&world, &function).await;
+    the_other_ways(&world).await;
+    let calls = world.aws.calls().await;
+    let plain = |call: &portcullis_testkit::Call| json!({"service": call.service, "action": call.action, "method": call.method, "path": call.path, "region": call.region, "body": call.body});
+    let account = world.aws.account();
+    let table = format!(
+        "arn:aws:dynamodb:{}:{account}:table/{}",
+        world.region, world.stack.table
+    );
+    let verdict = judged(&json!({
+        "template": template::translated(),
+        "role": "S3Role",
+        "account": account,
+        "region": world.region,
+        "physical": {"Ledger.Arn": table, "Alerts": world.stack.topic_arn},
+        "calls": calls.iter().map(plain).collect::<Vec<_>>(),
+    }));
+    assert_eq!(
+        verdict["denied"],
+        json!([]),
+        "calls that the role in the template does not allow"
+    );
+    let unused: Vec<_> = verdict["unused"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let unexplained: Vec<_> = unused
+        .iter()
+        .filter(|action| !BY_AWS.contains(action) && !NOT_HERE.contains(action))
+        .collect();
+    assert!(
+        unexplained.is_empty(),
+        "actions that the role allows and nothing needs: {unexplained:?}"
+    );
+    assert!(verdict["used"].as_array().unwrap().len() > 20, "{verdict}");
+}
