@@ -454,7 +454,8 @@ impl Guard for Key {
         }
     }
 
-    /// The key of a call. An alias is kept as such where the record does not tell its key: the adapter asks KMS.
+    /// The key of a call. An alias is kept as such where the record does not tell its key: the adapter asks KMS. Of a
+    /// replication it is the primary: the replica has a `CreateKey` of its own, in its region.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
         if call.name == "CreateKey"
             && let Some(key) = naming::answered(call, "keyMetadata")

@@ -1,6 +1,6 @@
 //! Scheduled deletion, and the state that a key comes back to.
 
-use portcullis_testkit::{CloudTrail, Fault};
+use portcullis_testkit::{CloudTrail, Fault, assert_only_reads, assert_rounds};
 use portcullis_tests::{Answered, controls_in, record_of};
 use serde_json::json;
 
@@ -48,6 +48,22 @@ async fn an_enabled_key_comes_back_enabled_and_a_restore_schedules_its_deletion_
     )
     .await;
     assert_eq!(key.state().await, "PendingDeletion");
+}
+
+/// Read with the ledger, written ahead, cancelled, enabled, verified, told, closed. Lambda's retry then only reads.
+#[tokio::test]
+async fn a_key_is_saved_in_seven_rounds() {
+    let kms = Kms::new().await;
+    let key = kms.key().await;
+    key.schedule_deletion(7).await;
+    let function = kms.function().start().await;
+    kms.world.aws.slow(std::time::Duration::from_millis(50)).await;
+    let saved = function.invoke(key.call("ScheduleKeyDeletion").event()).await;
+    assert_eq!(controls_in(saved.answer()), told(CONTROL, "remediated"));
+    assert_rounds(&saved.calls, 7);
+    let again = function.retry(&saved).await;
+    assert_only_reads(&again.calls);
+    assert_rounds(&again.calls, 1);
 }
 
 #[tokio::test]

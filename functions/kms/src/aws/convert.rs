@@ -19,14 +19,15 @@ where
     E: aws_sdk_kms::error::ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug,
 {
-    answer.map_err(|error| {
-        let mut error = AwsError::new(operation, &error);
-        // IAM User Guide, "Troubleshoot access denied error messages": the key's policy is its resource-based one.
-        if error.kind == Kind::Denied && error.message.contains("resource-based policy") {
-            error.message = format!("access denied by the key policy: {}", error.message);
-        }
-        error
-    })
+    answer.map_err(|error| by_key_policy(AwsError::new(operation, &error)))
+}
+
+/// IAM User Guide, "Troubleshoot access denied error messages": the key's policy is its resource-based one.
+fn by_key_policy(mut error: AwsError) -> AwsError {
+    if error.kind == Kind::Denied && error.message.contains("resource-based policy") {
+        error.message = format!("access denied by the key policy: {}", error.message);
+    }
+    error
 }
 
 /// An answer, or none where KMS says that there is none.
@@ -154,4 +155,45 @@ pub fn last_use(answer: &GetKeyLastUsageOutput) -> LastUse {
 /// RFC 3339, to the second.
 fn time(time: &DateTime) -> Option<String> {
     Timestamp::from_second(time.secs()).ok().map(|time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_whether_the_key_s_own_policy_refused() {
+        let denied = |message: &str| {
+            let error = AwsError {
+                operation: "DescribeKey",
+                code: "AccessDeniedException".into(),
+                message: message.into(),
+                kind: Kind::Denied,
+            };
+            by_key_policy(error).to_string()
+        };
+        let own = denied("not authorized to perform: kms:DescribeKey because no resource-based policy allows it");
+        assert!(own.contains("access denied by the key policy"), "{own}");
+        let iam = denied("not authorized to perform: kms:DescribeKey because no identity-based policy allows it");
+        assert!(!iam.contains("by the key policy"), "{iam}");
+    }
+
+    #[test]
+    fn a_schedule_is_put_back_within_what_kms_takes() {
+        let days = |left: i64| {
+            let date = Timestamp::now().as_second() + left * 24 * 60 * 60 - 60;
+            let key = kms::KeyMetadata::builder()
+                .key_id("k-1")
+                .key_state(kms::KeyState::PendingDeletion)
+                .deletion_date(DateTime::from_secs(date));
+            state(&key.build().unwrap())
+                .deletion
+                .get()
+                .map(|deletion| deletion.days)
+        };
+        assert_eq!(
+            [days(1), days(7), days(12), days(30)],
+            [Some(7), Some(7), Some(12), Some(30)]
+        );
+    }
 }
