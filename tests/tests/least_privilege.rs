@@ -155,14 +155,15 @@ async fn the_role_of_s3_allows_exactly_what_is_done() {
         "arn:aws:dynamodb:{}:{account}:table/{}",
         world.region, world.stack.table
     );
-    let verdict = judged(&json!({
+    let mut input = json!({
         "template": template::translated(),
         "role": "S3Role",
         "account": account,
         "region": world.region,
         "physical": {"Ledger.Arn": table, "Alerts": world.stack.topic_arn},
         "calls": calls.iter().map(plain).collect::<Vec<_>>(),
-    }));
+    });
+    let verdict = judged(&input);
     assert_eq!(
         verdict["denied"],
         json!([]),
@@ -183,4 +184,12 @@ async fn the_role_of_s3_allows_exactly_what_is_done() {
         "actions that the role allows and nothing needs: {unexplained:?}"
     );
     assert!(verdict["used"].as_array().unwrap().len() > 20, "{verdict}");
+
+    // And the judge is awake: an action taken away is missed, one too many is seen.
+    let mut role = input["template"]["Resources"]["S3Role"].to_string();
+    role = role.replace("\"s3:PutBucketAcl\"", "\"s3:PutObject\"");
+    input["template"]["Resources"]["S3Role"] = serde_json::from_str(&role).unwrap();
+    let verdict = judged(&input);
+    assert!(verdict["denied"].to_string().contains("s3:PutBucketAcl"), "{verdict}");
+    assert!(verdict["unused"].to_string().contains("s3:PutObject"), "{verdict}");
 }

@@ -270,6 +270,11 @@ impl portcullis_core::Remedy for Remedy {
         }
     }
 
+    /// Under a block S3 refuses every policy that it takes for public, even one that only adds a deny: the block goes last.
+    fn rank(&self) -> u8 {
+        u8::from(matches!(self, Self::PublicAccessBlock(_)))
+    }
+
     /// A block refuses the public policy or ACL that a restore puts back, and disabled ACLs refuse any: these go first.
     fn restore_rank(&self) -> u8 {
         match self {

@@ -63,6 +63,11 @@ pub trait Remedy: Clone + PartialEq + Debug + Serialize + DeserializeOwned + Sen
         0
     }
 
+    /// The changes of lower rank are made first, those of one rank in the order of their controls.
+    fn rank(&self) -> u8 {
+        0
+    }
+
     /// A restore makes the changes of lower rank first.
     fn restore_rank(&self) -> u8 {
         0

@@ -127,5 +127,6 @@ pub fn plan<G: Guard>(
             }
         }
     }
+    plan.remedies.sort_by_key(Remedy::rank);
     plan
 }

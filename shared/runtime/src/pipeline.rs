@@ -1,6 +1,7 @@
 //! The one pipeline: observe, judge, decide, record, apply, verify, notify.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join_all, try_join};
@@ -34,7 +35,7 @@ const UNJUDGED: &str = "can't be judged";
 pub struct Shell {
     pub ledger: Ledger,
     pub topic: Topic,
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
     pub own_role: String,
     pub function: String,
     /// The Lambda request: the owner of what it opens. Lambda's own retries keep it.
@@ -556,10 +557,14 @@ fn settle<G: Guard>(
     let Some(control) = enforced.iter().find(|control| control.meta.id == told.control) else {
         return;
     };
-    let Judgement::Violated(still) = (control.judge)(after, scope) else {
-        return;
-    };
     let judged = plan.findings.iter().find(|judged| judged.control.id == told.control);
+    // Half a quarantine may end the exposure, and is none.
+    let half = told.outcome == Outcome::Quarantined && has_failed(plan, control.meta.id, failures);
+    let still = match (control.judge)(after, scope) {
+        Judgement::Violated(still) => still.summary,
+        Judgement::Compliant if half => String::new(),
+        Judgement::Compliant => return,
+    };
     let targets = judged
         .into_iter()
         .flat_map(|judged| &judged.finding.remedies)
@@ -570,7 +575,7 @@ fn settle<G: Guard>(
         .collect();
     told.outcome = Outcome::Failed;
     told.why = if reasons.is_empty() {
-        format!("after the change, read again, it still {}", still.summary)
+        format!("after the change, read again, it still {}", still)
     } else {
         reasons.into_iter().collect::<Vec<_>>().join("; ")
     };

@@ -6,7 +6,8 @@
 //!
 //! # What it changes
 //! `PutPublicAccessBlock` with all four flags, and `PutBucketPolicy` with one more statement, `PortcullisQuarantine`, that
-//! denies everything to everybody but the break-glass principals of the settings and this function. A restore lifts it.
+//! denies everything to everybody but the break-glass principals of the settings and this function. The other statements
+//! stay, but for public ones where `BlockPublicPolicy` is on: S3 would refuse the policy. A restore lifts it.
 //!
 //! # What may break
 //! All use of the bucket, until it is lifted.
@@ -14,6 +15,7 @@
 //! # References
 //! S3 User Guide, "Bucket policies"; AWS Security Incident Response Guide, "Containment".
 
+use portcullis_access::{Goal, Service, Verdict};
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 use serde_json::json;
@@ -21,7 +23,7 @@ use serde_json::json;
 use super::{s3_bucket_external_access, s3_bucket_public_acl, s3_bucket_public_policy};
 use crate::PublicAccessBlock;
 use crate::bucket::{Bucket, Fact, Remedy, State};
-use crate::policies::{bucket_and_objects, with_statement};
+use crate::policies::{Analysis, Cure, bucket_and_objects, with_statement};
 
 /// The statement's name, by which people and this control find it.
 const SID: &str = "PortcullisQuarantine";
@@ -97,7 +99,17 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         "turn on its whole public access block and deny everything to everybody but {}",
         spared.join(", ")
     );
-    match with_statement(text, statement) {
+    // S3 takes a policy for public whatever it denies, and under `BlockPublicPolicy` refuses to put one: what is public goes.
+    let cured = text
+        .filter(|_| bucket.effective_block().block_public_policy)
+        .and_then(|text| Analysis::new(text, Service::S3Bucket, scope).ok())
+        .filter(|analysis| analysis.verdict() == Verdict::Public)
+        .map(|analysis| analysis.cure(Goal::NotPublic));
+    let kept = match &cured {
+        Some(Cure::Write(policy, _)) => policy.as_deref(),
+        Some(Cure::Nothing(_)) | None => text,
+    };
+    match with_statement(kept, statement) {
         Ok(policy) => {
             let block = Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL));
             let remedies = vec![block, Remedy::Policy(Some(policy))];
