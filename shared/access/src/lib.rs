@@ -1,0 +1,44 @@
+//! Who a resource policy, an ACL or a sharing list lets in, why, and how to undo it with the least harm.
+//!
+//! [`judge`] says whether a policy is public, external or private, with one request that gets in; [`fix`] removes or
+//! narrows just the statements that let it in. Both follow AWS's documented semantics; where AWS documents nothing,
+//! they say so instead of guessing.
+
+mod acl;
+mod adversary;
+mod condition;
+mod edit;
+mod evaluate;
+mod fix;
+mod glob;
+mod json;
+mod judge;
+mod keys;
+mod narrow;
+mod network;
+mod notes;
+mod parse;
+mod practice;
+mod s3_public;
+mod search;
+mod service;
+mod sharing;
+mod survey;
+mod targets;
+mod template;
+mod time;
+mod trust;
+mod words;
+
+pub use acl::{AclJudgement, Grant, Grantee, judge_acl};
+pub use condition::{Comparison, Condition, Operator, Order, Quantifier, Truth};
+pub use evaluate::{Caller, Request, evaluate};
+pub use fix::{Change, ChangeKind, Fix, FixError, Goal, fix, fix_at};
+pub use judge::{Judgement, Note, NoteKind, Offence, S3Verdict, Scope, Verdict, Witness, judge, judge_at};
+pub use parse::{Effect, MAX_POLICY_BYTES, Policy, PolicyError, Principal, PrincipalKind, Selection, Statement};
+pub use practice::kms::{KeyFinding, KeyPractice, key_practice};
+pub use practice::s3::{EncryptedWrites, RequiredEncryption, TlsOnly, Upload, encrypted_writes, refused_uploads, tls_only};
+pub use service::{Service, UnknownService};
+pub use sharing::{Share, SharingJudgement, judge_sharing};
+pub use template::Template;
+pub use trust::Trust;

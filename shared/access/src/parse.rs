@@ -1,0 +1,422 @@
+//! Policy documents, read as tolerantly as AWS reads them and kept byte for byte.
+//!
+//! Source: IAM User Guide, "Grammar of the IAM JSON policy language" and "IAM JSON policy elements reference".
+
+use std::ops::Range;
+
+use serde_json::value::RawValue;
+
+use crate::condition::{Condition, Operator};
+use crate::json::{Elements, Members, kind, span};
+use crate::template::Template;
+
+/// Why a text is not a policy that AWS would take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// The text is not JSON.
+    #[error("not valid JSON at line {line}, column {column}: {message}")]
+    Json {
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What the JSON parser says.
+        message: String,
+    },
+    /// An element has a value of the wrong kind.
+    #[error("{place} (byte {offset}): expected {expected}, found {found}")]
+    Unexpected {
+        /// Which element, such as `Statement[2].Action`.
+        place: String,
+        /// Where it starts in the text.
+        offset: usize,
+        /// What AWS takes there.
+        expected: &'static str,
+        /// What stands there.
+        found: String,
+    },
+    /// An element that the policy language does not have.
+    #[error("{place} (byte {offset}): unknown element \"{name}\"; expected one of {expected}")]
+    UnknownElement {
+        /// In which object.
+        place: String,
+        /// Where it starts in the text.
+        offset: usize,
+        /// The unknown name.
+        name: String,
+        /// The names that AWS takes there.
+        expected: &'static str,
+    },
+    /// A required element is not there.
+    #[error("{place} (byte {offset}): required element \"{name}\" is missing")]
+    Missing {
+        /// In which object.
+        place: String,
+        /// Where that object starts in the text.
+        offset: usize,
+        /// The missing name.
+        name: &'static str,
+    },
+    /// Two elements that exclude each other.
+    #[error("{place} (byte {offset}): \"{first}\" and \"{second}\" exclude each other")]
+    Exclusive {
+        /// In which object.
+        place: String,
+        /// Where that object starts in the text.
+        offset: usize,
+        /// One of them.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+    /// The text is larger than any service takes.
+    #[error("the policy has {size} bytes; no service takes more than {limit}")]
+    TooLarge {
+        /// Bytes in the text.
+        size: usize,
+        /// The bound.
+        limit: usize,
+    },
+}
+
+/// No resource policy may be larger; it bounds the time a hostile text can cost.
+pub const MAX_POLICY_BYTES: usize = 1 << 20;
+
+/// The effect of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// `Allow`
+    Allow,
+    /// `Deny`
+    Deny,
+    /// Anything else, such as `allow`: AWS refuses it (the value is case-sensitive), so it grants and denies nothing.
+    Neither,
+}
+
+/// A kind of principal, as the keys of a `Principal` object name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrincipalKind {
+    /// Accounts, users, roles, sessions, or `*`.
+    Aws,
+    /// An AWS service principal.
+    Service,
+    /// An identity provider.
+    Federated,
+    /// An S3 canonical user.
+    CanonicalUser,
+    /// A kind that AWS does not have: matches nobody.
+    Unknown,
+}
+
+/// One principal of a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// Its kind.
+    pub kind: PrincipalKind,
+    /// Its text.
+    pub value: String,
+}
+
+impl Principal {
+    /// `"*"`, `{"AWS": "*"}`: everyone, anonymous callers included.
+    pub fn is_everyone(&self) -> bool {
+        self.kind == PrincipalKind::Aws && self.value == "*"
+    }
+}
+
+/// A list of patterns, or everything but it (`NotAction`, `NotPrincipal`, `NotResource`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection<T> {
+    /// True for the `Not…` element.
+    pub negated: bool,
+    /// The listed values.
+    pub values: Vec<T>,
+}
+
+/// One statement.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    /// Its id, if it has one. Ids may repeat; address statements by index.
+    pub sid: Option<String>,
+    /// Allow or Deny.
+    pub effect: Effect,
+    /// `Principal` or `NotPrincipal`; `None` when neither is there.
+    pub principals: Option<Selection<Principal>>,
+    /// `Action` or `NotAction`; `None` when neither is there.
+    pub actions: Option<Selection<String>>,
+    /// `Resource` or `NotResource`; `None` when neither is there.
+    pub resources: Option<Selection<Template>>,
+    /// All conditions, which must all hold.
+    pub conditions: Vec<Condition>,
+    /// A key occurs twice in it, so what it means depends on the reader.
+    pub doubtful: bool,
+    /// Where it stands in the text.
+    pub span: Range<usize>,
+    pub(crate) text: String,
+    pub(crate) elements: Vec<(String, Range<usize>)>,
+}
+
+impl Statement {
+    /// Its text, byte for byte.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// A policy document, parsed, with its text kept.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    pub(crate) text: String,
+    pub(crate) statements: Vec<Statement>,
+    pub(crate) list: Option<Range<usize>>,
+    pub(crate) single: bool,
+    /// Policy variables are replaced (version 2012-10-17).
+    pub(crate) variables: bool,
+    pub(crate) duplicates: Vec<String>,
+}
+
+const TOP: &str = "Version, Id, Statement";
+const IN_STATEMENT: &str =
+    "Sid, Effect, Principal, NotPrincipal, Action, NotAction, Resource, NotResource, Condition";
+
+impl Policy {
+    /// Reads a policy document.
+    pub fn parse(text: &str) -> Result<Self, PolicyError> {
+        if text.len() > MAX_POLICY_BYTES {
+            return Err(PolicyError::TooLarge { size: text.len(), limit: MAX_POLICY_BYTES });
+        }
+        let mut reader = Reader { text, duplicates: Vec::new(), variables: false };
+        let raw: &RawValue = serde_json::from_str(text).map_err(|error| PolicyError::Json {
+            line: error.line(),
+            column: error.column(),
+            message: error.to_string(),
+        })?;
+        let members = reader.members(raw, "the policy")?;
+        let mut statement_values = Vec::new();
+        for (name, value) in &members {
+            match name.to_ascii_lowercase().as_str() {
+                "version" => reader.variables = reader.string(value, "Version")? == "2012-10-17",
+                "id" => drop(reader.string(value, "Id")?),
+                "statement" => statement_values.push(*value),
+                _ => return Err(reader.unknown(raw, "the policy", name, TOP)),
+            }
+        }
+        let Some(statement_value) = statement_values.last() else {
+            let offset = span(text, raw.get()).start;
+            return Err(PolicyError::Missing { place: "the policy".to_owned(), offset, name: "Statement" });
+        };
+        let repeated = statement_values.len() > 1;
+        let mut statements = Vec::new();
+        let mut list = None;
+        let single = kind(statement_value.get()) == "an object";
+        for value in &statement_values {
+            match kind(value.get()) {
+                "an object" => statements.push(reader.statement(value, statements.len())?),
+                "a list" => {
+                    list = Some(span(text, value.get()));
+                    for element in reader.elements(value, "Statement")? {
+                        statements.push(reader.statement(element, statements.len())?);
+                    }
+                }
+                found => return Err(reader.unexpected(value, "Statement", "a statement or a list of them", found)),
+            }
+        }
+        if repeated {
+            statements.iter_mut().for_each(|statement| statement.doubtful = true);
+        }
+        let Reader { duplicates, variables, .. } = reader;
+        Ok(Self { text: text.to_owned(), statements, list, single, variables, duplicates })
+    }
+
+    /// The statements, in order.
+    pub fn statements(&self) -> &[Statement] {
+        &self.statements
+    }
+
+    /// The text as it was read.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Keys that occur twice in one object. AWS's parsers need not agree on them, so nothing edits such a policy.
+    pub fn duplicate_keys(&self) -> &[String] {
+        &self.duplicates
+    }
+
+    /// Whether policy variables are replaced: only in version 2012-10-17 (IAM User Guide, "Version").
+    pub fn has_variables(&self) -> bool {
+        self.variables
+    }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    duplicates: Vec<String>,
+    variables: bool,
+}
+
+type Pairs<'a> = Vec<(std::borrow::Cow<'a, str>, &'a RawValue)>;
+
+impl<'a> Reader<'a> {
+    fn unexpected(&self, raw: &RawValue, place: &str, expected: &'static str, found: &str) -> PolicyError {
+        PolicyError::Unexpected {
+            place: place.to_owned(),
+            offset: span(self.text, raw.get()).start,
+            expected,
+            found: found.to_owned(),
+        }
+    }
+
+    fn unknown(&self, raw: &RawValue, place: &str, name: &str, expected: &'static str) -> PolicyError {
+        let offset = span(self.text, raw.get()).start;
+        PolicyError::UnknownElement { place: place.to_owned(), offset, name: name.to_owned(), expected }
+    }
+
+    fn members(&mut self, raw: &'a RawValue, place: &str) -> Result<Pairs<'a>, PolicyError> {
+        let members: Members =
+            serde_json::from_str(raw.get()).map_err(|_| self.unexpected(raw, place, "an object", kind(raw.get())))?;
+        for (index, (name, _)) in members.0.iter().enumerate() {
+            if members.0[..index].iter().any(|(earlier, _)| earlier.eq_ignore_ascii_case(name)) {
+                self.duplicates.push(format!("{place}: {name}"));
+            }
+        }
+        Ok(members.0)
+    }
+
+    fn elements(&self, raw: &'a RawValue, place: &str) -> Result<Vec<&'a RawValue>, PolicyError> {
+        serde_json::from_str::<Elements>(raw.get())
+            .map(|elements| elements.0)
+            .map_err(|_| self.unexpected(raw, place, "a list", kind(raw.get())))
+    }
+
+    fn string(&self, raw: &RawValue, place: &str) -> Result<String, PolicyError> {
+        serde_json::from_str(raw.get()).map_err(|_| self.unexpected(raw, place, "a string", kind(raw.get())))
+    }
+
+    /// A string, or a number or boolean by its text: AWS takes both for condition values and account ids.
+    fn scalar(&self, raw: &RawValue, place: &str) -> Result<String, PolicyError> {
+        match kind(raw.get()) {
+            "a string" => self.string(raw, place),
+            "a number" | "a boolean" => Ok(raw.get().trim().to_owned()),
+            found => Err(self.unexpected(raw, place, "a string, number or boolean", found)),
+        }
+    }
+
+    fn scalars(&self, raw: &'a RawValue, place: &str) -> Result<Vec<String>, PolicyError> {
+        if kind(raw.get()) == "a list" {
+            self.elements(raw, place)?.into_iter().map(|element| self.scalar(element, place)).collect()
+        } else {
+            Ok(vec![self.scalar(raw, place)?])
+        }
+    }
+
+    fn statement(&mut self, raw: &'a RawValue, index: usize) -> Result<Statement, PolicyError> {
+        let place = format!("Statement[{index}]");
+        let before = self.duplicates.len();
+        let members = self.members(raw, &place)?;
+        let mut statement = Statement {
+            sid: None,
+            effect: Effect::Neither,
+            principals: None,
+            actions: None,
+            resources: None,
+            conditions: Vec::new(),
+            doubtful: false,
+            span: span(self.text, raw.get()),
+            text: raw.get().to_owned(),
+            elements: Vec::new(),
+        };
+        let mut seen: Vec<String> = Vec::new();
+        let mut allows = false;
+        for (name, value) in &members {
+            let lower = name.to_ascii_lowercase();
+            let at = format!("{place}.{name}");
+            match lower.as_str() {
+                "sid" => statement.sid = Some(self.string(value, &at)?),
+                "effect" => {
+                    statement.effect = match self.string(value, &at)?.as_str() {
+                        "Allow" => Effect::Allow,
+                        "Deny" => Effect::Deny,
+                        _ => Effect::Neither,
+                    };
+                    allows |= statement.effect == Effect::Allow;
+                }
+                "principal" | "notprincipal" => {
+                    let values = self.principals(value, &at)?;
+                    merge(&mut statement.principals, lower == "notprincipal", values);
+                }
+                "action" | "notaction" => {
+                    let values = self.scalars(value, &at)?;
+                    merge(&mut statement.actions, lower == "notaction", values);
+                }
+                "resource" | "notresource" => {
+                    let values = self.scalars(value, &at)?;
+                    let values = values.iter().map(|text| Template::parse(text, self.variables)).collect();
+                    merge(&mut statement.resources, lower == "notresource", values);
+                }
+                "condition" => statement.conditions.extend(self.conditions(value, &at)?),
+                _ => return Err(self.unknown(raw, &place, name, IN_STATEMENT)),
+            }
+            statement.elements.push((lower.clone(), span(self.text, value.get())));
+            seen.push(lower);
+        }
+        let offset = statement.span.start;
+        for (first, second) in [("Principal", "NotPrincipal"), ("Action", "NotAction"), ("Resource", "NotResource")] {
+            let has = |name: &str| seen.iter().any(|element| element.eq_ignore_ascii_case(name));
+            if has(first) && has(second) {
+                return Err(PolicyError::Exclusive { place, offset, first, second });
+            }
+        }
+        if !seen.iter().any(|element| element == "effect") {
+            return Err(PolicyError::Missing { place, offset, name: "Effect" });
+        }
+        // Two Effects that disagree: a reader may take either, so count the grant and mark it.
+        if allows {
+            statement.effect = Effect::Allow;
+        }
+        statement.doubtful = self.duplicates.len() > before;
+        Ok(statement)
+    }
+
+    fn principals(&mut self, raw: &'a RawValue, place: &str) -> Result<Vec<Principal>, PolicyError> {
+        if kind(raw.get()) == "a string" {
+            // Only "*" may stand alone; any other bare string is refused by AWS and matches nobody.
+            let value = self.string(raw, place)?;
+            let kind = if value == "*" { PrincipalKind::Aws } else { PrincipalKind::Unknown };
+            return Ok(vec![Principal { kind, value }]);
+        }
+        let mut principals = Vec::new();
+        for (name, value) in self.members(raw, place)? {
+            let kind = match name.to_ascii_lowercase().as_str() {
+                "aws" => PrincipalKind::Aws,
+                "service" => PrincipalKind::Service,
+                "federated" => PrincipalKind::Federated,
+                "canonicaluser" => PrincipalKind::CanonicalUser,
+                _ => PrincipalKind::Unknown,
+            };
+            let values = self.scalars(value, &format!("{place}.{name}"))?;
+            principals.extend(values.into_iter().map(|value| Principal { kind, value }));
+        }
+        Ok(principals)
+    }
+
+    fn conditions(&mut self, raw: &'a RawValue, place: &str) -> Result<Vec<Condition>, PolicyError> {
+        let mut conditions = Vec::new();
+        for (operator, block) in self.members(raw, place)? {
+            let at = format!("{place}.{operator}");
+            for (key, value) in self.members(block, &at)? {
+                let values = self.scalars(value, &format!("{at}.{key}"))?;
+                let values = values.iter().map(|text| Template::parse(text, self.variables)).collect();
+                conditions.push(Condition::new(Operator::parse(&operator), &key, values));
+            }
+        }
+        Ok(conditions)
+    }
+}
+
+fn merge<T>(selection: &mut Option<Selection<T>>, negated: bool, values: Vec<T>) {
+    match selection {
+        Some(existing) => existing.values.extend(values),
+        None => *selection = Some(Selection { negated, values }),
+    }
+}

@@ -1,0 +1,225 @@
+//! What a bucket policy refuses to everyone: plain HTTP, and uploads that name the wrong encryption.
+//!
+//! Sources: S3 User Guide, "Amazon S3 security best practices" (enforce encryption of data in transit), "Protecting data
+//! with server-side encryption", "Blocking or unblocking SSE-C".
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::condition::Truth;
+use crate::evaluate::{action_matches, resource_matches};
+use crate::judge::Scope;
+use crate::parse::{Effect, Policy, Principal, Statement};
+use crate::service::{S3_BUCKET_ACTIONS, S3_OBJECT_ACTIONS, Service};
+use crate::targets::resources;
+use crate::trust::Trust;
+
+const TRANSPORT: &str = "aws:securetransport";
+const TLS_VERSION: &str = "s3:tlsversion";
+const ALGORITHM: &str = "s3:x-amz-server-side-encryption";
+const KEY: &str = "s3:x-amz-server-side-encryption-aws-kms-key-id";
+const CUSTOMER: &str = "s3:x-amz-server-side-encryption-customer-algorithm";
+
+/// Whether a bucket policy keeps plain HTTP out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct TlsOnly {
+    /// Every request over plain HTTP is refused, to everyone.
+    pub enforced: bool,
+    /// Requests over TLS are refused by what was meant to enforce it.
+    pub blocks_tls: bool,
+}
+
+/// Known keys of a request: a key that maps to `None` is known to be missing; others are unknown.
+type Known<'a> = BTreeMap<&'a str, Option<&'a str>>;
+
+/// Whether a Deny applies to everyone's request, whatever else is in it.
+fn refuses(statement: &Statement, known: &Known) -> bool {
+    let everyone = statement
+        .principals
+        .as_ref()
+        .is_some_and(|selection| !selection.negated && selection.values.iter().any(Principal::is_everyone));
+    let none = |_: &str| None;
+    statement.effect == Effect::Deny
+        && !statement.doubtful
+        && everyone
+        && statement.conditions.iter().all(|condition| {
+            let Some(actual) = known.get(condition.key.as_str()) else {
+                return false;
+            };
+            let actual = actual.map(|value| vec![value.to_owned()]);
+            condition.holds(actual.as_deref(), &none, false) == Truth::Yes
+        })
+}
+
+fn covers(statement: &Statement, action: &str, resource: &str) -> bool {
+    action_matches(statement, Service::S3Bucket, action, resource)
+        && resource_matches(statement, Service::S3Bucket, resource, &|_| None) == Truth::Yes
+}
+
+fn kinds_of_resource(policy: &Policy, bucket_arn: &str) -> Option<Vec<String>> {
+    let trust = Trust::default();
+    let scope = Scope { service: Service::S3Bucket, owner: "", trust: &trust, resource: Some(bucket_arn) };
+    let (found, complete) = resources(policy, &scope, "aws");
+    complete.then_some(found)
+}
+
+/// Whether the policy refuses plain HTTP for every caller, action, and object.
+pub fn tls_only(policy: Option<&Policy>, bucket_arn: &str) -> TlsOnly {
+    let nothing = TlsOnly { enforced: false, blocks_tls: false };
+    let Some(policy) = policy else {
+        return nothing;
+    };
+    // Plain HTTP has no TLS version.
+    let plain = Known::from([(TRANSPORT, Some("false")), (TLS_VERSION, None)]);
+    let secure = Known::from([(TRANSPORT, Some("true")), (TLS_VERSION, Some("1.3"))]);
+    let refusing: Vec<&Statement> = policy.statements().iter().filter(|one| refuses(one, &plain)).collect();
+    let blocks_tls = policy.statements().iter().any(|statement| {
+        refuses(statement, &secure) && statement.conditions.iter().any(|one| [TRANSPORT, TLS_VERSION].contains(&one.key.as_str()))
+    });
+    let Some(kinds) = kinds_of_resource(policy, bucket_arn).filter(|_| !refusing.is_empty()) else {
+        return TlsOnly { enforced: false, blocks_tls };
+    };
+    let is_object = |resource: &str| resource.contains('/');
+    let enforced = kinds.iter().all(|resource| {
+        let actions = if is_object(resource) { S3_OBJECT_ACTIONS } else { S3_BUCKET_ACTIONS };
+        // AWS adds actions: one that is not known yet has to be refused as well.
+        let mut actions = actions.iter().copied().chain(["s3:FutureAction"]);
+        actions.all(|action| refusing.iter().any(|statement| covers(statement, action, resource)))
+    });
+    TlsOnly { enforced, blocks_tls }
+}
+
+/// How an upload says what encrypts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Upload {
+    /// SSE-S3 by name.
+    #[serde(rename = "AES256")]
+    Aes256,
+    /// SSE-KMS with the bucket's or account's own choice of key.
+    #[serde(rename = "kms-default-key")]
+    KmsDefaultKey,
+    /// SSE-KMS with the required key, or one of the owner's.
+    #[serde(rename = "kms-own-key")]
+    KmsOwnKey,
+    /// SSE-KMS with somebody else's key.
+    #[serde(rename = "kms-other-key")]
+    KmsOtherKey,
+    /// DSSE-KMS with the required key.
+    #[serde(rename = "dsse")]
+    Dsse,
+    /// Nothing: the bucket's default decides. Most clients.
+    #[serde(rename = "no-header")]
+    NoHeader,
+    /// A key that the client brings.
+    #[serde(rename = "sse-c")]
+    SseC,
+}
+
+impl Upload {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Aes256,
+        Self::KmsDefaultKey,
+        Self::KmsOwnKey,
+        Self::KmsOtherKey,
+        Self::Dsse,
+        Self::NoHeader,
+        Self::SseC,
+    ];
+
+    fn known<'a>(self, own_key: &'a str, other_key: &'a str) -> Known<'a> {
+        let (algorithm, key, customer) = match self {
+            Self::Aes256 => (Some("AES256"), None, None),
+            Self::KmsDefaultKey => (Some("aws:kms"), None, None),
+            Self::KmsOwnKey => (Some("aws:kms"), Some(own_key), None),
+            Self::KmsOtherKey => (Some("aws:kms"), Some(other_key), None),
+            Self::Dsse => (Some("aws:kms:dsse"), Some(own_key), None),
+            Self::NoHeader => (None, None, None),
+            Self::SseC => (None, None, Some("AES256")),
+        };
+        Known::from([(ALGORITHM, algorithm), (KEY, key), (CUSTOMER, customer)])
+    }
+}
+
+const OTHER_KEY: &str = "arn:aws:kms:us-east-1:999988887777:key/00000000-0000-4000-8000-000000000000";
+
+fn is_refused(policy: &Policy, kinds: &[String], action: &str, known: &Known) -> bool {
+    let refusing: Vec<&Statement> = policy.statements().iter().filter(|one| refuses(one, known)).collect();
+    let mut objects = kinds.iter().filter(|resource| resource.contains('/')).peekable();
+    objects.peek().is_some()
+        && objects.all(|object| refusing.iter().any(|statement| covers(statement, action, object)))
+}
+
+/// The uploads that the policy refuses to everyone, whatever object they write. `own_key` is a key of the owner.
+pub fn refused_uploads(policy: &Policy, bucket_arn: &str, own_key: &str) -> Vec<Upload> {
+    let Some(kinds) = kinds_of_resource(policy, bucket_arn) else {
+        return Vec::new();
+    };
+    let refused = |upload: &Upload| is_refused(policy, &kinds, "s3:PutObject", &upload.known(own_key, OTHER_KEY));
+    Upload::ALL.into_iter().filter(refused).collect()
+}
+
+/// What uploads may name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RequiredEncryption {
+    /// Values of `x-amz-server-side-encryption` that will do.
+    pub algorithms: Vec<String>,
+    /// The one key that will do, if one is required.
+    pub key: Option<String>,
+}
+
+/// What a bucket policy does about uploads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EncryptedWrites {
+    /// Every upload that names another encryption than required is refused.
+    pub refuses_wrong: bool,
+    /// Uploads that name nothing are refused: that breaks every client that relies on the bucket's default, and secures
+    /// nothing, since S3 encrypts by that default.
+    pub refuses_unnamed: bool,
+    /// Uploads with a key of the client's are refused.
+    pub refuses_sse_c: bool,
+    /// Uploads that name just what is required are refused.
+    pub refuses_right: bool,
+    /// Other calls than uploads, which never name an encryption, are refused too: tagging and ACLs of objects.
+    pub breaks_other_calls: bool,
+}
+
+/// Whether the policy refuses uploads that name the wrong encryption, and whom that breaks.
+pub fn encrypted_writes(policy: Option<&Policy>, bucket_arn: &str, required: &RequiredEncryption) -> EncryptedWrites {
+    let mut found = EncryptedWrites {
+        refuses_wrong: false,
+        refuses_unnamed: false,
+        refuses_sse_c: false,
+        refuses_right: false,
+        breaks_other_calls: false,
+    };
+    let Some((policy, kinds)) = policy.and_then(|policy| Some((policy, kinds_of_resource(policy, bucket_arn)?))) else {
+        return found;
+    };
+    let refused = |action: &str, algorithm: Option<&str>, key: Option<&str>, customer: Option<&str>| {
+        is_refused(policy, &kinds, action, &Known::from([(ALGORITHM, algorithm), (KEY, key), (CUSTOMER, customer)]))
+    };
+    let put = |algorithm: &str, key: Option<&str>| refused("s3:PutObject", Some(algorithm), key, None);
+    let own = required.key.as_deref();
+    let is_right = |algorithm: &&str| required.algorithms.iter().any(|right| right == algorithm);
+    let all = ["AES256", "aws:kms", "aws:kms:dsse"];
+    found.refuses_wrong = all.iter().all(|algorithm| {
+        let keys: &[Option<&str>] = if *algorithm == "AES256" { &[None] } else { &[None, own, Some(OTHER_KEY)] };
+        if is_right(algorithm) {
+            // Naming no key takes the default, which is the bucket's matter.
+            own.is_none() || *algorithm == "AES256" || put(algorithm, Some(OTHER_KEY))
+        } else {
+            keys.iter().all(|key| put(algorithm, *key))
+        }
+    });
+    found.refuses_unnamed = refused("s3:PutObject", None, None, None);
+    found.refuses_sse_c = refused("s3:PutObject", None, None, Some("AES256"));
+    found.refuses_right = all.iter().filter(|algorithm| is_right(algorithm)).any(|algorithm| {
+        let key = own.filter(|_| *algorithm != "AES256");
+        put(algorithm, key) || (key.is_some() && put(algorithm, None))
+    });
+    let others = ["s3:PutObjectAcl", "s3:PutObjectTagging", "s3:PutObjectRetention", "s3:PutObjectLegalHold"];
+    found.breaks_other_calls = others.iter().any(|action| refused(action, None, None, None));
+    found
+}

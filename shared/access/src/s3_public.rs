@@ -1,0 +1,88 @@
+//! S3's own definition of a public policy: what its block acts on, whatever the policy really does.
+//!
+//! Source: S3 User Guide, "Blocking public access to your Amazon S3 storage", The meaning of "public". The guide asks
+//! that access be granted only to fixed values; Deny statements are not mentioned, so they don't rescue a grant here.
+
+use crate::condition::{Comparison, Condition, Pattern};
+use crate::judge::S3Verdict;
+use crate::keys::{Class, Id, class};
+use crate::parse::{Effect, Policy, PrincipalKind, Statement};
+use crate::service::Service;
+use crate::template::Template;
+
+pub(crate) fn verdict(policy: &Policy, service: Service) -> S3Verdict {
+    let public = policy.statements().iter().any(|statement| {
+        statement.effect == Effect::Allow
+            && is_open(statement)
+            && !statement.conditions.iter().any(|condition| limits(condition, service))
+    });
+    if public { S3Verdict::Public } else { S3Verdict::Private }
+}
+
+/// Whether the principals are not fixed.
+fn is_open(statement: &Statement) -> bool {
+    let Some(principals) = &statement.principals else {
+        return false;
+    };
+    let everyone = principals.values.iter().any(|principal| principal.value == "*");
+    if principals.negated {
+        return !everyone;
+    }
+    // A provider named by host serves everybody's users; S3's guide lists such a statement as public.
+    let shared = |kind, value: &str| kind == PrincipalKind::Federated && !value.starts_with("arn:");
+    everyone || principals.values.iter().any(|principal| shared(principal.kind, &principal.value))
+}
+
+/// Whether a condition holds the grant to fixed values of a key that S3 counts.
+fn limits(condition: &Condition, service: Service) -> bool {
+    let operator = &condition.operator;
+    if !operator.is_limiting() || condition.values.is_empty() {
+        return false;
+    }
+    let fixed = |value: &Template| !value.source().contains(['*', '?']) && !value.source().contains("${");
+    let all_fixed = condition.values.iter().all(fixed);
+    match (class(&condition.key), operator.comparison) {
+        (Class::SourceIp, Comparison::Ip) => condition.patterns.iter().all(|pattern| match pattern {
+            Some(Pattern::Cidr(cidr)) => !cidr.is_broad(),
+            _ => false,
+        }),
+        (_, Comparison::Null | Comparison::Unknown | Comparison::Ip) => false,
+        (Class::IsService, _) => condition.values.iter().all(|value| value.source().eq_ignore_ascii_case("true")),
+        // A bucket policy may leave the access point's name open if its account is fixed.
+        (Class::AccessPointArn, _) if service == Service::S3Bucket => {
+            condition.values.iter().all(|value| fixed(value) || has_fixed_account(value.source()))
+        }
+        // The session's name may be open, the role's id not.
+        (Class::UserId, _) => condition.values.iter().all(|value| {
+            let source = value.source();
+            fixed(value) || source.strip_suffix(":*").is_some_and(|id| id.starts_with("AROA") && !id.contains(['*', '?', '$']))
+        }),
+        (
+            Class::Account
+            | Class::Arn
+            | Class::Organization
+            | Class::OrgPaths
+            | Class::ServiceName
+            | Class::SourceArn
+            | Class::SourceAccount
+            | Class::SourceOrganization
+            | Class::SourceOrgPaths
+            | Class::Endpoint(
+                Id::Vpc | Id::VpcEndpoint | Id::VpcArn | Id::Account | Id::Organization | Id::OrgPath,
+            )
+            | Class::AccessPointArn
+            | Class::AccessPointAccount
+            | Class::UploadKey
+            | Class::SourceIp
+            | Class::Audience,
+            _,
+        ) => all_fixed,
+        _ => false,
+    }
+}
+
+fn has_fixed_account(arn: &str) -> bool {
+    let account = arn.splitn(6, ':').nth(4).unwrap_or_default();
+    let name = arn.splitn(6, ':').nth(5).unwrap_or_default();
+    crate::evaluate::is_account(account) && name.starts_with("accesspoint/") && !arn.contains("${")
+}

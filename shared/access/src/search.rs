@@ -1,0 +1,388 @@
+//! Looks for one request that a statement lets in and no Deny stops.
+//!
+//! For one caller, action and resource, each condition key has a few values that the policy can tell apart. An Allow
+//! keeps those of each key that meet its conditions. A Deny must then fail in at least one condition: the search picks
+//! which. Only keys tied together by policy variables have to be tried in combination.
+
+use std::collections::BTreeMap;
+
+use crate::adversary::{Candidate, FRESH, World, values};
+use crate::condition::Truth;
+use crate::evaluate::{Request, principal_matches, resource_matches};
+use crate::judge::Scope;
+use crate::keys::Class;
+use crate::parse::{Effect, Policy};
+use crate::survey::{Pool, Survey};
+
+/// Steps that one judgement may take before what is left counts as undecided.
+pub(crate) const STEPS: usize = 20_000;
+/// Combinations of values of keys that policy variables tie together.
+const COMBINATIONS: usize = 3_000;
+
+type Mask = u128;
+
+/// The values of every key for one caller, and which of them meet each condition.
+pub(crate) struct Field {
+    candidates: Vec<Vec<Candidate>>,
+    open: Vec<Mask>,
+    /// Per statement and condition: the values for which it holds, and for which it may.
+    truths: Vec<Vec<(Mask, Mask)>>,
+    complete: bool,
+}
+
+/// What a search came to.
+pub(crate) enum Outcome {
+    Found(Request),
+    Nothing,
+    Unfinished,
+}
+
+/// Everything that does not change between searches.
+pub(crate) struct Search<'a> {
+    pub policy: &'a Policy,
+    pub scope: &'a Scope<'a>,
+    pub survey: &'a Survey,
+    pub now: f64,
+    pub steps: usize,
+}
+
+/// What one search asks for.
+pub(crate) struct Question<'a> {
+    pub at: usize,
+    pub world: &'a World,
+    pub field: &'a Field,
+    pub action: &'a str,
+    pub resource: &'a str,
+    /// The statements that name the action on the resource.
+    pub relevant: &'a [bool],
+    /// Count only what is certain; otherwise, also what can't be ruled out.
+    pub certain: bool,
+    /// Only values that anybody can bring.
+    pub open: bool,
+}
+
+struct Problem<'a> {
+    denies: Vec<usize>,
+    question: &'a Question<'a>,
+}
+
+impl<'a> Search<'a> {
+    /// The values that a caller can bring, as masks.
+    pub(crate) fn field(&mut self, world: &World) -> Field {
+        let survey = self.survey;
+        let mut field = Field { candidates: Vec::new(), open: Vec::new(), truths: Vec::new(), complete: true };
+        for (index, key) in survey.keys.iter().enumerate() {
+            let filled;
+            let pool = if key.linked {
+                filled = self.fill(index, world);
+                &filled
+            } else {
+                &key.pool
+            };
+            let mut found = values(survey, self.scope, world, index, pool, self.now);
+            if key.linked {
+                found.candidates.dedup_by(|a, b| a.value == b.value);
+            } else {
+                self.distinct(index, &mut found.candidates);
+            }
+            if found.candidates.len() > 127 {
+                found.candidates.truncate(127);
+                found.complete = false;
+            }
+            let open = found.candidates.iter().enumerate().filter(|(_, one)| one.open);
+            field.open.push(open.fold(0, |mask, (bit, _)| mask | 1 << bit));
+            field.complete &= found.complete;
+            field.candidates.push(found.candidates);
+        }
+        let none = |_: &str| None;
+        for statement in self.policy.statements() {
+            let granting = statement.effect == Effect::Allow;
+            let masks = statement.conditions.iter().map(|condition| {
+                let key = survey.index.get(&condition.key).copied();
+                let Some(key) = key.filter(|_| condition.linked().next().is_none()) else {
+                    return (0, 0);
+                };
+                let mut masks = (0, 0);
+                for (bit, candidate) in field.candidates[key].iter().enumerate() {
+                    let truth = condition.holds(candidate.value.as_deref(), &none, granting);
+                    let truth = if survey.keys[key].class == Class::Unknown { Truth::Maybe } else { truth };
+                    masks.0 |= Mask::from(truth == Truth::Yes) << bit;
+                    masks.1 |= Mask::from(truth != Truth::No) << bit;
+                }
+                masks
+            });
+            field.truths.push(masks.collect());
+        }
+        field
+    }
+
+    /// Keeps one of the values that every condition treats alike.
+    fn distinct(&self, key: usize, candidates: &mut Vec<Candidate>) {
+        let none = |_: &str| None;
+        let mut seen: Vec<(Vec<Truth>, bool)> = Vec::new();
+        candidates.retain(|candidate| {
+            let conditions = self.survey.keys[key].conditions.iter();
+            let signature = conditions
+                .map(|(at, nth)| {
+                    let statement = &self.policy.statements()[*at];
+                    let granting = statement.effect == Effect::Allow;
+                    statement.conditions[*nth].holds(candidate.value.as_deref(), &none, granting)
+                })
+                .collect();
+            let signature = (signature, candidate.open);
+            let fresh = !seen.contains(&signature);
+            if fresh {
+                seen.push(signature);
+            }
+            fresh
+        });
+    }
+
+    /// The key's values with policy variables replaced by what this caller brings.
+    fn fill(&self, key: usize, world: &World) -> Pool {
+        let known = &self.survey.keys[key];
+        let mut pool = known.pool.clone();
+        pool.literals.insert(FRESH.to_owned());
+        for (at, nth) in &known.conditions {
+            let condition = &self.policy.statements()[*at].conditions[*nth];
+            for value in condition.values.iter().filter(|value| value.has_variables()) {
+                let lookup = |name: &str| {
+                    let index = self.survey.index.get(name)?;
+                    let other = &self.survey.keys[*index];
+                    let found = values(self.survey, self.scope, world, *index, &other.pool, self.now);
+                    found.candidates.into_iter().find_map(|one| one.value).and_then(|all| all.into_iter().next())
+                };
+                if let Some(glob) = value.glob(&lookup) {
+                    match glob.as_literal() {
+                        Some(literal) => drop(pool.literals.insert(literal)),
+                        None => pool.globs.push(glob),
+                    }
+                }
+                if let Some(literal) = value.literal(&lookup) {
+                    pool.literals.insert(literal);
+                }
+            }
+        }
+        pool
+    }
+
+    pub(crate) fn run(&mut self, question: &Question) -> Outcome {
+        let statement = &self.policy.statements()[question.at];
+        let least = if question.certain { Truth::Yes } else { Truth::Maybe };
+        if principal_matches(statement, &question.world.caller) < least || (question.certain && statement.doubtful) {
+            return Outcome::Nothing;
+        }
+        let field = question.field;
+        let mut masks: Vec<Mask> = field
+            .candidates
+            .iter()
+            .zip(&field.open)
+            .map(|(all, open)| if question.open { *open } else { mask_of(all.len()) })
+            .collect();
+        let mut linked = false;
+        for (nth, condition) in statement.conditions.iter().enumerate() {
+            if condition.linked().next().is_some() {
+                linked = true;
+                continue;
+            }
+            let Some(&key) = self.survey.index.get(&condition.key) else { continue };
+            let (yes, maybe) = field.truths[question.at][nth];
+            masks[key] &= if question.certain { yes } else { maybe };
+            if masks[key] == 0 {
+                return if field.complete { Outcome::Nothing } else { Outcome::Unfinished };
+            }
+        }
+        let mut denies = Vec::new();
+        for (index, deny) in self.policy.statements().iter().enumerate() {
+            if deny.effect != Effect::Deny || !question.relevant[index] || (!question.certain && deny.doubtful) {
+                continue;
+            }
+            let names = principal_matches(deny, &question.world.caller);
+            if names < if question.certain { Truth::Maybe } else { Truth::Yes } {
+                continue;
+            }
+            linked |= deny.conditions.iter().any(|condition| condition.linked().next().is_some());
+            linked |= has_linked_resource(deny);
+            denies.push(index);
+        }
+        linked |= has_linked_resource(statement);
+        let problem = Problem { denies, question };
+        let outcome = if linked {
+            self.combine(&problem, masks)
+        } else {
+            let denies: Vec<Vec<(usize, Mask)>> =
+                problem.denies.iter().map(|&deny| self.ways_out(&problem, deny, None)).collect();
+            self.escape(&problem, &denies, masks)
+        };
+        match outcome {
+            Outcome::Nothing if !field.complete => Outcome::Unfinished,
+            other => other,
+        }
+    }
+
+    /// The keys with values that make a Deny fail. Under a fixed choice of the tied keys, those are decided already.
+    fn ways_out(
+        &self,
+        problem: &Problem,
+        deny: usize,
+        choice: Option<&BTreeMap<String, Vec<String>>>,
+    ) -> Vec<(usize, Mask)> {
+        let question = problem.question;
+        let statement = &self.policy.statements()[deny];
+        let mut ways = Vec::new();
+        for (nth, condition) in statement.conditions.iter().enumerate() {
+            let Some(&key) = self.survey.index.get(&condition.key) else { continue };
+            let all = mask_of(question.field.candidates[key].len());
+            if condition.linked().next().is_some() {
+                let holds = choice.map_or(Truth::Maybe, |choice| {
+                    let lookup = |name: &str| choice.get(name).and_then(|values| values.first()).cloned();
+                    condition.holds(choice.get(&condition.key).map(Vec::as_slice), &lookup, false)
+                });
+                if holds == Truth::No || (holds == Truth::Maybe && !question.certain) {
+                    ways.push((key, all));
+                }
+                continue;
+            }
+            let (yes, maybe) = question.field.truths[deny][nth];
+            let fails = all & !if question.certain { maybe } else { yes };
+            if fails != 0 {
+                ways.push((key, fails));
+            }
+        }
+        ways
+    }
+
+    /// Tries the combinations of keys that policy variables tie together.
+    fn combine(&mut self, problem: &Problem, masks: Vec<Mask>) -> Outcome {
+        let question = problem.question;
+        let mut tied: Vec<usize> = Vec::new();
+        let involved = problem.denies.iter().chain(std::iter::once(&question.at));
+        for &index in involved {
+            let statement = &self.policy.statements()[index];
+            for condition in &statement.conditions {
+                if condition.linked().next().is_some() {
+                    tied.extend(self.survey.index.get(&condition.key));
+                    tied.extend(condition.linked().filter_map(|name| self.survey.index.get(name)));
+                }
+            }
+            let resources = statement.resources.iter().flat_map(|selection| &selection.values);
+            tied.extend(resources.flat_map(|value| value.variables()).filter_map(|name| self.survey.index.get(name)));
+        }
+        tied.sort_unstable();
+        tied.dedup();
+        let total = tied.iter().try_fold(1_usize, |product, &key| {
+            product.checked_mul(masks[key].count_ones() as usize).filter(|product| *product <= COMBINATIONS)
+        });
+        let Some(total) = total else {
+            return Outcome::Unfinished;
+        };
+        let mut unfinished = false;
+        for number in 0..total {
+            self.steps += 1;
+            if self.steps > STEPS {
+                return Outcome::Unfinished;
+            }
+            let mut narrowed = masks.clone();
+            let mut rest = number;
+            let mut choice = BTreeMap::new();
+            for &key in &tied {
+                let count = masks[key].count_ones() as usize;
+                let bit = nth_bit(masks[key], rest % count);
+                rest /= count;
+                narrowed[key] = 1 << bit;
+                if let Some(values) = &question.field.candidates[key][bit].value {
+                    choice.insert(self.survey.keys[key].name.clone(), values.clone());
+                }
+            }
+            if !self.meets(question, &choice) {
+                continue;
+            }
+            let lookup = |name: &str| choice.get(name).and_then(|values| values.first()).cloned();
+            let touching = problem.denies.iter().filter(|&&deny| {
+                let statement = &self.policy.statements()[deny];
+                resource_matches(statement, self.scope.service, question.resource, &lookup) != Truth::No
+            });
+            let denies: Vec<_> = touching.map(|&deny| self.ways_out(problem, deny, Some(&choice))).collect();
+            match self.escape(problem, &denies, narrowed) {
+                Outcome::Found(request) => return Outcome::Found(request),
+                Outcome::Unfinished => unfinished = true,
+                Outcome::Nothing => {}
+            }
+        }
+        if unfinished { Outcome::Unfinished } else { Outcome::Nothing }
+    }
+
+    /// Whether the Allow's tied conditions and resource agree with a choice.
+    fn meets(&self, question: &Question, choice: &BTreeMap<String, Vec<String>>) -> bool {
+        let statement = &self.policy.statements()[question.at];
+        let lookup = |name: &str| choice.get(name).and_then(|values| values.first()).cloned();
+        let least = if question.certain { Truth::Yes } else { Truth::Maybe };
+        resource_matches(statement, self.scope.service, question.resource, &lookup) >= least
+            && statement.conditions.iter().filter(|condition| condition.linked().next().is_some()).all(|condition| {
+                condition.holds(choice.get(&condition.key).map(Vec::as_slice), &lookup, true) >= least
+            })
+    }
+
+    /// Lets every Deny fail in one of its conditions.
+    fn escape(&mut self, problem: &Problem, denies: &[Vec<(usize, Mask)>], masks: Vec<Mask>) -> Outcome {
+        let mut stack = vec![masks];
+        while let Some(masks) = stack.pop() {
+            self.steps += 1;
+            if self.steps > STEPS {
+                return Outcome::Unfinished;
+            }
+            // The Deny with the fewest ways out decides.
+            let mut tightest: Option<Vec<(usize, Mask)>> = None;
+            for ways in denies {
+                if ways.iter().any(|(key, fails)| masks[*key] & !fails == 0) {
+                    continue;
+                }
+                let viable: Vec<_> = ways.iter().filter(|(key, fails)| masks[*key] & fails != 0).copied().collect();
+                if tightest.as_ref().is_none_or(|known| viable.len() < known.len()) {
+                    tightest = Some(viable);
+                }
+            }
+            let Some(ways) = tightest else {
+                return Outcome::Found(self.request(problem.question, &masks));
+            };
+            for (key, fails) in ways.into_iter().rev() {
+                let mut narrowed = masks.clone();
+                narrowed[key] &= fails;
+                stack.push(narrowed);
+            }
+        }
+        Outcome::Nothing
+    }
+
+    fn request(&self, question: &Question, masks: &[Mask]) -> Request {
+        let mut context = BTreeMap::new();
+        for (index, key) in self.survey.keys.iter().enumerate() {
+            let bit = masks[index].trailing_zeros() as usize;
+            if let Some(value) = question.field.candidates[index].get(bit).and_then(|one| one.value.clone()) {
+                context.insert(key.name.clone(), value);
+            }
+        }
+        Request {
+            caller: question.world.caller.clone(),
+            action: question.action.to_owned(),
+            resource: question.resource.to_owned(),
+            context,
+        }
+    }
+}
+
+fn has_linked_resource(statement: &crate::parse::Statement) -> bool {
+    let values = statement.resources.iter().flat_map(|selection| &selection.values);
+    values.into_iter().any(crate::template::Template::has_variables)
+}
+
+fn mask_of(count: usize) -> Mask {
+    if count >= 128 { Mask::MAX } else { (1 << count) - 1 }
+}
+
+fn nth_bit(mut mask: Mask, nth: usize) -> usize {
+    for _ in 0..nth {
+        mask &= mask - 1;
+    }
+    mask.trailing_zeros() as usize
+}

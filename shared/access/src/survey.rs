@@ -1,0 +1,287 @@
+//! What a policy speaks of: keys with the values it compares them to, accounts, organisations, principals.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use crate::condition::{Comparison, Pattern};
+use crate::evaluate::{arn_account, is_account};
+use crate::glob::Glob;
+use crate::judge::Scope;
+use crate::keys::{self, Class};
+use crate::network::Cidr;
+use crate::parse::{Effect, Policy, PrincipalKind};
+
+/// The values that conditions compare a key to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pool {
+    pub literals: BTreeSet<String>,
+    pub globs: Vec<Glob>,
+    pub numbers: Vec<f64>,
+    pub moments: Vec<f64>,
+    pub networks: Vec<Vec<Cidr>>,
+    pub bools: bool,
+}
+
+impl Pool {
+    fn add(&mut self, comparison: Comparison, pattern: &Pattern) {
+        match pattern {
+            Pattern::Text(text) => {
+                self.literals.insert(text.clone());
+                if comparison == Comparison::EqualsIgnoreCase {
+                    self.literals.insert(text.to_lowercase());
+                }
+            }
+            Pattern::Glob(glob) | Pattern::LooseArn(glob) => match glob.as_literal() {
+                Some(literal) => drop(self.literals.insert(literal)),
+                None if !self.globs.contains(glob) => self.globs.push(glob.clone()),
+                None => {}
+            },
+            Pattern::Number(number) => self.numbers.push(*number),
+            Pattern::Moment(moment) => self.moments.push(*moment),
+            Pattern::Bool(_) => self.bools = true,
+            Pattern::Cidr(_) | Pattern::Invalid => {}
+        }
+    }
+}
+
+/// One condition key of the policy.
+pub(crate) struct Key {
+    pub name: String,
+    pub class: Class,
+    pub pool: Pool,
+    /// Statement and condition indices where it is compared.
+    pub conditions: Vec<(usize, usize)>,
+    /// Compared to, or used as, a policy variable.
+    pub linked: bool,
+}
+
+/// What a policy speaks of.
+pub(crate) struct Survey {
+    pub keys: Vec<Key>,
+    pub index: BTreeMap<String, usize>,
+    pub partition: String,
+    /// Untrusted accounts that each statement names.
+    pub accounts: Vec<BTreeSet<String>>,
+    /// Accounts that only a wildcard lets in.
+    pub wild_accounts: BTreeSet<String>,
+    /// Untrusted organisations that each statement names.
+    pub organizations: Vec<BTreeSet<String>>,
+    pub wild_organizations: BTreeSet<String>,
+    /// ARNs that statements name as principals.
+    pub arns: BTreeSet<String>,
+    pub services: BTreeSet<String>,
+}
+
+impl Survey {
+    pub(crate) fn new(policy: &Policy, scope: &Scope) -> Self {
+        let mut survey = Self {
+            keys: Vec::new(),
+            index: BTreeMap::new(),
+            partition: partition(policy, scope),
+            accounts: Vec::new(),
+            wild_accounts: BTreeSet::new(),
+            organizations: Vec::new(),
+            wild_organizations: BTreeSet::new(),
+            arns: BTreeSet::new(),
+            services: BTreeSet::new(),
+        };
+        for (at, statement) in policy.statements().iter().enumerate() {
+            survey.accounts.push(BTreeSet::new());
+            survey.organizations.push(BTreeSet::new());
+            if statement.effect == Effect::Neither {
+                continue;
+            }
+            for principal in statement.principals.iter().flat_map(|selection| &selection.values) {
+                survey.principal(at, principal.kind, &principal.value, scope);
+            }
+            for (nth, condition) in statement.conditions.iter().enumerate() {
+                let key = survey.key(&condition.key);
+                survey.keys[key].conditions.push((at, nth));
+                let mut networks = Vec::new();
+                for (template, pattern) in condition.values.iter().zip(&condition.patterns) {
+                    if let Some(pattern) = pattern {
+                        survey.keys[key].pool.add(condition.operator.comparison, pattern);
+                        if let Pattern::Cidr(cidr) = pattern {
+                            networks.push(*cidr);
+                        }
+                    }
+                    survey.value(at, survey.keys[key].class, template.source(), scope);
+                }
+                if !networks.is_empty() {
+                    survey.keys[key].pool.networks.push(networks);
+                }
+                let linked: Vec<String> = condition.linked().map(str::to_owned).collect();
+                survey.keys[key].linked |= !linked.is_empty();
+                survey.link(&linked);
+            }
+            let in_resources: Vec<String> = statement
+                .resources
+                .iter()
+                .flat_map(|selection| &selection.values)
+                .flat_map(|template| template.variables().map(str::to_owned))
+                .collect();
+            survey.link(&in_resources);
+        }
+        survey
+    }
+
+    fn link(&mut self, names: &[String]) {
+        for name in names {
+            let key = self.key(name);
+            self.keys[key].linked = true;
+        }
+    }
+
+    fn key(&mut self, name: &str) -> usize {
+        if let Some(index) = self.index.get(name) {
+            return *index;
+        }
+        let key = Key {
+            name: name.to_owned(),
+            class: keys::class(name),
+            pool: Pool::default(),
+            conditions: Vec::new(),
+            linked: false,
+        };
+        self.keys.push(key);
+        self.index.insert(name.to_owned(), self.keys.len() - 1);
+        self.keys.len() - 1
+    }
+
+    pub(crate) fn has(&self, wanted: impl Fn(Class) -> bool) -> bool {
+        self.keys.iter().any(|key| wanted(key.class))
+    }
+
+    pub(crate) fn pool(&self, wanted: impl Fn(Class) -> bool) -> Pool {
+        let mut pool = Pool::default();
+        for key in self.keys.iter().filter(|key| wanted(key.class)) {
+            pool.literals.extend(key.pool.literals.iter().cloned());
+            pool.globs.extend(key.pool.globs.iter().cloned());
+        }
+        pool
+    }
+
+    fn principal(&mut self, at: usize, kind: PrincipalKind, value: &str, scope: &Scope) {
+        match kind {
+            PrincipalKind::Aws => {
+                let named = arn_account(value).map(|(account, _)| account);
+                if let Some(account) = named.or(Some(value)).filter(|text| is_account(text)) {
+                    self.account(at, account, scope);
+                    if named.is_some() && !value.contains('*') {
+                        self.arns.insert(value.to_owned());
+                    }
+                }
+            }
+            PrincipalKind::Service => drop(self.services.insert(value.to_owned())),
+            PrincipalKind::Federated => {
+                if let Some((account, _)) = arn_account(value) {
+                    self.account(at, account, scope);
+                }
+            }
+            PrincipalKind::CanonicalUser | PrincipalKind::Unknown => {}
+        }
+    }
+
+    fn account(&mut self, at: usize, account: &str, scope: &Scope) {
+        if is_account(account) && !is_ours(account, scope) {
+            self.accounts[at].insert(account.to_owned());
+        }
+    }
+
+    fn organization(&mut self, at: usize, text: &str, scope: &Scope) {
+        let organization = text.split('/').next().unwrap_or(text);
+        if organization.contains(['*', '?']) {
+            let filled = organization.replace('*', "").replace('?', "0");
+            // An id has ten characters after "o-" at least.
+            let filled = if filled.starts_with("o-") { filled } else { format!("o-{filled}") };
+            if Glob::new(organization).matches(&filled) && !scope.trust.organizations.contains(&filled) {
+                self.wild_organizations.insert(filled.clone());
+            }
+            let longer = organization.replacen('*', "attacker01", 1).replace('*', "").replace('?', "0");
+            if longer.starts_with("o-") && !scope.trust.organizations.contains(&longer) {
+                self.wild_organizations.insert(longer);
+            }
+        } else if organization.starts_with("o-") && !scope.trust.organizations.contains(organization) {
+            self.organizations[at].insert(organization.to_owned());
+        }
+    }
+
+    fn value(&mut self, at: usize, class: Class, text: &str, scope: &Scope) {
+        use crate::keys::Id;
+        match class {
+            Class::Account | Class::SourceAccount | Class::AccessPointAccount | Class::Endpoint(Id::Account) => {
+                if is_account(text) {
+                    self.account(at, text, scope);
+                } else {
+                    self.wild_account(text, scope);
+                }
+            }
+            Class::Arn
+            | Class::SourceArn
+            | Class::AccessPointArn
+            | Class::UploadKey
+            | Class::OwnArn
+            | Class::Endpoint(Id::VpcArn) => {
+                let component = text.splitn(6, ':').nth(4).unwrap_or_default();
+                for run in text.split(|character: char| !character.is_ascii_digit()) {
+                    self.account(at, run, scope);
+                }
+                self.wild_account(component, scope);
+            }
+            Class::Organization
+            | Class::OrgPaths
+            | Class::SourceOrganization
+            | Class::SourceOrgPaths
+            | Class::Endpoint(Id::Organization | Id::OrgPath) => {
+                self.organization(at, text, scope);
+                if text.chars().any(|character| character.is_ascii_uppercase()) {
+                    self.organization(at, &text.to_ascii_lowercase(), scope);
+                }
+            }
+            Class::UserId => self.account(at, text, scope),
+            _ => {}
+        }
+    }
+
+    /// An account that a wildcard lets in although the usual stranger is not it.
+    fn wild_account(&mut self, pattern: &str, scope: &Scope) {
+        let fixed = pattern.chars().filter(|character| *character != '*').count();
+        if !pattern.contains(['*', '?']) || fixed > 12 || Glob::new(pattern).matches(STRANGER) {
+            return;
+        }
+        let filled = pattern.replacen('*', &"0".repeat(12 - fixed), 1).replace('*', "").replace('?', "0");
+        if is_account(&filled) && Glob::new(pattern).matches(&filled) && !is_ours(&filled, scope) {
+            self.wild_accounts.insert(filled);
+        }
+    }
+}
+
+/// An account that nobody trusts.
+pub(crate) const STRANGER: &str = "999988887777";
+/// A member account of an organisation that somebody named.
+pub(crate) const MEMBER: &str = "555566667777";
+/// A stranger's organisation.
+pub(crate) const STRANGE_ORGANIZATION: &str = "o-attacker01";
+
+pub(crate) fn is_ours(account: &str, scope: &Scope) -> bool {
+    account == scope.owner || scope.trust.accounts.contains(account)
+}
+
+fn partition(policy: &Policy, scope: &Scope) -> String {
+    let from = |arn: &str| {
+        let name = arn.strip_prefix("arn:")?.split(':').next()?;
+        (name.starts_with("aws") && !name.contains(['*', '?'])).then(|| name.to_owned())
+    };
+    let resources = policy.statements().iter().filter_map(|statement| statement.resources.as_ref());
+    let principals = policy.statements().iter().filter_map(|statement| statement.principals.as_ref());
+    scope
+        .resource
+        .and_then(from)
+        .or_else(|| resources.flat_map(|list| &list.values).find_map(|template| from(template.source())))
+        .or_else(|| principals.flat_map(|list| &list.values).find_map(|principal| from(&principal.value)))
+        .unwrap_or_else(|| "aws".to_owned())
+}
+
+/// The literals as a set to keep away from.
+pub(crate) fn avoid(pool: &Pool) -> HashSet<String> {
+    pool.literals.iter().cloned().collect()
+}

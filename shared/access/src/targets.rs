@@ -1,0 +1,239 @@
+//! The actions and resources of a policy, one of each kind that its statements can tell apart.
+
+use std::collections::{BTreeSet, HashSet};
+
+use crate::adversary::FRESH;
+use crate::evaluate::{fits, is_account};
+use crate::glob::{Glob, classes};
+use crate::judge::Scope;
+use crate::parse::{Effect, Policy};
+use crate::service::{S3_BUCKET_ACTIONS, S3_OBJECT_ACTIONS, Service};
+use crate::template::Template;
+
+/// An action on a resource, with the statements that name both.
+pub(crate) struct Target {
+    pub action: String,
+    pub resource: String,
+    pub relevant: Vec<bool>,
+}
+
+/// Every kind of action and resource, and whether that is all of them.
+pub(crate) fn targets(policy: &Policy, scope: &Scope, partition: &str) -> (Vec<Target>, bool) {
+    let (resources, complete) = resources(policy, scope, partition);
+    let actions = actions(policy, scope.service);
+    let mut found: Vec<Target> = Vec::new();
+    let mut seen: HashSet<(String, Vec<bool>)> = HashSet::new();
+    for resource in resources {
+        let on: Vec<bool> =
+            policy.statements().iter().map(|statement| touches(statement, scope.service, &resource)).collect();
+        for (action, names) in &actions {
+            if !fits(scope.service, action, &resource) {
+                continue;
+            }
+            let relevant: Vec<bool> = names.iter().zip(&on).map(|(a, b)| *a && *b).collect();
+            if relevant.contains(&true) && seen.insert((resource.clone(), relevant.clone())) {
+                found.push(Target { action: action.clone(), resource: resource.clone(), relevant });
+            }
+        }
+    }
+    // The same statements decide on the same action for another resource: one is enough, unless a variable is in it.
+    let mut kept: HashSet<(Vec<bool>, u8)> = HashSet::new();
+    let variables = policy.statements().iter().flat_map(|statement| &statement.resources).any(|selection| {
+        selection.values.iter().any(Template::has_variables)
+    });
+    if !variables {
+        found.retain(|target| kept.insert((target.relevant.clone(), call(scope.service, &target.action))));
+    }
+    (found, complete)
+}
+
+/// Whether the statement may be about the resource, whatever its variables turn out to be.
+fn touches(statement: &crate::parse::Statement, service: Service, resource: &str) -> bool {
+    let Some(selection) = &statement.resources else {
+        return service != Service::Kms;
+    };
+    if service == Service::IamTrust || selection.values.iter().any(Template::has_variables) {
+        return true;
+    }
+    let none = |_: &str| None;
+    let any = selection.values.iter().any(|value| value.glob(&none).is_some_and(|glob| glob.matches(resource)));
+    any != selection.negated
+}
+
+/// Actions with the statements that name them. Of those that all statements treat alike, the first.
+fn actions(policy: &Policy, service: Service) -> Vec<(String, Vec<bool>)> {
+    let mut known: Vec<String> = match service {
+        Service::S3Bucket | Service::S3AccessPoint => {
+            S3_OBJECT_ACTIONS.iter().chain(S3_BUCKET_ACTIONS).map(|&action| action.to_owned()).collect()
+        }
+        other => other.actions().iter().map(|&action| action.to_owned()).collect(),
+    };
+    let prefix = format!("{}:", service.prefix());
+    let mut patterns: Vec<(bool, Vec<Glob>)> = Vec::new();
+    for statement in policy.statements() {
+        let selection = statement.actions.as_ref();
+        let values = selection.map_or(&[][..], |selection| selection.values.as_slice());
+        let negated = selection.is_none_or(|selection| selection.negated);
+        let globs: Vec<Glob> = values.iter().map(|value| Glob::new(&value.to_ascii_lowercase())).collect();
+        if statement.effect != Effect::Neither {
+            for (value, glob) in values.iter().zip(&globs) {
+                // What the policy names is counted even if this list does not know it: AWS adds actions.
+                let listed = known.iter().any(|action| glob.matches(&action.to_ascii_lowercase()));
+                if !listed {
+                    let named = value.replace('*', "X").replace('?', "X");
+                    if named.to_ascii_lowercase().starts_with(&prefix) {
+                        known.push(named);
+                    }
+                }
+            }
+        }
+        patterns.push((negated, globs));
+    }
+    known.push(format!("{prefix}FutureAction"));
+    let mut seen: HashSet<(Vec<bool>, u8)> = HashSet::new();
+    let mut found = Vec::new();
+    for action in known {
+        let lower = action.to_ascii_lowercase();
+        let names: Vec<bool> = policy
+            .statements()
+            .iter()
+            .zip(&patterns)
+            .map(|(statement, (negated, globs))| {
+                statement.actions.is_some() && globs.iter().any(|glob| glob.matches(&lower)) != *negated
+            })
+            .collect();
+        if names.contains(&true) && seen.insert((names.clone(), kind(service, &action))) {
+            found.push((action, names));
+        }
+    }
+    found
+}
+
+/// Which kind of caller a call is for, where that differs.
+fn call(service: Service, action: &str) -> u8 {
+    if service == Service::IamTrust { kind(service, action) } else { 0 }
+}
+
+fn kind(service: Service, action: &str) -> u8 {
+    match service {
+        Service::S3Bucket | Service::S3AccessPoint => {
+            if S3_OBJECT_ACTIONS.iter().any(|known| known.eq_ignore_ascii_case(action)) {
+                0
+            } else {
+                1 + u8::from(!S3_BUCKET_ACTIONS.iter().any(|known| known.eq_ignore_ascii_case(action)))
+            }
+        }
+        // Who asks with which call differs.
+        Service::IamTrust => match action.to_ascii_lowercase().as_str() {
+            "sts:assumerole" => 0,
+            "sts:assumerolewithwebidentity" => 1,
+            "sts:assumerolewithsaml" => 2,
+            _ => 3,
+        },
+        _ => 0,
+    }
+}
+
+/// The resources that the policy can be about, with their parts (objects, versions, indexes).
+pub(crate) fn resources(policy: &Policy, scope: &Scope, partition: &str) -> (Vec<String>, bool) {
+    if scope.service == Service::IamTrust {
+        let example = scope.service.example(partition, scope.owner);
+        return (vec![scope.resource.map_or(example, str::to_owned)], true);
+    }
+    let patterns = patterns(policy);
+    let mut roots: BTreeSet<String> = BTreeSet::new();
+    if let Some(arn) = scope.resource {
+        roots.insert(arn.to_owned());
+    } else {
+        for pattern in &patterns {
+            roots.extend(root(scope, &pattern.0));
+        }
+        if roots.is_empty() {
+            roots.extend(patterns.iter().filter_map(|pattern| wild_root(scope, partition, &pattern.1)));
+        }
+        if roots.is_empty() {
+            roots.insert(scope.service.example(partition, scope.owner));
+        }
+    }
+    let globs: Vec<&Glob> = patterns.iter().filter(|(_, glob)| glob.as_literal().is_none()).map(|(_, glob)| glob).collect();
+    let literals: HashSet<String> = patterns.iter().filter_map(|(_, glob)| glob.as_literal()).collect();
+    let mut found = Vec::new();
+    let mut complete = true;
+    for root in roots {
+        found.push(root.clone());
+        if let Some(separator) = scope.service.parts_of() {
+            let start = format!("{root}{separator}");
+            let parts = literals.iter().filter(|literal| literal.starts_with(&start));
+            let mut parts: Vec<String> = parts.cloned().collect();
+            parts.sort();
+            let mut domain = Glob::literal(&start).into_tokens();
+            domain.push(crate::glob::Token::One);
+            domain.push(crate::glob::Token::Many);
+            let classes = classes(&Glob::from_tokens(domain), &globs, &literals, 'x');
+            complete &= classes.complete;
+            found.push(format!("{start}file"));
+            found.extend(classes.texts);
+            found.extend(parts);
+        }
+    }
+    (found, complete)
+}
+
+/// Resource patterns with a stranger's value for their variables, and once more with any.
+fn patterns(policy: &Policy) -> Vec<(String, Glob)> {
+    let values = policy.statements().iter().filter_map(|statement| statement.resources.as_ref());
+    let mut found = Vec::new();
+    for template in values.flat_map(|selection| &selection.values) {
+        if let Some(glob) = template.glob(&|_| Some(FRESH.to_owned())) {
+            let text = template.literal(&|_| Some(FRESH.to_owned())).unwrap_or_default();
+            if !found.iter().any(|(_, known)| *known == glob) {
+                found.push((text, glob));
+            }
+        }
+    }
+    found
+}
+
+/// The resource that a pattern names without a wildcard, if it can be the owner's.
+fn root(scope: &Scope, text: &str) -> Option<String> {
+    let mut parts = text.splitn(6, ':');
+    let (arn, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
+    let (region, account, name) = (parts.next()?, parts.next()?, parts.next()?);
+    if arn != "arn" || service != scope.service.prefix() || (is_account(account) && account != scope.owner) {
+        return None;
+    }
+    let own = match scope.service {
+        Service::S3Bucket => name.split('/').next()?,
+        Service::S3AccessPoint => name.split("/object/").next()?,
+        Service::DynamoDb | Service::OpenSearch => {
+            let mut pieces = name.splitn(3, '/');
+            let (kind, own) = (pieces.next()?, pieces.next()?);
+            name.get(..kind.len() + 1 + own.len())?
+        }
+        Service::Lambda => {
+            let mut pieces = name.splitn(3, ':');
+            let (kind, own) = (pieces.next()?, pieces.next()?);
+            name.get(..kind.len() + 1 + own.len())?
+        }
+        _ => name,
+    };
+    let root = format!("arn:{partition}:{service}:{region}:{account}:{own}");
+    (!root.contains(['*', '?'])).then_some(root)
+}
+
+/// A resource that a pattern with wildcards can mean.
+fn wild_root(scope: &Scope, partition: &str, glob: &Glob) -> Option<String> {
+    let example = scope.service.example(partition, scope.owner);
+    if glob.matches(&example) {
+        return Some(example);
+    }
+    let start = match scope.service {
+        Service::S3Bucket => format!("arn:{partition}:s3:::"),
+        service => format!("arn:{partition}:{}:*:{}:", service.prefix(), scope.owner),
+    };
+    let mut domain = Glob::new(&start).into_arn().map_or_else(Vec::new, Glob::into_tokens);
+    domain.push(crate::glob::Token::One);
+    domain.push(crate::glob::Token::Many);
+    let found = classes(&Glob::from_tokens(domain), &[glob], &HashSet::new(), 'x');
+    found.texts.into_iter().find(|text| glob.matches(text)).map(|text| root(scope, &text).unwrap_or(text))
+}
