@@ -1,4 +1,5 @@
 use portcullis_core::settings::Mode;
+use portcullis_core::{Arn, ArnError};
 
 /// What the stack tells a function through its environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,10 +10,14 @@ pub struct Environment {
     pub topic_arn: String,
     /// The function's own role, whose calls are not acted on.
     pub own_role: String,
+    /// The account that the function is in: that of its role.
+    pub account: String,
     /// The mode that the stack sets, over that of the settings.
     pub mode: Option<Mode>,
     /// The function's name, for the commands in alerts.
     pub function: String,
+    /// The SSM parameter whose settings override the packed ones.
+    pub settings_parameter: Option<String>,
 }
 
 /// What is wrong with the environment.
@@ -24,6 +29,9 @@ pub enum EnvironmentError {
     /// A variable has a value that means nothing.
     #[error("expected `notify` or `enforce` in PORTCULLIS_MODE, found {0:?}")]
     Mode(String),
+    /// A role that is none.
+    #[error("expected the ARN of the function's role in PORTCULLIS_ROLE_ARN: {0}")]
+    Role(#[from] ArnError),
     /// Settings that only a test may give.
     #[error("PORTCULLIS_SETTINGS is for tests: expected AWS_ENDPOINT_URL to name a loopback address beside it")]
     SettingsForTests,
@@ -47,12 +55,15 @@ impl Environment {
             Some("enforce") => Some(Mode::Enforce),
             Some(other) => return Err(EnvironmentError::Mode(other.to_owned())),
         };
+        let own_role = required("PORTCULLIS_ROLE_ARN")?;
         Ok(Self {
             ledger_table: required("PORTCULLIS_LEDGER_TABLE")?,
             topic_arn: required("PORTCULLIS_TOPIC_ARN")?,
-            own_role: required("PORTCULLIS_ROLE_ARN")?,
+            account: own_role.parse::<Arn>()?.account,
+            own_role,
             mode,
             function: required("AWS_LAMBDA_FUNCTION_NAME")?,
+            settings_parameter: variable("PORTCULLIS_SETTINGS_PARAMETER").filter(|name| !name.is_empty()),
         })
     }
 }
@@ -61,16 +72,35 @@ impl Environment {
 mod tests {
     use super::*;
 
+    fn with(changed: &'static str, value: &'static str) -> Result<Environment, EnvironmentError> {
+        Environment::read(move |name| Some(if name == changed { value } else { given(name) }.to_owned()))
+    }
+
+    fn given(name: &str) -> &'static str {
+        match name {
+            "PORTCULLIS_MODE" => "enforce",
+            "PORTCULLIS_ROLE_ARN" => "arn:aws:iam::111122223333:role/portcullis",
+            _ => "x",
+        }
+    }
+
     #[test]
     fn a_mode_that_means_nothing_is_refused() {
-        let of = |mode: &'static str| {
-            Environment::read(move |name| Some(if name == "PORTCULLIS_MODE" { mode } else { "x" }.into()))
-        };
-        assert_eq!(of("enforce").unwrap().mode, Some(Mode::Enforce));
-        assert_eq!(of("Enforce"), Err(EnvironmentError::Mode("Enforce".into())));
+        assert_eq!(with("", "").map(|read| read.mode), Ok(Some(Mode::Enforce)));
         assert_eq!(
-            Environment::read(|_| None),
-            Err(EnvironmentError::Missing("PORTCULLIS_LEDGER_TABLE"))
+            with("PORTCULLIS_MODE", "Enforce"),
+            Err(EnvironmentError::Mode("Enforce".into()))
         );
+        let none = Environment::read(|_| None);
+        assert!(matches!(none, Err(EnvironmentError::Missing(_))));
+    }
+
+    #[test]
+    fn the_account_is_that_of_the_role() {
+        assert_eq!(with("", "").map(|read| read.account).as_deref(), Ok("111122223333"));
+        assert!(matches!(
+            with("PORTCULLIS_ROLE_ARN", "a-role"),
+            Err(EnvironmentError::Role(_))
+        ));
     }
 }

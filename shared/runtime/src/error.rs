@@ -42,10 +42,11 @@ impl AwsError {
         let (code, message) = match error {
             SdkError::ServiceError(service) => {
                 let error = service.err();
-                (
-                    error.code().unwrap_or("Unknown").to_owned(),
-                    error.message().unwrap_or_default().to_owned(),
-                )
+                // An answer without a code is one that the SDK could not read.
+                let message = error
+                    .message()
+                    .map_or_else(|| DisplayErrorContext(error).to_string(), ToOwned::to_owned);
+                (error.code().unwrap_or("unreadable answer").to_owned(), message)
             }
             other => {
                 let cause = std::error::Error::source(other)
@@ -118,6 +119,12 @@ pub enum Failure {
     /// The event can't be understood.
     #[error(transparent)]
     Event(#[from] EventError),
+    /// The settings are wrong: nobody knows what is exempt, so nothing is done.
+    #[error(transparent)]
+    Settings(#[from] portcullis_core::settings::SettingsError),
+    /// The parameter with the settings can't be read.
+    #[error("the settings can't be read, so nothing was judged: {0}")]
+    SettingsUnread(AwsError),
     /// The event is about something that this function must not touch.
     #[error("expected an event of account {expected}, found one of account {found}")]
     ForeignAccount {
@@ -174,6 +181,7 @@ impl Failure {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Event(_) => "EventRefused",
+            Self::Settings(_) | Self::SettingsUnread(_) => "SettingsUnusable",
             Self::ForeignAccount { .. } => "ForeignAccount",
             Self::Observe(_) => "ObserveFailed",
             Self::Ledger(_) | Self::LedgerRecord(_) => "LedgerFailed",

@@ -5,8 +5,8 @@ use aws_config::SdkConfig;
 use jiff::Timestamp;
 use lambda_runtime::tracing as lambda_tracing;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use portcullis_core::settings::Known;
-use portcullis_core::{Arn, Call, Event, Settings};
+use portcullis_core::triage::{Ignored, ignored, takes};
+use portcullis_core::{Call, Event};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -17,11 +17,12 @@ use crate::ledger::Ledger;
 use crate::metrics;
 use crate::pipeline::Shell;
 use crate::sdk::{on_loopback, sdk_config};
+use crate::settings::Source;
 use crate::topic::Topic;
 
 struct Function {
     guards: Vec<Box<dyn Serve>>,
-    settings: Settings,
+    settings: Source,
     environment: Environment,
     dynamodb: aws_sdk_dynamodb::Client,
     sns: aws_sdk_sns::Client,
@@ -53,23 +54,19 @@ where
 {
     lambda_tracing::init_default_subscriber();
     let environment = Environment::from_process().map_err(in_words)?;
-    let config = sdk_config().await;
-    let (dynamodb, sns) = (
-        aws_sdk_dynamodb::Client::new(&config),
-        aws_sdk_sns::Client::new(&config),
-    );
-    let guards = guards(config).await;
-    let own: Vec<_> = guards
+    let sdk = sdk_config().await;
+    let (dynamodb, sns) = (aws_sdk_dynamodb::Client::new(&sdk), aws_sdk_sns::Client::new(&sdk));
+    let guards = guards(sdk.clone()).await;
+    let own = guards
         .iter()
         .flat_map(|guard| guard.listing().controls())
         .map(|control| control.id)
         .collect();
     let given = settings_for_tests().map_err(in_words)?;
-    let settings = Settings::from_yaml(given.as_deref().unwrap_or(settings), &Known::Own(&own));
-    let mut settings = settings.map_err(in_words)?;
-    if let Some(mode) = environment.mode {
-        settings.mode = mode;
-    }
+    let yaml = given.as_deref().unwrap_or(settings);
+    let settings = Source::new(aws_sdk_ssm::Client::new(&sdk), &environment, yaml, own).map_err(in_words)?;
+    // Read while nobody waits yet; if it fails, the first event reads again and says why.
+    let _ = settings.current().await;
     let function = Arc::new(Function {
         guards,
         settings,
@@ -104,14 +101,14 @@ impl Function {
         let shell = Shell {
             ledger: Ledger::new(self.dynamodb.clone(), self.environment.ledger_table.clone()),
             topic: Topic::new(self.sns.clone(), self.environment.topic_arn.clone()),
-            settings: self.settings.clone(),
+            settings: self.settings.current().await?,
             own_role: self.environment.own_role.clone(),
             function: self.environment.function.clone(),
             request: context.request_id.clone(),
             deadline: i64::try_from(context.deadline).unwrap_or(i64::MAX),
         };
         match Event::from_slice(event.payload.get().as_bytes())? {
-            Event::Call(call) => self.call(&shell, &call, &context.invoked_function_arn).await,
+            Event::Call(call) => self.call(&shell, &call).await,
             Event::Restore(request) => {
                 let refused = |why: &str| Failure::Restore {
                     record: request.restore.clone(),
@@ -137,21 +134,19 @@ impl Function {
         }
     }
 
-    async fn call(&self, shell: &Shell, call: &Call, own_arn: &str) -> Result<Value, Failure> {
-        let ignored = |why: String| {
+    async fn call(&self, shell: &Shell, call: &Call) -> Result<Value, Failure> {
+        let ignore = |why: String| {
             tracing::info!(call = call.name, source = call.source, why, "ignored");
             Ok(json!({"ignored": why}))
         };
-        if let Some(code) = &call.error {
-            return ignored(format!("the call failed ({code}) and changed nothing"));
+        let listings = self.guards.iter().map(|guard| guard.listing());
+        if let Some(why) = ignored(call, Some(&shell.own_role), listings) {
+            return ignore(why.to_string());
         }
-        if call.actor.role == shell.own_role {
-            return ignored("the call was this function's own".into());
-        }
-        let own_account = own_arn.parse::<Arn>().map(|arn| arn.account).unwrap_or_default();
-        if call.account != own_account {
+        let own = &self.environment.account;
+        if call.account != *own {
             return Err(Failure::ForeignAccount {
-                expected: own_account,
+                expected: own.clone(),
                 found: call.account.clone(),
             });
         }
@@ -160,12 +155,9 @@ impl Function {
             &call.name,
             age.map(|time| Timestamp::now().as_millisecond() - time.as_millisecond()),
         );
-        let mine = |guard: &&Box<dyn Serve>| {
-            guard.listing().source() == call.source && guard.listing().calls().contains(call.name.as_str())
-        };
         let mut answers = Vec::new();
         let mut failure = None;
-        for guard in self.guards.iter().filter(mine) {
+        for guard in self.guards.iter().filter(|guard| takes(guard.listing(), call)) {
             match guard.call(shell, call).await {
                 Ok(mut more) => answers.append(&mut more),
                 Err(error) => failure = failure.or(Some(error)),
@@ -173,7 +165,7 @@ impl Function {
         }
         match failure {
             Some(failure) => Err(failure),
-            None if answers.is_empty() => ignored(format!("no control depends on {} of {}", call.name, call.source)),
+            None if answers.is_empty() => ignore(Ignored::Foreign.to_string()),
             None => Ok(json!({"resources": answers})),
         }
     }

@@ -13,6 +13,7 @@ mod metrics;
 mod pipeline;
 mod restore;
 mod sdk;
+mod settings;
 mod topic;
 
 pub use adapter::{Adapter, Serve, serve};

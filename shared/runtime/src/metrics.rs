@@ -27,6 +27,14 @@ pub fn event(call: &str, age: Option<i64>) {
     }));
 }
 
+/// The parameter with the settings could not be used.
+pub fn settings_unusable() {
+    emit(&json!({
+        "_aws": envelope(&[&[]], &json!([{"Name": "SettingsUnusable", "Unit": "Count"}])),
+        "SettingsUnusable": 1,
+    }));
+}
+
 fn envelope(dimensions: &[&[&str]], metrics: &serde_json::Value) -> serde_json::Value {
     json!({
         "Timestamp": Timestamp::now().as_millisecond(),
