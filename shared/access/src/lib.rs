@@ -40,5 +40,6 @@ pub use practice::kms::{KeyFinding, KeyPractice, key_practice};
 pub use practice::s3::{EncryptedWrites, RequiredEncryption, TlsOnly, Upload, encrypted_writes, refused_uploads, tls_only};
 pub use service::{Service, UnknownService};
 pub use sharing::{Share, SharingJudgement, judge_sharing};
+pub use targets::likely_resource;
 pub use template::Template;
 pub use trust::Trust;

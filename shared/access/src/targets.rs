@@ -47,6 +47,12 @@ pub(crate) fn targets(policy: &Policy, scope: &Scope, partition: &str) -> (Vec<T
     (found, complete)
 }
 
+/// The resource that a policy is most likely on: the one the scope names, else the first that the policy names whole.
+pub fn likely_resource(policy: &Policy, scope: &Scope) -> Option<String> {
+    let partition = crate::survey::Survey::new(policy, scope).partition;
+    resources(policy, scope, &partition).0.into_iter().next()
+}
+
 /// Whether the statement may be about the resource, whatever its variables turn out to be.
 fn touches(statement: &crate::parse::Statement, service: Service, resource: &str) -> bool {
     let Some(selection) = &statement.resources else {

@@ -1,0 +1,397 @@
+//! `portcullis policy`: whom a resource policy lets in, why, and what would undo it.
+
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use portcullis_access::{
+    Fix, Goal, Judgement, Policy, Scope, Service, Trust, Verdict, fix, judge, key_practice, likely_resource, tls_only,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_json::value::RawValue;
+
+/// Say whom resource policies let in: one JSON line a policy. Exits 1 if any is public or external, 2 if any could not
+/// be judged.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What the policies are on: s3, s3-access-point, kms, sns, sqs, lambda, secretsmanager, ecr, efs, opensearch,
+    /// dynamodb, ssm-document, backup, events or iam-trust.
+    #[arg(long)]
+    service: Option<Service>,
+    /// The account that owns the resources.
+    #[arg(long)]
+    account: Option<String>,
+    /// What is trusted beside it: account ids, organisations (o-…) and their paths, VPCs, VPC endpoints, CIDRs, other
+    /// ids. Repeat it, or separate by commas.
+    #[arg(long, value_delimiter = ',')]
+    trust: Vec<String>,
+    /// The resource's ARN; without it, it is taken from the policy.
+    #[arg(long)]
+    resource: Option<String>,
+    /// Propose fixes that only close what is public, and leave who is external.
+    #[arg(long)]
+    keep_external: bool,
+    /// A table for people instead of JSON lines.
+    #[arg(long)]
+    table: bool,
+    /// Files with a policy, or with JSON lines of {"id", "service", "owner", "policy", "resource", "trusted",
+    /// "trusted_orgs", "trusted_networks", "trusted_ids"}; - is standard input.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+}
+
+/// One line of input; unknown fields are for others.
+#[derive(Deserialize)]
+struct Record<'a> {
+    id: Option<serde_json::Value>,
+    service: Option<String>,
+    owner: Option<String>,
+    #[serde(borrow, alias = "Policy")]
+    policy: &'a RawValue,
+    resource: Option<String>,
+    #[serde(default)]
+    trusted: Vec<String>,
+    #[serde(default)]
+    trusted_orgs: Vec<String>,
+    #[serde(default)]
+    trusted_networks: Vec<String>,
+    #[serde(default)]
+    trusted_ids: Vec<String>,
+}
+
+/// One line of output.
+#[derive(Serialize)]
+struct Line {
+    id: String,
+    #[serde(flatten)]
+    answer: Answer,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer {
+    Judged {
+        verdict: Verdict,
+        s3_verdict: Option<portcullis_access::S3Verdict>,
+        undecided: bool,
+        offending: Vec<usize>,
+        reason: String,
+        witness: Option<portcullis_access::Witness>,
+        /// nothing, delete, rewrite, undecided or none: what to do with the policy.
+        fix: &'static str,
+        fixed: Option<serde_json::Value>,
+        changes: Vec<String>,
+        findings: Vec<serde_json::Value>,
+    },
+    Refused {
+        refused: String,
+    },
+}
+
+/// Runs it.
+pub fn run(args: Args) -> ExitCode {
+    let mut args = args;
+    // "--trust A B FILE" reads well; B is no file.
+    let (trusted, files) =
+        args.files.drain(..).partition(|file| is_account(&file.to_string_lossy()) && !file.exists());
+    args.files = files;
+    let trusted: Vec<PathBuf> = trusted;
+    args.trust.extend(trusted.iter().map(|one| one.to_string_lossy().into_owned()));
+    let mut lines = Vec::new();
+    for file in &args.files {
+        let name = file.display().to_string();
+        match read(file) {
+            Ok(text) => lines.extend(answers(&args, &name, &text)),
+            Err(error) => lines.push(refused(name, error.to_string())),
+        }
+    }
+    let mut text = String::new();
+    for line in &lines {
+        if args.table {
+            table_row(&mut text, line);
+        } else if let Ok(json) = serde_json::to_string(line) {
+            text += &json;
+            text.push('\n');
+        }
+    }
+    if std::io::stdout().write_all(text.as_bytes()).is_err() {
+        return ExitCode::from(2);
+    }
+    exit_code(&lines)
+}
+
+fn exit_code(lines: &[Line]) -> ExitCode {
+    let refused = lines.iter().any(|line| matches!(line.answer, Answer::Refused { .. }));
+    let open = lines.iter().any(|line| matches!(line.answer, Answer::Judged { verdict, .. } if verdict > Verdict::Private));
+    ExitCode::from(if refused { 2 } else { u8::from(open) })
+}
+
+fn read(file: &PathBuf) -> std::io::Result<String> {
+    if file.as_os_str() == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text)?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(file)
+}
+
+fn refused(id: String, why: String) -> Line {
+    Line { id, answer: Answer::Refused { refused: why } }
+}
+
+fn answers(args: &Args, name: &str, text: &str) -> Vec<Line> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // One JSON value: a policy, or a single record spread over lines.
+    if serde_json::from_str::<&RawValue>(text).is_ok() {
+        return vec![one(args, name, text)];
+    }
+    let records = || text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    // Text whose first line is no JSON by itself is a broken policy, and better told with its own place.
+    if records().next().is_none_or(|(_, line)| serde_json::from_str::<&RawValue>(line).is_err()) {
+        return vec![one(args, name, text)];
+    }
+    records().map(|(number, line)| one(args, &format!("{name}:{}", number + 1), line)).collect()
+}
+
+fn one(args: &Args, name: &str, text: &str) -> Line {
+    let Ok(record) = serde_json::from_str::<Record>(text) else {
+        let mut trust = Trust::default();
+        args.trust.iter().for_each(|one| add(&mut trust, one));
+        let answer = answer(args, text, args.service, args.account.as_deref(), args.resource.as_deref(), &trust);
+        return Line { id: name.to_owned(), answer };
+    };
+    let id = match &record.id {
+        Some(serde_json::Value::String(id)) => id.clone(),
+        Some(other) => other.to_string(),
+        None => name.to_owned(),
+    };
+    let service = match record.service.as_deref().map(str::parse).transpose() {
+        Ok(service) => service.or(args.service),
+        Err(error) => return refused(id, format!("{error}")),
+    };
+    // A record's trust stands in for the flags'.
+    let mut trust = Trust::default();
+    let lists = [&record.trusted, &record.trusted_orgs, &record.trusted_networks];
+    let overrides = lists.iter().any(|list| !list.is_empty()) || !record.trusted_ids.is_empty();
+    if overrides {
+        lists.into_iter().flatten().for_each(|one| add(&mut trust, one));
+        trust.ids.extend(record.trusted_ids.iter().cloned());
+    } else {
+        args.trust.iter().for_each(|one| add(&mut trust, one));
+    }
+    // As the S3 and SNS APIs give it, a policy is a string of JSON.
+    let inner: Option<String> = serde_json::from_str(record.policy.get()).ok();
+    let policy = inner.as_deref().unwrap_or(record.policy.get());
+    let owner = record.owner.as_deref().or(args.account.as_deref());
+    let resource = record.resource.as_deref().or(args.resource.as_deref());
+    Line { id, answer: answer(args, policy, service, owner, resource, &trust) }
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Puts what is trusted where it belongs, by its form.
+fn add(trust: &mut Trust, one: &str) {
+    let list = if is_account(one) {
+        &mut trust.accounts
+    } else if one.starts_with("o-") && one.contains('/') {
+        &mut trust.org_paths
+    } else if one.starts_with("o-") {
+        &mut trust.organizations
+    } else if one.starts_with("vpce-") {
+        &mut trust.vpc_endpoints
+    } else if one.starts_with("vpc-") || one.contains(":vpc/") {
+        &mut trust.vpcs
+    } else if one.split('/').next().is_some_and(|address| address.parse::<std::net::IpAddr>().is_ok()) {
+        &mut trust.networks
+    } else {
+        &mut trust.ids
+    };
+    list.insert(one.to_owned());
+}
+
+fn answer(
+    args: &Args,
+    text: &str,
+    service: Option<Service>,
+    owner: Option<&str>,
+    resource: Option<&str>,
+    trust: &Trust,
+) -> Answer {
+    let refuse = |why: &str| Answer::Refused { refused: why.to_owned() };
+    let Some(service) = service else {
+        return refuse("no service is given: use --service, or \"service\" in the record");
+    };
+    let Some(owner) = owner else {
+        return refuse("no owner is given: use --account, or \"owner\" in the record");
+    };
+    if !is_account(owner) {
+        return refuse("the owner is not an account id of 12 digits");
+    }
+    let policy = match Policy::parse(text) {
+        Ok(policy) => policy,
+        Err(error) => return refuse(&error.to_string()),
+    };
+    let scope = Scope { service, owner, trust, resource };
+    let Judgement { verdict, s3, undecided, offending, mut reason, witness, notes } = judge(&policy, &scope);
+    let goal = if args.keep_external { Goal::NotPublic } else { Goal::Private };
+    let mut fixed = None;
+    let mut changes = Vec::new();
+    let kind = match fix(&policy, &scope, goal) {
+        Ok(Fix::Nothing) => "nothing",
+        Ok(Fix::Delete) => "delete",
+        Ok(Fix::Rewrite { policy, changes: made }) => {
+            // As a value, since a policy's own line breaks would break the line.
+            fixed = serde_json::from_str(&policy).ok();
+            changes = made.into_iter().map(|change| change.note).collect();
+            "rewrite"
+        }
+        Ok(Fix::Undecided { reason: why }) => {
+            let _ = write!(reason, "; nothing is changed: {why}");
+            "undecided"
+        }
+        Err(error) => {
+            let _ = write!(reason, "; there is no fix: {error}");
+            "none"
+        }
+    };
+    let mut findings: Vec<serde_json::Value> =
+        notes.iter().map(|note| json!({"kind": note.kind, "statement": note.index, "text": note.text})).collect();
+    if service == Service::Kms {
+        for (finding, statement) in key_practice(&policy, owner, trust).findings {
+            findings.push(json!({"kind": finding, "statement": statement}));
+        }
+    }
+    if service == Service::S3Bucket
+        && let Some(bucket) = likely_resource(&policy, &scope)
+    {
+        let tls = tls_only(Some(&policy), &bucket);
+        if tls.blocks_tls {
+            findings.push(json!({"kind": "blocks-tls", "text": format!("{bucket} refuses requests over TLS")}));
+        }
+        if !tls.enforced {
+            findings.push(json!({"kind": "plain-http", "text": format!("{bucket} takes requests over plain HTTP")}));
+        }
+    }
+    Answer::Judged {
+        verdict,
+        s3_verdict: s3,
+        undecided,
+        offending: offending.iter().map(|offence| offence.index).collect(),
+        reason,
+        witness,
+        fix: kind,
+        fixed,
+        changes,
+        findings,
+    }
+}
+
+fn table_row(text: &mut String, line: &Line) {
+    let id = &line.id;
+    let _ = match &line.answer {
+        Answer::Refused { refused } => writeln!(text, "{id:<32} refused   -         {refused}"),
+        Answer::Judged { verdict, s3_verdict, undecided, reason, fix, .. } => {
+            let s3 = s3_verdict.map_or("-", |s3| match s3 {
+                portcullis_access::S3Verdict::Private => "private",
+                portcullis_access::S3Verdict::Public => "public",
+            });
+            let verdict = match verdict {
+                Verdict::Private => "private",
+                Verdict::External => "external",
+                Verdict::Public => "public",
+            };
+            let mark = if *undecided { "?" } else { "" };
+            writeln!(text, "{id:<32} {:<9} s3:{s3:<8} fix:{fix:<9} {reason}", format!("{verdict}{mark}"))
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPEN: &str = r#"{"Version":"2012-10-17","Statement":[
+        {"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"},
+        {"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"s3:*","Resource":"arn:aws:s3:::b/*"}]}"#;
+
+    fn args(service: Option<&str>, trust: &[&str]) -> Args {
+        Args {
+            service: service.map(|name| name.parse().unwrap()),
+            account: Some("111122223333".to_owned()),
+            trust: trust.iter().map(|&one| one.to_owned()).collect(),
+            resource: None,
+            keep_external: false,
+            table: false,
+            files: Vec::new(),
+        }
+    }
+
+    fn values(args: &Args, text: &str) -> Vec<serde_json::Value> {
+        answers(args, "f", text).iter().map(|line| serde_json::to_value(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_file_with_one_policy() {
+        let found = values(&args(Some("s3"), &[]), OPEN);
+        assert_eq!(found.len(), 1);
+        let line = &found[0];
+        assert_eq!((&line["id"], &line["verdict"], &line["s3_verdict"]), (&json!("f"), &json!("public"), &json!("public")));
+        assert_eq!((&line["offending"], &line["undecided"]), (&json!([0]), &json!(false)));
+        assert_eq!(line["fixed"]["Statement"].as_array().unwrap().len(), 1);
+        assert_eq!(line["witness"]["action"], "s3:GetObject");
+    }
+
+    #[test]
+    fn lines_override_the_flags() {
+        let compact: serde_json::Value = serde_json::from_str(OPEN).unwrap();
+        let external = json!({"Statement": {"Effect": "Allow", "Principal": {"AWS": "444455556666"}, "Action": "sqs:*",
+            "Resource": "*"}});
+        let text = format!(
+            "{}\n\n{}\n{}\n{}\n",
+            json!({"id": "a", "policy": compact.to_string()}),
+            json!({"id": "b", "service": "sqs", "policy": external, "expect": "external"}),
+            json!({"id": "c", "service": "sqs", "policy": external, "trusted": ["444455556666"]}),
+            json!({"id": "d", "service": "moon", "policy": external}),
+        );
+        let found = values(&args(Some("s3"), &[]), &text);
+        let verdicts: Vec<_> = found.iter().map(|line| line["verdict"].as_str()).collect();
+        assert_eq!(verdicts, [Some("public"), Some("external"), Some("private"), None]);
+        assert_eq!(found[1]["fix"], "delete");
+        assert!(found[3]["refused"].as_str().unwrap().contains("moon"));
+    }
+
+    #[test]
+    fn what_is_refused_says_why() {
+        for (service, text, why) in [
+            (None, OPEN, "service"),
+            (Some("s3"), "{\n \"Statement\": [}", "line 2"),
+            (Some("s3"), r#"{"Statement":[{"Effect":"Allow","Principals":"*"}]}"#, "Principals"),
+            (Some("s3"), "", "JSON"),
+        ] {
+            let found = values(&args(service, &[]), text);
+            assert!(found[0]["refused"].as_str().unwrap().contains(why), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn exit_codes() {
+        let code = |text: &str| format!("{:?}", exit_code(&answers(&args(Some("s3"), &[]), "f", text)));
+        assert_eq!(code(OPEN), format!("{:?}", ExitCode::from(1)));
+        assert_eq!(code(r#"{"Statement":[]}"#), format!("{:?}", ExitCode::from(0)));
+        assert_eq!(code("no"), format!("{:?}", ExitCode::from(2)));
+    }
+
+    #[test]
+    fn trust_is_sorted_by_its_form() {
+        let mut trust = Trust::default();
+        let all = ["444455556666", "o-abc", "o-abc/r-1/", "vpc-1", "vpce-1", "203.0.113.0/24", "2001:db8::/32", "AROAX"];
+        all.iter().for_each(|one| add(&mut trust, one));
+        let sizes = [trust.accounts.len(), trust.organizations.len(), trust.org_paths.len(), trust.vpcs.len()];
+        assert_eq!(sizes, [1, 1, 1, 1]);
+        assert_eq!([trust.vpc_endpoints.len(), trust.networks.len(), trust.ids.len()], [1, 2, 1]);
+    }
+}
