@@ -126,7 +126,7 @@ impl Tour {
         bucket.put_ownership("ObjectWriter").await;
         bucket.put_canned_acl("public-read").await;
         let wrong = "an access control list that lets everybody list the bucket";
-        self.scene("PutBucketAcl", wrong, &bucket, true, |after| {
+        self.scene("PutBucketAcl", wrong, &bucket, false, |after| {
             !after["acl"].contains("AllUsers")
         })
         .await;
@@ -137,7 +137,7 @@ impl Tour {
         bucket.classify("confidential").await;
         bucket.put_encryption("AES256", None, false, &[]).await;
         let wrong = "tagged DataClassification=confidential, encrypted with less than the settings ask for that";
-        self.scene("PutBucketEncryption", wrong, &bucket, false, |after| {
+        self.scene("PutBucketEncryption", wrong, &bucket, true, |after| {
             after["encryption"] == "aws:kms bucket-key blocks SSE-C"
         })
         .await;
@@ -211,7 +211,7 @@ impl Tour {
 
     fn show(&self, call: &str, wrong: &str, before: &Snapshot, after: &Snapshot) {
         let title = format!("{}. {call}", self.rows.len() + 1);
-        println!("\n{}: {wrong}", self.paint.bold(&title));
+        println!("{}: {wrong}", self.paint.bold(&title));
         for (fact, now) in after.0.iter().filter(|(fact, now)| before[fact] != **now) {
             let (was, is) = (shown(fact, &before[fact]), shown(fact, now));
             println!("  {fact:<11} {} -> {}", self.paint.red(&was), self.paint.green(&is));
@@ -226,14 +226,31 @@ impl Tour {
     }
 
     fn row(&mut self, event: &str, invocation: &Invocation, alert: &Message, verified: bool) {
-        let (subject, rest) = (alert.subject.split(": "), alert.subject.as_str());
-        let action = subject.clone().next().and_then(|head| head.rsplit(' ').next());
-        // Behind the bucket's name stands what was wrong.
-        let finding = rest.splitn(2, ": ").nth(1).and_then(|text| text.splitn(3, ' ').nth(2));
+        // The worst of it, as in the subject.
+        let told = alert.json["controls"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let severity = |one: &Value| {
+            ["LOW", "MEDIUM", "HIGH", "CRITICAL"]
+                .iter()
+                .position(|&name| one["severity"] == name)
+        };
+        let worst = told
+            .iter()
+            .rev()
+            .max_by_key(|one| severity(one))
+            .cloned()
+            .unwrap_or_default();
+        let finding = worst["summary"]
+            .as_str()
+            .and_then(|text| text.split(':').next())
+            .unwrap_or_default();
+        let more = match told.len() {
+            0 | 1 => String::new(),
+            all => format!(" (+{})", all - 1),
+        };
         self.rows.push(Row {
             event: event.to_owned(),
-            finding: finding.unwrap_or_default().to_owned(),
-            action: action.unwrap_or_default().to_owned(),
+            finding: format!("{finding}{more}"),
+            action: worst["outcome"].as_str().unwrap_or_default().to_owned(),
             verified: verified && invocation.result.is_ok(),
             calls: invocation.calls.len(),
             milliseconds: invocation.duration.as_millis(),
