@@ -1,7 +1,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs replay build validate deploy advisories clean
+.PHONY: help demo test lint docs measure replay build validate deploy advisories clean
 
 # For build and deploy.
 STACK ?= portcullis
@@ -50,6 +50,12 @@ advisories: ## RustSec advisories against Cargo.lock; fetches their database, so
 
 docs: ## Write docs/controls.md and the JSON schemas from the code; a test says when they are stale
 	cargo run --quiet --package portcullis-cli -- docs
+
+measure: ## Size, cold start, memory and AWS calls of the release binary, as in bench/README.md
+	@tools/install moto
+	cargo build --release -p portcullis-s3 --bins
+	cargo build -p portcullis-tests --bins
+	@tools/with-local-aws "$(TARGET)/debug/measure" "$(TARGET)/release/portcullis-s3"
 
 replay: ## Replay one event into the function under cargo-lambda: make replay EVENT=events/s3/CreateBucket.json [MODE=notify]
 	@tools/install moto lambda
