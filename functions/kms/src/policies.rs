@@ -1,9 +1,10 @@
 //! What the controls of key policies share: who is trusted, how a fix is made that locks nobody out, how it is told.
 
 use portcullis_access::{
-    Change, ChangeKind, Fix, Goal, Judgement, Policy, Scope as AccessScope, Service, Trust, Verdict,
+    Change, ChangeKind, Fix, Goal, Judgement, KeyFinding, Policy, Scope as AccessScope, Service, Trust, Verdict,
 };
 use portcullis_core::Scope;
+use portcullis_core::event::{field, string};
 use serde_json::{Value, json};
 
 use crate::lockout::{self, Manager};
@@ -51,6 +52,11 @@ impl<'a> Analysis<'a> {
         })
     }
 
+    /// How many statements it has.
+    pub fn statements(&self) -> usize {
+        self.policy.statements().len()
+    }
+
     /// The reasons of the statements with this verdict.
     pub fn reasons(&self, verdict: Verdict) -> Vec<&str> {
         let offending = self.judgement.offending.iter();
@@ -70,8 +76,8 @@ impl<'a> Analysis<'a> {
             },
             Ok(Fix::Delete) => "nothing would be left of it, and a key can't be without a policy".into(),
             Ok(Fix::Undecided { reason }) => return Cure::Nothing(reason),
-            Ok(Fix::Nothing) => return Cure::Nothing("no single statement can be changed to that end".into()),
-            Err(error) => return Cure::Nothing(error.to_string()),
+            Ok(Fix::Nothing) => "no single statement can be changed to that end".into(),
+            Err(error) => error.to_string(),
         };
         self.narrow(goal).unwrap_or(Cure::Nothing(why))
     }
@@ -155,24 +161,37 @@ fn told(changes: &[Change], count: usize) -> String {
     changes.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
-/// What a key policy lacks.
-pub struct Lack {
-    /// In words that follow "lacks good practice:".
-    pub text: String,
-    /// Whether it is only that managing the key does not ask for MFA.
-    pub is_about_mfa: bool,
-}
-
-/// What a key's policy lacks of AWS's practice; an error says why it can't be read.
-pub fn practice(text: &str, key: &portcullis_core::Resource) -> Result<Vec<Lack>, String> {
-    let policy = Policy::parse(text).map_err(|error| error.to_string())?;
-    let partition = key.arn.split(':').nth(1).unwrap_or("aws");
-    let lacks = portcullis_access::key_practice(&policy, &key.account, partition);
-    Ok(lacks
-        .into_iter()
-        .map(|lack| Lack {
-            text: lack.text,
-            is_about_mfa: lack.mfa,
+/// What a key policy lacks of AWS's practice, in words that follow "lacks good practice:". Whom it lets in is not said here:
+/// other controls do.
+pub fn lacks(analysis: &Analysis<'_>) -> Vec<(KeyFinding, String)> {
+    let Analysis {
+        policy, trust, scope, ..
+    } = analysis;
+    let found = portcullis_access::key_practice(policy, &scope.resource.account, trust).findings;
+    let of = |index: Option<usize>| {
+        let statement = index.and_then(|index| Some((index, policy.statements().get(index)?)));
+        let sid = statement.and_then(|(_, statement)| {
+            let text: Value = serde_json::from_str(statement.text()).ok()?;
+            field(&text, "Sid").and_then(string)
+        });
+        index.map_or_else(String::new, |index| {
+            format!("statement {}", name(sid.as_deref(), index))
         })
-        .collect())
+    };
+    let words = |(kind, index): (KeyFinding, Option<usize>)| {
+        let text = match kind {
+            KeyFinding::Public | KeyFinding::External => return None,
+            KeyFinding::NoMfa => "managing the key does not ask for MFA".to_owned(),
+            KeyFinding::MfaDenyTooWide => format!("{} denies use without MFA too, which stops applications", of(index)),
+            KeyFinding::AdminIsUser => "somebody both administers and uses the key".to_owned(),
+            KeyFinding::KmsStarNonroot => format!("{} has kms:* for somebody else than the account", of(index)),
+            KeyFinding::UserNotViaService => format!("{} lets the key be used without kms:ViaService", of(index)),
+            KeyFinding::GrantNotAwsOnly => {
+                format!("{} lets grants be made without kms:GrantIsForAWSResource", of(index))
+            }
+            KeyFinding::NoAccountRoot => "the account itself can't manage the key".to_owned(),
+        };
+        Some((kind, text))
+    };
+    found.into_iter().filter_map(words).collect()
 }

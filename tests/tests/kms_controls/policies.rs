@@ -60,7 +60,9 @@ async fn what_would_lock_the_account_out_is_told_and_left() {
     let alerts = kms.world.alerts().await;
     assert_eq!(alerts[0].attributes["severity"], "CRITICAL");
     assert!(
-        alerts[0].text.contains("a key can't be without a policy"),
+        alerts[0]
+            .text
+            .contains("nobody of the account can surely manage the key"),
         "{}",
         alerts[0].text
     );
@@ -175,6 +177,15 @@ async fn a_key_whose_own_policy_refuses_is_told_as_failed_and_others_go_on() {
     let alerts = kms.world.alerts().await;
     assert_eq!(alerts[0].attributes["outcome"], "failed");
     assert!(alerts[0].text.contains("DescribeKey was denied"), "{}", alerts[0].text);
+
+    // Named by an alias, it can't even be seen which key it is: then the alias is told.
+    let denied = Fault::on("kms", "DescribeKey").status(400, "AccessDeniedException");
+    kms.world.aws.fault(denied.times(2)).await;
+    let alias = kms.call("DisableKeyRotation", json!({"keyId": "alias/closed"}));
+    assert!(function.invoke(alias.event()).await.result.is_err());
+    let alerts = kms.world.alerts().await;
+    assert!(alerts[1].text.contains("alias/closed"), "{}", alerts[1].text);
+
     let fine = function.invoke(open.call("DisableKeyRotation").event()).await;
     assert_eq!(controls_in(fine.answer()), told("kms-key-rotation", "remediated"));
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::types::KeyMetadata;
 use portcullis_core::{Resource, Seen, Tags};
-use portcullis_runtime::{Adapter, AwsError};
+use portcullis_runtime::{Adapter, AwsError, Kind};
 
 use super::{Clients, convert};
 use crate::key::{Fact, Grants, Key, LastUse, Remedy, State};
@@ -66,7 +66,11 @@ impl Adapter<Key> for Aws {
             .key_id(&resource.arn)
             .send()
             .await;
-        let answer = convert::found(convert::error("DescribeKey", answer))?;
+        let answer = match convert::found(convert::error("DescribeKey", answer)) {
+            // So it is told, of the alias: whose key it is can't be seen.
+            Err(error) if error.kind == Kind::Denied => return Ok(Some(resource)),
+            answer => answer?,
+        };
         let arn = answer.and_then(|answer| answer.key_metadata).and_then(|key| key.arn);
         Ok(arn.and_then(|arn| naming::key_of_arn(&arn)))
     }

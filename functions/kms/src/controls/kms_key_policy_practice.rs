@@ -19,13 +19,12 @@
 //! KMS Developer Guide, "Key policies in AWS KMS", "Condition keys for AWS KMS"; AWS Prescriptive Guidance, "Encryption best
 //! practices for AWS KMS".
 
-use portcullis_core::event::{field, strings};
+use portcullis_access::KeyFinding;
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
-use serde_json::Value;
 
 use crate::key::{Fact, Key, Remedy, State};
-use crate::policies::practice;
+use crate::policies::{Analysis, lacks};
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -47,12 +46,8 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         return Judgement::Compliant;
     };
     // A policy that can't be read is told by kms-key-public-policy.
-    let (Ok(policy), Ok(lacks)) = (serde_json::from_str::<Value>(text), practice(text, scope.resource)) else {
+    let Ok(analysis) = Analysis::new(text, scope) else {
         return Judgement::Compliant;
-    };
-    let statements: Vec<&Value> = match field(&policy, "Statement") {
-        Some(Value::Array(list)) => list.iter().collect(),
-        other => other.into_iter().collect(),
     };
     let via_service = scope
         .settings
@@ -60,48 +55,18 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         .via_service_levels
         .iter()
         .any(|level| level == scope.level_name);
-    let direct = statements
-        .iter()
-        .filter(|statement| via_service && uses_directly(statement))
-        .count();
-    let mut lacks = lacks;
-    // The account root alone: nobody is an administrator or a user by it, so nothing is mixed up either.
-    if statements.len() == 1 && lacks.iter().all(|lack| lack.is_about_mfa) {
-        lacks.clear();
-    }
-    let mut lacks: Vec<String> = lacks.into_iter().map(|lack| lack.text).collect();
-    if direct > 0 {
-        lacks.push(format!(
-            "{direct} of its statements let the key be used without kms:ViaService, which {} data asks for",
-            scope.level_name
-        ));
-    }
-    if lacks.is_empty() {
+    let mut lacks = lacks(&analysis);
+    lacks.retain(|(kind, _)| via_service || *kind != KeyFinding::UserNotViaService);
+    // The account root alone: nobody is an administrator or a user by it, so IAM policies decide on MFA too.
+    let alone = analysis.statements() == 1 && lacks.iter().all(|(kind, _)| *kind == KeyFinding::NoMfa);
+    if lacks.is_empty() || alone {
         return Judgement::Compliant;
     }
+    let lacks: Vec<_> = lacks.into_iter().map(|(_, text)| text).collect();
     let summary = format!("has a policy that lacks good practice: {}", lacks.join("; "));
     Finding::new(Severity::Low, summary, "", Vec::new())
         .only_notify("who administers the key and who uses it is for people to say")
         .into()
-}
-
-/// Whether a statement lets somebody other than a service or the account use the key without going through a service.
-fn uses_directly(statement: &Value) -> bool {
-    const USES: [&str; 4] = ["kms:encrypt", "kms:decrypt", "kms:generatedatakey", "kms:reencrypt"];
-    let of = |name: &str| field(statement, name);
-    let uses = |action: String| USES.iter().any(|used| action.to_ascii_lowercase().starts_with(used));
-    let principals = of("Principal").and_then(|principal| field(principal, "AWS").or(Some(principal)).map(strings));
-    let people = principals.is_some_and(|names| names.iter().any(|name| !name.ends_with(":root")));
-    let limited = of("Condition").and_then(Value::as_object).is_some_and(|operators| {
-        operators.iter().any(|(operator, keys)| {
-            ["stringequals", "stringlike"].contains(&operator.to_ascii_lowercase().as_str())
-                && field(keys, "kms:ViaService").is_some()
-        })
-    });
-    of("Effect").and_then(Value::as_str) == Some("Allow")
-        && people
-        && !limited
-        && of("Action").map(strings).unwrap_or_default().into_iter().any(uses)
 }
 
 #[cfg(test)]

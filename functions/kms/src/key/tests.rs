@@ -292,6 +292,16 @@ proptest! {
 }
 
 #[test]
+fn the_keys_that_settings_name_are_known() {
+    let mut settings = Settings::default();
+    for (level, key) in [("confidential", "alias/not-an-arn"), ("restricted", ARN)] {
+        settings.classification.levels.get_mut(level).unwrap().key = Some(key.into());
+    }
+    let required = crate::required_keys(&settings);
+    assert_eq!(required.iter().map(|key| key.arn.as_str()).collect::<Vec<_>>(), [ARN]);
+}
+
+#[test]
 fn a_state_survives_the_ledger() {
     let state = State {
         grants: Seen::Is(Grants::new(vec![Grant::default()], "111122223333", true)),
