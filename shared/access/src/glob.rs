@@ -89,6 +89,19 @@ impl Glob {
             .collect()
     }
 
+    /// A text that matches: stars become the filler.
+    pub(crate) fn filled(&self, filler: &str) -> String {
+        let mut text = String::new();
+        for token in &self.0 {
+            match token {
+                Token::Char(character) => text.push(*character),
+                Token::One | Token::OneInPart => text.push('x'),
+                Token::Many | Token::ManyInPart => text.push_str(filler),
+            }
+        }
+        text
+    }
+
     /// The characters before the first wildcard.
     pub(crate) fn prefix(&self) -> String {
         self.0

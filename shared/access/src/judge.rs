@@ -190,7 +190,7 @@ impl Finding {
 /// Judges a policy at a time, in seconds since 1970.
 pub fn judge_at(policy: &Policy, scope: &Scope, now: f64) -> Judgement {
     let survey = Survey::new(policy, scope);
-    let (targets, complete) = targets(policy, scope, &survey.partition);
+    let (targets, complete) = targets(policy, scope, &survey);
     let mut search = Search { policy, scope, survey: &survey, now, steps: 0 };
     let mut fields = HashMap::new();
     let mut offending = Vec::new();

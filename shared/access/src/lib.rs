@@ -6,6 +6,7 @@
 
 mod acl;
 mod adversary;
+mod bring;
 mod condition;
 mod edit;
 mod evaluate;

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::adversary::{Candidate, FRESH, World, values};
+use crate::adversary::World;
+use crate::bring::{Candidate, values};
 use crate::condition::Truth;
 use crate::evaluate::{Request, principal_matches, resource_matches};
 use crate::judge::Scope;
@@ -142,7 +143,7 @@ impl<'a> Search<'a> {
     fn fill(&self, key: usize, world: &World) -> Pool {
         let known = &self.survey.keys[key];
         let mut pool = known.pool.clone();
-        pool.literals.insert(FRESH.to_owned());
+        pool.literals.extend(self.survey.instances(&known.name));
         for (at, nth) in &known.conditions {
             let condition = &self.policy.statements()[*at].conditions[*nth];
             for value in condition.values.iter().filter(|value| value.has_variables()) {

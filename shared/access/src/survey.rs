@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::condition::{Comparison, Pattern};
+use crate::condition::{Comparison, Pattern, Quantifier};
 use crate::evaluate::{arn_account, is_account};
 use crate::glob::Glob;
 use crate::judge::Scope;
@@ -19,6 +19,8 @@ pub(crate) struct Pool {
     pub moments: Vec<f64>,
     pub networks: Vec<Vec<Cidr>>,
     pub bools: bool,
+    /// Some condition takes the key to have one value.
+    pub single: bool,
 }
 
 impl Pool {
@@ -68,12 +70,34 @@ pub(crate) struct Survey {
     pub wild_organizations: BTreeSet<String>,
     /// ARNs that statements name as principals.
     pub arns: BTreeSet<String>,
-    pub services: BTreeSet<String>,
+    /// An account that nobody named.
+    pub stranger: String,
+    /// A member account of an organisation that somebody named.
+    pub member: String,
+    /// A stranger's organisation.
+    pub strange_organization: String,
+    /// A text that the policy does not hold.
+    pub fresh: String,
+    /// Another one, for values that have to differ.
+    pub other: String,
+    text: String,
 }
 
 impl Survey {
     pub(crate) fn new(policy: &Policy, scope: &Scope) -> Self {
+        let text = policy.text().to_ascii_lowercase();
+        let account = |first: u64| {
+            let mut accounts = (first..).map(|account| account.to_string());
+            let new = accounts.find(|account| !text.contains(account.as_str()) && !is_ours(account, scope));
+            new.unwrap_or_default()
+        };
         let mut survey = Self {
+            stranger: account(999_988_887_777),
+            member: account(555_566_667_777),
+            strange_organization: unnamed(&text, "o-attacker0"),
+            fresh: unnamed(&text, "attacker-value-"),
+            other: unnamed(&text, "other-value-"),
+            text: text.clone(),
             keys: Vec::new(),
             index: BTreeMap::new(),
             partition: partition(policy, scope),
@@ -82,7 +106,6 @@ impl Survey {
             organizations: Vec::new(),
             wild_organizations: BTreeSet::new(),
             arns: BTreeSet::new(),
-            services: BTreeSet::new(),
         };
         for (at, statement) in policy.statements().iter().enumerate() {
             survey.accounts.push(BTreeSet::new());
@@ -96,6 +119,7 @@ impl Survey {
             for (nth, condition) in statement.conditions.iter().enumerate() {
                 let key = survey.key(&condition.key);
                 survey.keys[key].conditions.push((at, nth));
+                survey.keys[key].pool.single |= condition.operator.quantifier == Quantifier::Single;
                 let mut networks = Vec::new();
                 for (template, pattern) in condition.values.iter().zip(&condition.patterns) {
                     if let Some(pattern) = pattern {
@@ -121,7 +145,16 @@ impl Survey {
                 .collect();
             survey.link(&in_resources);
         }
+        // Whoever a statement names is somebody in particular, even if a wildcard covers them as well.
+        let named: BTreeSet<&String> = survey.accounts.iter().chain(&survey.organizations).flatten().collect();
+        survey.wild_accounts.retain(|account| !named.contains(account));
+        survey.wild_organizations.retain(|organization| !named.contains(organization));
         survey
+    }
+
+    /// An id with that beginning which the policy does not name.
+    pub(crate) fn unnamed(&self, start: &str) -> String {
+        unnamed(&self.text, start)
     }
 
     fn link(&mut self, names: &[String]) {
@@ -145,6 +178,27 @@ impl Survey {
         self.keys.push(key);
         self.index.insert(name.to_owned(), self.keys.len() - 1);
         self.keys.len() - 1
+    }
+
+    /// Texts that a key can well have where it is a policy variable: for resources and values built from it.
+    pub(crate) fn instances(&self, name: &str) -> Vec<String> {
+        let mut found = vec![self.fresh.clone(), self.other.clone()];
+        let Some(key) = self.index.get(name).map(|index| &self.keys[*index]) else {
+            return found;
+        };
+        if key.class == Class::Account {
+            found = vec![self.stranger.clone(), "anonymous".to_owned()];
+            found.extend(self.accounts.iter().flatten().cloned());
+        }
+        found.extend(key.pool.literals.iter().cloned());
+        for glob in &key.pool.globs {
+            for filler in ["", "x"] {
+                found.push(glob.filled(filler));
+            }
+        }
+        let mut seen = BTreeSet::new();
+        found.retain(|text| seen.insert(text.clone()));
+        found
     }
 
     pub(crate) fn has(&self, wanted: impl Fn(Class) -> bool) -> bool {
@@ -171,13 +225,12 @@ impl Survey {
                     }
                 }
             }
-            PrincipalKind::Service => drop(self.services.insert(value.to_owned())),
             PrincipalKind::Federated => {
                 if let Some((account, _)) = arn_account(value) {
                     self.account(at, account, scope);
                 }
             }
-            PrincipalKind::CanonicalUser | PrincipalKind::Unknown => {}
+            PrincipalKind::Service | PrincipalKind::CanonicalUser | PrincipalKind::Unknown => {}
         }
     }
 
@@ -196,7 +249,7 @@ impl Survey {
             if Glob::new(organization).matches(&filled) && !scope.trust.organizations.contains(&filled) {
                 self.wild_organizations.insert(filled.clone());
             }
-            let longer = organization.replacen('*', "attacker01", 1).replace('*', "").replace('?', "0");
+            let longer = organization.replacen('*', &self.unnamed("attacker0"), 1).replace('*', "").replace('?', "0");
             if longer.starts_with("o-") && !scope.trust.organizations.contains(&longer) {
                 self.wild_organizations.insert(longer);
             }
@@ -245,7 +298,7 @@ impl Survey {
     /// An account that a wildcard lets in although the usual stranger is not it.
     fn wild_account(&mut self, pattern: &str, scope: &Scope) {
         let fixed = pattern.chars().filter(|character| *character != '*').count();
-        if !pattern.contains(['*', '?']) || fixed > 12 || Glob::new(pattern).matches(STRANGER) {
+        if !pattern.contains(['*', '?']) || fixed > 12 || Glob::new(pattern).matches(&self.stranger) {
             return;
         }
         let filled = pattern.replacen('*', &"0".repeat(12 - fixed), 1).replace('*', "").replace('?', "0");
@@ -255,12 +308,12 @@ impl Survey {
     }
 }
 
-/// An account that nobody trusts.
-pub(crate) const STRANGER: &str = "999988887777";
-/// A member account of an organisation that somebody named.
-pub(crate) const MEMBER: &str = "555566667777";
-/// A stranger's organisation.
-pub(crate) const STRANGE_ORGANIZATION: &str = "o-attacker01";
+/// A text with that beginning which the policy (in lower case) does not hold: whatever an id is compared to, the
+/// stranger's is another.
+fn unnamed(text: &str, start: &str) -> String {
+    let mut names = (1_u32..).map(|number| format!("{start}{number}"));
+    names.find(|name| !text.contains(&name.to_ascii_lowercase())).unwrap_or_default()
+}
 
 pub(crate) fn is_ours(account: &str, scope: &Scope) -> bool {
     account == scope.owner || scope.trust.accounts.contains(account)

@@ -1,12 +1,12 @@
 //! The actions and resources of a policy, one of each kind that its statements can tell apart.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::adversary::FRESH;
 use crate::evaluate::{fits, is_account};
 use crate::glob::{Glob, classes};
 use crate::judge::Scope;
 use crate::parse::{Effect, Policy};
+use crate::survey::Survey;
 use crate::service::{S3_BUCKET_ACTIONS, S3_OBJECT_ACTIONS, Service};
 use crate::template::Template;
 
@@ -18,8 +18,8 @@ pub(crate) struct Target {
 }
 
 /// Every kind of action and resource, and whether that is all of them.
-pub(crate) fn targets(policy: &Policy, scope: &Scope, partition: &str) -> (Vec<Target>, bool) {
-    let (resources, complete) = resources(policy, scope, partition);
+pub(crate) fn targets(policy: &Policy, scope: &Scope, survey: &Survey) -> (Vec<Target>, bool) {
+    let (resources, complete) = resources(policy, scope, survey);
     let actions = actions(policy, scope.service);
     let mut found: Vec<Target> = Vec::new();
     let mut seen: HashSet<(String, Vec<bool>)> = HashSet::new();
@@ -49,8 +49,7 @@ pub(crate) fn targets(policy: &Policy, scope: &Scope, partition: &str) -> (Vec<T
 
 /// The resource that a policy is most likely on: the one the scope names, else the first that the policy names whole.
 pub fn likely_resource(policy: &Policy, scope: &Scope) -> Option<String> {
-    let partition = crate::survey::Survey::new(policy, scope).partition;
-    resources(policy, scope, &partition).0.into_iter().next()
+    resources(policy, scope, &Survey::new(policy, scope)).0.into_iter().next()
 }
 
 /// Whether the statement may be about the resource, whatever its variables turn out to be.
@@ -141,12 +140,13 @@ fn kind(service: Service, action: &str) -> u8 {
 }
 
 /// The resources that the policy can be about, with their parts (objects, versions, indexes).
-pub(crate) fn resources(policy: &Policy, scope: &Scope, partition: &str) -> (Vec<String>, bool) {
+pub(crate) fn resources(policy: &Policy, scope: &Scope, survey: &Survey) -> (Vec<String>, bool) {
+    let partition = &survey.partition;
     if scope.service == Service::IamTrust {
         let example = scope.service.example(partition, scope.owner);
         return (vec![scope.resource.map_or(example, str::to_owned)], true);
     }
-    let patterns = patterns(policy);
+    let (patterns, mut complete) = patterns(policy, survey);
     let mut roots: BTreeSet<String> = BTreeSet::new();
     if let Some(arn) = scope.resource {
         roots.insert(arn.to_owned());
@@ -164,7 +164,6 @@ pub(crate) fn resources(policy: &Policy, scope: &Scope, partition: &str) -> (Vec
     let globs: Vec<&Glob> = patterns.iter().filter(|(_, glob)| glob.as_literal().is_none()).map(|(_, glob)| glob).collect();
     let literals: HashSet<String> = patterns.iter().filter_map(|(_, glob)| glob.as_literal()).collect();
     let mut found = Vec::new();
-    let mut complete = true;
     for root in roots {
         found.push(root.clone());
         if let Some(separator) = scope.service.parts_of() {
@@ -177,7 +176,7 @@ pub(crate) fn resources(policy: &Policy, scope: &Scope, partition: &str) -> (Vec
             domain.push(crate::glob::Token::Many);
             let classes = classes(&Glob::from_tokens(domain), &globs, &literals, 'x');
             complete &= classes.complete;
-            found.push(format!("{start}file"));
+            found.push(format!("{start}{}", survey.unnamed("file-")));
             found.extend(classes.texts);
             found.extend(parts);
         }
@@ -185,19 +184,37 @@ pub(crate) fn resources(policy: &Policy, scope: &Scope, partition: &str) -> (Vec
     (found, complete)
 }
 
-/// Resource patterns with a stranger's value for their variables, and once more with any.
-fn patterns(policy: &Policy) -> Vec<(String, Glob)> {
+/// How many ways to fill in the variables of one resource are tried.
+const FILLINGS: usize = 64;
+
+/// Resource patterns, with what a caller can bring for their variables; and whether that is all.
+fn patterns(policy: &Policy, survey: &Survey) -> (Vec<(String, Glob)>, bool) {
     let values = policy.statements().iter().filter_map(|statement| statement.resources.as_ref());
-    let mut found = Vec::new();
+    let mut found: Vec<(String, Glob)> = Vec::new();
+    let mut complete = true;
     for template in values.flat_map(|selection| &selection.values) {
-        if let Some(glob) = template.glob(&|_| Some(FRESH.to_owned())) {
-            let text = template.literal(&|_| Some(FRESH.to_owned())).unwrap_or_default();
-            if !found.iter().any(|(_, known)| *known == glob) {
+        let mut names: Vec<&str> = template.variables().collect();
+        names.sort_unstable();
+        names.dedup();
+        let choices: Vec<Vec<String>> = names.iter().map(|name| survey.instances(name)).collect();
+        let total = choices.iter().fold(1_usize, |product, all| product.saturating_mul(all.len()));
+        complete &= total <= FILLINGS;
+        for number in 0..total.min(FILLINGS) {
+            let mut rest = number;
+            let mut filling = BTreeMap::new();
+            for (name, all) in names.iter().zip(&choices) {
+                filling.insert(*name, all[rest % all.len()].clone());
+                rest /= all.len();
+            }
+            let lookup = |name: &str| filling.get(name).cloned();
+            if let (Some(glob), Some(text)) = (template.glob(&lookup), template.literal(&lookup))
+                && !found.iter().any(|(_, known)| *known == glob)
+            {
                 found.push((text, glob));
             }
         }
     }
-    found
+    (found, complete)
 }
 
 /// The resource that a pattern names without a wildcard, if it can be the owner's.

@@ -32,7 +32,7 @@ pub(crate) fn offence(
         (Caller::Account { .. }, Verdict::Public) => "any AWS account".to_owned(),
         (Caller::Account { account, arn }, _) => match scope_name(request) {
             Some(organization) => format!("the accounts of organisation {organization}"),
-            None if arn.ends_with("role/attacker") => format!("account {account}"),
+            None if arn.contains(":role/attacker-") => format!("account {account}"),
             None => arn.clone(),
         },
         (Caller::Service { name }, Verdict::Public) => format!("any AWS account, through a service such as {name},"),
@@ -67,7 +67,7 @@ pub(crate) fn offence(
 /// The organisation that a request's caller stands for, if the policy goes by it.
 fn scope_name(request: &Request) -> Option<&str> {
     let values = request.context.get("aws:principalorgid")?;
-    values.first().map(String::as_str).filter(|organization| *organization != crate::survey::STRANGE_ORGANIZATION)
+    values.first().map(String::as_str).filter(|organization| !organization.starts_with("o-attacker0"))
 }
 
 /// Why a condition keeps nobody out.

@@ -12,6 +12,7 @@ use crate::evaluate::{action_matches, resource_matches};
 use crate::judge::Scope;
 use crate::parse::{Effect, Policy, Principal, Statement};
 use crate::service::{S3_BUCKET_ACTIONS, S3_OBJECT_ACTIONS, Service};
+use crate::survey::Survey;
 use crate::targets::resources;
 use crate::trust::Trust;
 
@@ -60,7 +61,7 @@ fn covers(statement: &Statement, action: &str, resource: &str) -> bool {
 fn kinds_of_resource(policy: &Policy, bucket_arn: &str) -> Option<Vec<String>> {
     let trust = Trust::default();
     let scope = Scope { service: Service::S3Bucket, owner: "", trust: &trust, resource: Some(bucket_arn) };
-    let (found, complete) = resources(policy, &scope, "aws");
+    let (found, complete) = resources(policy, &scope, &Survey::new(policy, &scope));
     complete.then_some(found)
 }
 
@@ -142,7 +143,11 @@ impl Upload {
     }
 }
 
-const OTHER_KEY: &str = "arn:aws:kms:us-east-1:999988887777:key/00000000-0000-4000-8000-000000000000";
+/// A key of somebody else, in the bucket's partition.
+fn other_key(bucket_arn: &str) -> String {
+    let partition = bucket_arn.split(':').nth(1).unwrap_or("aws");
+    format!("arn:{partition}:kms:us-east-1:999988887777:key/00000000-0000-4000-8000-000000000000")
+}
 
 fn is_refused(policy: &Policy, kinds: &[String], action: &str, known: &Known) -> bool {
     let refusing: Vec<&Statement> = policy.statements().iter().filter(|one| refuses(one, known)).collect();
@@ -156,7 +161,8 @@ pub fn refused_uploads(policy: &Policy, bucket_arn: &str, own_key: &str) -> Vec<
     let Some(kinds) = kinds_of_resource(policy, bucket_arn) else {
         return Vec::new();
     };
-    let refused = |upload: &Upload| is_refused(policy, &kinds, "s3:PutObject", &upload.known(own_key, OTHER_KEY));
+    let other_key = other_key(bucket_arn);
+    let refused = |upload: &Upload| is_refused(policy, &kinds, "s3:PutObject", &upload.known(own_key, &other_key));
     Upload::ALL.into_iter().filter(refused).collect()
 }
 
@@ -202,13 +208,15 @@ pub fn encrypted_writes(policy: Option<&Policy>, bucket_arn: &str, required: &Re
     };
     let put = |algorithm: &str, key: Option<&str>| refused("s3:PutObject", Some(algorithm), key, None);
     let own = required.key.as_deref();
+    let other = other_key(bucket_arn);
+    let other = Some(other.as_str());
     let is_right = |algorithm: &&str| required.algorithms.iter().any(|right| right == algorithm);
     let all = ["AES256", "aws:kms", "aws:kms:dsse"];
     found.refuses_wrong = all.iter().all(|algorithm| {
-        let keys: &[Option<&str>] = if *algorithm == "AES256" { &[None] } else { &[None, own, Some(OTHER_KEY)] };
+        let keys: &[Option<&str>] = if *algorithm == "AES256" { &[None] } else { &[None, own, other] };
         if is_right(algorithm) {
             // Naming no key takes the default, which is the bucket's matter.
-            own.is_none() || *algorithm == "AES256" || put(algorithm, Some(OTHER_KEY))
+            own.is_none() || *algorithm == "AES256" || put(algorithm, other)
         } else {
             keys.iter().all(|key| put(algorithm, *key))
         }

@@ -1,0 +1,487 @@
+//! Which values each caller can bring for a condition key: one of each kind that the policy can tell apart.
+
+use std::collections::HashSet;
+
+use crate::adversary::{Network, World, principal_arn};
+use crate::evaluate::{Caller, is_account};
+use crate::glob::{Glob, classes};
+use crate::judge::Scope;
+use crate::keys::{Class, Id, tells_caller};
+use crate::network::address_classes;
+use crate::survey::{Pool, Survey, avoid};
+
+/// A value that a caller can bring.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate {
+    /// `None`: the key is missing.
+    pub value: Option<Vec<String>>,
+    /// Anybody can bring it; otherwise it takes something that is somebody's in particular.
+    pub open: bool,
+}
+
+/// The values that a caller can bring for a key, and whether that is all of them.
+pub(crate) struct Values {
+    pub candidates: Vec<Candidate>,
+    pub complete: bool,
+}
+
+struct Builder<'a> {
+    pool: &'a Pool,
+    survey: &'a Survey,
+    candidates: Vec<Candidate>,
+    complete: bool,
+}
+
+impl Builder<'_> {
+    fn missing(&mut self) {
+        self.candidates.push(Candidate { value: None, open: true });
+    }
+
+    fn one(&mut self, value: impl Into<String>, open: bool) {
+        self.candidates.push(Candidate { value: Some(vec![value.into()]), open });
+    }
+
+    /// One text for each way the patterns can be met within a domain.
+    fn within(&mut self, domain: &str, arn: bool, filler: char, accept: &dyn Fn(&str) -> Option<bool>) {
+        let domain = Glob::new(domain);
+        let domain = if arn { domain.clone().into_arn().unwrap_or(domain) } else { domain };
+        for literal in self.pool.literals.iter().filter(|literal| domain.matches(literal)) {
+            if let Some(open) = accept(literal) {
+                self.candidates.push(Candidate { value: Some(vec![literal.clone()]), open });
+            }
+        }
+        if self.pool.globs.is_empty() {
+            return;
+        }
+        let globs: Vec<&Glob> = self.pool.globs.iter().collect();
+        let classes = classes(&domain, &globs, &avoid(self.pool), filler);
+        self.complete &= classes.complete;
+        for text in classes.texts {
+            if let Some(open) = accept(&text) {
+                self.candidates.push(Candidate { value: Some(vec![text]), open });
+            }
+        }
+    }
+
+    fn anything(&mut self) {
+        if self.pool.bools {
+            self.one("true", true);
+            self.one("false", true);
+        }
+        if self.pool.numbers.is_empty() && self.pool.moments.is_empty() && self.pool.networks.is_empty() {
+            self.one(&self.survey.fresh, true);
+            self.one(&self.survey.other, true);
+        }
+        for number in self.pool.numbers.iter().chain(&self.pool.moments) {
+            for near in [*number, number - 1.0, number + 1.0] {
+                self.one(near.to_string(), true);
+            }
+        }
+        for network in self.pool.networks.iter().flatten() {
+            let text = |number: u128| {
+                if network.v6 {
+                    std::net::IpAddr::from(number.to_be_bytes()).to_string()
+                } else {
+                    std::net::IpAddr::from(u32::try_from(number).unwrap_or_default().to_be_bytes()).to_string()
+                }
+            };
+            self.one(text(network.first), true);
+            self.one(text(network.last), true);
+            for outside in [network.first.checked_sub(1), network.last.checked_add(1)].into_iter().flatten() {
+                if network.v6 || u32::try_from(outside).is_ok() {
+                    self.one(text(outside), true);
+                }
+            }
+        }
+        self.within("*", false, 'x', &|_| Some(true));
+        // A key with several values, as the set operators read them.
+        if !self.pool.single && (2..12).contains(&self.pool.literals.len()) {
+            self.candidates.push(Candidate { value: Some(self.pool.literals.iter().cloned().collect()), open: true });
+        }
+    }
+}
+
+/// What `world` can bring for key number `key`; `pool` is the key's, with its variables filled in.
+pub(crate) fn values(survey: &Survey, scope: &Scope, world: &World, key: usize, pool: &Pool, now: f64) -> Values {
+    let known = &survey.keys[key];
+    let mut builder = Builder { pool, survey, candidates: Vec::new(), complete: true };
+    let signed = !matches!(world.caller, Caller::Anonymous | Caller::Federated { .. });
+    let is_service = matches!(world.caller, Caller::Service { .. });
+    let partition = &survey.partition;
+    match known.class {
+        Class::Account => match &world.caller {
+            Caller::Anonymous if known.name == "aws:principalaccount" => builder.one("anonymous", true),
+            Caller::Account { account, .. } => builder.one(account, true),
+            _ => builder.missing(),
+        },
+        Class::Arn => match &world.caller {
+            Caller::Account { arn, .. } => builder.one(principal_arn(arn), true),
+            Caller::Canonical { id } if id.starts_with("arn:") => builder.one(id, true),
+            _ => builder.missing(),
+        },
+        Class::Organization if !is_service => match &world.organization {
+            Some(organization) => builder.one(organization, true),
+            None => builder.missing(),
+        },
+        Class::SourceOrganization if is_service => {
+            if let Some(organization) = &world.organization {
+                builder.one(organization, true);
+            }
+            builder.missing();
+        }
+        Class::OrgPaths if !is_service => org_paths(&mut builder, scope, world),
+        Class::SourceOrgPaths if is_service => {
+            org_paths(&mut builder, scope, world);
+            builder.missing();
+        }
+        Class::UserId => user_id(&mut builder, survey, scope, world),
+        Class::UserName => match &world.caller {
+            Caller::Account { arn, .. } if arn.contains(":user/") => builder.anything(),
+            _ => builder.missing(),
+        },
+        Class::CallerType => match &world.caller {
+            Caller::Anonymous => builder.one("Anonymous", true),
+            Caller::Account { arn, .. } if arn.contains(":user/") => builder.one("User", true),
+            Caller::Account { arn, .. } if arn.ends_with(":root") => builder.one("Account", true),
+            Caller::Account { .. } => builder.one("AssumedRole", true),
+            _ => builder.missing(),
+        },
+        Class::IsService => match &world.caller {
+            Caller::Service { .. } => builder.one("true", true),
+            Caller::Account { .. } | Caller::Canonical { .. } => builder.one("false", true),
+            _ => builder.missing(),
+        },
+        Class::ServiceName => match &world.caller {
+            Caller::Service { name } => builder.one(name, true),
+            _ => builder.missing(),
+        },
+        Class::SourceIp if world.network == Network::Internet && !is_service => addresses(&mut builder, scope),
+        Class::PrivateIp if world.network == Network::Endpoint => builder.anything(),
+        Class::Endpoint(id) if world.network == Network::Endpoint => endpoint(&mut builder, survey, scope, world, id),
+        Class::SourceAccount if is_service || tells_caller(scope.service, &known.name) => {
+            if let Some(account) = &world.account {
+                builder.one(account, true);
+            }
+            builder.missing();
+        }
+        Class::SourceArn if is_service => {
+            let account = world.account.as_deref().unwrap_or(&survey.stranger);
+            source_arns(&mut builder, partition, account, world.anybody);
+            builder.missing();
+        }
+        Class::OwnArn => {
+            builder.missing();
+            if let Caller::Account { account, .. } = &world.caller {
+                builder.within(&format!("arn:{partition}:*:*:{account}:*"), true, 'x', &|_| Some(true));
+            }
+        }
+        Class::AccessPointArn if scope.service == crate::service::Service::S3AccessPoint => {
+            // It is this access point's own ARN.
+            match scope.resource {
+                Some(arn) => builder.one(arn, true),
+                None => {
+                    let domain = format!("arn:{partition}:s3:*:{}:accesspoint/*", scope.owner);
+                    builder.one(domain.replace('*', "x"), true);
+                    builder.within(&domain, true, 'x', &|_| Some(true));
+                }
+            }
+        }
+        Class::AccessPointAccount if scope.service == crate::service::Service::S3AccessPoint => {
+            builder.one(scope.owner, true);
+        }
+        Class::AccessPointArn => {
+            builder.missing();
+            for (account, open) in anyones(survey, world) {
+                let domain = format!("arn:{partition}:s3:*:{account}:accesspoint/*");
+                builder.one(domain.replace('*', "x"), open);
+                builder.within(&domain, true, 'x', &|_| Some(open));
+            }
+        }
+        Class::AccessPointAccount => {
+            builder.missing();
+            anyones(survey, world).into_iter().for_each(|(account, open)| builder.one(account, open));
+        }
+        Class::UploadKey => {
+            builder.missing();
+            if signed {
+                for (account, open) in anyones(survey, world) {
+                    for kind in ["key", "alias"] {
+                        let domain = format!("arn:{partition}:kms:*:{account}:{kind}/*");
+                        builder.one(domain.replace('*', "x"), open);
+                        builder.within(&domain, true, 'x', &|_| Some(open));
+                    }
+                }
+                // A bare key id says nothing of whose it is.
+                for literal in pool.literals.iter().filter(|literal| !literal.starts_with("arn:")) {
+                    builder.one(literal, false);
+                }
+            }
+        }
+        Class::ResourceAccount => builder.one(scope.owner, true),
+        Class::ResourceOrganization => resource_organization(&mut builder, scope),
+        Class::Clock => {
+            builder.one(now.to_string(), true);
+            builder.one((now + 3.2e9).to_string(), true);
+            for moment in pool.moments.iter().chain(&pool.numbers) {
+                for near in [*moment, moment - 1.0, moment + 1.0] {
+                    if near > now {
+                        builder.one(near.to_string(), true);
+                    }
+                }
+            }
+        }
+        Class::Audience | Class::Subject | Class::Claim => claim(&mut builder, survey, &known.name, known.class, world),
+        Class::MountTarget => {
+            builder.missing();
+            builder.one("false", true);
+        }
+        Class::Secret => {
+            builder.missing();
+            builder.one(&survey.fresh, true);
+            let secrets = &pool.literals;
+            builder.within("*", false, 'x', &|text| (!secrets.contains(text)).then_some(true));
+        }
+        Class::Free { signed: true, .. } if !signed => builder.missing(),
+        Class::Free { always, .. } => {
+            if !always {
+                builder.missing();
+            }
+            builder.anything();
+        }
+        Class::Unknown => {
+            builder.missing();
+            builder.anything();
+        }
+        _ => builder.missing(),
+    }
+    Values { candidates: builder.candidates, complete: builder.complete }
+}
+
+fn org_paths(builder: &mut Builder, scope: &Scope, world: &World) {
+    let Some(organization) = &world.organization else {
+        builder.missing();
+        return;
+    };
+    let trusted = |path: &str| scope.trust.has_path(path);
+    builder.one(format!("{organization}/r-x/ou-x/"), true);
+    builder.within(&format!("{organization}/*"), false, 'x', &|path| (!trusted(path)).then_some(true));
+}
+
+fn user_id(builder: &mut Builder, survey: &Survey, scope: &Scope, world: &World) {
+    let Caller::Account { account, arn } = &world.caller else {
+        match world.caller {
+            Caller::Anonymous => builder.one("anonymous", true),
+            _ => builder.missing(),
+        }
+        return;
+    };
+    if arn.ends_with(":root") {
+        builder.one(account, true);
+        return;
+    }
+    let named: HashSet<String> = builder
+        .pool
+        .literals
+        .iter()
+        .cloned()
+        .chain(builder.pool.globs.iter().map(Glob::prefix))
+        .filter_map(|text| {
+            let complete = text.contains(':') || builder.pool.literals.contains(&text);
+            complete.then(|| text.split(':').next().unwrap_or_default().to_owned())
+        })
+        .collect();
+    let grade = |text: &str| {
+        let id = text.split(':').next().unwrap_or(text);
+        if named.contains(id) { (!scope.trust.has_id(text)).then_some(false) } else { Some(true) }
+    };
+    if arn.contains(":user/") {
+        builder.one(survey.unnamed("AIDAATTACKER00000000"), true);
+        builder.within("AIDA*", false, 'X', &|text| (!text.contains(':')).then(|| grade(text)).flatten());
+    } else {
+        let id = survey.unnamed("AROAATTACKER00000000");
+        builder.one(format!("{id}:attacker"), true);
+        builder.within(&format!("{id}:*"), false, 'x', &|_| Some(true));
+        builder.within("AROA*:*", false, 'X', &grade);
+    }
+}
+
+fn addresses(builder: &mut Builder, scope: &Scope) {
+    let trusted = scope.trust.cidrs();
+    for class in address_classes(&builder.pool.networks, &trusted) {
+        builder.one(class.example, class.broad);
+    }
+    let outside = |text: &str| {
+        let address: std::net::IpAddr = text.parse().ok()?;
+        let ours = trusted.iter().chain(&crate::network::private()).any(|range| range.contains(address));
+        (!ours).then_some(())
+    };
+    for literal in &builder.pool.literals {
+        if outside(literal).is_some() {
+            builder.candidates.push(Candidate { value: Some(vec![literal.clone()]), open: false });
+        }
+    }
+    // Text patterns on an address: a whole first octet is a network, less than that is the internet.
+    for glob in &builder.pool.globs {
+        let prefix = glob.prefix();
+        let text = ["", "8", "8.8", "8.8.8", "8.8.8.8", ".8", ".8.8", ".8.8.8"]
+            .iter()
+            .flat_map(|tail| [format!("{prefix}{tail}"), format!("{prefix}{tail}1")])
+            .find(|text| outside(text).is_some() && glob.matches(text));
+        if let Some(text) = text {
+            let open = !prefix.contains('.') && !prefix.contains(':');
+            builder.candidates.push(Candidate { value: Some(vec![text]), open });
+        }
+    }
+}
+
+fn endpoint(builder: &mut Builder, survey: &Survey, scope: &Scope, world: &World, id: Id) {
+    let literals = builder.pool.literals.clone();
+    let trust = scope.trust;
+    let partition = &survey.partition;
+    match id {
+        Id::Vpc | Id::VpcEndpoint => {
+            let (kind, ours) = if id == Id::Vpc { ("vpc", &trust.vpcs) } else { ("vpce", &trust.vpc_endpoints) };
+            builder.one(survey.unnamed(&format!("{kind}-attacker00000000")), true);
+            builder.within(&format!("{kind}-*"), false, '0', &|text| {
+                (!ours.contains(text)).then(|| !literals.contains(text))
+            });
+        }
+        Id::VpcArn => {
+            builder.missing();
+            let ours = |arn: &str| {
+                trust.vpcs.contains(arn) || arn.rsplit('/').next().is_some_and(|id| trust.vpcs.contains(id))
+            };
+            for (account, open) in anyones(survey, world) {
+                let domain = format!("arn:{partition}:ec2:*:{account}:vpc/*");
+                builder.one(domain.replace('*', "x"), open);
+                builder.within(&domain, true, 'x', &|arn| (!ours(arn)).then_some(open));
+            }
+        }
+        Id::Account => {
+            builder.missing();
+            anyones(survey, world).into_iter().for_each(|(account, open)| builder.one(account, open));
+        }
+        Id::Organization | Id::OrgPath => {
+            builder.missing();
+            let fixed = survey.organizations.iter().flatten().map(|one| (one.clone(), false));
+            let open = survey.wild_organizations.iter().map(|one| (one.clone(), true));
+            let all: Vec<_> =
+                std::iter::once((survey.strange_organization.clone(), true)).chain(open).chain(fixed).collect();
+            for (organization, open) in all {
+                if id == Id::Organization {
+                    builder.one(organization, open);
+                } else {
+                    builder.one(format!("{organization}/r-x/ou-x/"), open);
+                    let domain = format!("{organization}/*");
+                    builder.within(&domain, false, 'x', &|path| (!trust.has_path(path)).then_some(open));
+                }
+            }
+        }
+    }
+}
+
+/// Accounts whose things a caller can bring along: anybody's, and those that somebody in particular has.
+fn anyones(survey: &Survey, world: &World) -> Vec<(String, bool)> {
+    let mut accounts: Vec<(String, bool)> = vec![(survey.stranger.clone(), true)];
+    accounts.extend(survey.wild_accounts.iter().map(|account| (account.clone(), true)));
+    let own = world.account.iter().map(|account| (account.clone(), true));
+    accounts.extend(own.filter(|(account, _)| is_account(account)));
+    accounts.extend(survey.accounts.iter().flatten().map(|account| (account.clone(), false)));
+    let mut seen = HashSet::new();
+    accounts.retain(|(account, _)| seen.insert(account.clone()));
+    accounts
+}
+
+/// ARNs of what an account may have. Names in them hold no colon, so none can carry another account's id in it.
+fn source_arns(builder: &mut Builder, partition: &str, account: &str, anybody: bool) {
+    const KINDS: [&str; 8] =
+        ["function", "alarm", "log-group", "stateMachine", "db", "cluster", "secret", "backup-vault"];
+    builder.one(format!("arn:{partition}:sns:us-east-1:{account}:{}", builder.survey.unnamed("attacker-")), true);
+    let tail = |resource: &str| {
+        let mut tokens = Glob::new(&format!("arn:{partition}:*:*:{account}:")).into_arn().map_or(Vec::new(), Glob::into_tokens);
+        tokens.extend(resource.chars().map(crate::glob::Token::Char));
+        tokens.push(crate::glob::Token::ManyInPart);
+        Glob::from_tokens(tokens)
+    };
+    let mut domains = vec![tail("")];
+    domains.extend(KINDS.iter().map(|kind| tail(&format!("{kind}:"))));
+    if anybody {
+        // A bucket's ARN names no account: anybody's bucket may be called what a wildcard leaves open.
+        let mut tokens = Glob::literal(&format!("arn:{partition}:s3:::")).into_tokens();
+        tokens.push(crate::glob::Token::ManyInPart);
+        domains.push(Glob::from_tokens(tokens));
+    }
+    let globs: Vec<&Glob> = builder.pool.globs.iter().collect();
+    let avoid = avoid(builder.pool);
+    let mut texts = Vec::new();
+    for domain in &domains {
+        let owned = |literal: &&String| domain.matches(literal) && !literal.contains(":::");
+        texts.extend(builder.pool.literals.iter().filter(owned).cloned());
+        if !globs.is_empty() {
+            let found = classes(domain, &globs, &avoid, 'x');
+            builder.complete &= found.complete;
+            texts.extend(found.texts);
+        }
+    }
+    for text in texts {
+        builder.one(text, true);
+    }
+}
+
+fn resource_organization(builder: &mut Builder, scope: &Scope) {
+    for organization in &scope.trust.organizations {
+        builder.one(organization, true);
+    }
+    // It describes the resource: what the policy says of it may well be so.
+    builder.within("*", false, 'x', &|_| Some(true));
+    builder.one("o-ownersorg1", true);
+    builder.missing();
+}
+
+fn claim(builder: &mut Builder, survey: &Survey, key: &str, class: Class, world: &World) {
+    let Caller::Federated { provider } = &world.caller else {
+        builder.missing();
+        return;
+    };
+    let host = provider.split_once("oidc-provider/").map_or(provider.as_str(), |(_, host)| host);
+    let (of, name) = key.rsplit_once(':').unwrap_or((key, ""));
+    if of != host.to_ascii_lowercase() && !(of == "saml" && provider.contains("saml-provider/")) {
+        builder.missing();
+        return;
+    }
+    let pool = builder.pool;
+    match class {
+        Class::Audience => {
+            builder.one(survey.unnamed("attacker-application-"), true);
+            builder.within("*", false, 'x', &|text| (!pool.literals.contains(text)).then_some(true));
+        }
+        Class::Subject => {
+            let tenants: Vec<String> = pool.globs.iter().filter_map(|glob| tenant(&glob.prefix())).collect();
+            let tenant = survey.unnamed("attacker-");
+            builder.one(format!("repo:{tenant}/{tenant}:ref:refs/heads/main"), true);
+            builder.one(tenant, true);
+            builder.within("*", false, 'x', &|text| {
+                let taken = pool.literals.contains(text) || tenants.iter().any(|tenant| text.starts_with(tenant));
+                (!taken).then_some(true)
+            });
+            if name != "sub" {
+                builder.missing();
+            }
+        }
+        _ => {
+            builder.missing();
+            builder.anything();
+        }
+    }
+}
+
+/// The start of a subject that names one tenant whole: `repo:my-org/`, `organization:my-org:`, `my-org/`.
+fn tenant(prefix: &str) -> Option<String> {
+    let from = match prefix.find([':', '/']) {
+        // "kind:tenant/…"
+        Some(at) if prefix.as_bytes()[at] == b':' => at + 1,
+        Some(at) => return Some(prefix[..=at].to_owned()),
+        None => return None,
+    };
+    prefix[from..].find([':', '/']).map(|at| prefix[..=from + at].to_owned())
+}
