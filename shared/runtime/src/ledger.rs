@@ -213,9 +213,9 @@ impl Ledger {
                 resource: resource.clone(),
                 until: now,
             }),
-            (_, Some("ConditionalCheckFailed"))
-            | (Some("TransactionConflict"), _)
-            | (_, Some("TransactionConflict")) => Err(Failure::LostRace(resource.clone())),
+            (Some("TransactionConflict"), _) | (_, Some("ConditionalCheckFailed" | "TransactionConflict")) => {
+                Err(Failure::LostRace(resource.clone()))
+            }
             _ => Err(Failure::Ledger(AwsError::new("TransactWriteItems", &error))),
         }
     }

@@ -575,7 +575,7 @@ fn settle<G: Guard>(
         .collect();
     told.outcome = Outcome::Failed;
     told.why = if reasons.is_empty() {
-        format!("after the change, read again, it still {}", still)
+        format!("after the change, read again, it still {still}")
     } else {
         reasons.into_iter().collect::<Vec<_>>().join("; ")
     };

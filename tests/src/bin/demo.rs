@@ -220,7 +220,7 @@ impl Tour {
 
     /// The newest alert, with its subject printed.
     async fn told(&self) -> Message {
-        let alert = self.world.alerts().await.pop().unwrap_or_else(|| nothing_told());
+        let alert = self.world.alerts().await.pop().unwrap_or_else(nothing_told);
         println!("  {:<11} {}", "alert", alert.subject);
         alert
     }

@@ -113,9 +113,9 @@ async fn what_was_read_before_another_finished_is_read_again() {
         world.aws.clear_faults().await;
         quick.invoke(&event).await
     };
-    let (held_up, prompt) = tokio::join!(slow.invoke(&event), late);
+    let (late_one, prompt) = tokio::join!(slow.invoke(&event), late);
     assert_eq!(prompt.outcome(), "remediated");
-    assert_eq!(held_up.outcome(), "compliant", "{:?}", held_up.result);
+    assert_eq!(late_one.outcome(), "compliant", "{:?}", late_one.result);
     assert_eq!(world.alerts().await.len(), 1);
     assert_eq!(world.records().await.0.len(), 1);
 }
