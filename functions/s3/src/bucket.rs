@@ -225,20 +225,20 @@ impl portcullis_core::State for State {
     }
 
     fn inverse(&self, remedy: &Remedy) -> Option<Remedy> {
-        fn was<T: Clone>(seen: &Seen<T>) -> Option<Option<T>> {
-            (!seen.is_unread()).then(|| seen.get().cloned())
+        fn put_back<T: Clone>(was: &Seen<T>, remedy: impl Fn(Option<T>) -> Remedy) -> Option<Remedy> {
+            (!was.is_unread()).then(|| remedy(was.get().cloned()))
         }
         match remedy {
-            Remedy::PublicAccessBlock(_) => was(&self.public_access_block).map(Remedy::PublicAccessBlock),
-            Remedy::Ownership(_) => was(&self.ownership).map(Remedy::Ownership),
+            Remedy::PublicAccessBlock(_) => put_back(&self.public_access_block, Remedy::PublicAccessBlock),
+            Remedy::Ownership(_) => put_back(&self.ownership, Remedy::Ownership),
             Remedy::Acl(_) => self.acl.get().cloned().map(Remedy::Acl),
-            Remedy::Policy(_) => was(&self.policy).map(Remedy::Policy),
-            Remedy::Encryption(_) => was(&self.encryption).map(Remedy::Encryption),
+            Remedy::Policy(_) => put_back(&self.policy, Remedy::Policy),
+            Remedy::Encryption(_) => put_back(&self.encryption, Remedy::Encryption),
             Remedy::Versioning(_) => self.versioning.get().map(|was| match was {
                 Versioning::Off | Versioning::Suspended => Remedy::Versioning(Versioning::Suspended),
                 Versioning::Enabled => Remedy::Versioning(Versioning::Enabled),
             }),
-            Remedy::Website(_) => was(&self.website).map(Remedy::Website),
+            Remedy::Website(_) => put_back(&self.website, Remedy::Website),
         }
     }
 

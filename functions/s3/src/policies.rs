@@ -141,7 +141,7 @@ pub fn with_statement(policy: Option<&str>, mut statement: Value) -> Result<Stri
     };
     let wanted = statement["Sid"].as_str().unwrap_or_default().to_owned();
     let taken = |sid: &str| text.contains(&format!("\"{sid}\""));
-    let sid = (1..)
+    let sid = (1..=LARGEST_POLICY)
         .map(|n| if n == 1 { wanted.clone() } else { format!("{wanted}{n}") })
         .find(|sid| !taken(sid));
     statement["Sid"] = json!(sid.unwrap_or(wanted));

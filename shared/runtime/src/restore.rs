@@ -35,15 +35,7 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
             "expected a record of a remediation, found one that changed nothing or is itself a restore".into(),
         ));
     }
-    let unreadable = |error: serde_json::Error| Failure::LedgerRecord(error.to_string());
-    let before: G::State = serde_json::from_value(prior).map_err(unreadable)?;
-    let mut inverses = Vec::new();
-    for remedy in remedies.iter().rev() {
-        let remedy: G::Remedy = serde_json::from_value(remedy.clone()).map_err(unreadable)?;
-        let inverse = before.inverse(&remedy);
-        inverses.push(inverse.ok_or_else(|| refused(format!("AWS offers no way back for its {}", remedy.target())))?);
-    }
-    inverses.sort_by_key(Remedy::restore_rank);
+    let inverses = ways_back::<G>(prior, &remedies, refused)?;
     let resource = &done.resource;
     let facts: BTreeSet<_> = inverses.iter().map(G::touches).collect();
     let read = || async {
@@ -130,6 +122,24 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
         "the state read afterwards is not the one from before: {}",
         record.report.after
     )))
+}
+
+/// The changes that bring back the state from before, in the order that AWS takes them.
+fn ways_back<G: Guard>(
+    prior: Value,
+    remedies: &[Value],
+    refused: impl Fn(String) -> Failure,
+) -> Result<Vec<G::Remedy>, Failure> {
+    let unreadable = |error: serde_json::Error| Failure::LedgerRecord(error.to_string());
+    let before: G::State = serde_json::from_value(prior).map_err(unreadable)?;
+    let mut inverses = Vec::new();
+    for remedy in remedies.iter().rev() {
+        let remedy: G::Remedy = serde_json::from_value(remedy.clone()).map_err(unreadable)?;
+        let inverse = before.inverse(&remedy);
+        inverses.push(inverse.ok_or_else(|| refused(format!("AWS offers no way back for its {}", remedy.target())))?);
+    }
+    inverses.sort_by_key(Remedy::restore_rank);
+    Ok(inverses)
 }
 
 /// The record of the restore itself, written ahead like any other.

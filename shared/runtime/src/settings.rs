@@ -12,7 +12,7 @@ use crate::error::{AwsError, Failure};
 use crate::metrics;
 
 /// How long settings are used before the parameter is read again.
-const LIFETIME: Duration = Duration::from_secs(300);
+const LIFETIME: Duration = Duration::from_mins(5);
 
 /// The settings of one process.
 pub struct Source {

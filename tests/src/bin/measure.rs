@@ -1,5 +1,9 @@
 //! Size, cold start, memory and AWS calls of the release binary of the S3 function: `make measure`.
-#![allow(clippy::print_stdout, reason = "printing is what it is for")]
+#![allow(
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "it prints figures, or why there are none"
+)]
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -91,7 +91,7 @@ mod tests {
         let mut settings = Settings::default();
         settings.trusted.accounts.push("444455556666".into());
         with_settings(&settings, |scope| {
-            assert_eq!(judge(&with_policy(PARTNER), scope), Judgement::Compliant)
+            assert_eq!(judge(&with_policy(PARTNER), scope), Judgement::Compliant);
         });
     }
 }

@@ -163,7 +163,7 @@ mod tests {
         };
         settings.controls.insert("s3-bucket-public-policy".into(), quarantine);
         with_settings(&settings, |scope| {
-            assert_ne!(judge(&with_policy(PUBLIC), scope), Judgement::Compliant)
+            assert_ne!(judge(&with_policy(PUBLIC), scope), Judgement::Compliant);
         });
     }
 }

@@ -63,7 +63,7 @@ mod tests {
         };
         assert_eq!(finding(judge, &bucket).unwrap().remedies, [Remedy::Website(None)]);
         in_scope("public", |scope| {
-            assert_eq!(judge(&bucket, scope), Judgement::Compliant)
+            assert_eq!(judge(&bucket, scope), Judgement::Compliant);
         });
     }
 }
