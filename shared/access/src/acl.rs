@@ -64,7 +64,19 @@ pub fn judge_acl(grants: &[Grant], owner: &str, trusted: &BTreeSet<String>, igno
         offending.push((index, verdict));
         reasons.push(format!("the ACL grants {permission} to {who}"));
     }
-    let verdict = offending.iter().map(|(_, verdict)| *verdict).max().unwrap_or(Verdict::Private);
-    let reason = if reasons.is_empty() { "the ACL grants nothing to others".to_owned() } else { reasons.join("; ") };
-    AclJudgement { verdict, offending, reason }
+    let verdict = offending
+        .iter()
+        .map(|(_, verdict)| *verdict)
+        .max()
+        .unwrap_or(Verdict::Private);
+    let reason = if reasons.is_empty() {
+        "the ACL grants nothing to others".to_owned()
+    } else {
+        reasons.join("; ")
+    };
+    AclJudgement {
+        verdict,
+        offending,
+        reason,
+    }
 }

@@ -7,7 +7,7 @@ use crate::evaluate::{Caller, arn_account, principal_matches};
 use crate::glob::{Glob, classes};
 use crate::judge::Scope;
 use crate::keys::{Class, is_shared_provider};
-use crate::parse::{Effect, Policy, PrincipalKind};
+use crate::parse::{Policy, PrincipalKind};
 use crate::survey::{Survey, avoid, is_ours};
 
 /// How the request reaches the service. Without a VPC endpoint there is no `aws:SourceVpc`, with one no `aws:SourceIp`.
@@ -37,7 +37,7 @@ pub(crate) fn worlds(policy: &Policy, survey: &Survey, scope: &Scope, at: usize)
     };
     let everyone = principals.negated || principals.values.iter().any(crate::parse::Principal::is_everyone);
     let networks = networks(survey);
-    let (accounts, organizations) = named(policy, survey, at);
+    let (accounts, organizations) = named(survey);
     let mut people = Vec::new();
     let mut add = |caller: &Caller, anybody: bool, account: Option<&str>, organization: Option<&str>| {
         for &network in &networks {
@@ -55,7 +55,10 @@ pub(crate) fn worlds(policy: &Policy, survey: &Survey, scope: &Scope, at: usize)
     }
     for (account, organization, anybody) in members(survey, &accounts, &organizations) {
         for arn in arns(policy, survey, &account) {
-            let caller = Caller::Account { account: account.clone(), arn };
+            let caller = Caller::Account {
+                account: account.clone(),
+                arn,
+            };
             if principal_matches(statement, &caller) != Truth::No {
                 add(&caller, anybody, Some(&account), organization.as_deref());
             }
@@ -65,7 +68,9 @@ pub(crate) fn worlds(policy: &Policy, survey: &Survey, scope: &Scope, at: usize)
         let id = &principal.value;
         let fixed = match principal.kind {
             PrincipalKind::CanonicalUser => true,
-            PrincipalKind::Aws => is_canonical(id) || arn_account(id).is_some_and(|(account, _)| account == "cloudfront"),
+            PrincipalKind::Aws => {
+                is_canonical(id) || arn_account(id).is_some_and(|(account, _)| account == "cloudfront")
+            }
             _ => false,
         };
         if fixed && !principals.negated && !scope.trust.has_id(id) {
@@ -107,20 +112,24 @@ pub(crate) fn worlds(policy: &Policy, survey: &Survey, scope: &Scope, at: usize)
 
 fn networks(survey: &Survey) -> Vec<Network> {
     let matters = |class| matches!(class, Class::SourceIp | Class::PrivateIp | Class::Endpoint(_));
-    if survey.has(matters) { vec![Network::Internet, Network::Endpoint] } else { vec![Network::Internet] }
+    if survey.has(matters) {
+        vec![Network::Internet, Network::Endpoint]
+    } else {
+        vec![Network::Internet]
+    }
 }
 
-/// Untrusted accounts and organisations that matter to a statement: it or a Deny names them.
-fn named(policy: &Policy, survey: &Survey, at: usize) -> (BTreeSet<String>, BTreeSet<String>) {
-    let mut accounts = BTreeSet::new();
-    let mut organizations = BTreeSet::new();
-    for (index, statement) in policy.statements().iter().enumerate() {
-        if index == at || statement.effect == Effect::Deny {
-            accounts.extend(survey.accounts[index].iter().cloned());
-            organizations.extend(survey.organizations[index].iter().cloned());
-        }
-    }
-    (accounts, organizations)
+/// Untrusted accounts and organisations that matter, one of those that are alike.
+fn named(survey: &Survey) -> (BTreeSet<String>, BTreeSet<String>) {
+    let accounts = survey
+        .accounts
+        .iter()
+        .flatten()
+        .filter(|account| !survey.alike.contains(*account));
+    (
+        accounts.cloned().collect(),
+        survey.organizations.iter().flatten().cloned().collect(),
+    )
 }
 
 /// Accounts with their organisation, and whether anybody can have such a one.
@@ -137,16 +146,21 @@ fn members(
     });
     let mut open: Vec<Option<String>> = vec![None];
     if by_organization {
-        open.push(Some(survey.strange_organization.clone()));
+        open.push(Some(survey.names.strange_organization.clone()));
         open.extend(survey.wild_organizations.iter().cloned().map(Some));
     }
     let mut members = Vec::new();
-    for account in std::iter::once(survey.stranger.as_str()).chain(survey.wild_accounts.iter().map(String::as_str)) {
-        members.extend(open.iter().map(|organization| (account.to_owned(), organization.clone(), true)));
+    for account in
+        std::iter::once(survey.names.stranger.as_str()).chain(survey.wild_accounts.iter().map(String::as_str))
+    {
+        members.extend(
+            open.iter()
+                .map(|organization| (account.to_owned(), organization.clone(), true)),
+        );
     }
     if by_organization {
         for organization in organizations {
-            members.push((survey.member.clone(), Some(organization.clone()), false));
+            members.push((survey.names.member.clone(), Some(organization.clone()), false));
         }
     }
     for account in accounts {
@@ -154,7 +168,11 @@ fn members(
             members.push((account.clone(), organization.clone(), false));
         }
         if by_organization {
-            members.extend(organizations.iter().map(|one| (account.clone(), Some(one.clone()), false)));
+            members.extend(
+                organizations
+                    .iter()
+                    .map(|one| (account.clone(), Some(one.clone()), false)),
+            );
         }
     }
     members
@@ -162,7 +180,7 @@ fn members(
 
 /// The principals of an account that the policy can tell apart.
 fn arns(policy: &Policy, survey: &Survey, account: &str) -> Vec<String> {
-    let partition = &survey.partition;
+    let partition = &survey.names.partition;
     let mut pool = survey.pool(|class| class == Class::Arn);
     let mut found = Vec::new();
     let linked: Vec<String> = survey
@@ -174,12 +192,13 @@ fn arns(policy: &Policy, survey: &Survey, account: &str) -> Vec<String> {
         .filter_map(|value| {
             value.glob(&|key| match crate::keys::class(key) {
                 Class::Account => Some(account.to_owned()),
-                _ => Some(survey.fresh.clone()),
+                _ => Some(survey.names.fresh.clone()),
             })
         })
-        .map(|glob| match glob.as_literal() {
-            Some(literal) => literal,
-            None => {
+        .map(|glob| {
+            if let Some(literal) = glob.as_literal() {
+                literal
+            } else {
                 pool.globs.push(glob);
                 String::new()
             }
@@ -187,37 +206,60 @@ fn arns(policy: &Policy, survey: &Survey, account: &str) -> Vec<String> {
         .collect();
     let avoid = avoid(&pool);
     let globs: Vec<&Glob> = pool.globs.iter().collect();
-    let anyone = survey.unnamed("attacker-");
+    let anyone = survey.names.unnamed("attacker-");
     found.push(format!("arn:{partition}:iam::{account}:role/{anyone}"));
     let mine = |arn: &&String| arn_account(arn).is_some_and(|(of, _)| of == account);
-    found.extend(pool.literals.iter().chain(&survey.arns).chain(&linked).filter(mine).cloned());
+    found.extend(
+        pool.literals
+            .iter()
+            .chain(&survey.arns)
+            .chain(&linked)
+            .filter(mine)
+            .cloned(),
+    );
     if !globs.is_empty() {
         for kind in ["role", "user"] {
             let domain = Glob::new(&format!("arn:{partition}:iam::{account}:{kind}/*"));
-            let named = classes(&domain, &globs, &avoid, 'x').texts;
+            let named = classes(&domain, &globs, &avoid, 'x', &survey.work).texts;
             // A name has at least one character.
-            found.extend(named.into_iter().map(|arn| if arn.ends_with('/') { arn + &anyone } else { arn }));
+            found.extend(
+                named
+                    .into_iter()
+                    .map(|arn| if arn.ends_with('/') { arn + &anyone } else { arn }),
+            );
         }
     }
     let by_kind = survey.has(|class| matches!(class, Class::UserName | Class::UserId | Class::CallerType));
     if by_kind || !globs.is_empty() {
         found.push(format!("arn:{partition}:iam::{account}:user/{anyone}"));
     }
-    if by_kind || survey.has(|class| class == Class::Arn) || policy.statements().iter().any(not_principal) {
+    if by_kind
+        || survey.has(|class| class == Class::Arn)
+        || survey
+            .included
+            .iter()
+            .any(|&at| not_principal(&policy.statements()[at]))
+    {
         found.push(format!("arn:{partition}:iam::{account}:root"));
     }
     // One of each that conditions and principals treat alike, but always one of each kind if kinds matter.
     let mut kept: Vec<(Vec<Truth>, String)> = Vec::new();
     for arn in found {
-        let caller = Caller::Account { account: account.to_owned(), arn: arn.clone() };
-        let mut signature: Vec<Truth> =
-            policy.statements().iter().map(|statement| principal_matches(statement, &caller)).collect();
+        let caller = Caller::Account {
+            account: account.to_owned(),
+            arn: arn.clone(),
+        };
+        let mut signature: Vec<Truth> = survey
+            .included
+            .iter()
+            .map(|&at| principal_matches(&policy.statements()[at], &caller))
+            .collect();
         let actual = [principal_arn(&arn)];
         for key in survey.keys.iter().filter(|key| key.class == Class::Arn) {
             for (at, nth) in &key.conditions {
                 let lookup = |name: &str| match crate::keys::class(name) {
                     Class::Account => Some(account.to_owned()),
-                    _ => Some(survey.fresh.clone()),
+                    _ => Some(survey.names.fresh.clone()),
                 };
                 signature.push(policy.statements()[*at].conditions[*nth].holds(Some(&actual), &lookup, true));
             }
@@ -247,7 +289,10 @@ pub(crate) fn principal_arn(arn: &str) -> String {
     let Some((account, session)) = arn_account(arn) else {
         return arn.to_owned();
     };
-    match session.strip_prefix("assumed-role/").and_then(|rest| rest.split('/').next()) {
+    match session
+        .strip_prefix("assumed-role/")
+        .and_then(|rest| rest.split('/').next())
+    {
         Some(role) => {
             let partition = arn.split(':').nth(1).unwrap_or("aws");
             format!("arn:{partition}:iam::{account}:role/{role}")
@@ -268,8 +313,15 @@ fn providers(policy: &Policy, survey: &Survey, scope: &Scope, at: usize) -> Vec<
         if value == "*" || principals.negated {
             if is_trust || principal.kind == PrincipalKind::Federated {
                 found.push(("accounts.google.com".to_owned(), true));
-                let hosts = survey.keys.iter().filter_map(|key| key.name.rsplit_once(':').map(|(host, _)| host));
-                found.extend(hosts.filter(|host| is_shared_provider(host)).map(|host| (host.to_owned(), true)));
+                let hosts = survey
+                    .keys
+                    .iter()
+                    .filter_map(|key| key.name.rsplit_once(':').map(|(host, _)| host));
+                found.extend(
+                    hosts
+                        .filter(|host| is_shared_provider(host))
+                        .map(|host| (host.to_owned(), true)),
+                );
             }
         } else if principal.kind == PrincipalKind::Federated {
             match arn_account(value) {

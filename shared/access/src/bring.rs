@@ -34,31 +34,58 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     fn missing(&mut self) {
-        self.candidates.push(Candidate { value: None, open: true });
+        self.candidates.push(Candidate {
+            value: None,
+            open: true,
+        });
     }
 
     fn one(&mut self, value: impl Into<String>, open: bool) {
-        self.candidates.push(Candidate { value: Some(vec![value.into()]), open });
+        self.candidates.push(Candidate {
+            value: Some(vec![value.into()]),
+            open,
+        });
     }
 
     /// One text for each way the patterns can be met within a domain.
     fn within(&mut self, domain: &str, arn: bool, filler: char, accept: &dyn Fn(&str) -> Option<bool>) {
         let domain = Glob::new(domain);
-        let domain = if arn { domain.clone().into_arn().unwrap_or(domain) } else { domain };
+        let domain = if arn {
+            domain.clone().into_arn().unwrap_or(domain)
+        } else {
+            domain
+        };
         for literal in self.pool.literals.iter().filter(|literal| domain.matches(literal)) {
             if let Some(open) = accept(literal) {
-                self.candidates.push(Candidate { value: Some(vec![literal.clone()]), open });
+                self.candidates.push(Candidate {
+                    value: Some(vec![literal.clone()]),
+                    open,
+                });
             }
         }
         if self.pool.globs.is_empty() {
             return;
         }
         let globs: Vec<&Glob> = self.pool.globs.iter().collect();
-        let classes = classes(&domain, &globs, &avoid(self.pool), filler);
+        let classes = classes(&domain, &globs, &avoid(self.pool), filler, &self.survey.work);
         self.complete &= classes.complete;
-        for text in classes.texts {
+        let mut texts = classes.texts;
+        if !classes.complete {
+            // Some easy ones in place of those that were not found.
+            let easy = globs
+                .iter()
+                .flat_map(|glob| [glob.filled(""), glob.filled(&self.survey.names.fresh)]);
+            texts.extend(
+                easy.take(48)
+                    .filter(|text| domain.matches(text) && !self.pool.literals.contains(text)),
+            );
+        }
+        for text in texts {
             if let Some(open) = accept(&text) {
-                self.candidates.push(Candidate { value: Some(vec![text]), open });
+                self.candidates.push(Candidate {
+                    value: Some(vec![text]),
+                    open,
+                });
             }
         }
     }
@@ -69,8 +96,8 @@ impl Builder<'_> {
             self.one("false", true);
         }
         if self.pool.numbers.is_empty() && self.pool.moments.is_empty() && self.pool.networks.is_empty() {
-            self.one(&self.survey.fresh, true);
-            self.one(&self.survey.other, true);
+            self.one(&self.survey.names.fresh, true);
+            self.one(&self.survey.names.other, true);
         }
         for number in self.pool.numbers.iter().chain(&self.pool.moments) {
             for near in [*number, number - 1.0, number + 1.0] {
@@ -87,7 +114,10 @@ impl Builder<'_> {
             };
             self.one(text(network.first), true);
             self.one(text(network.last), true);
-            for outside in [network.first.checked_sub(1), network.last.checked_add(1)].into_iter().flatten() {
+            for outside in [network.first.checked_sub(1), network.last.checked_add(1)]
+                .into_iter()
+                .flatten()
+            {
                 if network.v6 || u32::try_from(outside).is_ok() {
                     self.one(text(outside), true);
                 }
@@ -96,7 +126,10 @@ impl Builder<'_> {
         self.within("*", false, 'x', &|_| Some(true));
         // A key with several values, as the set operators read them.
         if !self.pool.single && (2..12).contains(&self.pool.literals.len()) {
-            self.candidates.push(Candidate { value: Some(self.pool.literals.iter().cloned().collect()), open: true });
+            self.candidates.push(Candidate {
+                value: Some(self.pool.literals.iter().cloned().collect()),
+                open: true,
+            });
         }
     }
 }
@@ -104,10 +137,15 @@ impl Builder<'_> {
 /// What `world` can bring for key number `key`; `pool` is the key's, with its variables filled in.
 pub(crate) fn values(survey: &Survey, scope: &Scope, world: &World, key: usize, pool: &Pool, now: f64) -> Values {
     let known = &survey.keys[key];
-    let mut builder = Builder { pool, survey, candidates: Vec::new(), complete: true };
+    let mut builder = Builder {
+        pool,
+        survey,
+        candidates: Vec::new(),
+        complete: true,
+    };
     let signed = !matches!(world.caller, Caller::Anonymous | Caller::Federated { .. });
     let is_service = matches!(world.caller, Caller::Service { .. });
-    let partition = &survey.partition;
+    let partition = &survey.names.partition;
     match known.class {
         Class::Account => match &world.caller {
             Caller::Anonymous if known.name == "aws:principalaccount" => builder.one("anonymous", true),
@@ -165,7 +203,7 @@ pub(crate) fn values(survey: &Survey, scope: &Scope, world: &World, key: usize, 
             builder.missing();
         }
         Class::SourceArn if is_service => {
-            let account = world.account.as_deref().unwrap_or(&survey.stranger);
+            let account = world.account.as_deref().unwrap_or(&survey.names.stranger);
             source_arns(&mut builder, partition, account, world.anybody);
             builder.missing();
         }
@@ -177,13 +215,12 @@ pub(crate) fn values(survey: &Survey, scope: &Scope, world: &World, key: usize, 
         }
         Class::AccessPointArn if scope.service == crate::service::Service::S3AccessPoint => {
             // It is this access point's own ARN.
-            match scope.resource {
-                Some(arn) => builder.one(arn, true),
-                None => {
-                    let domain = format!("arn:{partition}:s3:*:{}:accesspoint/*", scope.owner);
-                    builder.one(domain.replace('*', "x"), true);
-                    builder.within(&domain, true, 'x', &|_| Some(true));
-                }
+            if let Some(arn) = scope.resource {
+                builder.one(arn, true);
+            } else {
+                let domain = format!("arn:{partition}:s3:*:{}:accesspoint/*", scope.owner);
+                builder.one(domain.replace('*', "x"), true);
+                builder.within(&domain, true, 'x', &|_| Some(true));
             }
         }
         Class::AccessPointAccount if scope.service == crate::service::Service::S3AccessPoint => {
@@ -199,7 +236,9 @@ pub(crate) fn values(survey: &Survey, scope: &Scope, world: &World, key: usize, 
         }
         Class::AccessPointAccount => {
             builder.missing();
-            anyones(survey, world).into_iter().for_each(|(account, open)| builder.one(account, open));
+            for (account, open) in anyones(survey, world) {
+                builder.one(account, open);
+            }
         }
         Class::UploadKey => {
             builder.missing();
@@ -237,7 +276,7 @@ pub(crate) fn values(survey: &Survey, scope: &Scope, world: &World, key: usize, 
         }
         Class::Secret => {
             builder.missing();
-            builder.one(&survey.fresh, true);
+            builder.one(&survey.names.fresh, true);
             let secrets = &pool.literals;
             builder.within("*", false, 'x', &|text| (!secrets.contains(text)).then_some(true));
         }
@@ -254,7 +293,10 @@ pub(crate) fn values(survey: &Survey, scope: &Scope, world: &World, key: usize, 
         }
         _ => builder.missing(),
     }
-    Values { candidates: builder.candidates, complete: builder.complete }
+    Values {
+        candidates: builder.candidates,
+        complete: builder.complete,
+    }
 }
 
 fn org_paths(builder: &mut Builder, scope: &Scope, world: &World) {
@@ -264,7 +306,9 @@ fn org_paths(builder: &mut Builder, scope: &Scope, world: &World) {
     };
     let trusted = |path: &str| scope.trust.has_path(path);
     builder.one(format!("{organization}/r-x/ou-x/"), true);
-    builder.within(&format!("{organization}/*"), false, 'x', &|path| (!trusted(path)).then_some(true));
+    builder.within(&format!("{organization}/*"), false, 'x', &|path| {
+        (!trusted(path)).then_some(true)
+    });
 }
 
 fn user_id(builder: &mut Builder, survey: &Survey, scope: &Scope, world: &World) {
@@ -292,13 +336,19 @@ fn user_id(builder: &mut Builder, survey: &Survey, scope: &Scope, world: &World)
         .collect();
     let grade = |text: &str| {
         let id = text.split(':').next().unwrap_or(text);
-        if named.contains(id) { (!scope.trust.has_id(text)).then_some(false) } else { Some(true) }
+        if named.contains(id) {
+            (!scope.trust.has_id(text)).then_some(false)
+        } else {
+            Some(true)
+        }
     };
     if arn.contains(":user/") {
-        builder.one(survey.unnamed("AIDAATTACKER00000000"), true);
-        builder.within("AIDA*", false, 'X', &|text| (!text.contains(':')).then(|| grade(text)).flatten());
+        builder.one(survey.names.unnamed("AIDAATTACKER00000000"), true);
+        builder.within("AIDA*", false, 'X', &|text| {
+            (!text.contains(':')).then(|| grade(text)).flatten()
+        });
     } else {
-        let id = survey.unnamed("AROAATTACKER00000000");
+        let id = survey.names.unnamed("AROAATTACKER00000000");
         builder.one(format!("{id}:attacker"), true);
         builder.within(&format!("{id}:*"), false, 'x', &|_| Some(true));
         builder.within("AROA*:*", false, 'X', &grade);
@@ -312,12 +362,18 @@ fn addresses(builder: &mut Builder, scope: &Scope) {
     }
     let outside = |text: &str| {
         let address: std::net::IpAddr = text.parse().ok()?;
-        let ours = trusted.iter().chain(&crate::network::private()).any(|range| range.contains(address));
+        let ours = trusted
+            .iter()
+            .chain(&crate::network::private())
+            .any(|range| range.contains(address));
         (!ours).then_some(())
     };
     for literal in &builder.pool.literals {
         if outside(literal).is_some() {
-            builder.candidates.push(Candidate { value: Some(vec![literal.clone()]), open: false });
+            builder.candidates.push(Candidate {
+                value: Some(vec![literal.clone()]),
+                open: false,
+            });
         }
     }
     // Text patterns on an address: a whole first octet is a network, less than that is the internet.
@@ -329,7 +385,10 @@ fn addresses(builder: &mut Builder, scope: &Scope) {
             .find(|text| outside(text).is_some() && glob.matches(text));
         if let Some(text) = text {
             let open = !prefix.contains('.') && !prefix.contains(':');
-            builder.candidates.push(Candidate { value: Some(vec![text]), open });
+            builder.candidates.push(Candidate {
+                value: Some(vec![text]),
+                open,
+            });
         }
     }
 }
@@ -337,11 +396,15 @@ fn addresses(builder: &mut Builder, scope: &Scope) {
 fn endpoint(builder: &mut Builder, survey: &Survey, scope: &Scope, world: &World, id: Id) {
     let literals = builder.pool.literals.clone();
     let trust = scope.trust;
-    let partition = &survey.partition;
+    let partition = &survey.names.partition;
     match id {
         Id::Vpc | Id::VpcEndpoint => {
-            let (kind, ours) = if id == Id::Vpc { ("vpc", &trust.vpcs) } else { ("vpce", &trust.vpc_endpoints) };
-            builder.one(survey.unnamed(&format!("{kind}-attacker00000000")), true);
+            let (kind, ours) = if id == Id::Vpc {
+                ("vpc", &trust.vpcs)
+            } else {
+                ("vpce", &trust.vpc_endpoints)
+            };
+            builder.one(survey.names.unnamed(&format!("{kind}-attacker00000000")), true);
             builder.within(&format!("{kind}-*"), false, '0', &|text| {
                 (!ours.contains(text)).then(|| !literals.contains(text))
             });
@@ -359,14 +422,18 @@ fn endpoint(builder: &mut Builder, survey: &Survey, scope: &Scope, world: &World
         }
         Id::Account => {
             builder.missing();
-            anyones(survey, world).into_iter().for_each(|(account, open)| builder.one(account, open));
+            for (account, open) in anyones(survey, world) {
+                builder.one(account, open);
+            }
         }
         Id::Organization | Id::OrgPath => {
             builder.missing();
             let fixed = survey.organizations.iter().flatten().map(|one| (one.clone(), false));
             let open = survey.wild_organizations.iter().map(|one| (one.clone(), true));
-            let all: Vec<_> =
-                std::iter::once((survey.strange_organization.clone(), true)).chain(open).chain(fixed).collect();
+            let all: Vec<_> = std::iter::once((survey.names.strange_organization.clone(), true))
+                .chain(open)
+                .chain(fixed)
+                .collect();
             for (organization, open) in all {
                 if id == Id::Organization {
                     builder.one(organization, open);
@@ -382,7 +449,7 @@ fn endpoint(builder: &mut Builder, survey: &Survey, scope: &Scope, world: &World
 
 /// Accounts whose things a caller can bring along: anybody's, and those that somebody in particular has.
 fn anyones(survey: &Survey, world: &World) -> Vec<(String, bool)> {
-    let mut accounts: Vec<(String, bool)> = vec![(survey.stranger.clone(), true)];
+    let mut accounts: Vec<(String, bool)> = vec![(survey.names.stranger.clone(), true)];
     accounts.extend(survey.wild_accounts.iter().map(|account| (account.clone(), true)));
     let own = world.account.iter().map(|account| (account.clone(), true));
     accounts.extend(own.filter(|(account, _)| is_account(account)));
@@ -394,11 +461,27 @@ fn anyones(survey: &Survey, world: &World) -> Vec<(String, bool)> {
 
 /// ARNs of what an account may have. Names in them hold no colon, so none can carry another account's id in it.
 fn source_arns(builder: &mut Builder, partition: &str, account: &str, anybody: bool) {
-    const KINDS: [&str; 8] =
-        ["function", "alarm", "log-group", "stateMachine", "db", "cluster", "secret", "backup-vault"];
-    builder.one(format!("arn:{partition}:sns:us-east-1:{account}:{}", builder.survey.unnamed("attacker-")), true);
+    const KINDS: [&str; 8] = [
+        "function",
+        "alarm",
+        "log-group",
+        "stateMachine",
+        "db",
+        "cluster",
+        "secret",
+        "backup-vault",
+    ];
+    builder.one(
+        format!(
+            "arn:{partition}:sns:us-east-1:{account}:{}",
+            builder.survey.names.unnamed("attacker-")
+        ),
+        true,
+    );
     let tail = |resource: &str| {
-        let mut tokens = Glob::new(&format!("arn:{partition}:*:*:{account}:")).into_arn().map_or(Vec::new(), Glob::into_tokens);
+        let mut tokens = Glob::new(&format!("arn:{partition}:*:*:{account}:"))
+            .into_arn()
+            .map_or(Vec::new(), Glob::into_tokens);
         tokens.extend(resource.chars().map(crate::glob::Token::Char));
         tokens.push(crate::glob::Token::ManyInPart);
         Glob::from_tokens(tokens)
@@ -418,7 +501,7 @@ fn source_arns(builder: &mut Builder, partition: &str, account: &str, anybody: b
         let owned = |literal: &&String| domain.matches(literal) && !literal.contains(":::");
         texts.extend(builder.pool.literals.iter().filter(owned).cloned());
         if !globs.is_empty() {
-            let found = classes(domain, &globs, &avoid, 'x');
+            let found = classes(domain, &globs, &avoid, 'x', &builder.survey.work);
             builder.complete &= found.complete;
             texts.extend(found.texts);
         }
@@ -443,7 +526,9 @@ fn claim(builder: &mut Builder, survey: &Survey, key: &str, class: Class, world:
         builder.missing();
         return;
     };
-    let host = provider.split_once("oidc-provider/").map_or(provider.as_str(), |(_, host)| host);
+    let host = provider
+        .split_once("oidc-provider/")
+        .map_or(provider.as_str(), |(_, host)| host);
     let (of, name) = key.rsplit_once(':').unwrap_or((key, ""));
     if of != host.to_ascii_lowercase() && !(of == "saml" && provider.contains("saml-provider/")) {
         builder.missing();
@@ -452,12 +537,12 @@ fn claim(builder: &mut Builder, survey: &Survey, key: &str, class: Class, world:
     let pool = builder.pool;
     match class {
         Class::Audience => {
-            builder.one(survey.unnamed("attacker-application-"), true);
+            builder.one(survey.names.unnamed("attacker-application-"), true);
             builder.within("*", false, 'x', &|text| (!pool.literals.contains(text)).then_some(true));
         }
         Class::Subject => {
             let tenants: Vec<String> = pool.globs.iter().filter_map(|glob| tenant(&glob.prefix())).collect();
-            let tenant = survey.unnamed("attacker-");
+            let tenant = survey.names.unnamed("attacker-");
             builder.one(format!("repo:{tenant}/{tenant}:ref:refs/heads/main"), true);
             builder.one(tenant, true);
             builder.within("*", false, 'x', &|text| {
@@ -483,5 +568,7 @@ fn tenant(prefix: &str) -> Option<String> {
         Some(at) => return Some(prefix[..=at].to_owned()),
         None => return None,
     };
-    prefix[from..].find([':', '/']).map(|at| prefix[..=from + at].to_owned())
+    prefix[from..]
+        .find([':', '/'])
+        .map(|at| prefix[..=from + at].to_owned())
 }

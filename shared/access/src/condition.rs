@@ -132,7 +132,13 @@ impl Operator {
         };
         let (rest, if_exists) = rest.strip_suffix("ifexists").map_or((rest, false), |rest| (rest, true));
         let (comparison, negated) = comparison(rest);
-        Self { comparison, negated, if_exists, quantifier, name: name.to_owned() }
+        Self {
+            comparison,
+            negated,
+            if_exists,
+            quantifier,
+            name: name.to_owned(),
+        }
     }
 
     /// Whether it is one that narrows an Allow when its key is missing or differs.
@@ -166,7 +172,10 @@ fn comparison(name: &str) -> (Comparison, bool) {
                 Some("greaterthanequals") => Order::GreaterOrEqual,
                 _ => return (Unknown, false),
             };
-            (if dated.is_some() { Date(order) } else { Numeric(order) }, name.ends_with("notequals"))
+            (
+                if dated.is_some() { Date(order) } else { Numeric(order) },
+                name.ends_with("notequals"),
+            )
         }
     }
 }
@@ -204,7 +213,12 @@ impl Condition {
             .iter()
             .map(|value| (!value.has_variables()).then(|| compile(operator.comparison, value, &|_| None)))
             .collect();
-        Self { operator, key: key.to_ascii_lowercase(), values, patterns }
+        Self {
+            operator,
+            key: key.to_ascii_lowercase(),
+            values,
+            patterns,
+        }
     }
 
     /// The keys that its values depend on.
@@ -228,7 +242,11 @@ impl Condition {
         }
         if operator.comparison == Comparison::Null {
             let missing = actual.is_none_or(<[String]>::is_empty);
-            return self.values.iter().any(|value| is_true(value.source()) == Some(missing)).into();
+            return self
+                .values
+                .iter()
+                .any(|value| is_true(value.source()) == Some(missing))
+                .into();
         }
         let Some(actual) = actual.filter(|actual| !actual.is_empty()) else {
             // "ForAllValues" is true, "ForAnyValue" false, a negated operator true.
@@ -245,12 +263,11 @@ impl Condition {
         }
         let one = |value: &String| self.one(value, lookup, granting);
         match operator.quantifier {
-            Quantifier::All => actual.iter().map(one).min().unwrap_or(Truth::Yes),
-            Quantifier::Any => actual.iter().map(one).max().unwrap_or(Truth::No),
             // For a key with several values, AWS wants a set operator; it behaves as ForAnyValue without one, negated
             // operators as the opposite of that.
+            Quantifier::All => actual.iter().map(one).min().unwrap_or(Truth::Yes),
             Quantifier::Single if operator.negated => actual.iter().map(one).min().unwrap_or(Truth::Yes),
-            Quantifier::Single => actual.iter().map(one).max().unwrap_or(Truth::No),
+            Quantifier::Any | Quantifier::Single => actual.iter().map(one).max().unwrap_or(Truth::No),
         }
     }
 
@@ -311,12 +328,15 @@ fn matches(comparison: Comparison, pattern: &Pattern, actual: &str) -> bool {
         (Pattern::Text(text), _) => text == actual,
         (Pattern::Glob(glob) | Pattern::LooseArn(glob), _) => glob.matches(actual),
         (Pattern::Cidr(cidr), _) => actual.parse::<IpAddr>().is_ok_and(|address| cidr.contains(address)),
-        (Pattern::Number(number), Comparison::Numeric(order)) => {
-            actual.trim().parse::<f64>().ok().and_then(|actual| actual.partial_cmp(number)).is_some_and(|o| order.holds(o))
-        }
-        (Pattern::Moment(moment), Comparison::Date(order)) => {
-            time::parse(actual).and_then(|actual| actual.partial_cmp(moment)).is_some_and(|o| order.holds(o))
-        }
+        (Pattern::Number(number), Comparison::Numeric(order)) => actual
+            .trim()
+            .parse::<f64>()
+            .ok()
+            .and_then(|actual| actual.partial_cmp(number))
+            .is_some_and(|o| order.holds(o)),
+        (Pattern::Moment(moment), Comparison::Date(order)) => time::parse(actual)
+            .and_then(|actual| actual.partial_cmp(moment))
+            .is_some_and(|o| order.holds(o)),
         (Pattern::Bool(expected), _) => is_true(actual) == Some(*expected),
         _ => false,
     }

@@ -6,7 +6,9 @@ impl Policy {
     /// The text without some statements, the others byte for byte; `None` when nothing would be left, which AWS does
     /// not take: delete the policy then.
     pub fn without(&self, indices: &[usize]) -> Option<String> {
-        let keep: Vec<usize> = (0..self.statements.len()).filter(|index| !indices.contains(index)).collect();
+        let keep: Vec<usize> = (0..self.statements.len())
+            .filter(|index| !indices.contains(index))
+            .collect();
         if keep.is_empty() {
             return None;
         }

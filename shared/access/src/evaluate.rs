@@ -84,7 +84,11 @@ pub(crate) fn applies(statement: &Statement, service: Service, request: &Request
         let known = crate::keys::class(&condition.key) != crate::keys::Class::Unknown;
         truth = truth.and(if known { holds } else { Truth::Maybe });
     }
-    if statement.doubtful { truth.and(Truth::Maybe) } else { truth }
+    if statement.doubtful {
+        truth.and(Truth::Maybe)
+    } else {
+        truth
+    }
 }
 
 /// Whether the statement names the caller.
@@ -104,8 +108,12 @@ pub(crate) fn principal_matches(statement: &Statement, caller: &Caller) -> Truth
     // is listed, the guide leaves open ("might").
     match caller {
         Caller::Account { account, arn } if !arn.ends_with(":root") => {
-            let account_listed = values.iter().any(|principal| account_of(&principal.value) == Some(account.as_str()));
-            let itself = values.iter().any(|principal| principal.is_everyone() || same_principal(&principal.value, arn));
+            let account_listed = values
+                .iter()
+                .any(|principal| account_of(&principal.value) == Some(account.as_str()));
+            let itself = values
+                .iter()
+                .any(|principal| principal.is_everyone() || same_principal(&principal.value, arn));
             let everyone = values.iter().any(Principal::is_everyone);
             Truth::from(!(everyone || account_listed && itself)).min(Truth::Maybe)
         }
@@ -157,8 +165,12 @@ fn same_principal(principal: &str, arn: &str) -> bool {
     let (Some((account, role)), Some((of, session))) = (arn_account(principal), arn_account(arn)) else {
         return false;
     };
-    let role = role.strip_prefix("role/").map(|path| path.rsplit('/').next().unwrap_or(path));
-    let session = session.strip_prefix("assumed-role/").and_then(|rest| rest.split('/').next());
+    let role = role
+        .strip_prefix("role/")
+        .map(|path| path.rsplit('/').next().unwrap_or(path));
+    let session = session
+        .strip_prefix("assumed-role/")
+        .and_then(|rest| rest.split('/').next());
     account == of && role.is_some() && role == session
 }
 
@@ -168,7 +180,9 @@ pub(crate) fn action_matches(statement: &Statement, service: Service, action: &s
         return false;
     };
     let lower = action.to_ascii_lowercase();
-    let any = values.iter().any(|pattern| Glob::new(&pattern.to_ascii_lowercase()).matches(&lower));
+    let any = values
+        .iter()
+        .any(|pattern| Glob::new(&pattern.to_ascii_lowercase()).matches(&lower));
     any != *negated && fits(service, action, resource)
 }
 
@@ -180,7 +194,11 @@ pub(crate) fn fits(service: Service, action: &str, resource: &str) -> bool {
         _ => return true,
     };
     let listed = |list: &[&str]| list.iter().any(|known| known.eq_ignore_ascii_case(action));
-    if is_object { !listed(S3_BUCKET_ACTIONS) } else { !listed(S3_OBJECT_ACTIONS) }
+    if is_object {
+        !listed(S3_BUCKET_ACTIONS)
+    } else {
+        !listed(S3_OBJECT_ACTIONS)
+    }
 }
 
 /// Whether the statement names the resource.
@@ -198,6 +216,8 @@ pub(crate) fn resource_matches(
     if service == Service::IamTrust {
         return Truth::Yes;
     }
-    let any = values.iter().any(|value| value.glob(lookup).is_some_and(|glob| glob.matches(resource)));
+    let any = values
+        .iter()
+        .any(|value| value.glob(lookup).is_some_and(|glob| glob.matches(resource)));
     (any != *negated).into()
 }

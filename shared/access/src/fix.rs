@@ -106,11 +106,19 @@ pub fn fix_at(policy: &Policy, scope: &Scope, goal: Goal, now: f64) -> Result<Fi
         return Ok(Fix::Nothing);
     }
     if let Some(key) = policy.duplicate_keys().first() {
-        return Ok(Fix::Undecided { reason: format!("{key} occurs twice, so it is not certain what the policy says") });
+        return Ok(Fix::Undecided {
+            reason: format!("{key} occurs twice, so it is not certain what the policy says"),
+        });
     }
-    let certain: Vec<_> = judgement.offending.iter().filter(|offence| offence.certain > goal.at_most()).collect();
+    let certain: Vec<_> = judgement
+        .offending
+        .iter()
+        .filter(|offence| offence.certain > goal.at_most())
+        .collect();
     if certain.is_empty() {
-        return Ok(Fix::Undecided { reason: judgement.reason });
+        return Ok(Fix::Undecided {
+            reason: judgement.reason,
+        });
     }
     let mut current = policy.clone();
     let mut changes = Vec::new();
@@ -169,7 +177,8 @@ fn last_resort(
     let lost = match (scope.service, &left) {
         (_, None) => true,
         (Service::Kms, Some(left)) => {
-            crate::practice::kms::is_manageable(policy, scope.owner) && !crate::practice::kms::is_manageable(left, scope.owner)
+            crate::practice::kms::is_manageable(policy, scope.owner)
+                && !crate::practice::kms::is_manageable(left, scope.owner)
         }
         _ => false,
     };
@@ -177,20 +186,41 @@ fn last_resort(
         return None;
     }
     let candidates = [own_root(policy, index, scope), crate::narrow::denied(policy, index)];
-    candidates.into_iter().flatten().find(|narrowing| works(&policy.with_replaced(index, &narrowing.statement)))
+    candidates
+        .into_iter()
+        .flatten()
+        .find(|narrowing| works(&policy.with_replaced(index, &narrowing.statement)))
 }
 
 /// Judges the result again: within the goal for certain, and no worse than before in any respect.
 fn check(before: &Policy, text: &str, scope: &Scope, goal: Goal, now: f64) -> Result<(), FixError> {
     let limit = scope.service.policy_limit();
     if text.len() > limit && text.len() > before.text().len() {
-        return Err(FixError::TooLarge { size: text.len(), limit, service: scope.service });
+        return Err(FixError::TooLarge {
+            size: text.len(),
+            limit,
+            service: scope.service,
+        });
     }
     let after = judge_at(&Policy::parse(text)?, scope, now);
-    let certain = after.offending.iter().map(|offence| offence.certain).max().unwrap_or(Verdict::Private);
-    let denies = |policy: &Policy| policy.statements().iter().filter(|one| one.effect == Effect::Deny).count();
+    let certain = after
+        .offending
+        .iter()
+        .map(|offence| offence.certain)
+        .max()
+        .unwrap_or(Verdict::Private);
+    let denies = |policy: &Policy| {
+        policy
+            .statements()
+            .iter()
+            .filter(|one| one.effect == Effect::Deny)
+            .count()
+    };
     if certain > goal.at_most() || Policy::parse(text).is_ok_and(|after| denies(&after) < denies(before)) {
-        return Err(FixError::NotReached { verdict: certain, reason: after.reason });
+        return Err(FixError::NotReached {
+            verdict: certain,
+            reason: after.reason,
+        });
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Wildcard patterns: matching in linear space and near-linear time, and one text for each way a set of patterns can
 //! be met.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 /// One step of a pattern.
@@ -190,7 +191,9 @@ fn step(tokens: &[Token], states: &[usize], character: char) -> Vec<usize> {
     }
     next.sort_unstable();
     // From a full star every text is possible that an earlier position could still lead to.
-    let last = next.iter().rposition(|&position| tokens.get(position) == Some(&Token::Many));
+    let last = next
+        .iter()
+        .rposition(|&position| tokens.get(position) == Some(&Token::Many));
     if let Some(last) = last {
         next.drain(..last);
     }
@@ -204,16 +207,22 @@ pub(crate) struct Classes {
     pub complete: bool,
 }
 
-/// How much work one search may do: pattern positions visited.
-const WORK: usize = 60_000;
 /// More classes than this don't fit a mask.
 const MOST_CLASSES: usize = 96;
 
 type State = Vec<(usize, Vec<usize>)>;
 
-pub(crate) fn classes(domain: &Glob, patterns: &[&Glob], avoid: &HashSet<String>, filler: char) -> Classes {
-    let automata: Vec<&[Token]> =
-        std::iter::once(domain).chain(patterns.iter().copied()).map(|glob| glob.0.as_slice()).collect();
+pub(crate) fn classes(
+    domain: &Glob,
+    patterns: &[&Glob],
+    avoid: &HashSet<String>,
+    filler: char,
+    budget: &Cell<usize>,
+) -> Classes {
+    let automata: Vec<&[Token]> = std::iter::once(domain)
+        .chain(patterns.iter().copied())
+        .map(|glob| glob.0.as_slice())
+        .collect();
     let start: State = (0..automata.len())
         .map(|index| {
             let mut states = Vec::new();
@@ -274,14 +283,21 @@ pub(crate) fn classes(domain: &Glob, patterns: &[&Glob], avoid: &HashSet<String>
             seen.insert(next.clone());
             queue.push_back((nodes.len() - 1, next));
         }
-        if work > WORK || order.len() > MOST_CLASSES {
+        if work > budget.get() || order.len() > MOST_CLASSES {
             complete = false;
             break;
         }
     }
-    let texts =
-        order.iter().filter_map(|met| found.get(met)).filter(|(_, fresh)| *fresh).map(|(text, _)| text.clone());
-    Classes { texts: texts.collect(), complete }
+    budget.set(budget.get().saturating_sub(work));
+    let texts = order
+        .iter()
+        .filter_map(|met| found.get(met))
+        .filter(|(_, fresh)| *fresh)
+        .map(|(text, _)| text.clone());
+    Classes {
+        texts: texts.collect(),
+        complete,
+    }
 }
 
 fn spell(nodes: &[(usize, char)], mut node: usize) -> String {

@@ -92,6 +92,8 @@ pub(crate) fn kind(raw: &str) -> &'static str {
 
 /// The byte range of `part`, which has to be a slice of `whole`.
 pub(crate) fn span(whole: &str, part: &str) -> Range<usize> {
-    let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize).min(whole.len());
+    let start = (part.as_ptr() as usize)
+        .saturating_sub(whole.as_ptr() as usize)
+        .min(whole.len());
     start..(start + part.len()).min(whole.len())
 }

@@ -1,18 +1,18 @@
 //! Who gets in: the verdict on a policy, with a request that proves it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::adversary::{Network, World, worlds};
+use crate::adversary::{World, worlds};
 use crate::condition::Truth;
 use crate::evaluate::{Caller, Request, evaluate};
 use crate::keys::{names_service, names_source};
 use crate::notes::notes;
 use crate::parse::{Effect, Policy, Principal, Statement};
 use crate::s3_public;
-use crate::search::{Field, Outcome, Question, STEPS, Search};
+use crate::search::{Outcome, Question, STEPS, Search};
 use crate::service::Service;
 use crate::survey::Survey;
 use crate::targets::{Target, targets};
@@ -162,7 +162,9 @@ pub fn judge(policy: &Policy, scope: &Scope) -> Judgement {
 }
 
 pub(crate) fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64().floor())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64().floor())
 }
 
 /// What the search for one statement came to.
@@ -183,7 +185,10 @@ impl Finding {
         if self.unfinished {
             return Verdict::Public;
         }
-        self.possible.as_ref().map_or(Verdict::Private, |found| found.0).max(self.certain())
+        self.possible
+            .as_ref()
+            .map_or(Verdict::Private, |found| found.0)
+            .max(self.certain())
     }
 }
 
@@ -191,8 +196,12 @@ impl Finding {
 pub fn judge_at(policy: &Policy, scope: &Scope, now: f64) -> Judgement {
     let survey = Survey::new(policy, scope);
     let (targets, complete) = targets(policy, scope, &survey);
-    let mut search = Search { policy, scope, survey: &survey, now, steps: 0 };
-    let mut fields = HashMap::new();
+    let allows = policy
+        .statements()
+        .iter()
+        .filter(|one| one.effect == Effect::Allow)
+        .count()
+        .max(1);
     let mut offending = Vec::new();
     let mut worst: Option<(Verdict, Request, World)> = None;
     let mut deputies = Vec::new();
@@ -201,7 +210,29 @@ pub fn judge_at(policy: &Policy, scope: &Scope, now: f64) -> Judgement {
         if statement.effect != Effect::Allow {
             continue;
         }
-        let mut finding = examine(&mut search, at, &targets, &mut fields);
+        // Only Denies that touch the same can stop it; nothing else of the policy matters to it.
+        let touches = |deny: usize| {
+            targets
+                .iter()
+                .any(|target| target.relevant[at] && target.relevant[deny])
+        };
+        let is_deny = |index: &usize| policy.statements()[*index].effect == Effect::Deny;
+        let count = policy.statements().len();
+        let included = (0..count)
+            .filter(|index| *index == at || (is_deny(index) && touches(*index)))
+            .collect();
+        let own = Survey::of(policy, scope, survey.names.clone(), included);
+        // Each statement has its share, so that their order makes no difference.
+        own.work.set((own.work.get() / allows).max(2_000));
+        let mut search = Search {
+            policy,
+            scope,
+            survey: &own,
+            now,
+            steps: 0,
+            most: (STEPS / allows).max(100),
+        };
+        let mut finding = examine(&mut search, at, &targets);
         finding.unfinished |= !complete && finding.certain() != Verdict::Public;
         if finding.deputy {
             deputies.push(at);
@@ -212,7 +243,14 @@ pub fn judge_at(policy: &Policy, scope: &Scope, now: f64) -> Judgement {
             continue;
         }
         let undecided = finding.certain() < verdict;
-        let reason = words::offence(policy, at, &finding_request(&finding), undecided, finding.unfinished, scope);
+        let reason = words::offence(
+            policy,
+            at,
+            finding_request(&finding).as_ref(),
+            undecided,
+            finding.unfinished,
+            scope,
+        );
         offending.push(Offence {
             index: at,
             sid: statement.sid.clone(),
@@ -227,17 +265,34 @@ pub fn judge_at(policy: &Policy, scope: &Scope, now: f64) -> Judgement {
             }
         }
     }
-    let verdict = offending.iter().map(|offence| offence.verdict).max().unwrap_or(Verdict::Private);
+    let verdict = offending
+        .iter()
+        .map(|offence| offence.verdict)
+        .max()
+        .unwrap_or(Verdict::Private);
     let s3 = scope.service.is_s3().then(|| s3_public::verdict(policy, scope.service));
     let notes = notes(policy, scope, &deputies, &offending);
     let reason = words::summary(policy, verdict, &offending, &notes, s3);
     let witness = worst.map(|(_, request, world)| witness(request, &world));
-    Judgement { verdict, s3, undecided: certain < verdict, offending, reason, witness, notes }
+    Judgement {
+        verdict,
+        s3,
+        undecided: certain < verdict,
+        offending,
+        reason,
+        witness,
+        notes,
+    }
 }
 
 fn finding_request(finding: &Finding) -> Option<(Verdict, Request)> {
     let graver = |found: &&(Verdict, Request, World)| found.0 == finding.possible();
-    let found = finding.certain.as_ref().filter(graver).or(finding.possible.as_ref()).or(finding.certain.as_ref());
+    let found = finding
+        .certain
+        .as_ref()
+        .filter(graver)
+        .or(finding.possible.as_ref())
+        .or(finding.certain.as_ref());
     found.map(|(verdict, request, _)| (*verdict, request.clone()))
 }
 
@@ -260,9 +315,7 @@ fn witness(request: Request, world: &World) -> Witness {
     }
 }
 
-type Fields = HashMap<(Caller, Option<String>, Option<String>, bool, bool), Field>;
-
-fn examine(search: &mut Search, at: usize, targets: &[Target], fields: &mut Fields) -> Finding {
+fn examine(search: &mut Search, at: usize, targets: &[Target]) -> Finding {
     let (policy, scope) = (search.policy, search.scope);
     let statement = &policy.statements()[at];
     let mut finding = Finding::default();
@@ -282,14 +335,7 @@ fn examine(search: &mut Search, at: usize, targets: &[Target], fields: &mut Fiel
         if named_only {
             continue;
         }
-        let key = (
-            world.caller.clone(),
-            world.account.clone(),
-            world.organization.clone(),
-            world.network == Network::Internet,
-            world.anybody,
-        );
-        let field = fields.entry(key).or_insert_with(|| search.field(&world));
+        let field = &search.field(&world);
         for target in &own {
             if !may_call(scope.service, &world.caller, &target.action) {
                 continue;
@@ -334,7 +380,7 @@ fn examine(search: &mut Search, at: usize, targets: &[Target], fields: &mut Fiel
                 }
             }
         }
-        if search.steps > STEPS && finding.certain() != Verdict::Public {
+        if search.steps > search.most && finding.certain() != Verdict::Public {
             finding.unfinished = true;
             break;
         }
@@ -348,11 +394,20 @@ fn may_call(service: Service, caller: &Caller, action: &str) -> bool {
         return true;
     }
     let action = action.to_ascii_lowercase();
-    let federated = matches!(action.as_str(), "sts:assumerolewithwebidentity" | "sts:assumerolewithsaml");
+    let federated = matches!(
+        action.as_str(),
+        "sts:assumerolewithwebidentity" | "sts:assumerolewithsaml"
+    );
     match caller {
         Caller::Federated { .. } => federated,
         // Tags and a source identity come with a call, and let nobody in by themselves.
-        _ => !federated && !matches!(action.as_str(), "sts:tagsession" | "sts:setsourceidentity" | "sts:setcontext"),
+        _ => {
+            !federated
+                && !matches!(
+                    action.as_str(),
+                    "sts:tagsession" | "sts:setsourceidentity" | "sts:setcontext"
+                )
+        }
     }
 }
 
@@ -361,20 +416,25 @@ fn lists_service(statement: &Statement, world: &World) -> bool {
         return false;
     };
     let principals = statement.principals.iter().filter(|selection| !selection.negated);
-    principals.flat_map(|selection| &selection.values).any(|principal| principal.value == *name)
+    principals
+        .flat_map(|selection| &selection.values)
+        .any(|principal| principal.value == *name)
 }
 
 /// A service that acts for a stranger is a deputy that may be confused, not a stranger let in, unless the statement is
 /// open to everyone and means to limit it by the source of the call.
 fn is_deputy(policy: &Policy, statement: &Statement, world: &World) -> bool {
-    let everyone = statement.principals.as_ref().is_some_and(|selection| {
-        selection.negated || selection.values.iter().any(Principal::is_everyone)
-    });
+    let everyone = statement
+        .principals
+        .as_ref()
+        .is_some_and(|selection| selection.negated || selection.values.iter().any(Principal::is_everyone));
     if lists_service(statement, world) || !everyone {
         return true;
     }
     let own = || statement.conditions.iter();
     let denies = policy.statements().iter().filter(|other| other.effect == Effect::Deny);
-    let by_source = own().chain(denies.flat_map(|deny| &deny.conditions)).any(|one| names_source(&one.key));
+    let by_source = own()
+        .chain(denies.flat_map(|deny| &deny.conditions))
+        .any(|one| names_source(&one.key));
     !by_source || own().any(|one| names_service(&one.key))
 }

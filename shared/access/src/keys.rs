@@ -20,7 +20,7 @@ pub(crate) enum Class {
     UserId,
     /// The name of an IAM user.
     UserName,
-    /// Account, User, AssumedRole, Anonymous.
+    /// Account, User, `AssumedRole`, Anonymous.
     CallerType,
     /// Whether an AWS service asks under its own name.
     IsService,
@@ -86,9 +86,18 @@ pub(crate) enum Id {
     OrgPath,
 }
 
-const FREE: Class = Class::Free { signed: false, always: false };
-const SIGNED: Class = Class::Free { signed: true, always: false };
-const ALWAYS: Class = Class::Free { signed: false, always: true };
+const FREE: Class = Class::Free {
+    signed: false,
+    always: false,
+};
+const SIGNED: Class = Class::Free {
+    signed: true,
+    always: false,
+};
+const ALWAYS: Class = Class::Free {
+    signed: false,
+    always: true,
+};
 
 /// Keys whose name ends in a tag's or a context's own name.
 const FAMILIES: &[(&str, Class)] = &[
@@ -317,16 +326,31 @@ pub(crate) fn class(key: &str) -> Class {
     }
     match claim {
         "aud" | "app_id" if has_own_audience(provider) => Class::Audience,
-        "sub" | "id" | "user_id" | "repository" | "repository_owner" | "repository_id" | "repository_owner_id"
-        | "job_workflow_ref" | "enterprise" | "enterprise_id" | "environment_node_id" | "namespace_id"
-        | "namespace_path" | "project_id" | "project_path" => Class::Subject,
+        "sub"
+        | "id"
+        | "user_id"
+        | "repository"
+        | "repository_owner"
+        | "repository_id"
+        | "repository_owner_id"
+        | "job_workflow_ref"
+        | "enterprise"
+        | "enterprise_id"
+        | "environment_node_id"
+        | "namespace_id"
+        | "namespace_path"
+        | "project_id"
+        | "project_path" => Class::Subject,
         _ => Class::Claim,
     }
 }
 
 /// Providers whose audience is the id of one application, given by the provider: a fixed one keeps others out.
 fn has_own_audience(provider: &str) -> bool {
-    matches!(provider, "graph.facebook.com" | "accounts.google.com" | "www.amazon.com" | "cognito-identity.amazonaws.com")
+    matches!(
+        provider,
+        "graph.facebook.com" | "accounts.google.com" | "www.amazon.com" | "cognito-identity.amazonaws.com"
+    )
 }
 
 /// Identity providers that vouch for anybody's users, so that trusting one without a limit trusts the world.
@@ -334,12 +358,25 @@ fn has_own_audience(provider: &str) -> bool {
 /// Source: IAM User Guide, "Create a role for OIDC federation", identity-provider controls for shared OIDC providers.
 pub(crate) fn is_shared_provider(host: &str) -> bool {
     const SHARED: [&str; 19] = [
-        "graph.facebook.com", "accounts.google.com", "www.amazon.com", "cognito-identity.amazonaws.com",
-        "token.actions.githubusercontent.com", "gitlab.com", "app.terraform.io", "agent.buildkite.com",
-        "oidc.vercel.com", "api.pulumi.com/oidc", "oidc.codefresh.io",
-        "api.bitbucket.org", "oidc.circleci.com",
-        "oidc.infracost.io", "oidc.spacelift.io", "login.app.env0.com", "vstoken.dev.azure.com",
-        "login.microsoftonline.com/common/v2.0", "oidc.fly.io",
+        "graph.facebook.com",
+        "accounts.google.com",
+        "www.amazon.com",
+        "cognito-identity.amazonaws.com",
+        "token.actions.githubusercontent.com",
+        "gitlab.com",
+        "app.terraform.io",
+        "agent.buildkite.com",
+        "oidc.vercel.com",
+        "api.pulumi.com/oidc",
+        "oidc.codefresh.io",
+        "api.bitbucket.org",
+        "oidc.circleci.com",
+        "oidc.infracost.io",
+        "oidc.spacelift.io",
+        "login.app.env0.com",
+        "vstoken.dev.azure.com",
+        "login.microsoftonline.com/common/v2.0",
+        "oidc.fly.io",
     ];
     SHARED.contains(&host)
 }

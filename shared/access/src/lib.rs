@@ -38,7 +38,9 @@ pub use fix::{Change, ChangeKind, Fix, FixError, Goal, fix, fix_at};
 pub use judge::{Judgement, Note, NoteKind, Offence, S3Verdict, Scope, Verdict, Witness, judge, judge_at};
 pub use parse::{Effect, MAX_POLICY_BYTES, Policy, PolicyError, Principal, PrincipalKind, Selection, Statement};
 pub use practice::kms::{KeyFinding, KeyPractice, key_practice};
-pub use practice::s3::{EncryptedWrites, RequiredEncryption, TlsOnly, Upload, encrypted_writes, refused_uploads, tls_only};
+pub use practice::s3::{
+    EncryptedWrites, RequiredEncryption, TlsOnly, Upload, encrypted_writes, refused_uploads, tls_only,
+};
 pub use service::{Service, UnknownService};
 pub use sharing::{Share, SharingJudgement, judge_sharing};
 pub use targets::likely_resource;

@@ -35,10 +35,15 @@ pub(crate) fn narrowings(
         fewer_principals(policy, statement, &strict),
         fewer_principals(policy, statement, &strictest),
     ];
-    let found = fewer.into_iter().flatten().find(|narrowing| works(&narrowing.statement));
-    found
-        .or_else(|| fewer_values(policy, statement, works))
-        .or_else(|| more_conditions(policy, statement, scope).into_iter().find(|narrowing| works(&narrowing.statement)))
+    let found = fewer
+        .into_iter()
+        .flatten()
+        .find(|narrowing| works(&narrowing.statement));
+    found.or_else(|| fewer_values(policy, statement, works)).or_else(|| {
+        more_conditions(policy, statement, scope)
+            .into_iter()
+            .find(|narrowing| works(&narrowing.statement))
+    })
 }
 
 fn is_kept(principal: &Principal, scope: &Scope, goal: Goal) -> bool {
@@ -108,11 +113,16 @@ fn fewer_principals(policy: &Policy, statement: &Statement, keep: &dyn Fn(&Princ
     }
     let names: Vec<String> = dropped.iter().map(plain).collect();
     let note = format!("principal {} is taken out, the others stay", names.join(", "));
-    Some(Narrowing { statement: replaced(policy, statement, &span, &Value::Object(kept)), note })
+    Some(Narrowing {
+        statement: replaced(policy, statement, &span, &Value::Object(kept)),
+        note,
+    })
 }
 
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), |text| format!("\"{text}\""))
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), |text| format!("\"{text}\""))
 }
 
 /// Drops the values of one limiting condition that let somebody in, where others keep to whom they should.
@@ -124,7 +134,10 @@ fn fewer_values(policy: &Policy, statement: &Statement, works: &dyn Fn(&str) -> 
             continue;
         }
         for (key, values) in block.as_object()? {
-            let Some(values) = values.as_array().filter(|values| values.len() > 1 && values.len() <= TRIES) else {
+            let Some(values) = values
+                .as_array()
+                .filter(|values| values.len() > 1 && values.len() <= TRIES)
+            else {
                 continue;
             };
             let with = |values: Vec<Value>| {
@@ -132,15 +145,20 @@ fn fewer_values(policy: &Policy, statement: &Statement, works: &dyn Fn(&str) -> 
                 narrowed[operator][key] = Value::Array(values);
                 replaced(policy, statement, &span, &narrowed)
             };
-            let (good, bad): (Vec<Value>, Vec<Value>) =
-                values.iter().cloned().partition(|value| works(&with(vec![value.clone()])));
+            let (good, bad): (Vec<Value>, Vec<Value>) = values
+                .iter()
+                .cloned()
+                .partition(|value| works(&with(vec![value.clone()])));
             if good.is_empty() || bad.is_empty() {
                 continue;
             }
             let statement = with(good);
             if works(&statement) {
                 let names: Vec<String> = bad.iter().map(plain).collect();
-                return Some(Narrowing { statement, note: format!("{key} no longer takes {}", names.join(", ")) });
+                return Some(Narrowing {
+                    statement,
+                    note: format!("{key} no longer takes {}", names.join(", ")),
+                });
             }
         }
     }
@@ -196,15 +214,23 @@ fn with_condition(policy: &Policy, statement: &Statement, key: &str, value: Valu
     let mut all: Map<String, Value> = serde_json::from_str(text).ok()?;
     // Another operator to the same effect where the key is compared already: one block can hold a key once.
     for operator in ["StringEquals", "StringEqualsIgnoreCase", "StringLike"] {
-        let taken = all.iter().filter(|(name, _)| name.eq_ignore_ascii_case(operator)).any(|(_, block)| {
-            block.as_object().is_none_or(|block| block.keys().any(|known| known.eq_ignore_ascii_case(key)))
-        });
+        let taken = all
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case(operator))
+            .any(|(_, block)| {
+                block
+                    .as_object()
+                    .is_none_or(|block| block.keys().any(|known| known.eq_ignore_ascii_case(key)))
+            });
         if taken {
             continue;
         }
         let name = all.keys().find(|name| name.eq_ignore_ascii_case(operator)).cloned();
         let name = name.unwrap_or_else(|| operator.to_owned());
-        all.entry(name).or_insert_with(|| json!({})).as_object_mut()?.insert(key.to_owned(), value);
+        all.entry(name)
+            .or_insert_with(|| json!({}))
+            .as_object_mut()?
+            .insert(key.to_owned(), value);
         return Some(replaced(policy, statement, &span, &Value::Object(all)));
     }
     None
@@ -217,7 +243,10 @@ pub(crate) fn own_root(policy: &Policy, index: usize, scope: &Scope) -> Option<N
     let (_, span) = element(policy, statement, "principal").filter(|_| everyone)?;
     let root = format!("arn:{}:iam::{}:root", partition(policy, scope), scope.owner);
     let text = replaced(policy, statement, &span, &json!({"AWS": root}));
-    Some(Narrowing { statement: text, note: format!("its principal is {root} instead of everyone") })
+    Some(Narrowing {
+        statement: text,
+        note: format!("its principal is {root} instead of everyone"),
+    })
 }
 
 /// The statement as a Deny, for a policy that can't be empty.
@@ -225,9 +254,12 @@ pub(crate) fn denied(policy: &Policy, index: usize) -> Option<Narrowing> {
     let statement = &policy.statements()[index];
     let (_, span) = element(policy, statement, "effect")?;
     let note = "it denies what it allowed, since the policy can't be empty".to_owned();
-    Some(Narrowing { statement: replaced(policy, statement, &span, &json!("Deny")), note })
+    Some(Narrowing {
+        statement: replaced(policy, statement, &span, &json!("Deny")),
+        note,
+    })
 }
 
 fn partition(policy: &Policy, scope: &Scope) -> String {
-    crate::survey::Survey::new(policy, scope).partition
+    crate::survey::Names::new(policy, scope).partition
 }

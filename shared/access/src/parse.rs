@@ -176,16 +176,22 @@ pub struct Policy {
 }
 
 const TOP: &str = "Version, Id, Statement";
-const IN_STATEMENT: &str =
-    "Sid, Effect, Principal, NotPrincipal, Action, NotAction, Resource, NotResource, Condition";
+const IN_STATEMENT: &str = "Sid, Effect, Principal, NotPrincipal, Action, NotAction, Resource, NotResource, Condition";
 
 impl Policy {
     /// Reads a policy document.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         if text.len() > MAX_POLICY_BYTES {
-            return Err(PolicyError::TooLarge { size: text.len(), limit: MAX_POLICY_BYTES });
+            return Err(PolicyError::TooLarge {
+                size: text.len(),
+                limit: MAX_POLICY_BYTES,
+            });
         }
-        let mut reader = Reader { text, duplicates: Vec::new(), variables: false };
+        let mut reader = Reader {
+            text,
+            duplicates: Vec::new(),
+            variables: false,
+        };
         let raw: &RawValue = serde_json::from_str(text).map_err(|error| PolicyError::Json {
             line: error.line(),
             column: error.column(),
@@ -203,7 +209,11 @@ impl Policy {
         }
         let Some(statement_value) = statement_values.last() else {
             let offset = span(text, raw.get()).start;
-            return Err(PolicyError::Missing { place: "the policy".to_owned(), offset, name: "Statement" });
+            return Err(PolicyError::Missing {
+                place: "the policy".to_owned(),
+                offset,
+                name: "Statement",
+            });
         };
         let repeated = statement_values.len() > 1;
         let mut statements = Vec::new();
@@ -222,10 +232,21 @@ impl Policy {
             }
         }
         if repeated {
-            statements.iter_mut().for_each(|statement| statement.doubtful = true);
+            for statement in &mut statements {
+                statement.doubtful = true;
+            }
         }
-        let Reader { duplicates, variables, .. } = reader;
-        Ok(Self { text: text.to_owned(), statements, list, single, variables, duplicates })
+        let Reader {
+            duplicates, variables, ..
+        } = reader;
+        Ok(Self {
+            text: text.to_owned(),
+            statements,
+            list,
+            single,
+            variables,
+            duplicates,
+        })
     }
 
     /// The statements, in order.
@@ -269,14 +290,22 @@ impl<'a> Reader<'a> {
 
     fn unknown(&self, raw: &RawValue, place: &str, name: &str, expected: &'static str) -> PolicyError {
         let offset = span(self.text, raw.get()).start;
-        PolicyError::UnknownElement { place: place.to_owned(), offset, name: name.to_owned(), expected }
+        PolicyError::UnknownElement {
+            place: place.to_owned(),
+            offset,
+            name: name.to_owned(),
+            expected,
+        }
     }
 
     fn members(&mut self, raw: &'a RawValue, place: &str) -> Result<Pairs<'a>, PolicyError> {
         let members: Members =
             serde_json::from_str(raw.get()).map_err(|_| self.unexpected(raw, place, "an object", kind(raw.get())))?;
         for (index, (name, _)) in members.0.iter().enumerate() {
-            if members.0[..index].iter().any(|(earlier, _)| earlier.eq_ignore_ascii_case(name)) {
+            if members.0[..index]
+                .iter()
+                .any(|(earlier, _)| earlier.eq_ignore_ascii_case(name))
+            {
                 self.duplicates.push(format!("{place}: {name}"));
             }
         }
@@ -304,7 +333,10 @@ impl<'a> Reader<'a> {
 
     fn scalars(&self, raw: &'a RawValue, place: &str) -> Result<Vec<String>, PolicyError> {
         if kind(raw.get()) == "a list" {
-            self.elements(raw, place)?.into_iter().map(|element| self.scalar(element, place)).collect()
+            self.elements(raw, place)?
+                .into_iter()
+                .map(|element| self.scalar(element, place))
+                .collect()
         } else {
             Ok(vec![self.scalar(raw, place)?])
         }
@@ -351,7 +383,10 @@ impl<'a> Reader<'a> {
                 }
                 "resource" | "notresource" => {
                     let values = self.scalars(value, &at)?;
-                    let values = values.iter().map(|text| Template::parse(text, self.variables)).collect();
+                    let values = values
+                        .iter()
+                        .map(|text| Template::parse(text, self.variables))
+                        .collect();
                     merge(&mut statement.resources, lower == "notresource", values);
                 }
                 "condition" => statement.conditions.extend(self.conditions(value, &at)?),
@@ -361,14 +396,27 @@ impl<'a> Reader<'a> {
             seen.push(lower);
         }
         let offset = statement.span.start;
-        for (first, second) in [("Principal", "NotPrincipal"), ("Action", "NotAction"), ("Resource", "NotResource")] {
+        for (first, second) in [
+            ("Principal", "NotPrincipal"),
+            ("Action", "NotAction"),
+            ("Resource", "NotResource"),
+        ] {
             let has = |name: &str| seen.iter().any(|element| element.eq_ignore_ascii_case(name));
             if has(first) && has(second) {
-                return Err(PolicyError::Exclusive { place, offset, first, second });
+                return Err(PolicyError::Exclusive {
+                    place,
+                    offset,
+                    first,
+                    second,
+                });
             }
         }
         if !seen.iter().any(|element| element == "effect") {
-            return Err(PolicyError::Missing { place, offset, name: "Effect" });
+            return Err(PolicyError::Missing {
+                place,
+                offset,
+                name: "Effect",
+            });
         }
         // Two Effects that disagree: a reader may take either, so count the grant and mark it.
         if allows {
@@ -382,7 +430,11 @@ impl<'a> Reader<'a> {
         if kind(raw.get()) == "a string" {
             // Only "*" may stand alone; any other bare string is refused by AWS and matches nobody.
             let value = self.string(raw, place)?;
-            let kind = if value == "*" { PrincipalKind::Aws } else { PrincipalKind::Unknown };
+            let kind = if value == "*" {
+                PrincipalKind::Aws
+            } else {
+                PrincipalKind::Unknown
+            };
             return Ok(vec![Principal { kind, value }]);
         }
         let mut principals = Vec::new();
@@ -406,7 +458,10 @@ impl<'a> Reader<'a> {
             let at = format!("{place}.{operator}");
             for (key, value) in self.members(block, &at)? {
                 let values = self.scalars(value, &format!("{at}.{key}"))?;
-                let values = values.iter().map(|text| Template::parse(text, self.variables)).collect();
+                let values = values
+                    .iter()
+                    .map(|text| Template::parse(text, self.variables))
+                    .collect();
                 conditions.push(Condition::new(Operator::parse(&operator), &key, values));
             }
         }

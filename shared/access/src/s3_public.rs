@@ -30,7 +30,11 @@ fn is_open(statement: &Statement) -> bool {
     }
     // A provider named by host serves everybody's users; S3's guide lists such a statement as public.
     let shared = |kind, value: &str| kind == PrincipalKind::Federated && !value.starts_with("arn:");
-    everyone || principals.values.iter().any(|principal| shared(principal.kind, &principal.value))
+    everyone
+        || principals
+            .values
+            .iter()
+            .any(|principal| shared(principal.kind, &principal.value))
 }
 
 /// Whether a condition holds the grant to fixed values of a key that S3 counts.
@@ -47,15 +51,22 @@ fn limits(condition: &Condition, service: Service) -> bool {
             _ => false,
         }),
         (_, Comparison::Null | Comparison::Unknown | Comparison::Ip) => false,
-        (Class::IsService, _) => condition.values.iter().all(|value| value.source().eq_ignore_ascii_case("true")),
+        (Class::IsService, _) => condition
+            .values
+            .iter()
+            .all(|value| value.source().eq_ignore_ascii_case("true")),
         // A bucket policy may leave the access point's name open if its account is fixed.
-        (Class::AccessPointArn, _) if service == Service::S3Bucket => {
-            condition.values.iter().all(|value| fixed(value) || has_fixed_account(value.source()))
-        }
+        (Class::AccessPointArn, _) if service == Service::S3Bucket => condition
+            .values
+            .iter()
+            .all(|value| fixed(value) || has_fixed_account(value.source())),
         // The session's name may be open, the role's id not.
         (Class::UserId, _) => condition.values.iter().all(|value| {
             let source = value.source();
-            fixed(value) || source.strip_suffix(":*").is_some_and(|id| id.starts_with("AROA") && !id.contains(['*', '?', '$']))
+            fixed(value)
+                || source
+                    .strip_suffix(":*")
+                    .is_some_and(|id| id.starts_with("AROA") && !id.contains(['*', '?', '$']))
         }),
         (
             Class::Account
@@ -67,9 +78,7 @@ fn limits(condition: &Condition, service: Service) -> bool {
             | Class::SourceAccount
             | Class::SourceOrganization
             | Class::SourceOrgPaths
-            | Class::Endpoint(
-                Id::Vpc | Id::VpcEndpoint | Id::VpcArn | Id::Account | Id::Organization | Id::OrgPath,
-            )
+            | Class::Endpoint(Id::Vpc | Id::VpcEndpoint | Id::VpcArn | Id::Account | Id::Organization | Id::OrgPath)
             | Class::AccessPointArn
             | Class::AccessPointAccount
             | Class::UploadKey
@@ -82,7 +91,7 @@ fn limits(condition: &Condition, service: Service) -> bool {
 }
 
 fn has_fixed_account(arn: &str) -> bool {
-    let account = arn.splitn(6, ':').nth(4).unwrap_or_default();
+    let account = arn.split(':').nth(4).unwrap_or_default();
     let name = arn.splitn(6, ':').nth(5).unwrap_or_default();
     crate::evaluate::is_account(account) && name.starts_with("accesspoint/") && !arn.contains("${")
 }

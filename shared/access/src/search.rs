@@ -16,9 +16,9 @@ use crate::parse::{Effect, Policy};
 use crate::survey::{Pool, Survey};
 
 /// Steps that one judgement may take before what is left counts as undecided.
-pub(crate) const STEPS: usize = 20_000;
+pub(crate) const STEPS: usize = 2_500;
 /// Combinations of values of keys that policy variables tie together.
-const COMBINATIONS: usize = 3_000;
+const COMBINATIONS: usize = 1_000;
 
 type Mask = u128;
 
@@ -45,6 +45,8 @@ pub(crate) struct Search<'a> {
     pub survey: &'a Survey,
     pub now: f64,
     pub steps: usize,
+    /// How many it may take.
+    pub most: usize,
 }
 
 /// What one search asks for.
@@ -67,11 +69,16 @@ struct Problem<'a> {
     question: &'a Question<'a>,
 }
 
-impl<'a> Search<'a> {
+impl Search<'_> {
     /// The values that a caller can bring, as masks.
     pub(crate) fn field(&mut self, world: &World) -> Field {
         let survey = self.survey;
-        let mut field = Field { candidates: Vec::new(), open: Vec::new(), truths: Vec::new(), complete: true };
+        let mut field = Field {
+            candidates: Vec::new(),
+            open: Vec::new(),
+            truths: Vec::new(),
+            complete: true,
+        };
         for (index, key) in survey.keys.iter().enumerate() {
             let filled;
             let pool = if key.linked {
@@ -96,7 +103,11 @@ impl<'a> Search<'a> {
             field.candidates.push(found.candidates);
         }
         let none = |_: &str| None;
-        for statement in self.policy.statements() {
+        for (at, statement) in self.policy.statements().iter().enumerate() {
+            if !survey.included.contains(&at) {
+                field.truths.push(Vec::new());
+                continue;
+            }
             let granting = statement.effect == Effect::Allow;
             let masks = statement.conditions.iter().map(|condition| {
                 let key = survey.index.get(&condition.key).copied();
@@ -106,7 +117,11 @@ impl<'a> Search<'a> {
                 let mut masks = (0, 0);
                 for (bit, candidate) in field.candidates[key].iter().enumerate() {
                     let truth = condition.holds(candidate.value.as_deref(), &none, granting);
-                    let truth = if survey.keys[key].class == Class::Unknown { Truth::Maybe } else { truth };
+                    let truth = if survey.keys[key].class == Class::Unknown {
+                        Truth::Maybe
+                    } else {
+                        truth
+                    };
                     masks.0 |= Mask::from(truth == Truth::Yes) << bit;
                     masks.1 |= Mask::from(truth != Truth::No) << bit;
                 }
@@ -151,7 +166,11 @@ impl<'a> Search<'a> {
                     let index = self.survey.index.get(name)?;
                     let other = &self.survey.keys[*index];
                     let found = values(self.survey, self.scope, world, *index, &other.pool, self.now);
-                    found.candidates.into_iter().find_map(|one| one.value).and_then(|all| all.into_iter().next())
+                    found
+                        .candidates
+                        .into_iter()
+                        .find_map(|one| one.value)
+                        .and_then(|all| all.into_iter().next())
                 };
                 if let Some(glob) = value.glob(&lookup) {
                     match glob.as_literal() {
@@ -186,15 +205,22 @@ impl<'a> Search<'a> {
                 linked = true;
                 continue;
             }
-            let Some(&key) = self.survey.index.get(&condition.key) else { continue };
+            let Some(&key) = self.survey.index.get(&condition.key) else {
+                continue;
+            };
             let (yes, maybe) = field.truths[question.at][nth];
             masks[key] &= if question.certain { yes } else { maybe };
             if masks[key] == 0 {
-                return if field.complete { Outcome::Nothing } else { Outcome::Unfinished };
+                return if field.complete {
+                    Outcome::Nothing
+                } else {
+                    Outcome::Unfinished
+                };
             }
         }
         let mut denies = Vec::new();
-        for (index, deny) in self.policy.statements().iter().enumerate() {
+        for &index in &self.survey.included {
+            let deny = &self.policy.statements()[index];
             if deny.effect != Effect::Deny || !question.relevant[index] || (!question.certain && deny.doubtful) {
                 continue;
             }
@@ -202,17 +228,23 @@ impl<'a> Search<'a> {
             if names < if question.certain { Truth::Maybe } else { Truth::Yes } {
                 continue;
             }
-            linked |= deny.conditions.iter().any(|condition| condition.linked().next().is_some());
+            linked |= deny
+                .conditions
+                .iter()
+                .any(|condition| condition.linked().next().is_some());
             linked |= has_linked_resource(deny);
             denies.push(index);
         }
         linked |= has_linked_resource(statement);
         let problem = Problem { denies, question };
         let outcome = if linked {
-            self.combine(&problem, masks)
+            self.combine(&problem, &masks)
         } else {
-            let denies: Vec<Vec<(usize, Mask)>> =
-                problem.denies.iter().map(|&deny| self.ways_out(&problem, deny, None)).collect();
+            let denies: Vec<Vec<(usize, Mask)>> = problem
+                .denies
+                .iter()
+                .map(|&deny| self.ways_out(&problem, deny, None))
+                .collect();
             self.escape(&problem, &denies, masks)
         };
         match outcome {
@@ -232,7 +264,9 @@ impl<'a> Search<'a> {
         let statement = &self.policy.statements()[deny];
         let mut ways = Vec::new();
         for (nth, condition) in statement.conditions.iter().enumerate() {
-            let Some(&key) = self.survey.index.get(&condition.key) else { continue };
+            let Some(&key) = self.survey.index.get(&condition.key) else {
+                continue;
+            };
             let all = mask_of(question.field.candidates[key].len());
             if condition.linked().next().is_some() {
                 let holds = choice.map_or(Truth::Maybe, |choice| {
@@ -254,7 +288,7 @@ impl<'a> Search<'a> {
     }
 
     /// Tries the combinations of keys that policy variables tie together.
-    fn combine(&mut self, problem: &Problem, masks: Vec<Mask>) -> Outcome {
+    fn combine(&mut self, problem: &Problem, masks: &[Mask]) -> Outcome {
         let question = problem.question;
         let mut tied: Vec<usize> = Vec::new();
         let involved = problem.denies.iter().chain(std::iter::once(&question.at));
@@ -267,12 +301,18 @@ impl<'a> Search<'a> {
                 }
             }
             let resources = statement.resources.iter().flat_map(|selection| &selection.values);
-            tied.extend(resources.flat_map(|value| value.variables()).filter_map(|name| self.survey.index.get(name)));
+            tied.extend(
+                resources
+                    .flat_map(super::template::Template::variables)
+                    .filter_map(|name| self.survey.index.get(name)),
+            );
         }
         tied.sort_unstable();
         tied.dedup();
         let total = tied.iter().try_fold(1_usize, |product, &key| {
-            product.checked_mul(masks[key].count_ones() as usize).filter(|product| *product <= COMBINATIONS)
+            product
+                .checked_mul(masks[key].count_ones() as usize)
+                .filter(|product| *product <= COMBINATIONS)
         });
         let Some(total) = total else {
             return Outcome::Unfinished;
@@ -280,10 +320,10 @@ impl<'a> Search<'a> {
         let mut unfinished = false;
         for number in 0..total {
             self.steps += 1;
-            if self.steps > STEPS {
+            if self.steps > self.most {
                 return Outcome::Unfinished;
             }
-            let mut narrowed = masks.clone();
+            let mut narrowed = masks.to_vec();
             let mut rest = number;
             let mut choice = BTreeMap::new();
             for &key in &tied {
@@ -303,14 +343,20 @@ impl<'a> Search<'a> {
                 let statement = &self.policy.statements()[deny];
                 resource_matches(statement, self.scope.service, question.resource, &lookup) != Truth::No
             });
-            let denies: Vec<_> = touching.map(|&deny| self.ways_out(problem, deny, Some(&choice))).collect();
+            let denies: Vec<_> = touching
+                .map(|&deny| self.ways_out(problem, deny, Some(&choice)))
+                .collect();
             match self.escape(problem, &denies, narrowed) {
                 Outcome::Found(request) => return Outcome::Found(request),
                 Outcome::Unfinished => unfinished = true,
                 Outcome::Nothing => {}
             }
         }
-        if unfinished { Outcome::Unfinished } else { Outcome::Nothing }
+        if unfinished {
+            Outcome::Unfinished
+        } else {
+            Outcome::Nothing
+        }
     }
 
     /// Whether the Allow's tied conditions and resource agree with a choice.
@@ -319,9 +365,11 @@ impl<'a> Search<'a> {
         let lookup = |name: &str| choice.get(name).and_then(|values| values.first()).cloned();
         let least = if question.certain { Truth::Yes } else { Truth::Maybe };
         resource_matches(statement, self.scope.service, question.resource, &lookup) >= least
-            && statement.conditions.iter().filter(|condition| condition.linked().next().is_some()).all(|condition| {
-                condition.holds(choice.get(&condition.key).map(Vec::as_slice), &lookup, true) >= least
-            })
+            && statement
+                .conditions
+                .iter()
+                .filter(|condition| condition.linked().next().is_some())
+                .all(|condition| condition.holds(choice.get(&condition.key).map(Vec::as_slice), &lookup, true) >= least)
     }
 
     /// Lets every Deny fail in one of its conditions.
@@ -329,7 +377,7 @@ impl<'a> Search<'a> {
         let mut stack = vec![masks];
         while let Some(masks) = stack.pop() {
             self.steps += 1;
-            if self.steps > STEPS {
+            if self.steps > self.most {
                 return Outcome::Unfinished;
             }
             // The Deny with the fewest ways out decides.
@@ -338,7 +386,11 @@ impl<'a> Search<'a> {
                 if ways.iter().any(|(key, fails)| masks[*key] & !fails == 0) {
                     continue;
                 }
-                let viable: Vec<_> = ways.iter().filter(|(key, fails)| masks[*key] & fails != 0).copied().collect();
+                let viable: Vec<_> = ways
+                    .iter()
+                    .filter(|(key, fails)| masks[*key] & fails != 0)
+                    .copied()
+                    .collect();
                 if tightest.as_ref().is_none_or(|known| viable.len() < known.len()) {
                     tightest = Some(viable);
                 }
@@ -359,7 +411,10 @@ impl<'a> Search<'a> {
         let mut context = BTreeMap::new();
         for (index, key) in self.survey.keys.iter().enumerate() {
             let bit = masks[index].trailing_zeros() as usize;
-            if let Some(value) = question.field.candidates[index].get(bit).and_then(|one| one.value.clone()) {
+            if let Some(value) = question.field.candidates[index]
+                .get(bit)
+                .and_then(|one| one.value.clone())
+            {
                 context.insert(key.name.clone(), value);
             }
         }

@@ -59,7 +59,12 @@ pub fn judge_sharing(shares: &[Share], owner: &str, trust: &Trust) -> SharingJud
             Share::Account(account) if account == owner || trust.accounts.contains(account) => continue,
             Share::Account(account) => (Verdict::External, format!("account {account}")),
             Share::Organization(arn) => {
-                if arn.rsplit('/').next().is_some_and(|id| trust.organizations.contains(id)) || trust.ids.contains(arn) {
+                if arn
+                    .rsplit('/')
+                    .next()
+                    .is_some_and(|id| trust.organizations.contains(id))
+                    || trust.ids.contains(arn)
+                {
                     continue;
                 }
                 (Verdict::External, format!("organisation {arn}"))
@@ -83,7 +88,19 @@ pub fn judge_sharing(shares: &[Share], owner: &str, trust: &Trust) -> SharingJud
         offending.push((index, verdict));
         reasons.push(format!("it is shared with {who}"));
     }
-    let verdict = offending.iter().map(|(_, verdict)| *verdict).max().unwrap_or(Verdict::Private);
-    let reason = if reasons.is_empty() { "it is shared with nobody else".to_owned() } else { reasons.join("; ") };
-    SharingJudgement { verdict, offending, reason }
+    let verdict = offending
+        .iter()
+        .map(|(_, verdict)| *verdict)
+        .max()
+        .unwrap_or(Verdict::Private);
+    let reason = if reasons.is_empty() {
+        "it is shared with nobody else".to_owned()
+    } else {
+        reasons.join("; ")
+    };
+    SharingJudgement {
+        verdict,
+        offending,
+        reason,
+    }
 }

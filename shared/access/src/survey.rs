@@ -1,9 +1,11 @@
 //! What a policy speaks of: keys with the values it compares them to, accounts, organisations, principals.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::rc::Rc;
 
 use crate::condition::{Comparison, Pattern, Quantifier};
-use crate::evaluate::{arn_account, is_account};
+use crate::evaluate::{account_of, arn_account, is_account};
 use crate::glob::Glob;
 use crate::judge::Scope;
 use crate::keys::{self, Class};
@@ -56,11 +58,13 @@ pub(crate) struct Key {
     pub linked: bool,
 }
 
+/// What searching for texts may cost for one statement: pattern positions visited.
+const WORK: usize = 60_000;
+
 /// What a policy speaks of.
 pub(crate) struct Survey {
     pub keys: Vec<Key>,
     pub index: BTreeMap<String, usize>,
-    pub partition: String,
     /// Untrusted accounts that each statement names.
     pub accounts: Vec<BTreeSet<String>>,
     /// Accounts that only a wildcard lets in.
@@ -70,6 +74,19 @@ pub(crate) struct Survey {
     pub wild_organizations: BTreeSet<String>,
     /// ARNs that statements name as principals.
     pub arns: BTreeSet<String>,
+    /// Statements looked at; the others say nothing here.
+    pub included: Vec<usize>,
+    /// Accounts that a policy can't tell from another that it names.
+    pub alike: BTreeSet<String>,
+    pub names: Names,
+    /// What the searches for texts may still cost, and what they came to.
+    pub work: Cell<usize>,
+}
+
+/// Ids and texts that a policy does not name.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    pub partition: String,
     /// An account that nobody named.
     pub stranger: String,
     /// A member account of an organisation that somebody named.
@@ -80,36 +97,59 @@ pub(crate) struct Survey {
     pub fresh: String,
     /// Another one, for values that have to differ.
     pub other: String,
-    text: String,
+    text: Rc<str>,
 }
 
-impl Survey {
+impl Names {
     pub(crate) fn new(policy: &Policy, scope: &Scope) -> Self {
-        let text = policy.text().to_ascii_lowercase();
+        let text: Rc<str> = policy.text().to_ascii_lowercase().into();
         let account = |first: u64| {
             let mut accounts = (first..).map(|account| account.to_string());
             let new = accounts.find(|account| !text.contains(account.as_str()) && !is_ours(account, scope));
             new.unwrap_or_default()
         };
-        let mut survey = Self {
+        Self {
+            partition: partition(policy, scope),
             stranger: account(999_988_887_777),
             member: account(555_566_667_777),
             strange_organization: unnamed(&text, "o-attacker0"),
             fresh: unnamed(&text, "attacker-value-"),
             other: unnamed(&text, "other-value-"),
-            text: text.clone(),
+            text,
+        }
+    }
+
+    /// An id with that beginning which the policy does not name.
+    pub(crate) fn unnamed(&self, start: &str) -> String {
+        unnamed(&self.text, start)
+    }
+}
+
+impl Survey {
+    /// All of a policy.
+    pub(crate) fn new(policy: &Policy, scope: &Scope) -> Self {
+        let all: Vec<usize> = (0..policy.statements().len()).collect();
+        Self::of(policy, scope, Names::new(policy, scope), all)
+    }
+
+    /// Some statements of a policy: an Allow and the Denies that touch it need none of the others.
+    pub(crate) fn of(policy: &Policy, scope: &Scope, names: Names, included: Vec<usize>) -> Self {
+        let count = policy.statements().len();
+        let mut survey = Self {
             keys: Vec::new(),
             index: BTreeMap::new(),
-            partition: partition(policy, scope),
-            accounts: Vec::new(),
+            accounts: vec![BTreeSet::new(); count],
             wild_accounts: BTreeSet::new(),
-            organizations: Vec::new(),
+            organizations: vec![BTreeSet::new(); count],
             wild_organizations: BTreeSet::new(),
             arns: BTreeSet::new(),
+            included,
+            alike: BTreeSet::new(),
+            names,
+            work: Cell::new(WORK),
         };
-        for (at, statement) in policy.statements().iter().enumerate() {
-            survey.accounts.push(BTreeSet::new());
-            survey.organizations.push(BTreeSet::new());
+        for at in survey.included.clone() {
+            let statement = &policy.statements()[at];
             if statement.effect == Effect::Neither {
                 continue;
             }
@@ -145,16 +185,50 @@ impl Survey {
                 .collect();
             survey.link(&in_resources);
         }
+        survey.alike = survey.alike(policy);
         // Whoever a statement names is somebody in particular, even if a wildcard covers them as well.
-        let named: BTreeSet<&String> = survey.accounts.iter().chain(&survey.organizations).flatten().collect();
-        survey.wild_accounts.retain(|account| !named.contains(account));
-        survey.wild_organizations.retain(|organization| !named.contains(organization));
+        let in_particular: BTreeSet<&String> = survey.accounts.iter().chain(&survey.organizations).flatten().collect();
+        survey.wild_accounts.retain(|account| !in_particular.contains(account));
+        survey
+            .wild_organizations
+            .retain(|organization| !in_particular.contains(organization));
         survey
     }
 
-    /// An id with that beginning which the policy does not name.
-    pub(crate) fn unnamed(&self, start: &str) -> String {
-        unnamed(&self.text, start)
+    /// Of accounts that are only named as principals, and by the same statements, one stands for all.
+    fn alike(&self, policy: &Policy) -> BTreeSet<String> {
+        let by_arn = self.has(|class| matches!(class, Class::Arn | Class::UserId | Class::UserName));
+        let mut places: BTreeMap<&String, Vec<(usize, bool)>> = BTreeMap::new();
+        let mut elsewhere: BTreeSet<&str> = BTreeSet::new();
+        for &at in &self.included {
+            let statement = &policy.statements()[at];
+            for principal in statement.principals.iter().flat_map(|selection| &selection.values) {
+                let account = account_of(&principal.value).or_else(|| arn_account(&principal.value).map(|(of, _)| of));
+                let Some(account) = account.and_then(|account| self.accounts[at].get(account)) else {
+                    continue;
+                };
+                let whole = account_of(&principal.value).is_some();
+                if (whole || !by_arn) && principal.kind == PrincipalKind::Aws {
+                    places.entry(account).or_default().push((at, whole));
+                } else {
+                    elsewhere.insert(account);
+                }
+            }
+            for value in statement.conditions.iter().flat_map(|condition| &condition.values) {
+                let digits = value.source().split(|character: char| !character.is_ascii_digit());
+                elsewhere.extend(digits.filter(|digits| is_account(digits)));
+            }
+        }
+        let mut seen = BTreeSet::new();
+        let mut alike = BTreeSet::new();
+        for (account, mut places) in places {
+            places.sort_unstable();
+            places.dedup();
+            if !elsewhere.contains(account.as_str()) && !seen.insert(places) {
+                alike.insert(account.clone());
+            }
+        }
+        alike
     }
 
     fn link(&mut self, names: &[String]) {
@@ -182,12 +256,12 @@ impl Survey {
 
     /// Texts that a key can well have where it is a policy variable: for resources and values built from it.
     pub(crate) fn instances(&self, name: &str) -> Vec<String> {
-        let mut found = vec![self.fresh.clone(), self.other.clone()];
+        let mut found = vec![self.names.fresh.clone(), self.names.other.clone()];
         let Some(key) = self.index.get(name).map(|index| &self.keys[*index]) else {
             return found;
         };
         if key.class == Class::Account {
-            found = vec![self.stranger.clone(), "anonymous".to_owned()];
+            found = vec![self.names.stranger.clone(), "anonymous".to_owned()];
             found.extend(self.accounts.iter().flatten().cloned());
         }
         found.extend(key.pool.literals.iter().cloned());
@@ -245,11 +319,18 @@ impl Survey {
         if organization.contains(['*', '?']) {
             let filled = organization.replace('*', "").replace('?', "0");
             // An id has ten characters after "o-" at least.
-            let filled = if filled.starts_with("o-") { filled } else { format!("o-{filled}") };
+            let filled = if filled.starts_with("o-") {
+                filled
+            } else {
+                format!("o-{filled}")
+            };
             if Glob::new(organization).matches(&filled) && !scope.trust.organizations.contains(&filled) {
                 self.wild_organizations.insert(filled.clone());
             }
-            let longer = organization.replacen('*', &self.unnamed("attacker0"), 1).replace('*', "").replace('?', "0");
+            let longer = organization
+                .replacen('*', &self.names.unnamed("attacker0"), 1)
+                .replace('*', "")
+                .replace('?', "0");
             if longer.starts_with("o-") && !scope.trust.organizations.contains(&longer) {
                 self.wild_organizations.insert(longer);
             }
@@ -274,7 +355,7 @@ impl Survey {
             | Class::UploadKey
             | Class::OwnArn
             | Class::Endpoint(Id::VpcArn) => {
-                let component = text.splitn(6, ':').nth(4).unwrap_or_default();
+                let component = text.split(':').nth(4).unwrap_or_default();
                 for run in text.split(|character: char| !character.is_ascii_digit()) {
                     self.account(at, run, scope);
                 }
@@ -298,10 +379,13 @@ impl Survey {
     /// An account that a wildcard lets in although the usual stranger is not it.
     fn wild_account(&mut self, pattern: &str, scope: &Scope) {
         let fixed = pattern.chars().filter(|character| *character != '*').count();
-        if !pattern.contains(['*', '?']) || fixed > 12 || Glob::new(pattern).matches(&self.stranger) {
+        if !pattern.contains(['*', '?']) || fixed > 12 || Glob::new(pattern).matches(&self.names.stranger) {
             return;
         }
-        let filled = pattern.replacen('*', &"0".repeat(12 - fixed), 1).replace('*', "").replace('?', "0");
+        let filled = pattern
+            .replacen('*', &"0".repeat(12 - fixed), 1)
+            .replace('*', "")
+            .replace('?', "0");
         if is_account(&filled) && Glob::new(pattern).matches(&filled) && !is_ours(&filled, scope) {
             self.wild_accounts.insert(filled);
         }
@@ -312,7 +396,9 @@ impl Survey {
 /// stranger's is another.
 fn unnamed(text: &str, start: &str) -> String {
     let mut names = (1_u32..).map(|number| format!("{start}{number}"));
-    names.find(|name| !text.contains(&name.to_ascii_lowercase())).unwrap_or_default()
+    names
+        .find(|name| !text.contains(&name.to_ascii_lowercase()))
+        .unwrap_or_default()
 }
 
 pub(crate) fn is_ours(account: &str, scope: &Scope) -> bool {
@@ -324,13 +410,27 @@ fn partition(policy: &Policy, scope: &Scope) -> String {
         let name = arn.strip_prefix("arn:")?.split(':').next()?;
         (name.starts_with("aws") && !name.contains(['*', '?'])).then(|| name.to_owned())
     };
-    let resources = policy.statements().iter().filter_map(|statement| statement.resources.as_ref());
-    let principals = policy.statements().iter().filter_map(|statement| statement.principals.as_ref());
+    let resources = policy
+        .statements()
+        .iter()
+        .filter_map(|statement| statement.resources.as_ref());
+    let principals = policy
+        .statements()
+        .iter()
+        .filter_map(|statement| statement.principals.as_ref());
     scope
         .resource
         .and_then(from)
-        .or_else(|| resources.flat_map(|list| &list.values).find_map(|template| from(template.source())))
-        .or_else(|| principals.flat_map(|list| &list.values).find_map(|principal| from(&principal.value)))
+        .or_else(|| {
+            resources
+                .flat_map(|list| &list.values)
+                .find_map(|template| from(template.source()))
+        })
+        .or_else(|| {
+            principals
+                .flat_map(|list| &list.values)
+                .find_map(|principal| from(&principal.value))
+        })
         .unwrap_or_else(|| "aws".to_owned())
 }
 

@@ -1,13 +1,14 @@
 //! The actions and resources of a policy, one of each kind that its statements can tell apart.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::evaluate::{fits, is_account};
+use crate::evaluate::is_account;
 use crate::glob::{Glob, classes};
 use crate::judge::Scope;
 use crate::parse::{Effect, Policy};
-use crate::survey::Survey;
 use crate::service::{S3_BUCKET_ACTIONS, S3_OBJECT_ACTIONS, Service};
+use crate::survey::Survey;
 use crate::template::Template;
 
 /// An action on a resource, with the statements that name both.
@@ -24,23 +25,39 @@ pub(crate) fn targets(policy: &Policy, scope: &Scope, survey: &Survey) -> (Vec<T
     let mut found: Vec<Target> = Vec::new();
     let mut seen: HashSet<(String, Vec<bool>)> = HashSet::new();
     for resource in resources {
-        let on: Vec<bool> =
-            policy.statements().iter().map(|statement| touches(statement, scope.service, &resource)).collect();
-        for (action, names) in &actions {
-            if !fits(scope.service, action, &resource) {
+        let on: Vec<bool> = policy
+            .statements()
+            .iter()
+            .map(|statement| touches(statement, scope.service, &resource))
+            .collect();
+        let level = level(scope.service, &resource);
+        for Action {
+            name: action,
+            names,
+            kind,
+        } in &actions
+        {
+            // An object action is asked for on objects, a bucket action on the bucket; an unknown one may be either.
+            if scope.service.is_s3() && *kind != 2 && *kind != level {
                 continue;
             }
             let relevant: Vec<bool> = names.iter().zip(&on).map(|(a, b)| *a && *b).collect();
             if relevant.contains(&true) && seen.insert((resource.clone(), relevant.clone())) {
-                found.push(Target { action: action.clone(), resource: resource.clone(), relevant });
+                found.push(Target {
+                    action: action.clone(),
+                    resource: resource.clone(),
+                    relevant,
+                });
             }
         }
     }
     // The same statements decide on the same action for another resource: one is enough, unless a variable is in it.
     let mut kept: HashSet<(Vec<bool>, u8)> = HashSet::new();
-    let variables = policy.statements().iter().flat_map(|statement| &statement.resources).any(|selection| {
-        selection.values.iter().any(Template::has_variables)
-    });
+    let variables = policy
+        .statements()
+        .iter()
+        .flat_map(|statement| &statement.resources)
+        .any(|selection| selection.values.iter().any(Template::has_variables));
     if !variables {
         found.retain(|target| kept.insert((target.relevant.clone(), call(scope.service, &target.action))));
     }
@@ -49,7 +66,10 @@ pub(crate) fn targets(policy: &Policy, scope: &Scope, survey: &Survey) -> (Vec<T
 
 /// The resource that a policy is most likely on: the one the scope names, else the first that the policy names whole.
 pub fn likely_resource(policy: &Policy, scope: &Scope) -> Option<String> {
-    resources(policy, scope, &Survey::new(policy, scope)).0.into_iter().next()
+    resources(policy, scope, &Survey::new(policy, scope))
+        .0
+        .into_iter()
+        .next()
 }
 
 /// Whether the statement may be about the resource, whatever its variables turn out to be.
@@ -61,17 +81,46 @@ fn touches(statement: &crate::parse::Statement, service: Service, resource: &str
         return true;
     }
     let none = |_: &str| None;
-    let any = selection.values.iter().any(|value| value.glob(&none).is_some_and(|glob| glob.matches(resource)));
+    let any = selection
+        .values
+        .iter()
+        .any(|value| value.glob(&none).is_some_and(|glob| glob.matches(resource)));
     any != selection.negated
 }
 
+/// An action with the statements that name it.
+struct Action {
+    name: String,
+    names: Vec<bool>,
+    kind: u8,
+}
+
+/// 0 for an object, 1 for a bucket or access point.
+fn level(service: Service, resource: &str) -> u8 {
+    u8::from(match service {
+        Service::S3AccessPoint => !resource.contains("/object/"),
+        _ => !resource.contains('/'),
+    })
+}
+
 /// Actions with the statements that name them. Of those that all statements treat alike, the first.
-fn actions(policy: &Policy, service: Service) -> Vec<(String, Vec<bool>)> {
-    let mut known: Vec<String> = match service {
-        Service::S3Bucket | Service::S3AccessPoint => {
-            S3_OBJECT_ACTIONS.iter().chain(S3_BUCKET_ACTIONS).map(|&action| action.to_owned()).collect()
+fn actions(policy: &Policy, service: Service) -> Vec<Action> {
+    let listed = |list: &[&str], kind: u8| -> Vec<(String, String, u8)> {
+        list.iter()
+            .map(|action| ((*action).to_owned(), action.to_ascii_lowercase(), kind))
+            .collect()
+    };
+    // Name, name in lower case, kind.
+    let mut known = if service.is_s3() {
+        let mut all = listed(S3_OBJECT_ACTIONS, 0);
+        all.extend(listed(S3_BUCKET_ACTIONS, 1));
+        all
+    } else {
+        let mut all = listed(service.actions(), 0);
+        for (name, _, of) in &mut all {
+            *of = kind(service, name);
         }
-        other => other.actions().iter().map(|&action| action.to_owned()).collect(),
+        all
     };
     let prefix = format!("{}:", service.prefix());
     let mut patterns: Vec<(bool, Vec<Glob>)> = Vec::new();
@@ -79,26 +128,35 @@ fn actions(policy: &Policy, service: Service) -> Vec<(String, Vec<bool>)> {
         let selection = statement.actions.as_ref();
         let values = selection.map_or(&[][..], |selection| selection.values.as_slice());
         let negated = selection.is_none_or(|selection| selection.negated);
-        let globs: Vec<Glob> = values.iter().map(|value| Glob::new(&value.to_ascii_lowercase())).collect();
+        let globs: Vec<Glob> = values
+            .iter()
+            .map(|value| Glob::new(&value.to_ascii_lowercase()))
+            .collect();
         if statement.effect != Effect::Neither {
             for (value, glob) in values.iter().zip(&globs) {
                 // What the policy names is counted even if this list does not know it: AWS adds actions.
-                let listed = known.iter().any(|action| glob.matches(&action.to_ascii_lowercase()));
+                let listed = known.iter().any(|(_, lower, _)| glob.matches(lower));
                 if !listed {
-                    let named = value.replace('*', "X").replace('?', "X");
-                    if named.to_ascii_lowercase().starts_with(&prefix) {
-                        known.push(named);
+                    let named = value.replace(['*', '?'], "X");
+                    let lower = named.to_ascii_lowercase();
+                    if lower.starts_with(&prefix) {
+                        let kind = kind(service, &named);
+                        known.push((named, lower, kind));
                     }
                 }
             }
         }
         patterns.push((negated, globs));
     }
-    known.push(format!("{prefix}FutureAction"));
+    let kind_of_future = if service.is_s3() { 2 } else { kind(service, "") };
+    known.push((
+        format!("{prefix}FutureAction"),
+        format!("{prefix}futureaction"),
+        kind_of_future,
+    ));
     let mut seen: HashSet<(Vec<bool>, u8)> = HashSet::new();
     let mut found = Vec::new();
-    for action in known {
-        let lower = action.to_ascii_lowercase();
+    for (name, lower, kind) in known {
         let names: Vec<bool> = policy
             .statements()
             .iter()
@@ -107,8 +165,8 @@ fn actions(policy: &Policy, service: Service) -> Vec<(String, Vec<bool>)> {
                 statement.actions.is_some() && globs.iter().any(|glob| glob.matches(&lower)) != *negated
             })
             .collect();
-        if names.contains(&true) && seen.insert((names.clone(), kind(service, &action))) {
-            found.push((action, names));
+        if names.contains(&true) && seen.insert((names.clone(), kind)) {
+            found.push(Action { name, names, kind });
         }
     }
     found
@@ -116,7 +174,11 @@ fn actions(policy: &Policy, service: Service) -> Vec<(String, Vec<bool>)> {
 
 /// Which kind of caller a call is for, where that differs.
 fn call(service: Service, action: &str) -> u8 {
-    if service == Service::IamTrust { kind(service, action) } else { 0 }
+    if service == Service::IamTrust {
+        kind(service, action)
+    } else {
+        0
+    }
 }
 
 fn kind(service: Service, action: &str) -> u8 {
@@ -141,7 +203,7 @@ fn kind(service: Service, action: &str) -> u8 {
 
 /// The resources that the policy can be about, with their parts (objects, versions, indexes).
 pub(crate) fn resources(policy: &Policy, scope: &Scope, survey: &Survey) -> (Vec<String>, bool) {
-    let partition = &survey.partition;
+    let partition = &survey.names.partition;
     if scope.service == Service::IamTrust {
         let example = scope.service.example(partition, scope.owner);
         return (vec![scope.resource.map_or(example, str::to_owned)], true);
@@ -155,13 +217,21 @@ pub(crate) fn resources(policy: &Policy, scope: &Scope, survey: &Survey) -> (Vec
             roots.extend(root(scope, &pattern.0));
         }
         if roots.is_empty() {
-            roots.extend(patterns.iter().filter_map(|pattern| wild_root(scope, partition, &pattern.1)));
+            roots.extend(
+                patterns
+                    .iter()
+                    .filter_map(|pattern| wild_root(scope, partition, &pattern.1)),
+            );
         }
         if roots.is_empty() {
             roots.insert(scope.service.example(partition, scope.owner));
         }
     }
-    let globs: Vec<&Glob> = patterns.iter().filter(|(_, glob)| glob.as_literal().is_none()).map(|(_, glob)| glob).collect();
+    let globs: Vec<&Glob> = patterns
+        .iter()
+        .filter(|(_, glob)| glob.as_literal().is_none())
+        .map(|(_, glob)| glob)
+        .collect();
     let literals: HashSet<String> = patterns.iter().filter_map(|(_, glob)| glob.as_literal()).collect();
     let mut found = Vec::new();
     for root in roots {
@@ -174,9 +244,9 @@ pub(crate) fn resources(policy: &Policy, scope: &Scope, survey: &Survey) -> (Vec
             let mut domain = Glob::literal(&start).into_tokens();
             domain.push(crate::glob::Token::One);
             domain.push(crate::glob::Token::Many);
-            let classes = classes(&Glob::from_tokens(domain), &globs, &literals, 'x');
+            let classes = classes(&Glob::from_tokens(domain), &globs, &literals, 'x', &survey.work);
             complete &= classes.complete;
-            found.push(format!("{start}{}", survey.unnamed("file-")));
+            found.push(format!("{start}{}", survey.names.unnamed("file-")));
             found.extend(classes.texts);
             found.extend(parts);
         }
@@ -189,7 +259,10 @@ const FILLINGS: usize = 64;
 
 /// Resource patterns, with what a caller can bring for their variables; and whether that is all.
 fn patterns(policy: &Policy, survey: &Survey) -> (Vec<(String, Glob)>, bool) {
-    let values = policy.statements().iter().filter_map(|statement| statement.resources.as_ref());
+    let values = policy
+        .statements()
+        .iter()
+        .filter_map(|statement| statement.resources.as_ref());
     let mut found: Vec<(String, Glob)> = Vec::new();
     let mut complete = true;
     for template in values.flat_map(|selection| &selection.values) {
@@ -197,7 +270,9 @@ fn patterns(policy: &Policy, survey: &Survey) -> (Vec<(String, Glob)>, bool) {
         names.sort_unstable();
         names.dedup();
         let choices: Vec<Vec<String>> = names.iter().map(|name| survey.instances(name)).collect();
-        let total = choices.iter().fold(1_usize, |product, all| product.saturating_mul(all.len()));
+        let total = choices
+            .iter()
+            .fold(1_usize, |product, all| product.saturating_mul(all.len()));
         complete &= total <= FILLINGS;
         for number in 0..total.min(FILLINGS) {
             let mut rest = number;
@@ -257,6 +332,16 @@ fn wild_root(scope: &Scope, partition: &str, glob: &Glob) -> Option<String> {
     let mut domain = Glob::new(&start).into_arn().map_or_else(Vec::new, Glob::into_tokens);
     domain.push(crate::glob::Token::One);
     domain.push(crate::glob::Token::Many);
-    let found = classes(&Glob::from_tokens(domain), &[glob], &HashSet::new(), 'x');
-    found.texts.into_iter().find(|text| glob.matches(text)).map(|text| root(scope, &text).unwrap_or(text))
+    let found = classes(
+        &Glob::from_tokens(domain),
+        &[glob],
+        &HashSet::new(),
+        'x',
+        &Cell::new(10_000),
+    );
+    found
+        .texts
+        .into_iter()
+        .find(|text| glob.matches(text))
+        .map(|text| root(scope, &text).unwrap_or(text))
 }

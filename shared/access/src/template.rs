@@ -45,7 +45,10 @@ impl Template {
         if !rest.is_empty() || parts.is_empty() {
             parts.push(Part::Text(rest.to_owned()));
         }
-        Self { source: source.to_owned(), parts }
+        Self {
+            source: source.to_owned(),
+            parts,
+        }
     }
 
     /// The text as it stands in the policy.
@@ -68,7 +71,9 @@ impl Template {
 
     /// Whether it has a wildcard.
     pub fn has_wildcard(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Text(text) if text.contains(['*', '?'])))
+        self.parts
+            .iter()
+            .any(|part| matches!(part, Part::Text(text) if text.contains(['*', '?'])))
     }
 
     /// The value as plain text, wildcards taken literally; `None` if a variable has no value.
@@ -110,5 +115,8 @@ fn variable(inner: &str) -> Part {
         }
         None => (inner, None),
     };
-    Part::Variable { key: key.trim().to_ascii_lowercase(), default }
+    Part::Variable {
+        key: key.trim().to_ascii_lowercase(),
+        default,
+    }
 }

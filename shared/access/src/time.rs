@@ -11,12 +11,15 @@ pub(crate) fn parse(text: &str) -> Option<f64> {
             return seconds.is_finite().then_some(seconds);
         }
     }
-    let (date, clock) = text.split_once(['T', 't']).map_or((text, None), |(date, clock)| (date, Some(clock)));
+    let (date, clock) = text
+        .split_once(['T', 't'])
+        .map_or((text, None), |(date, clock)| (date, Some(clock)));
     let mut fields = date.split('-');
     let year: i64 = fields.next()?.parse().ok()?;
     let month: i64 = fields.next().map_or(Some(1), |field| field.parse().ok())?;
     let day: i64 = fields.next().map_or(Some(1), |field| field.parse().ok())?;
-    if fields.next().is_some() || !(0..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+    if fields.next().is_some() || !(0..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day)
+    {
         return None;
     }
     let seconds = days(year, month, day) * 86_400;
@@ -30,7 +33,10 @@ fn time_of_day(clock: &str) -> Option<f64> {
     } else if let Some(at) = clock.rfind(['+', '-']) {
         let (hours, minutes) = clock[at + 1..].split_once(':').unwrap_or((&clock[at + 1..], "0"));
         let offset = hours.parse::<f64>().ok()? * 3600.0 + minutes.parse::<f64>().ok()? * 60.0;
-        (&clock[..at], if clock.as_bytes()[at] == b'-' { -offset } else { offset })
+        (
+            &clock[..at],
+            if clock.as_bytes()[at] == b'-' { -offset } else { offset },
+        )
     } else {
         (clock, 0.0)
     };

@@ -28,19 +28,23 @@ pub struct Trust {
 
 impl Trust {
     pub(crate) fn cidrs(&self) -> Vec<Cidr> {
-        self.networks.iter().filter_map(|network| Cidr::parse(network)).collect()
+        self.networks
+            .iter()
+            .filter_map(|network| Cidr::parse(network))
+            .collect()
     }
 
     pub(crate) fn has_id(&self, id: &str) -> bool {
         // A role's unique id is followed by the session name.
         let unique = id.split(':').next().unwrap_or(id);
-        self.ids.contains(id) || (unique.starts_with("A") && self.ids.contains(unique))
+        self.ids.contains(id) || (unique.starts_with('A') && self.ids.contains(unique))
     }
 
     pub(crate) fn has_path(&self, path: &str) -> bool {
         let under = |prefix: &String| {
             let prefix = prefix.trim_end_matches('*');
-            path.starts_with(prefix) && (prefix.ends_with('/') || path[prefix.len()..].starts_with('/') || path == prefix)
+            path.starts_with(prefix)
+                && (prefix.ends_with('/') || path[prefix.len()..].starts_with('/') || path == prefix)
         };
         self.org_paths.iter().any(under) || self.organizations.contains(path.split('/').next().unwrap_or(path))
     }

@@ -17,14 +17,14 @@ pub(crate) fn name(statement: &Statement, index: usize) -> String {
 pub(crate) fn offence(
     policy: &Policy,
     index: usize,
-    found: &Option<(Verdict, Request)>,
+    found: Option<&(Verdict, Request)>,
     undecided: bool,
     unfinished: bool,
     scope: &Scope,
 ) -> String {
     let statement = &policy.statements()[index];
     let name = name(statement, index);
-    let Some((verdict, request)) = found.as_ref().filter(|_| !unfinished) else {
+    let Some((verdict, request)) = found.filter(|_| !unfinished) else {
         return format!("{name} has more combinations of conditions than can be tried; it may let anybody in");
     };
     let who = match (&request.caller, verdict) {
@@ -67,7 +67,10 @@ pub(crate) fn offence(
 /// The organisation that a request's caller stands for, if the policy goes by it.
 fn scope_name(request: &Request) -> Option<&str> {
     let values = request.context.get("aws:principalorgid")?;
-    values.first().map(String::as_str).filter(|organization| !organization.starts_with("o-attacker0"))
+    values
+        .first()
+        .map(String::as_str)
+        .filter(|organization| !organization.starts_with("o-attacker0"))
 }
 
 /// Why a condition keeps nobody out.
@@ -95,9 +98,13 @@ fn weakness(condition: &crate::condition::Condition) -> Option<String> {
     if operator.quantifier == crate::condition::Quantifier::All {
         return Some(format!("{} is true when {key} is missing", operator.name));
     }
-    let open = condition.values.iter().find(|value| value.has_wildcard() || value.has_variables());
+    let open = condition
+        .values
+        .iter()
+        .find(|value| value.has_wildcard() || value.has_variables());
     let text = matches!(operator.comparison, Comparison::Equals | Comparison::EqualsIgnoreCase);
-    open.filter(|value| value.has_variables() || !text).map(|value| format!("{key} may be anything like {}", value.source()))
+    open.filter(|value| value.has_variables() || !text)
+        .map(|value| format!("{key} may be anything like {}", value.source()))
 }
 
 pub(crate) fn summary(
@@ -108,7 +115,12 @@ pub(crate) fn summary(
     s3: Option<S3Verdict>,
 ) -> String {
     let mut reasons: Vec<&str> = Vec::new();
-    reasons.extend(offending.iter().filter(|offence| offence.verdict == verdict).map(|offence| offence.reason.as_str()));
+    reasons.extend(
+        offending
+            .iter()
+            .filter(|offence| offence.verdict == verdict)
+            .map(|offence| offence.reason.as_str()),
+    );
     if reasons.is_empty() {
         let mut text = if policy.statements().is_empty() {
             "the policy has no statements".to_owned()

@@ -1,4 +1,10 @@
 //! Every case of `tests/cases/`: policies whose verdict AWS's documentation decides, with the page that does.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 
 use std::collections::BTreeSet;
 
@@ -39,13 +45,24 @@ struct Case {
 
 impl Case {
     fn trust(&self) -> Trust {
-        let of = |prefix: &str| self.networks.iter().filter(|one| one.starts_with(prefix)).cloned().collect();
+        let of = |prefix: &str| {
+            self.networks
+                .iter()
+                .filter(|one| one.starts_with(prefix))
+                .cloned()
+                .collect()
+        };
         Trust {
             accounts: self.accounts.clone(),
             organizations: self.organizations.clone(),
             vpcs: of("vpc-"),
             vpc_endpoints: of("vpce-"),
-            networks: self.networks.iter().filter(|one| !one.starts_with("vpc")).cloned().collect(),
+            networks: self
+                .networks
+                .iter()
+                .filter(|one| !one.starts_with("vpc"))
+                .cloned()
+                .collect(),
             ids: self.ids.clone(),
             ..Trust::default()
         }
@@ -68,7 +85,10 @@ fn cases() -> Vec<Case> {
         include_str!("cases/forms.json"),
         include_str!("cases/more.json"),
     ];
-    files.iter().flat_map(|file| serde_json::from_str::<Vec<Case>>(file).unwrap()).collect()
+    files
+        .iter()
+        .flat_map(|file| serde_json::from_str::<Vec<Case>>(file).unwrap())
+        .collect()
 }
 
 #[test]
@@ -77,12 +97,19 @@ fn verdicts_offences_and_reasons() {
     let all = cases();
     for case in &all {
         let trust = case.trust();
-        let scope =
-            Scope { service: case.service, owner: OWNER, trust: &trust, resource: case.resource.as_deref() };
+        let scope = Scope {
+            service: case.service,
+            owner: OWNER,
+            trust: &trust,
+            resource: case.resource.as_deref(),
+        };
         let policy = Policy::parse(case.policy.get()).unwrap_or_else(|error| panic!("{}: {error}", case.id));
         let judgement = judge(&policy, &scope);
-        let offending: Vec<_> =
-            judgement.offending.iter().map(|offence| (offence.index, offence.verdict)).collect();
+        let offending: Vec<_> = judgement
+            .offending
+            .iter()
+            .map(|offence| (offence.index, offence.verdict))
+            .collect();
         let mut complain = |what: String| wrong.push(format!("{} {what}; {} ({})", case.id, case.why, case.source));
         if judgement.verdict != case.expect {
             complain(format!("{:?} {}", judgement.verdict, judgement.reason));
@@ -106,7 +133,13 @@ fn verdicts_offences_and_reasons() {
             complain("no witness".to_owned());
         }
     }
-    assert!(wrong.is_empty(), "{} of {} wrong:\n{}", wrong.len(), all.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} wrong:\n{}",
+        wrong.len(),
+        all.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -114,12 +147,20 @@ fn fixes_reach_the_goal_and_touch_only_what_offends() {
     let mut wrong = Vec::new();
     for case in &cases() {
         let trust = case.trust();
-        let scope =
-            Scope { service: case.service, owner: OWNER, trust: &trust, resource: case.resource.as_deref() };
+        let scope = Scope {
+            service: case.service,
+            owner: OWNER,
+            trust: &trust,
+            resource: case.resource.as_deref(),
+        };
         let policy = Policy::parse(case.policy.get()).unwrap();
         let before = judge(&policy, &scope);
         for goal in [Goal::NotPublic, Goal::Private] {
-            let most = if goal == Goal::NotPublic { Verdict::External } else { Verdict::Private };
+            let most = if goal == Goal::NotPublic {
+                Verdict::External
+            } else {
+                Verdict::Private
+            };
             let fixed = fix(&policy, &scope, goal);
             match &fixed {
                 Ok(Fix::Nothing) if before.verdict <= most => {}
@@ -160,7 +201,12 @@ fn notes_tell_what_the_verdict_does_not() {
     let mut wrong = Vec::new();
     for case in &cases() {
         let trust = case.trust();
-        let scope = Scope { service: case.service, owner: OWNER, trust: &trust, resource: None };
+        let scope = Scope {
+            service: case.service,
+            owner: OWNER,
+            trust: &trust,
+            resource: None,
+        };
         let judgement = judge(&Policy::parse(case.policy.get()).unwrap(), &scope);
         for flag in &case.flags {
             if let Some(kind) = kinds(flag)

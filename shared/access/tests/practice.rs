@@ -1,4 +1,10 @@
 //! Checks of good policy, ACLs and sharing lists against their cases.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 
 use std::collections::BTreeSet;
 
@@ -27,7 +33,14 @@ fn sorted(values: impl IntoIterator<Item = String>) -> Vec<String> {
 }
 
 fn strings(value: &Value) -> Vec<String> {
-    sorted(value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned))
+    sorted(
+        value
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned),
+    )
 }
 
 #[test]
@@ -35,7 +48,13 @@ fn tls_is_enforced_only_for_everyone_everything_and_every_object() {
     for case in cases(include_str!("cases/tls-only.json")) {
         let found = tls_only(Some(&policy(&case)), BUCKET);
         let expected = (case["expect"]["enforced"] == true, case["expect"]["blocks_tls"] == true);
-        assert_eq!((found.enforced, found.blocks_tls), expected, "{} {}", case["id"], case["why"]);
+        assert_eq!(
+            (found.enforced, found.blocks_tls),
+            expected,
+            "{} {}",
+            case["id"],
+            case["why"]
+        );
     }
     assert!(!tls_only(None, BUCKET).enforced);
 }
@@ -44,11 +63,29 @@ fn tls_is_enforced_only_for_everyone_everything_and_every_object() {
 fn uploads_that_are_refused() {
     for case in cases(include_str!("cases/encrypted-writes.json")) {
         let refused = refused_uploads(&policy(&case), BUCKET, OWN_KEY);
-        let names = sorted(refused.iter().map(|one| serde_json::to_value(one).unwrap().as_str().unwrap().to_owned()));
-        assert_eq!(names, strings(&case["expect"]["denied_puts"]), "{} {}", case["id"], case["why"]);
-        let kms = RequiredEncryption { algorithms: vec!["aws:kms".to_owned()], key: None };
+        let names = sorted(
+            refused
+                .iter()
+                .map(|one| serde_json::to_value(one).unwrap().as_str().unwrap().to_owned()),
+        );
+        assert_eq!(
+            names,
+            strings(&case["expect"]["denied_puts"]),
+            "{} {}",
+            case["id"],
+            case["why"]
+        );
+        let kms = RequiredEncryption {
+            algorithms: vec!["aws:kms".to_owned()],
+            key: None,
+        };
         let found = encrypted_writes(Some(&policy(&case)), BUCKET, &kms);
-        assert_eq!(found.refuses_unnamed, refused.contains(&Upload::NoHeader), "{}", case["id"]);
+        assert_eq!(
+            found.refuses_unnamed,
+            refused.contains(&Upload::NoHeader),
+            "{}",
+            case["id"]
+        );
         assert_eq!(found.refuses_sse_c, refused.contains(&Upload::SseC), "{}", case["id"]);
         let collateral = strings(&case["flags"]).contains(&"collateral".to_owned());
         assert_eq!(found.breaks_other_calls, collateral, "{}", case["id"]);
@@ -62,8 +99,16 @@ fn an_explicit_wrong_name_is_refused_without_breaking_clients_that_name_nothing(
             "Resource": format!("{BUCKET}/*"),
             "Condition": {"StringNotEquals": {key: value}, "Null": {key: "false"}}})
     };
-    let algorithm = deny("A", "s3:x-amz-server-side-encryption", &serde_json::json!(["aws:kms", "aws:kms:dsse"]));
-    let key = deny("B", "s3:x-amz-server-side-encryption-aws-kms-key-id", &serde_json::json!(OWN_KEY));
+    let algorithm = deny(
+        "A",
+        "s3:x-amz-server-side-encryption",
+        &serde_json::json!(["aws:kms", "aws:kms:dsse"]),
+    );
+    let key = deny(
+        "B",
+        "s3:x-amz-server-side-encryption-aws-kms-key-id",
+        &serde_json::json!(OWN_KEY),
+    );
     let required = |key: Option<&str>| RequiredEncryption {
         algorithms: vec!["aws:kms".to_owned(), "aws:kms:dsse".to_owned()],
         key: key.map(str::to_owned),
@@ -83,7 +128,10 @@ fn key_policies() {
         let found = key_practice(&policy(&case), OWNER, &Trust::default());
         let names = sorted(found.kinds().into_iter().map(|kind| kind.name().to_owned()));
         if names != strings(&case["expect"]["findings"]) {
-            wrong.push(format!("{} {names:?} but {}: {}", case["id"], case["expect"], case["why"]));
+            wrong.push(format!(
+                "{} {names:?} but {}: {}",
+                case["id"], case["expect"], case["why"]
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -103,7 +151,10 @@ fn access_control_lists() {
                     "Group" => Grantee::Group(text(&grantee["URI"])),
                     _ => Grantee::Canonical(text(&grantee["ID"])),
                 };
-                Grant { grantee, permission: text(&grant["Permission"]) }
+                Grant {
+                    grantee,
+                    permission: text(&grant["Permission"]),
+                }
             })
             .collect();
         let ignores = case["block_public_access"]["IgnorePublicAcls"] == true;
@@ -116,10 +167,19 @@ fn access_control_lists() {
 #[test]
 fn ignored_public_grants_and_addresses() {
     let all = Grantee::Group("http://acs.amazonaws.com/groups/global/AllUsers".to_owned());
-    let public = Grant { grantee: all, permission: "READ".to_owned() };
-    let mail = Grant { grantee: Grantee::Email("a@example.com".to_owned()), permission: "READ".to_owned() };
+    let public = Grant {
+        grantee: all,
+        permission: "READ".to_owned(),
+    };
+    let mail = Grant {
+        grantee: Grantee::Email("a@example.com".to_owned()),
+        permission: "READ".to_owned(),
+    };
     let none = BTreeSet::new();
-    assert_eq!(judge_acl(std::slice::from_ref(&public), "o", &none, true).verdict, Verdict::Private);
+    assert_eq!(
+        judge_acl(std::slice::from_ref(&public), "o", &none, true).verdict,
+        Verdict::Private
+    );
     assert_eq!(judge_acl(&[public, mail], "o", &none, true).verdict, Verdict::External);
 }
 
@@ -129,14 +189,30 @@ fn sharing_lists() {
         let lists = case["attribute"].as_object().unwrap().values();
         let shares: Vec<Share> = lists
             .flat_map(|list| list.as_array().unwrap())
-            .map(|entry| Share::parse(entry.as_str().or(entry["Group"].as_str()).or(entry["UserId"].as_str()).unwrap()))
+            .map(|entry| {
+                Share::parse(
+                    entry
+                        .as_str()
+                        .or(entry["Group"].as_str())
+                        .or(entry["UserId"].as_str())
+                        .unwrap(),
+                )
+            })
             .collect();
         let expected: Verdict = serde_json::from_value(case["expect"]["verdict"].clone()).unwrap();
-        assert_eq!(judge_sharing(&shares, OWNER, &Trust::default()).verdict, expected, "{}", case["id"]);
+        assert_eq!(
+            judge_sharing(&shares, OWNER, &Trust::default()).verdict,
+            expected,
+            "{}",
+            case["id"]
+        );
     }
     let unit = Share::parse("arn:aws:organizations::444455556666:ou/o-owner00001/ou-ab12-11111111");
     let mut trust = Trust::default();
-    assert_eq!(judge_sharing(std::slice::from_ref(&unit), OWNER, &trust).verdict, Verdict::External);
+    assert_eq!(
+        judge_sharing(std::slice::from_ref(&unit), OWNER, &trust).verdict,
+        Verdict::External
+    );
     trust.organizations.insert("o-owner00001".to_owned());
     assert_eq!(judge_sharing(&[unit], OWNER, &trust).verdict, Verdict::Private);
 }

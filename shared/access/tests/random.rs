@@ -1,6 +1,12 @@
 //! Random policies against the oracle, and the properties that judging and fixing must have.
 //!
 //! `PORTCULLIS_CASES` sets how many policies are tried (by default few, so that an ordinary test run stays quick).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 
 mod support;
 
@@ -11,11 +17,19 @@ use support::{BUCKET, Dice, FOREIGN, OWNER, attempt, oracle, policy, trust};
 const ATTEMPTS: usize = 150;
 
 fn cases() -> u64 {
-    std::env::var("PORTCULLIS_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(400)
+    std::env::var("PORTCULLIS_CASES")
+        .ok()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(400)
 }
 
 fn scope(trust: &Trust) -> Scope<'_> {
-    Scope { service: Service::S3Bucket, owner: OWNER, trust, resource: Some(BUCKET) }
+    Scope {
+        service: Service::S3Bucket,
+        owner: OWNER,
+        trust,
+        resource: Some(BUCKET),
+    }
 }
 
 fn judged(value: &Value, trust: &Trust) -> Judgement {
@@ -36,19 +50,33 @@ fn the_judge_agrees_with_the_oracle() {
         undecided += usize::from(judgement.undecided);
         // What it says gets in, does.
         if let Some(witness) = judgement.witness.as_ref().filter(|_| !judgement.undecided) {
-            assert!(oracle::allows(&value, &witness.request), "seed {seed}: {witness:?}\n{value}");
+            assert!(
+                oracle::allows(&value, &witness.request),
+                "seed {seed}: {witness:?}\n{value}"
+            );
             proofs += 1;
         }
         // What gets in, it says.
         for _ in 0..ATTEMPTS {
-            let Some(attempt) = attempt(&mut dice, &trust) else { continue };
+            let Some(attempt) = attempt(&mut dice, &trust) else {
+                continue;
+            };
             let in_truth = evaluate(&parsed, Service::S3Bucket, &attempt.request);
             let allowed = oracle::allows(&value, &attempt.request);
             if in_truth != Truth::Maybe {
-                assert_eq!(in_truth == Truth::Yes, allowed, "seed {seed}: {:?}\n{value}", attempt.request);
+                assert_eq!(
+                    in_truth == Truth::Yes,
+                    allowed,
+                    "seed {seed}: {:?}\n{value}",
+                    attempt.request
+                );
             }
             if allowed {
-                let least = if attempt.anybody { Verdict::Public } else { Verdict::External };
+                let least = if attempt.anybody {
+                    Verdict::Public
+                } else {
+                    Verdict::External
+                };
                 assert!(
                     judgement.verdict >= least,
                     "seed {seed}: {:?} but {:?} gets in\n{value}\n{trust:?}",
@@ -60,7 +88,10 @@ fn the_judge_agrees_with_the_oracle() {
     }
     println!("private, external, public: {counts:?}; undecided: {undecided}; proven by a request: {proofs}");
     assert!(counts.iter().all(|count| *count > 0));
-    assert!(undecided * 10 < usize::try_from(cases()).unwrap(), "{undecided} undecided");
+    assert!(
+        undecided * 10 < usize::try_from(cases()).unwrap(),
+        "{undecided} undecided"
+    );
 }
 
 #[test]
@@ -74,35 +105,57 @@ fn fixes_reach_their_goal_and_are_never_wider() {
         let parsed = Policy::parse(&text).unwrap();
         let before = judge(&parsed, &scope(&trust));
         let goal = if seed % 2 == 0 { Goal::Private } else { Goal::NotPublic };
-        let most = if goal == Goal::Private { Verdict::Private } else { Verdict::External };
-        let (after, kept) = match fix(&parsed, &scope(&trust), goal).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{value}")) {
-            Fix::Nothing => {
-                assert!(before.verdict <= most);
-                continue;
-            }
-            Fix::Undecided { .. } => {
-                assert!(before.undecided, "seed {seed}\n{value}");
-                continue;
-            }
-            Fix::Delete => continue,
-            Fix::Rewrite { policy, changes } => {
-                let touched: Vec<usize> = changes.iter().map(|change| change.index).collect();
-                assert!(touched.iter().all(|index| before.offending.iter().any(|one| one.index == *index)));
-                (policy, touched)
-            }
+        let most = if goal == Goal::Private {
+            Verdict::Private
+        } else {
+            Verdict::External
         };
+        let (after, kept) =
+            match fix(&parsed, &scope(&trust), goal).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{value}")) {
+                Fix::Nothing => {
+                    assert!(before.verdict <= most);
+                    continue;
+                }
+                Fix::Undecided { .. } => {
+                    assert!(before.undecided, "seed {seed}\n{value}");
+                    continue;
+                }
+                Fix::Delete => continue,
+                Fix::Rewrite { policy, changes } => {
+                    let touched: Vec<usize> = changes.iter().map(|change| change.index).collect();
+                    assert!(
+                        touched
+                            .iter()
+                            .all(|index| before.offending.iter().any(|one| one.index == *index))
+                    );
+                    (policy, touched)
+                }
+            };
         changed += 1;
         let narrowed: Value = serde_json::from_str(&after).unwrap();
         let verdict = judged(&narrowed, &trust);
-        let certain = verdict.offending.iter().map(|one| one.certain).max().unwrap_or(Verdict::Private);
+        let certain = verdict
+            .offending
+            .iter()
+            .map(|one| one.certain)
+            .max()
+            .unwrap_or(Verdict::Private);
         assert!(certain <= most, "seed {seed}: {certain:?}\n{value}\n{after}");
         for (index, statement) in parsed.statements().iter().enumerate() {
-            assert!(kept.contains(&index) || after.contains(statement.text()), "seed {seed}: statement {index}\n{after}");
+            assert!(
+                kept.contains(&index) || after.contains(statement.text()),
+                "seed {seed}: statement {index}\n{after}"
+            );
         }
         for _ in 0..ATTEMPTS {
-            let Some(attempt) = attempt(&mut dice, &trust) else { continue };
+            let Some(attempt) = attempt(&mut dice, &trust) else {
+                continue;
+            };
             if oracle::allows(&narrowed, &attempt.request) {
-                assert!(oracle::allows(&value, &attempt.request), "seed {seed}: wider\n{value}\n{after}");
+                assert!(
+                    oracle::allows(&value, &attempt.request),
+                    "seed {seed}: wider\n{value}\n{after}"
+                );
             }
         }
     }
@@ -124,8 +177,16 @@ fn order_and_names_of_statements_change_nothing() {
         }
         let count = statements.len();
         let after = judged(&other, &trust);
-        assert_eq!((before.verdict, before.s3, before.undecided), (after.verdict, after.s3, after.undecided), "seed {seed}\n{value}");
-        let mut indices: Vec<_> = after.offending.iter().map(|one| (count - 1 - one.index, one.verdict)).collect();
+        assert_eq!(
+            (before.verdict, before.s3, before.undecided),
+            (after.verdict, after.s3, after.undecided),
+            "seed {seed}\n{value}"
+        );
+        let mut indices: Vec<_> = after
+            .offending
+            .iter()
+            .map(|one| (count - 1 - one.index, one.verdict))
+            .collect();
         indices.sort_unstable();
         let expected: Vec<_> = before.offending.iter().map(|one| (one.index, one.verdict)).collect();
         assert_eq!(indices, expected, "seed {seed}\n{value}");
@@ -144,12 +205,21 @@ fn a_deny_more_never_widens_and_trust_never_worsens() {
         deny["Effect"] = json!("Deny");
         denied["Statement"].as_array_mut().unwrap().push(deny);
         let after = judged(&denied, &trust);
-        assert!(after.verdict <= before.verdict || after.undecided, "seed {seed}\n{denied}");
+        assert!(
+            after.verdict <= before.verdict || after.undecided,
+            "seed {seed}\n{denied}"
+        );
         trust.accounts.insert(FOREIGN.to_owned());
         let trusting = judged(&value, &trust);
-        assert!(trusting.verdict <= before.verdict, "seed {seed}: {before:?}\n{trusting:?}\n{value}");
+        assert!(
+            trusting.verdict <= before.verdict,
+            "seed {seed}: {before:?}\n{trusting:?}\n{value}"
+        );
         trust.organizations.insert("o-owner00001".to_owned());
         trust.networks.insert("203.0.113.0/24".to_owned());
-        assert!(judged(&value, &trust).verdict <= trusting.verdict, "seed {seed}\n{value}");
+        assert!(
+            judged(&value, &trust).verdict <= trusting.verdict,
+            "seed {seed}\n{value}"
+        );
     }
 }

@@ -71,21 +71,44 @@ impl KeyPractice {
 }
 
 /// Calls that decide who else may do what, or destroy the key (AWS KMS best practices, multi-factor authentication).
-const CRITICAL: [&str; 4] =
-    ["kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:DeleteAlias", "kms:DeleteImportedKeyMaterial"];
-const MANAGE: [&str; 4] = ["kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial"];
+const CRITICAL: [&str; 4] = [
+    "kms:PutKeyPolicy",
+    "kms:ScheduleKeyDeletion",
+    "kms:DeleteAlias",
+    "kms:DeleteImportedKeyMaterial",
+];
+const MANAGE: [&str; 4] = [
+    "kms:PutKeyPolicy",
+    "kms:ScheduleKeyDeletion",
+    "kms:DisableKey",
+    "kms:DeleteImportedKeyMaterial",
+];
 const USE: [&str; 7] = [
-    "kms:Decrypt", "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey", "kms:Sign",
+    "kms:Decrypt",
+    "kms:Encrypt",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+    "kms:GenerateDataKey",
+    "kms:Sign",
     "kms:GenerateMac",
 ];
 
 /// Checks a key policy of `account`.
 pub fn key_practice(policy: &Policy, account: &str, trust: &Trust) -> KeyPractice {
-    let scope = Scope { service: Service::Kms, owner: account, trust, resource: None };
+    let scope = Scope {
+        service: Service::Kms,
+        owner: account,
+        trust,
+        resource: None,
+    };
     let judgement = judge(policy, &scope);
     let mut findings = BTreeSet::new();
     for offence in &judgement.offending {
-        let kind = if offence.verdict == Verdict::Public { KeyFinding::Public } else { KeyFinding::External };
+        let kind = if offence.verdict == Verdict::Public {
+            KeyFinding::Public
+        } else {
+            KeyFinding::External
+        };
         findings.insert((kind, Some(offence.index)));
     }
     let mut managers = BTreeSet::new();
@@ -100,9 +123,12 @@ pub fn key_practice(policy: &Policy, account: &str, trust: &Trust) -> KeyPractic
             }
             continue;
         }
-        let others: Vec<&Principal> = statement.principals.iter().flat_map(|selection| &selection.values).filter(|one| {
-            one.kind == PrincipalKind::Aws && account_of(&one.value) != Some(account)
-        }).collect();
+        let others: Vec<&Principal> = statement
+            .principals
+            .iter()
+            .flat_map(|selection| &selection.values)
+            .filter(|one| one.kind == PrincipalKind::Aws && account_of(&one.value) != Some(account))
+            .collect();
         if others.is_empty() {
             continue;
         }
@@ -110,9 +136,9 @@ pub fn key_practice(policy: &Policy, account: &str, trust: &Trust) -> KeyPractic
         if star {
             findings.insert((KeyFinding::KmsStarNonroot, Some(index)));
         }
-        let in_account = others.iter().filter(|one| {
-            arn_account(&one.value).is_some_and(|(of, name)| of == account && name != "root")
-        });
+        let in_account = others
+            .iter()
+            .filter(|one| arn_account(&one.value).is_some_and(|(of, name)| of == account && name != "root"));
         let people: Vec<String> = in_account.map(|one| one.value.clone()).collect();
         if MANAGE.iter().any(|action| names(statement, action)) {
             managers.extend(people.iter().cloned());
@@ -125,7 +151,12 @@ pub fn key_practice(policy: &Policy, account: &str, trust: &Trust) -> KeyPractic
         }
         // An administrator's "kms:Create*" is the console's own list, so only a grant by name counts.
         let by_name = |action: &String| action.to_ascii_lowercase().contains("grant");
-        let grants = statement.actions.iter().filter(|selection| !selection.negated).flat_map(|all| &all.values).any(by_name);
+        let grants = statement
+            .actions
+            .iter()
+            .filter(|selection| !selection.negated)
+            .flat_map(|all| &all.values)
+            .any(by_name);
         if grants && names(statement, "kms:CreateGrant") && !only_aws_resources(statement) {
             findings.insert((KeyFinding::GrantNotAwsOnly, Some(index)));
         }
@@ -155,7 +186,11 @@ fn has_star(statement: &Statement) -> bool {
     let Some(actions) = &statement.actions else {
         return false;
     };
-    !actions.negated && actions.values.iter().any(|action| action == "*" || action.eq_ignore_ascii_case("kms:*"))
+    !actions.negated
+        && actions
+            .values
+            .iter()
+            .any(|action| action == "*" || action.eq_ignore_ascii_case("kms:*"))
 }
 
 fn limits(statement: &Statement, key: &str) -> bool {
@@ -171,7 +206,10 @@ fn only_aws_resources(statement: &Statement) -> bool {
             && condition.operator.is_limiting()
             && matches!(condition.operator.comparison, Comparison::Bool | Comparison::Equals)
             && !condition.values.is_empty()
-            && condition.values.iter().all(|value| is_true(value.source()) == Some(true))
+            && condition
+                .values
+                .iter()
+                .all(|value| is_true(value.source()) == Some(true))
     })
 }
 
@@ -191,16 +229,28 @@ fn works_without_mfa(policy: &Policy, action: &str) -> bool {
     [None, Some(&session[..])].into_iter().any(|present| {
         let holds = |statement: &Statement, others: Truth| {
             statement.conditions.iter().fold(Truth::Yes, |truth, condition| {
-                let actual = if condition.key == "aws:multifactorauthpresent" { present } else { None };
+                let actual = if condition.key == "aws:multifactorauthpresent" {
+                    present
+                } else {
+                    None
+                };
                 let granting = statement.effect == Effect::Allow;
-                truth.min(if is_mfa(&condition.key) { condition.holds(actual, &none, granting) } else { others })
+                truth.min(if is_mfa(&condition.key) {
+                    condition.holds(actual, &none, granting)
+                } else {
+                    others
+                })
             })
         };
         let own = |statement: &&Statement| has_effect(statement) && names(statement, action);
         let statements = || policy.statements().iter().filter(own);
-        let allowed = statements().any(|one| one.effect == Effect::Allow && holds(one, Truth::Yes) == Truth::Yes && has_people(one));
+        let allowed = statements()
+            .any(|one| one.effect == Effect::Allow && holds(one, Truth::Yes) == Truth::Yes && has_people(one));
         let denied = statements().any(|one| {
-            let everyone = one.principals.as_ref().is_some_and(|all| !all.negated && all.values.iter().any(Principal::is_everyone));
+            let everyone = one
+                .principals
+                .as_ref()
+                .is_some_and(|all| !all.negated && all.values.iter().any(Principal::is_everyone));
             one.effect == Effect::Deny && everyone && holds(one, Truth::No) == Truth::Yes
         });
         allowed && !denied
@@ -209,15 +259,19 @@ fn works_without_mfa(policy: &Policy, action: &str) -> bool {
 
 /// Whether it names anybody but services.
 fn has_people(statement: &Statement) -> bool {
-    statement.principals.as_ref().is_some_and(|all| all.negated || all.values.iter().any(|one| one.kind == PrincipalKind::Aws))
+    statement
+        .principals
+        .as_ref()
+        .is_some_and(|all| all.negated || all.values.iter().any(|one| one.kind == PrincipalKind::Aws))
 }
 
 /// Whether the account as a whole may manage the key: the statement that KMS puts into every default key policy.
 fn account_manages(policy: &Policy, account: &str) -> bool {
     policy.statements().iter().any(|statement| {
-        let whole = statement.principals.as_ref().is_some_and(|all| {
-            !all.negated && all.values.iter().any(|one| account_of(&one.value) == Some(account))
-        });
+        let whole = statement
+            .principals
+            .as_ref()
+            .is_some_and(|all| !all.negated && all.values.iter().any(|one| account_of(&one.value) == Some(account)));
         statement.effect == Effect::Allow
             && has_effect(statement)
             && whole
@@ -237,7 +291,14 @@ pub(crate) fn is_manageable(policy: &Policy, account: &str) -> bool {
                         || arn_account(&one.value).is_some_and(|(of, _)| of == account)
                 })
         });
-        let never = statement.conditions.iter().any(|condition| class(&condition.key) == Class::Unknown);
-        statement.effect == Effect::Allow && has_effect(statement) && ours && !never && names(statement, "kms:PutKeyPolicy")
+        let never = statement
+            .conditions
+            .iter()
+            .any(|condition| class(&condition.key) == Class::Unknown);
+        statement.effect == Effect::Allow
+            && has_effect(statement)
+            && ours
+            && !never
+            && names(statement, "kms:PutKeyPolicy")
     })
 }

@@ -60,14 +60,22 @@ fn covers(statement: &Statement, action: &str, resource: &str) -> bool {
 
 fn kinds_of_resource(policy: &Policy, bucket_arn: &str) -> Option<Vec<String>> {
     let trust = Trust::default();
-    let scope = Scope { service: Service::S3Bucket, owner: "", trust: &trust, resource: Some(bucket_arn) };
+    let scope = Scope {
+        service: Service::S3Bucket,
+        owner: "",
+        trust: &trust,
+        resource: Some(bucket_arn),
+    };
     let (found, complete) = resources(policy, &scope, &Survey::new(policy, &scope));
     complete.then_some(found)
 }
 
 /// Whether the policy refuses plain HTTP for every caller, action, and object.
 pub fn tls_only(policy: Option<&Policy>, bucket_arn: &str) -> TlsOnly {
-    let nothing = TlsOnly { enforced: false, blocks_tls: false };
+    let nothing = TlsOnly {
+        enforced: false,
+        blocks_tls: false,
+    };
     let Some(policy) = policy else {
         return nothing;
     };
@@ -76,14 +84,25 @@ pub fn tls_only(policy: Option<&Policy>, bucket_arn: &str) -> TlsOnly {
     let secure = Known::from([(TRANSPORT, Some("true")), (TLS_VERSION, Some("1.3"))]);
     let refusing: Vec<&Statement> = policy.statements().iter().filter(|one| refuses(one, &plain)).collect();
     let blocks_tls = policy.statements().iter().any(|statement| {
-        refuses(statement, &secure) && statement.conditions.iter().any(|one| [TRANSPORT, TLS_VERSION].contains(&one.key.as_str()))
+        refuses(statement, &secure)
+            && statement
+                .conditions
+                .iter()
+                .any(|one| [TRANSPORT, TLS_VERSION].contains(&one.key.as_str()))
     });
     let Some(kinds) = kinds_of_resource(policy, bucket_arn).filter(|_| !refusing.is_empty()) else {
-        return TlsOnly { enforced: false, blocks_tls };
+        return TlsOnly {
+            enforced: false,
+            blocks_tls,
+        };
     };
     let is_object = |resource: &str| resource.contains('/');
     let enforced = kinds.iter().all(|resource| {
-        let actions = if is_object(resource) { S3_OBJECT_ACTIONS } else { S3_BUCKET_ACTIONS };
+        let actions = if is_object(resource) {
+            S3_OBJECT_ACTIONS
+        } else {
+            S3_BUCKET_ACTIONS
+        };
         // AWS adds actions: one that is not known yet has to be refused as well.
         let mut actions = actions.iter().copied().chain(["s3:FutureAction"]);
         actions.all(|action| refusing.iter().any(|statement| covers(statement, action, resource)))
@@ -152,8 +171,7 @@ fn other_key(bucket_arn: &str) -> String {
 fn is_refused(policy: &Policy, kinds: &[String], action: &str, known: &Known) -> bool {
     let refusing: Vec<&Statement> = policy.statements().iter().filter(|one| refuses(one, known)).collect();
     let mut objects = kinds.iter().filter(|resource| resource.contains('/')).peekable();
-    objects.peek().is_some()
-        && objects.all(|object| refusing.iter().any(|statement| covers(statement, action, object)))
+    objects.peek().is_some() && objects.all(|object| refusing.iter().any(|statement| covers(statement, action, object)))
 }
 
 /// The uploads that the policy refuses to everyone, whatever object they write. `own_key` is a key of the owner.
@@ -177,6 +195,7 @@ pub struct RequiredEncryption {
 
 /// What a bucket policy does about uploads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(clippy::struct_excessive_bools, reason = "independent answers")]
 pub struct EncryptedWrites {
     /// Every upload that names another encryption than required is refused.
     pub refuses_wrong: bool,
@@ -204,7 +223,12 @@ pub fn encrypted_writes(policy: Option<&Policy>, bucket_arn: &str, required: &Re
         return found;
     };
     let refused = |action: &str, algorithm: Option<&str>, key: Option<&str>, customer: Option<&str>| {
-        is_refused(policy, &kinds, action, &Known::from([(ALGORITHM, algorithm), (KEY, key), (CUSTOMER, customer)]))
+        is_refused(
+            policy,
+            &kinds,
+            action,
+            &Known::from([(ALGORITHM, algorithm), (KEY, key), (CUSTOMER, customer)]),
+        )
     };
     let put = |algorithm: &str, key: Option<&str>| refused("s3:PutObject", Some(algorithm), key, None);
     let own = required.key.as_deref();
@@ -213,7 +237,11 @@ pub fn encrypted_writes(policy: Option<&Policy>, bucket_arn: &str, required: &Re
     let is_right = |algorithm: &&str| required.algorithms.iter().any(|right| right == algorithm);
     let all = ["AES256", "aws:kms", "aws:kms:dsse"];
     found.refuses_wrong = all.iter().all(|algorithm| {
-        let keys: &[Option<&str>] = if *algorithm == "AES256" { &[None] } else { &[None, own, other] };
+        let keys: &[Option<&str>] = if *algorithm == "AES256" {
+            &[None]
+        } else {
+            &[None, own, other]
+        };
         if is_right(algorithm) {
             // Naming no key takes the default, which is the bucket's matter.
             own.is_none() || *algorithm == "AES256" || put(algorithm, other)
@@ -227,7 +255,12 @@ pub fn encrypted_writes(policy: Option<&Policy>, bucket_arn: &str, required: &Re
         let key = own.filter(|_| *algorithm != "AES256");
         put(algorithm, key) || (key.is_some() && put(algorithm, None))
     });
-    let others = ["s3:PutObjectAcl", "s3:PutObjectTagging", "s3:PutObjectRetention", "s3:PutObjectLegalHold"];
+    let others = [
+        "s3:PutObjectAcl",
+        "s3:PutObjectTagging",
+        "s3:PutObjectRetention",
+        "s3:PutObjectLegalHold",
+    ];
     found.breaks_other_calls = others.iter().any(|action| refused(action, None, None, None));
     found
 }

@@ -42,8 +42,29 @@ const TEXTS: &[&str] = &["", "Not"];
 /// A condition on one of the keys that strangers' requests below know how to fill.
 fn condition(dice: &mut Dice) -> (String, &'static str, Value) {
     let (key, values): (&str, &[&str]) = match dice.roll(10) {
-        0 => ("aws:PrincipalOrgID", &["o-owner00001", "o-stranger01", "o-*", "*", "o-attacker01", "${aws:PrincipalOrgID}"]),
-        1 => ("aws:PrincipalAccount", &[OWNER, FOREIGN, "4444*", "*", "????????????", "anonymous", "${aws:PrincipalAccount}"]),
+        0 => (
+            "aws:PrincipalOrgID",
+            &[
+                "o-owner00001",
+                "o-stranger01",
+                "o-*",
+                "*",
+                "o-attacker01",
+                "${aws:PrincipalOrgID}",
+            ],
+        ),
+        1 => (
+            "aws:PrincipalAccount",
+            &[
+                OWNER,
+                FOREIGN,
+                "4444*",
+                "*",
+                "????????????",
+                "anonymous",
+                "${aws:PrincipalAccount}",
+            ],
+        ),
         2 => (
             "aws:PrincipalArn",
             &[
@@ -56,23 +77,51 @@ fn condition(dice: &mut Dice) -> (String, &'static str, Value) {
                 "arn:aws:iam::${aws:PrincipalAccount}:role/app",
             ],
         ),
-        3 => ("aws:SourceIp", &["203.0.113.0/24", "0.0.0.0/0", "10.0.0.0/8", "0.0.0.0/1", "2001:db8::/32"]),
-        4 => ("aws:SourceVpce", &["vpce-1a2b3c4d", "vpce-*", "*", "vpce-attacker000000001"]),
-        5 => ("aws:PrincipalTag/team", &["blue", "b*", "*", "red", "${aws:PrincipalTag/team}", "a?b"]),
+        3 => (
+            "aws:SourceIp",
+            &[
+                "203.0.113.0/24",
+                "0.0.0.0/0",
+                "10.0.0.0/8",
+                "0.0.0.0/1",
+                "2001:db8::/32",
+            ],
+        ),
+        4 => (
+            "aws:SourceVpce",
+            &["vpce-1a2b3c4d", "vpce-*", "*", "vpce-attacker000000001"],
+        ),
+        5 => (
+            "aws:PrincipalTag/team",
+            &["blue", "b*", "*", "red", "${aws:PrincipalTag/team}", "a?b"],
+        ),
         6 => ("aws:SecureTransport", &["true", "false"]),
-        7 => ("s3:x-amz-acl", &["private", "public-*", "*", "bucket-owner-full-control"]),
+        7 => (
+            "s3:x-amz-acl",
+            &["private", "public-*", "*", "bucket-owner-full-control"],
+        ),
         8 => ("s3:max-keys", &["5", "10", "1000"]),
         _ => ("aws:username", &["alice", "a*", "${aws:PrincipalTag/team}"]),
     };
     let not = dice.one_of(TEXTS);
     let core = match key {
         "aws:SourceIp" => {
-            if not.is_empty() { "IpAddress".to_owned() } else { "NotIpAddress".to_owned() }
+            if not.is_empty() {
+                "IpAddress".to_owned()
+            } else {
+                "NotIpAddress".to_owned()
+            }
         }
         "aws:SecureTransport" => "Bool".to_owned(),
-        "s3:max-keys" => format!("Numeric{}", dice.one_of(&["LessThan", "GreaterThanEquals", "Equals", "NotEquals"])),
+        "s3:max-keys" => format!(
+            "Numeric{}",
+            dice.one_of(&["LessThan", "GreaterThanEquals", "Equals", "NotEquals"])
+        ),
         "aws:PrincipalArn" if dice.chance(60) => format!("Arn{not}{}", dice.one_of(&["Like", "Equals"])),
-        _ => format!("String{not}{}", dice.one_of(&["Like", "Equals", "Like", "EqualsIgnoreCase"])),
+        _ => format!(
+            "String{not}{}",
+            dice.one_of(&["Like", "Equals", "Like", "EqualsIgnoreCase"])
+        ),
     };
     if dice.chance(8) {
         return ("Null".to_owned(), key, json!(*dice.one_of(&["true", "false"])));
@@ -88,7 +137,11 @@ fn condition(dice: &mut Dice) -> (String, &'static str, Value) {
     let pick = |dice: &mut Dice| {
         let value = *dice.one_of(values);
         // What an ARN operator makes of a text that is no ARN is not documented.
-        if loose && !value.starts_with("arn:") { values[0] } else { value }
+        if loose && !value.starts_with("arn:") {
+            values[0]
+        } else {
+            value
+        }
     };
     let count = 1 + dice.roll(3) / 2;
     let chosen: Vec<&str> = (0..count).map(|_| pick(dice)).collect();
@@ -115,7 +168,8 @@ fn statement(dice: &mut Dice) -> Value {
     let deny = dice.chance(40);
     one.insert("Effect".to_owned(), json!(if deny { "Deny" } else { "Allow" }));
     if dice.chance(10) {
-        let listed = json!({"AWS": [format!("arn:aws:iam::{FOREIGN}:root"), format!("arn:aws:iam::{FOREIGN}:role/app")]});
+        let listed =
+            json!({"AWS": [format!("arn:aws:iam::{FOREIGN}:root"), format!("arn:aws:iam::{FOREIGN}:role/app")]});
         one.insert("NotPrincipal".to_owned(), listed);
     } else {
         one.insert("Principal".to_owned(), principal(dice));
@@ -193,7 +247,14 @@ pub fn attempt(dice: &mut Dice, trust: &Trust) -> Option<Attempt> {
     let mut context: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut put = |key: &str, value: &str| context.insert(key.to_owned(), vec![value.to_owned()]);
     let account = if dice.chance(35) { FOREIGN } else { STRANGER };
-    let names: &[&str] = &["role/app", "role/attacker", "user/alice", "root", "role/x/:111122223333:y/z", "user/attacker"];
+    let names: &[&str] = &[
+        "role/app",
+        "role/attacker",
+        "user/alice",
+        "root",
+        "role/x/:111122223333:y/z",
+        "user/attacker",
+    ];
     let name = *dice.one_of(names);
     let arn = format!("arn:aws:iam::{account}:{name}");
     let anonymous = dice.chance(30);
@@ -234,7 +295,10 @@ pub fn attempt(dice: &mut Dice, trust: &Trust) -> Option<Attempt> {
         if name.starts_with("user/") {
             put("aws:username", dice.one_of::<&str>(&["alice", "attacker", "blue"]));
         }
-        Caller::Account { account: account.to_owned(), arn }
+        Caller::Account {
+            account: account.to_owned(),
+            arn,
+        }
     };
     if dice.chance(60) {
         let address = *dice.one_of::<&str>(&["198.51.100.77", "8.8.4.4", "203.0.113.7", "2001:db8::7", "2600::1"]);
@@ -256,7 +320,10 @@ pub fn attempt(dice: &mut Dice, trust: &Trust) -> Option<Attempt> {
     }
     put("aws:securetransport", dice.one_of::<&str>(&["true", "false"]));
     if dice.chance(60) {
-        put("s3:x-amz-acl", dice.one_of::<&str>(&["private", "public-read", "other", "bucket-owner-full-control"]));
+        put(
+            "s3:x-amz-acl",
+            dice.one_of::<&str>(&["private", "public-read", "other", "bucket-owner-full-control"]),
+        );
     }
     if dice.chance(60) {
         put("s3:max-keys", dice.one_of::<&str>(&["4", "5", "10", "999", "1001"]));
@@ -271,6 +338,11 @@ pub fn attempt(dice: &mut Dice, trust: &Trust) -> Option<Attempt> {
     } else {
         *dice.one_of::<&str>(&["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:GetObjectAcl"])
     };
-    let request = Request { caller, action: action.to_owned(), resource, context };
+    let request = Request {
+        caller,
+        action: action.to_owned(),
+        resource,
+        context,
+    };
     Some(Attempt { request, anybody })
 }

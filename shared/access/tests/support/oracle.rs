@@ -9,7 +9,11 @@ use serde_json::Value;
 pub fn allows(policy: &Value, request: &Request) -> bool {
     let modern = policy["Version"] == "2012-10-17";
     let statements = list(&policy["Statement"]);
-    let hit = |effect: &str| statements.iter().any(|one| one["Effect"] == effect && about(one, request, modern));
+    let hit = |effect: &str| {
+        statements
+            .iter()
+            .any(|one| one["Effect"] == effect && about(one, request, modern))
+    };
     hit("Allow") && !hit("Deny")
 }
 
@@ -22,11 +26,17 @@ fn list(value: &Value) -> Vec<Value> {
 }
 
 fn strings(value: &Value) -> Vec<String> {
-    list(value).iter().map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned)).collect()
+    list(value)
+        .iter()
+        .map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned))
+        .collect()
 }
 
 fn about(statement: &Value, request: &Request, modern: bool) -> bool {
-    who(statement, request) && what(statement, request) && on(statement, request, modern) && when(statement, request, modern)
+    who(statement, request)
+        && what(statement, request)
+        && on(statement, request, modern)
+        && when(statement, request, modern)
 }
 
 fn who(statement: &Value, request: &Request) -> bool {
@@ -36,7 +46,9 @@ fn who(statement: &Value, request: &Request) -> bool {
             return !spared;
         }
         // A Deny spares whom it lists in full: account and principal. The root user is its account.
-        let Caller::Account { account, arn } = &request.caller else { return !spared };
+        let Caller::Account { account, arn } = &request.caller else {
+            return !spared;
+        };
         let all = strings(&statement["NotPrincipal"]["AWS"]);
         let root = format!("arn:aws:iam::{account}:root");
         return !(all.contains(&root) && all.contains(arn));
@@ -53,9 +65,9 @@ fn named(principal: &Value, request: &Request) -> bool {
         return true;
     }
     match &request.caller {
-        Caller::Account { account, arn } => {
-            aws.iter().any(|one| one == account || *one == format!("arn:aws:iam::{account}:root") || one == arn)
-        }
+        Caller::Account { account, arn } => aws
+            .iter()
+            .any(|one| one == account || *one == format!("arn:aws:iam::{account}:root") || one == arn),
         Caller::Service { name } => strings(&principal["Service"]).contains(name),
         _ => false,
     }
@@ -63,16 +75,29 @@ fn named(principal: &Value, request: &Request) -> bool {
 
 fn what(statement: &Value, request: &Request) -> bool {
     let matches = |patterns: &Value| {
-        strings(patterns).iter().any(|one| like(&one.to_uppercase(), &request.action.to_uppercase()))
+        strings(patterns)
+            .iter()
+            .any(|one| like(&one.to_uppercase(), &request.action.to_uppercase()))
     };
-    if statement["NotAction"].is_null() { matches(&statement["Action"]) } else { !matches(&statement["NotAction"]) }
+    if statement["NotAction"].is_null() {
+        matches(&statement["Action"])
+    } else {
+        !matches(&statement["NotAction"])
+    }
 }
 
 fn on(statement: &Value, request: &Request, modern: bool) -> bool {
     let matches = |patterns: &Value| {
-        strings(patterns).iter().filter_map(|one| fill(one, request, modern, true)).any(|one| like(&one, &request.resource))
+        strings(patterns)
+            .iter()
+            .filter_map(|one| fill(one, request, modern, true))
+            .any(|one| like(&one, &request.resource))
     };
-    if statement["NotResource"].is_null() { matches(&statement["Resource"]) } else { !matches(&statement["NotResource"]) }
+    if statement["NotResource"].is_null() {
+        matches(&statement["Resource"])
+    } else {
+        !matches(&statement["NotResource"])
+    }
 }
 
 fn fact<'a>(request: &'a Request, key: &str) -> Option<&'a Vec<String>> {
@@ -91,7 +116,11 @@ fn fill(text: &str, request: &Request, modern: bool, glob: bool) -> Option<Strin
         let value = fact(request, &rest[start + 2..end])?.first()?;
         out += &rest[..start];
         // A star that comes from a variable is a star, not a wildcard.
-        out += &if glob { value.replace('*', "\u{E000}").replace('?', "\u{E001}") } else { value.clone() };
+        out += &if glob {
+            value.replace('*', "\u{E000}").replace('?', "\u{E001}")
+        } else {
+            value.clone()
+        };
         rest = &rest[end + 1..];
     }
     Some(out + rest)
@@ -124,24 +153,37 @@ fn arn_like(pattern: &str, text: &str) -> bool {
 }
 
 fn in_network(network: &str, address: &str) -> bool {
-    let Ok(address) = address.parse::<IpAddr>() else { return false };
-    let (base, length) = network.split_once('/').unwrap_or((network, if network.contains(':') { "128" } else { "32" }));
+    let Ok(address) = address.parse::<IpAddr>() else {
+        return false;
+    };
+    let (base, length) = network
+        .split_once('/')
+        .unwrap_or((network, if network.contains(':') { "128" } else { "32" }));
     let length: usize = length.parse().unwrap();
     let bits = |address: IpAddr| -> Vec<bool> {
         let bytes = match address {
             IpAddr::V4(four) => four.octets().to_vec(),
             IpAddr::V6(six) => six.octets().to_vec(),
         };
-        bytes.iter().flat_map(|byte| (0..8).map(move |bit| byte & (128 >> bit) != 0)).collect()
+        bytes
+            .iter()
+            .flat_map(|byte| (0..8).map(move |bit| byte & (128 >> bit) != 0))
+            .collect()
     };
     let (base, address) = (bits(base.parse().unwrap()), bits(address));
     base.len() == address.len() && base[..length] == address[..length]
 }
 
 fn when(statement: &Value, request: &Request, modern: bool) -> bool {
-    let Some(operators) = statement["Condition"].as_object() else { return true };
+    let Some(operators) = statement["Condition"].as_object() else {
+        return true;
+    };
     operators.iter().all(|(operator, block)| {
-        block.as_object().unwrap().iter().all(|(key, values)| holds(operator, key, &strings(values), request, modern))
+        block
+            .as_object()
+            .unwrap()
+            .iter()
+            .all(|(key, values)| holds(operator, key, &strings(values), request, modern))
     })
 }
 
@@ -150,7 +192,9 @@ fn holds(operator: &str, key: &str, values: &[String], request: &Request, modern
     if operator == "Null" {
         return values.iter().any(|value| (value == "true") == actual.is_none());
     }
-    let (set, rest) = operator.split_once(':').map_or(("", operator), |(set, rest)| (set, rest));
+    let (set, rest) = operator
+        .split_once(':')
+        .map_or(("", operator), |(set, rest)| (set, rest));
     let (rest, optional) = rest.strip_suffix("IfExists").map_or((rest, false), |rest| (rest, true));
     let negated = rest.contains("Not");
     let plain = rest.replace("Not", "");
@@ -163,21 +207,28 @@ fn holds(operator: &str, key: &str, values: &[String], request: &Request, modern
     };
     let one = |actual: &String| {
         let glob = plain.ends_with("Like") || plain.starts_with("Arn");
-        let any = values.iter().filter_map(|value| fill(value, request, modern, glob)).any(|value| match plain.as_str() {
-            "StringEquals" => value == *actual,
-            "StringEqualsIgnoreCase" => value.eq_ignore_ascii_case(actual),
-            "StringLike" => like(&value, actual),
-            "ArnLike" | "ArnEquals" => arn_like(&value, actual),
-            "IpAddress" => in_network(&value, actual),
-            "Bool" => value == *actual,
-            "NumericEquals" => number(actual) == number(&value),
-            "NumericLessThan" => number(actual) < number(&value),
-            "NumericGreaterThanEquals" => number(actual) >= number(&value),
-            other => panic!("the samples have no {other}"),
-        });
+        let any = values
+            .iter()
+            .filter_map(|value| fill(value, request, modern, glob))
+            .any(|value| match plain.as_str() {
+                "StringEquals" => value == *actual,
+                "StringEqualsIgnoreCase" => value.eq_ignore_ascii_case(actual),
+                "StringLike" => like(&value, actual),
+                "ArnLike" | "ArnEquals" => arn_like(&value, actual),
+                "IpAddress" => in_network(&value, actual),
+                "Bool" => value == *actual,
+                "NumericEquals" => number(actual) == number(&value),
+                "NumericLessThan" => number(actual) < number(&value),
+                "NumericGreaterThanEquals" => number(actual) >= number(&value),
+                other => panic!("the samples have no {other}"),
+            });
         any != negated
     };
-    if set == "ForAnyValue" { actual.iter().any(one) } else { actual.iter().all(one) }
+    if set == "ForAnyValue" {
+        actual.iter().any(one)
+    } else {
+        actual.iter().all(one)
+    }
 }
 
 fn number(text: &str) -> i64 {
