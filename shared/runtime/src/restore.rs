@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::adapter::Adapter;
 use crate::error::{AwsError, Failure};
-use crate::ledger::Record;
+use crate::ledger::{Record, Status};
 use crate::pipeline::{Shell, answer, apply, difference, json_of, log, take_over};
 
 /// Puts the state from before a record's changes back, unless somebody changed the resource since.
@@ -94,16 +94,7 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
     status.note(&record.report.told, &record.report.ledger_id, Timestamp::now());
     if restored {
         let until = Timestamp::now() + SignedDuration::from_hours(24 * i64::from(shell.settings.restore.hold_days));
-        status
-            .holds
-            .retain(|hold| record.report.told.iter().all(|told| told.control != hold.control));
-        let holds = record.report.told.iter().map(|told| Hold {
-            control: told.control.clone(),
-            until,
-            by: by.clone(),
-            record: done.ledger_id.clone(),
-        });
-        status.holds.extend(holds);
+        hold(&mut status, &record.report.told, until, &by, &done.ledger_id);
     }
     shell
         .ledger
@@ -122,6 +113,19 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
         "the state read afterwards is not the one from before: {}",
         record.report.after
     )))
+}
+
+/// Keeps what was restored from being undone at once.
+fn hold(status: &mut Status, told: &[Told], until: Timestamp, by: &str, record: &str) {
+    status
+        .holds
+        .retain(|hold| told.iter().all(|told| told.control != hold.control));
+    status.holds.extend(told.iter().map(|told| Hold {
+        control: told.control.clone(),
+        until,
+        by: by.to_owned(),
+        record: record.to_owned(),
+    }));
 }
 
 /// The changes that bring back the state from before, in the order that AWS takes them.
