@@ -94,11 +94,14 @@ enum Answer {
 pub fn run(args: Args) -> ExitCode {
     let mut args = args;
     // "--trust A B FILE" reads well; B is no file.
-    let (trusted, files) =
-        args.files.drain(..).partition(|file| is_account(&file.to_string_lossy()) && !file.exists());
+    let (trusted, files) = args
+        .files
+        .drain(..)
+        .partition(|file| is_account(&file.to_string_lossy()) && !file.exists());
     args.files = files;
     let trusted: Vec<PathBuf> = trusted;
-    args.trust.extend(trusted.iter().map(|one| one.to_string_lossy().into_owned()));
+    args.trust
+        .extend(trusted.iter().map(|one| one.to_string_lossy().into_owned()));
     let mut lines = Vec::new();
     for file in &args.files {
         let name = file.display().to_string();
@@ -124,7 +127,9 @@ pub fn run(args: Args) -> ExitCode {
 
 fn exit_code(lines: &[Line]) -> ExitCode {
     let refused = lines.iter().any(|line| matches!(line.answer, Answer::Refused { .. }));
-    let open = lines.iter().any(|line| matches!(line.answer, Answer::Judged { verdict, .. } if verdict > Verdict::Private));
+    let open = lines
+        .iter()
+        .any(|line| matches!(line.answer, Answer::Judged { verdict, .. } if verdict > Verdict::Private));
     ExitCode::from(if refused { 2 } else { u8::from(open) })
 }
 
@@ -138,7 +143,10 @@ fn read(file: &PathBuf) -> std::io::Result<String> {
 }
 
 fn refused(id: String, why: String) -> Line {
-    Line { id, answer: Answer::Refused { refused: why } }
+    Line {
+        id,
+        answer: Answer::Refused { refused: why },
+    }
 }
 
 fn answers(args: &Args, name: &str, text: &str) -> Vec<Line> {
@@ -149,18 +157,33 @@ fn answers(args: &Args, name: &str, text: &str) -> Vec<Line> {
     }
     let records = || text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     // Text whose first line is no JSON by itself is a broken policy, and better told with its own place.
-    if records().next().is_none_or(|(_, line)| serde_json::from_str::<&RawValue>(line).is_err()) {
+    if records()
+        .next()
+        .is_none_or(|(_, line)| serde_json::from_str::<&RawValue>(line).is_err())
+    {
         return vec![one(args, name, text)];
     }
-    records().map(|(number, line)| one(args, &format!("{name}:{}", number + 1), line)).collect()
+    records()
+        .map(|(number, line)| one(args, &format!("{name}:{}", number + 1), line))
+        .collect()
 }
 
 fn one(args: &Args, name: &str, text: &str) -> Line {
     let Ok(record) = serde_json::from_str::<Record>(text) else {
         let mut trust = Trust::default();
         args.trust.iter().for_each(|one| add(&mut trust, one));
-        let answer = answer(args, text, args.service, args.account.as_deref(), args.resource.as_deref(), &trust);
-        return Line { id: name.to_owned(), answer };
+        let answer = answer(
+            args,
+            text,
+            args.service,
+            args.account.as_deref(),
+            args.resource.as_deref(),
+            &trust,
+        );
+        return Line {
+            id: name.to_owned(),
+            answer,
+        };
     };
     let id = match &record.id {
         Some(serde_json::Value::String(id)) => id.clone(),
@@ -186,7 +209,10 @@ fn one(args: &Args, name: &str, text: &str) -> Line {
     let policy = inner.as_deref().unwrap_or(record.policy.get());
     let owner = record.owner.as_deref().or(args.account.as_deref());
     let resource = record.resource.as_deref().or(args.resource.as_deref());
-    Line { id, answer: answer(args, policy, service, owner, resource, &trust) }
+    Line {
+        id,
+        answer: answer(args, policy, service, owner, resource, &trust),
+    }
 }
 
 fn is_account(text: &str) -> bool {
@@ -205,7 +231,11 @@ fn add(trust: &mut Trust, one: &str) {
         &mut trust.vpc_endpoints
     } else if one.starts_with("vpc-") || one.contains(":vpc/") {
         &mut trust.vpcs
-    } else if one.split('/').next().is_some_and(|address| address.parse::<std::net::IpAddr>().is_ok()) {
+    } else if one
+        .split('/')
+        .next()
+        .is_some_and(|address| address.parse::<std::net::IpAddr>().is_ok())
+    {
         &mut trust.networks
     } else {
         &mut trust.ids
@@ -221,7 +251,9 @@ fn answer(
     resource: Option<&str>,
     trust: &Trust,
 ) -> Answer {
-    let refuse = |why: &str| Answer::Refused { refused: why.to_owned() };
+    let refuse = |why: &str| Answer::Refused {
+        refused: why.to_owned(),
+    };
     let Some(service) = service else {
         return refuse("no service is given: use --service, or \"service\" in the record");
     };
@@ -235,9 +267,26 @@ fn answer(
         Ok(policy) => policy,
         Err(error) => return refuse(&error.to_string()),
     };
-    let scope = Scope { service, owner, trust, resource };
-    let Judgement { verdict, s3, undecided, offending, mut reason, witness, notes } = judge(&policy, &scope);
-    let goal = if args.keep_external { Goal::NotPublic } else { Goal::Private };
+    let scope = Scope {
+        service,
+        owner,
+        trust,
+        resource,
+    };
+    let Judgement {
+        verdict,
+        s3,
+        undecided,
+        offending,
+        mut reason,
+        witness,
+        notes,
+    } = judge(&policy, &scope);
+    let goal = if args.keep_external {
+        Goal::NotPublic
+    } else {
+        Goal::Private
+    };
     let mut fixed = None;
     let mut changes = Vec::new();
     let kind = match fix(&policy, &scope, goal) {
@@ -258,8 +307,10 @@ fn answer(
             "none"
         }
     };
-    let mut findings: Vec<serde_json::Value> =
-        notes.iter().map(|note| json!({"kind": note.kind, "statement": note.index, "text": note.text})).collect();
+    let mut findings: Vec<serde_json::Value> = notes
+        .iter()
+        .map(|note| json!({"kind": note.kind, "statement": note.index, "text": note.text}))
+        .collect();
     if service == Service::Kms {
         for (finding, statement) in key_practice(&policy, owner, trust).findings {
             findings.push(json!({"kind": finding, "statement": statement}));
@@ -294,7 +345,14 @@ fn table_row(text: &mut String, line: &Line) {
     let id = &line.id;
     let _ = match &line.answer {
         Answer::Refused { refused } => writeln!(text, "{id:<32} refused   -         {refused}"),
-        Answer::Judged { verdict, s3_verdict, undecided, reason, fix, .. } => {
+        Answer::Judged {
+            verdict,
+            s3_verdict,
+            undecided,
+            reason,
+            fix,
+            ..
+        } => {
             let s3 = s3_verdict.map_or("-", |s3| match s3 {
                 portcullis_access::S3Verdict::Private => "private",
                 portcullis_access::S3Verdict::Public => "public",
@@ -305,7 +363,11 @@ fn table_row(text: &mut String, line: &Line) {
                 Verdict::Public => "public",
             };
             let mark = if *undecided { "?" } else { "" };
-            writeln!(text, "{id:<32} {:<9} s3:{s3:<8} fix:{fix:<9} {reason}", format!("{verdict}{mark}"))
+            writeln!(
+                text,
+                "{id:<32} {:<9} s3:{s3:<8} fix:{fix:<9} {reason}",
+                format!("{verdict}{mark}")
+            )
         }
     };
 }
@@ -331,7 +393,10 @@ mod tests {
     }
 
     fn values(args: &Args, text: &str) -> Vec<serde_json::Value> {
-        answers(args, "f", text).iter().map(|line| serde_json::to_value(line).unwrap()).collect()
+        answers(args, "f", text)
+            .iter()
+            .map(|line| serde_json::to_value(line).unwrap())
+            .collect()
     }
 
     #[test]
@@ -339,7 +404,10 @@ mod tests {
         let found = values(&args(Some("s3"), &[]), OPEN);
         assert_eq!(found.len(), 1);
         let line = &found[0];
-        assert_eq!((&line["id"], &line["verdict"], &line["s3_verdict"]), (&json!("f"), &json!("public"), &json!("public")));
+        assert_eq!(
+            (&line["id"], &line["verdict"], &line["s3_verdict"]),
+            (&json!("f"), &json!("public"), &json!("public"))
+        );
         assert_eq!((&line["offending"], &line["undecided"]), (&json!([0]), &json!(false)));
         assert_eq!(line["fixed"]["Statement"].as_array().unwrap().len(), 1);
         assert_eq!(line["witness"]["action"], "s3:GetObject");
@@ -369,7 +437,11 @@ mod tests {
         for (service, text, why) in [
             (None, OPEN, "service"),
             (Some("s3"), "{\n \"Statement\": [}", "line 2"),
-            (Some("s3"), r#"{"Statement":[{"Effect":"Allow","Principals":"*"}]}"#, "Principals"),
+            (
+                Some("s3"),
+                r#"{"Statement":[{"Effect":"Allow","Principals":"*"}]}"#,
+                "Principals",
+            ),
             (Some("s3"), "", "JSON"),
         ] {
             let found = values(&args(service, &[]), text);
@@ -388,10 +460,27 @@ mod tests {
     #[test]
     fn trust_is_sorted_by_its_form() {
         let mut trust = Trust::default();
-        let all = ["444455556666", "o-abc", "o-abc/r-1/", "vpc-1", "vpce-1", "203.0.113.0/24", "2001:db8::/32", "AROAX"];
+        let all = [
+            "444455556666",
+            "o-abc",
+            "o-abc/r-1/",
+            "vpc-1",
+            "vpce-1",
+            "203.0.113.0/24",
+            "2001:db8::/32",
+            "AROAX",
+        ];
         all.iter().for_each(|one| add(&mut trust, one));
-        let sizes = [trust.accounts.len(), trust.organizations.len(), trust.org_paths.len(), trust.vpcs.len()];
+        let sizes = [
+            trust.accounts.len(),
+            trust.organizations.len(),
+            trust.org_paths.len(),
+            trust.vpcs.len(),
+        ];
         assert_eq!(sizes, [1, 1, 1, 1]);
-        assert_eq!([trust.vpc_endpoints.len(), trust.networks.len(), trust.ids.len()], [1, 2, 1]);
+        assert_eq!(
+            [trust.vpc_endpoints.len(), trust.networks.len(), trust.ids.len()],
+            [1, 2, 1]
+        );
     }
 }

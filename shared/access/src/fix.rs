@@ -1,6 +1,8 @@
 //! The smallest change that makes a policy let nobody in who should not be.
 
-use crate::judge::{Scope, Verdict, judge_at, now};
+use std::collections::BTreeMap;
+
+use crate::judge::{Offence, Scope, Verdict, judge_at, now};
 use crate::narrow::{Narrowing, narrowings, own_root};
 use crate::parse::{Effect, Policy, PolicyError};
 use crate::service::Service;
@@ -120,44 +122,107 @@ pub fn fix_at(policy: &Policy, scope: &Scope, goal: Goal, now: f64) -> Result<Fi
             reason: judgement.reason,
         });
     }
-    let mut current = policy.clone();
-    let mut changes = Vec::new();
-    let mut removed = Vec::new();
-    for offence in certain {
-        let statement = &policy.statements()[offence.index];
+    let mut plan = Plan {
+        policy,
+        current: policy.clone(),
+        removed: Vec::new(),
+        changes: BTreeMap::new(),
+    };
+    let mut offences: Vec<Offence> = certain.into_iter().cloned().collect();
+    // What could not be decided in the large may be certain once the rest is gone.
+    for _ in 0..ROUNDS {
+        for offence in offences {
+            plan.put_right(&offence, scope, goal, now)?;
+        }
+        let Some(text) = plan.current.without(&plan.removed) else {
+            return Ok(Fix::Delete);
+        };
+        let left: Vec<usize> = (0..policy.statements().len())
+            .filter(|index| !plan.removed.contains(index))
+            .collect();
+        let after = judge_at(&Policy::parse(&text)?, scope, now);
+        offences = after
+            .offending
+            .into_iter()
+            .filter(|offence| offence.certain > goal.at_most())
+            .collect();
+        for offence in &mut offences {
+            offence.index = left.get(offence.index).copied().unwrap_or(offence.index);
+        }
+        if offences.is_empty() {
+            check(policy, &text, scope, goal, now)?;
+            return Ok(Fix::Rewrite {
+                policy: text,
+                changes: plan.changes.into_values().collect(),
+            });
+        }
+    }
+    let reason = offences
+        .first()
+        .map(|offence| offence.reason.clone())
+        .unwrap_or_default();
+    Err(FixError::NotReached {
+        verdict: judgement.verdict,
+        reason,
+    })
+}
+
+/// How often the result is judged and put right again.
+const ROUNDS: usize = 4;
+
+struct Plan<'a> {
+    policy: &'a Policy,
+    /// With the statements that were narrowed; those to be removed are still in it, so that indices stay.
+    current: Policy,
+    removed: Vec<usize>,
+    changes: BTreeMap<usize, Change>,
+}
+
+impl Plan<'_> {
+    fn put_right(&mut self, offence: &Offence, scope: &Scope, goal: Goal, now: f64) -> Result<(), FixError> {
+        let index = offence.index;
+        let statement = &self.policy.statements()[index];
         let works = |text: &str| -> bool {
             Policy::parse(text).is_ok_and(|policy| {
                 let after = judge_at(&policy, scope, now);
-                let still = after.offending.iter().find(|other| other.index == offence.index);
-                still.is_none_or(|other| other.certain <= goal.at_most() && other.verdict <= offence.verdict)
+                let still = after.offending.iter().find(|other| other.index == index);
+                still.is_none_or(|other| {
+                    // What can't be decided any more after a change is no improvement.
+                    other.certain <= goal.at_most() && (offence.undecided || other.verdict <= goal.at_most())
+                })
             })
         };
-        let name = words::name(statement, offence.index);
-        let narrowed = narrowings(policy, offence.index, scope, goal, &|statement| {
-            works(&current.with_replaced(offence.index, statement))
+        // A statement that was narrowed already and still lets somebody in has to go.
+        let narrowed = (!self.changes.contains_key(&index)).then(|| {
+            let current = &self.current;
+            narrowings(current, index, scope, goal, &|text| {
+                works(&current.with_replaced(index, text))
+            })
         });
-        let mut change = Change {
-            index: offence.index,
-            sid: statement.sid.clone(),
-            kind: ChangeKind::Narrowed,
-            note: String::new(),
-        };
-        let narrowed = narrowed.or_else(|| last_resort(&current, &removed, offence.index, scope, &works));
-        if let Some(Narrowing { statement, note }) = narrowed {
-            current = Policy::parse(&current.with_replaced(offence.index, &statement))?;
-            change.note = note;
+        let narrowed = narrowed
+            .flatten()
+            .or_else(|| last_resort(&self.current, &self.removed, index, scope, &works));
+        let (kind, note) = if let Some(Narrowing { statement, note }) = narrowed {
+            self.current = Policy::parse(&self.current.with_replaced(index, &statement))?;
+            (ChangeKind::Narrowed, note)
         } else {
-            removed.push(offence.index);
-            change.kind = ChangeKind::Removed;
-            change.note = format!("{name} is removed");
-        }
-        changes.push(change);
+            self.removed.push(index);
+            (
+                ChangeKind::Removed,
+                format!("{} is removed", words::name(statement, index)),
+            )
+        };
+        self.changes.insert(
+            index,
+            Change {
+                index,
+                sid: statement.sid.clone(),
+                kind,
+                note,
+            },
+        );
+        Ok(())
     }
-    let Some(text) = current.without(&removed) else {
-        return Ok(Fix::Delete);
-    };
-    check(policy, &text, scope, goal, now)?;
-    Ok(Fix::Rewrite { policy: text, changes })
 }
 
 /// A key and a role always have a policy, and a key must stay manageable: there the last statement is narrowed to the

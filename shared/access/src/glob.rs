@@ -208,7 +208,7 @@ pub(crate) struct Classes {
 }
 
 /// More classes than this don't fit a mask.
-const MOST_CLASSES: usize = 96;
+const MOST_CLASSES: usize = 48;
 
 type State = Vec<(usize, Vec<usize>)>;
 

@@ -15,7 +15,7 @@ use crate::s3_public;
 use crate::search::{Outcome, Question, STEPS, Search};
 use crate::service::Service;
 use crate::survey::Survey;
-use crate::targets::{Target, targets};
+use crate::targets::{Ground, Target};
 use crate::trust::Trust;
 use crate::words;
 
@@ -195,7 +195,7 @@ impl Finding {
 /// Judges a policy at a time, in seconds since 1970.
 pub fn judge_at(policy: &Policy, scope: &Scope, now: f64) -> Judgement {
     let survey = Survey::new(policy, scope);
-    let (targets, complete) = targets(policy, scope, &survey);
+    let ground = Ground::new(policy, scope, &survey);
     let allows = policy
         .statements()
         .iter()
@@ -203,7 +203,7 @@ pub fn judge_at(policy: &Policy, scope: &Scope, now: f64) -> Judgement {
         .count()
         .max(1);
     let mut offending = Vec::new();
-    let mut worst: Option<(Verdict, Request, World)> = None;
+    let mut worst: Option<((Verdict, bool), Request, World)> = None;
     let mut deputies = Vec::new();
     let mut certain = Verdict::Private;
     for (at, statement) in policy.statements().iter().enumerate() {
@@ -211,15 +211,10 @@ pub fn judge_at(policy: &Policy, scope: &Scope, now: f64) -> Judgement {
             continue;
         }
         // Only Denies that touch the same can stop it; nothing else of the policy matters to it.
-        let touches = |deny: usize| {
-            targets
-                .iter()
-                .any(|target| target.relevant[at] && target.relevant[deny])
-        };
         let is_deny = |index: &usize| policy.statements()[*index].effect == Effect::Deny;
         let count = policy.statements().len();
         let included = (0..count)
-            .filter(|index| *index == at || (is_deny(index) && touches(*index)))
+            .filter(|index| *index == at || (is_deny(index) && ground.meet(at, *index)))
             .collect();
         let own = Survey::of(policy, scope, survey.names.clone(), included);
         // Each statement has its share, so that their order makes no difference.
@@ -232,6 +227,7 @@ pub fn judge_at(policy: &Policy, scope: &Scope, now: f64) -> Judgement {
             steps: 0,
             most: (STEPS / allows).max(100),
         };
+        let (targets, complete) = ground.targets(policy, scope, &own);
         let mut finding = examine(&mut search, at, &targets);
         finding.unfinished |= !complete && finding.certain() != Verdict::Public;
         if finding.deputy {
@@ -259,9 +255,13 @@ pub fn judge_at(policy: &Policy, scope: &Scope, now: f64) -> Judgement {
             undecided,
             reason,
         });
-        for found in [finding.certain, finding.possible].into_iter().flatten() {
-            if worst.as_ref().is_none_or(|known| known.0 < found.0) {
-                worst = Some(found);
+        for (found, is_certain) in [(finding.certain, true), (finding.possible, false)] {
+            let Some((verdict, request, world)) = found else {
+                continue;
+            };
+            let rank = (verdict, is_certain);
+            if worst.as_ref().is_none_or(|known| known.0 < rank) {
+                worst = Some((rank, request, world));
             }
         }
     }

@@ -4,7 +4,7 @@
 //! keeps those of each key that meet its conditions. A Deny must then fail in at least one condition: the search picks
 //! which. Only keys tied together by policy variables have to be tried in combination.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::adversary::World;
 use crate::bring::{Candidate, values};
@@ -16,9 +16,12 @@ use crate::parse::{Effect, Policy};
 use crate::survey::{Pool, Survey};
 
 /// Steps that one judgement may take before what is left counts as undecided.
-pub(crate) const STEPS: usize = 2_500;
+pub(crate) const STEPS: usize = 5_000;
 /// Combinations of values of keys that policy variables tie together.
-const COMBINATIONS: usize = 1_000;
+const COMBINATIONS: usize = 600;
+
+/// Ways to fill in the variables of one value.
+const FILLINGS: usize = 64;
 
 type Mask = u128;
 
@@ -73,117 +76,139 @@ impl Search<'_> {
     /// The values that a caller can bring, as masks.
     pub(crate) fn field(&mut self, world: &World) -> Field {
         let survey = self.survey;
+        let statements = self.policy.statements();
         let mut field = Field {
             candidates: Vec::new(),
             open: Vec::new(),
             truths: Vec::new(),
             complete: true,
         };
+        field.truths = statements
+            .iter()
+            .map(|statement| vec![(0, 0); statement.conditions.len()])
+            .collect();
+        let mut filling = HashMap::new();
         for (index, key) in survey.keys.iter().enumerate() {
             let filled;
             let pool = if key.linked {
-                filled = self.fill(index, world);
-                &filled
+                filled = self.fill(index, world, &mut filling);
+                field.complete &= filled.1;
+                &filled.0
             } else {
                 &key.pool
             };
             let mut found = values(survey, self.scope, world, index, pool, self.now);
-            if key.linked {
-                found.candidates.dedup_by(|a, b| a.value == b.value);
-            } else {
-                self.distinct(index, &mut found.candidates);
+            // Of the values that every condition treats alike, one will do; not so where values are compared to others.
+            let mut kept: Vec<Candidate> = Vec::new();
+            let mut seen: Vec<(Vec<Truth>, bool)> = Vec::new();
+            for candidate in found.candidates.drain(..) {
+                let signature = (self.signature(index, &candidate), candidate.open);
+                let known = seen.iter().position(|known| *known == signature);
+                if known.is_none_or(|at| key.linked && kept[at..].iter().all(|one| one.value != candidate.value)) {
+                    if kept.len() == 127 {
+                        found.complete = false;
+                        break;
+                    }
+                    let bit = kept.len();
+                    for ((at, nth), truth) in key.conditions.iter().zip(&signature.0) {
+                        let masks = &mut field.truths[*at][*nth];
+                        masks.0 |= Mask::from(*truth == Truth::Yes) << bit;
+                        masks.1 |= Mask::from(*truth != Truth::No) << bit;
+                    }
+                    kept.push(candidate);
+                    seen.push(signature);
+                }
             }
-            if found.candidates.len() > 127 {
-                found.candidates.truncate(127);
-                found.complete = false;
-            }
-            let open = found.candidates.iter().enumerate().filter(|(_, one)| one.open);
+            let open = kept.iter().enumerate().filter(|(_, one)| one.open);
             field.open.push(open.fold(0, |mask, (bit, _)| mask | 1 << bit));
             field.complete &= found.complete;
-            field.candidates.push(found.candidates);
-        }
-        let none = |_: &str| None;
-        for (at, statement) in self.policy.statements().iter().enumerate() {
-            if !survey.included.contains(&at) {
-                field.truths.push(Vec::new());
-                continue;
-            }
-            let granting = statement.effect == Effect::Allow;
-            let masks = statement.conditions.iter().map(|condition| {
-                let key = survey.index.get(&condition.key).copied();
-                let Some(key) = key.filter(|_| condition.linked().next().is_none()) else {
-                    return (0, 0);
-                };
-                let mut masks = (0, 0);
-                for (bit, candidate) in field.candidates[key].iter().enumerate() {
-                    let truth = condition.holds(candidate.value.as_deref(), &none, granting);
-                    let truth = if survey.keys[key].class == Class::Unknown {
-                        Truth::Maybe
-                    } else {
-                        truth
-                    };
-                    masks.0 |= Mask::from(truth == Truth::Yes) << bit;
-                    masks.1 |= Mask::from(truth != Truth::No) << bit;
-                }
-                masks
-            });
-            field.truths.push(masks.collect());
+            field.candidates.push(kept);
         }
         field
     }
 
-    /// Keeps one of the values that every condition treats alike.
-    fn distinct(&self, key: usize, candidates: &mut Vec<Candidate>) {
-        let none = |_: &str| None;
-        let mut seen: Vec<(Vec<Truth>, bool)> = Vec::new();
-        candidates.retain(|candidate| {
-            let conditions = self.survey.keys[key].conditions.iter();
-            let signature = conditions
-                .map(|(at, nth)| {
-                    let statement = &self.policy.statements()[*at];
-                    let granting = statement.effect == Effect::Allow;
-                    statement.conditions[*nth].holds(candidate.value.as_deref(), &none, granting)
-                })
-                .collect();
-            let signature = (signature, candidate.open);
-            let fresh = !seen.contains(&signature);
-            if fresh {
-                seen.push(signature);
+    /// What each condition on a key makes of a value. Conditions with policy variables are left for later.
+    fn signature(&self, key: usize, candidate: &Candidate) -> Vec<Truth> {
+        let known = &self.survey.keys[key];
+        let truth = |(at, nth): &(usize, usize)| {
+            let statement = &self.policy.statements()[*at];
+            let condition = &statement.conditions[*nth];
+            if known.linked && condition.linked().next().is_some() {
+                Truth::No
+            } else if known.class == Class::Unknown {
+                Truth::Maybe
+            } else {
+                condition.holds(candidate.value.as_deref(), &|_| None, statement.effect == Effect::Allow)
             }
-            fresh
-        });
+        };
+        known.conditions.iter().map(truth).collect()
     }
 
-    /// The key's values with policy variables replaced by what this caller brings.
-    fn fill(&self, key: usize, world: &World) -> Pool {
+    /// The key's values with policy variables replaced by what this caller brings; and whether that is all.
+    fn fill(&self, key: usize, world: &World, filling: &mut HashMap<usize, Vec<String>>) -> (Pool, bool) {
         let known = &self.survey.keys[key];
         let mut pool = known.pool.clone();
-        pool.literals.extend(self.survey.instances(&known.name));
+        let mut complete = true;
+        if matches!(known.class, Class::Free { .. } | Class::UserName | Class::Unknown) {
+            pool.literals.extend(self.survey.instances(&known.name));
+        }
         for (at, nth) in &known.conditions {
             let condition = &self.policy.statements()[*at].conditions[*nth];
             for value in condition.values.iter().filter(|value| value.has_variables()) {
-                let lookup = |name: &str| {
-                    let index = self.survey.index.get(name)?;
-                    let other = &self.survey.keys[*index];
-                    let found = values(self.survey, self.scope, world, *index, &other.pool, self.now);
-                    found
-                        .candidates
-                        .into_iter()
-                        .find_map(|one| one.value)
-                        .and_then(|all| all.into_iter().next())
-                };
-                if let Some(glob) = value.glob(&lookup) {
-                    match glob.as_literal() {
-                        Some(literal) => drop(pool.literals.insert(literal)),
-                        None => pool.globs.push(glob),
-                    }
+                let mut names: Vec<&str> = value.variables().collect();
+                names.sort_unstable();
+                names.dedup();
+                let mut choices: Vec<Vec<String>> = Vec::new();
+                for name in &names {
+                    let Some(&index) = self.survey.index.get(*name) else {
+                        continue;
+                    };
+                    let texts = filling.entry(index).or_insert_with(|| self.brought(index, world));
+                    choices.push(texts.clone());
                 }
-                if let Some(literal) = value.literal(&lookup) {
-                    pool.literals.insert(literal);
+                let total = choices
+                    .iter()
+                    .fold(1_usize, |product, all| product.saturating_mul(all.len().max(1)));
+                complete &= total <= FILLINGS;
+                for number in 0..total.min(FILLINGS) {
+                    let mut rest = number;
+                    let mut chosen: HashMap<&str, &String> = HashMap::new();
+                    for (name, all) in names.iter().zip(&choices) {
+                        if let Some(text) = all.get(rest % all.len().max(1)) {
+                            chosen.insert(*name, text);
+                        }
+                        rest /= all.len().max(1);
+                    }
+                    let lookup = |name: &str| chosen.get(name).map(|text| (*text).clone());
+                    if let Some(glob) = value.glob(&lookup) {
+                        match glob.as_literal() {
+                            Some(literal) => drop(pool.literals.insert(literal)),
+                            None if !pool.globs.contains(&glob) => pool.globs.push(glob),
+                            None => {}
+                        }
+                    }
                 }
             }
         }
-        pool
+        (pool, complete)
+    }
+
+    /// What a caller can bring for a key that is used as a variable.
+    fn brought(&self, key: usize, world: &World) -> Vec<String> {
+        let known = &self.survey.keys[key];
+        let found = values(self.survey, self.scope, world, key, &known.pool, self.now);
+        let mut texts: Vec<String> = found
+            .candidates
+            .into_iter()
+            .filter_map(|one| one.value)
+            .flatten()
+            .collect();
+        if matches!(known.class, Class::Free { .. } | Class::UserName | Class::Unknown) && !texts.is_empty() {
+            texts.extend(self.survey.instances(&known.name));
+        }
+        let mut seen = HashSet::new();
+        texts.retain(|text| seen.insert(text.clone()));
+        texts
     }
 
     pub(crate) fn run(&mut self, question: &Question) -> Outcome {
@@ -319,7 +344,8 @@ impl Search<'_> {
         };
         let mut unfinished = false;
         for number in 0..total {
-            self.steps += 1;
+            // Such a step costs several times what others do.
+            self.steps += 4;
             if self.steps > self.most {
                 return Outcome::Unfinished;
             }

@@ -56,10 +56,12 @@ pub(crate) struct Key {
     pub conditions: Vec<(usize, usize)>,
     /// Compared to, or used as, a policy variable.
     pub linked: bool,
+    /// As a variable, what it would have to be to match what its counterpart is compared to.
+    pub mirrored: BTreeSet<String>,
 }
 
 /// What searching for texts may cost for one statement: pattern positions visited.
-const WORK: usize = 60_000;
+const WORK: usize = 30_000;
 
 /// What a policy speaks of.
 pub(crate) struct Survey {
@@ -186,6 +188,7 @@ impl Survey {
             survey.link(&in_resources);
         }
         survey.alike = survey.alike(policy);
+        survey.mirror(policy);
         // Whoever a statement names is somebody in particular, even if a wildcard covers them as well.
         let in_particular: BTreeSet<&String> = survey.accounts.iter().chain(&survey.organizations).flatten().collect();
         survey.wild_accounts.retain(|account| !in_particular.contains(account));
@@ -193,6 +196,34 @@ impl Survey {
             .wild_organizations
             .retain(|organization| !in_particular.contains(organization));
         survey
+    }
+
+    /// A key compared to a variable has to match its own other conditions as well: what those want, the variable may have
+    /// to be.
+    fn mirror(&mut self, policy: &Policy) {
+        let mut found: Vec<(usize, String)> = Vec::new();
+        for key in &self.keys {
+            let wanted = key
+                .pool
+                .globs
+                .iter()
+                .flat_map(|glob| [glob.filled(""), glob.filled("x")]);
+            let wanted: Vec<String> = key.pool.literals.iter().cloned().chain(wanted).collect();
+            for (at, nth) in &key.conditions {
+                for value in &policy.statements()[*at].conditions[*nth].values {
+                    let names: Vec<&str> = value.variables().collect();
+                    let ([name], Some((before, after))) = (&names[..], value.around()) else {
+                        continue;
+                    };
+                    let Some(&index) = self.index.get(*name) else { continue };
+                    let inner = |text: &String| text.strip_prefix(before)?.strip_suffix(after).map(str::to_owned);
+                    found.extend(wanted.iter().filter_map(inner).map(|text| (index, text)));
+                }
+            }
+        }
+        for (index, text) in found {
+            self.keys[index].mirrored.insert(text);
+        }
     }
 
     /// Of accounts that are only named as principals, and by the same statements, one stands for all.
@@ -248,6 +279,7 @@ impl Survey {
             pool: Pool::default(),
             conditions: Vec::new(),
             linked: false,
+            mirrored: BTreeSet::new(),
         };
         self.keys.push(key);
         self.index.insert(name.to_owned(), self.keys.len() - 1);
@@ -270,6 +302,7 @@ impl Survey {
                 found.push(glob.filled(filler));
             }
         }
+        found.extend(key.mirrored.iter().cloned());
         let mut seen = BTreeSet::new();
         found.retain(|text| seen.insert(text.clone()));
         found

@@ -1,7 +1,9 @@
 //! The actions and resources of a policy, one of each kind that its statements can tell apart.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::LazyLock;
 
 use crate::evaluate::is_account;
 use crate::glob::{Glob, classes};
@@ -18,58 +20,80 @@ pub(crate) struct Target {
     pub relevant: Vec<bool>,
 }
 
-/// Every kind of action and resource, and whether that is all of them.
-pub(crate) fn targets(policy: &Policy, scope: &Scope, survey: &Survey) -> (Vec<Target>, bool) {
-    let (resources, complete) = resources(policy, scope, survey);
-    let actions = actions(policy, scope.service);
-    let mut found: Vec<Target> = Vec::new();
-    let mut seen: HashSet<(String, Vec<bool>)> = HashSet::new();
-    for resource in resources {
-        let on: Vec<bool> = policy
-            .statements()
-            .iter()
-            .map(|statement| touches(statement, scope.service, &resource))
-            .collect();
-        let level = level(scope.service, &resource);
-        for Action {
-            name: action,
-            names,
-            kind,
-        } in &actions
-        {
-            // An object action is asked for on objects, a bucket action on the bucket; an unknown one may be either.
-            if scope.service.is_s3() && *kind != 2 && *kind != level {
-                continue;
-            }
-            let relevant: Vec<bool> = names.iter().zip(&on).map(|(a, b)| *a && *b).collect();
-            if relevant.contains(&true) && seen.insert((resource.clone(), relevant.clone())) {
-                found.push(Target {
-                    action: action.clone(),
-                    resource: resource.clone(),
-                    relevant,
-                });
-            }
+/// What all statements have in common: the actions that they can tell apart, and the resource they are on.
+pub(crate) struct Ground {
+    actions: Vec<Action>,
+    roots: BTreeSet<String>,
+}
+
+impl Ground {
+    pub(crate) fn new(policy: &Policy, scope: &Scope, survey: &Survey) -> Self {
+        Self {
+            actions: actions(policy, scope.service),
+            roots: roots(policy, scope, survey),
         }
     }
-    // The same statements decide on the same action for another resource: one is enough, unless a variable is in it.
-    let mut kept: HashSet<(Vec<bool>, u8)> = HashSet::new();
-    let variables = policy
-        .statements()
-        .iter()
-        .flat_map(|statement| &statement.resources)
-        .any(|selection| selection.values.iter().any(Template::has_variables));
-    if !variables {
-        found.retain(|target| kept.insert((target.relevant.clone(), call(scope.service, &target.action))));
+
+    /// Whether two statements name an action in common.
+    pub(crate) fn meet(&self, one: usize, other: usize) -> bool {
+        self.actions
+            .iter()
+            .any(|action| action.names[one] && action.names[other])
     }
-    (found, complete)
+
+    /// Every kind of action and resource that the survey's statements can tell apart, and whether that is all of them.
+    pub(crate) fn targets(&self, policy: &Policy, scope: &Scope, survey: &Survey) -> (Vec<Target>, bool) {
+        let (resources, complete) = parts(policy, scope, survey, &self.roots);
+        let variables = survey.included.iter().any(|&at| {
+            let resources = policy.statements()[at].resources.iter();
+            resources
+                .flat_map(|selection| &selection.values)
+                .any(Template::has_variables)
+        });
+        // Actions that the included statements treat alike are one.
+        let mut kinds: HashSet<(Vec<bool>, u8)> = HashSet::new();
+        let mut actions: Vec<&Action> = Vec::new();
+        for action in &self.actions {
+            let names: Vec<bool> = survey.included.iter().map(|&at| action.names[at]).collect();
+            if names.contains(&true) && kinds.insert((names, action.kind)) {
+                actions.push(action);
+            }
+        }
+        let mut found: Vec<Target> = Vec::new();
+        let mut seen: HashSet<(Option<String>, Vec<bool>, u8)> = HashSet::new();
+        for resource in resources {
+            let mut on = vec![false; policy.statements().len()];
+            for &at in &survey.included {
+                on[at] = touches(&policy.statements()[at], scope.service, &resource);
+            }
+            let level = level(scope.service, &resource);
+            for Action { name, names, kind } in &actions {
+                // An object action is asked for on objects, a bucket action on the bucket; an unknown one on either.
+                if scope.service.is_s3() && *kind != 2 && *kind != level {
+                    continue;
+                }
+                let relevant: Vec<bool> = names.iter().zip(&on).map(|(a, b)| *a && *b).collect();
+                if !relevant.contains(&true) {
+                    continue;
+                }
+                // One of those that the same statements decide on, unless a variable tells resources apart.
+                let which = variables.then(|| resource.clone());
+                if seen.insert((which, relevant.clone(), call(scope.service, name))) {
+                    found.push(Target {
+                        action: name.clone(),
+                        resource: resource.clone(),
+                        relevant,
+                    });
+                }
+            }
+        }
+        (found, complete)
+    }
 }
 
 /// The resource that a policy is most likely on: the one the scope names, else the first that the policy names whole.
 pub fn likely_resource(policy: &Policy, scope: &Scope) -> Option<String> {
-    resources(policy, scope, &Survey::new(policy, scope))
-        .0
-        .into_iter()
-        .next()
+    roots(policy, scope, &Survey::new(policy, scope)).into_iter().next()
 }
 
 /// Whether the statement may be about the resource, whatever its variables turn out to be.
@@ -103,24 +127,34 @@ fn level(service: Service, resource: &str) -> u8 {
     })
 }
 
+/// S3's actions: name, name in lower case, kind.
+static S3: LazyLock<Vec<(&str, String, u8)>> = LazyLock::new(|| {
+    let objects = S3_OBJECT_ACTIONS
+        .iter()
+        .map(|name| (*name, name.to_ascii_lowercase(), 0));
+    let buckets = S3_BUCKET_ACTIONS
+        .iter()
+        .map(|name| (*name, name.to_ascii_lowercase(), 1));
+    objects.chain(buckets).collect()
+});
+
 /// Actions with the statements that name them. Of those that all statements treat alike, the first.
 fn actions(policy: &Policy, service: Service) -> Vec<Action> {
-    let listed = |list: &[&str], kind: u8| -> Vec<(String, String, u8)> {
-        list.iter()
-            .map(|action| ((*action).to_owned(), action.to_ascii_lowercase(), kind))
-            .collect()
-    };
-    // Name, name in lower case, kind.
-    let mut known = if service.is_s3() {
-        let mut all = listed(S3_OBJECT_ACTIONS, 0);
-        all.extend(listed(S3_BUCKET_ACTIONS, 1));
-        all
+    let mut known: Vec<(Cow<str>, Cow<str>, u8)> = if service.is_s3() {
+        let lists = S3
+            .iter()
+            .map(|(name, lower, kind)| (Cow::Borrowed(*name), Cow::Borrowed(lower.as_str()), *kind));
+        lists.collect()
     } else {
-        let mut all = listed(service.actions(), 0);
-        for (name, _, of) in &mut all {
-            *of = kind(service, name);
-        }
-        all
+        let list = service.actions().iter();
+        list.map(|name| {
+            (
+                Cow::Borrowed(*name),
+                Cow::Owned(name.to_ascii_lowercase()),
+                kind(service, name),
+            )
+        })
+        .collect()
     };
     let prefix = format!("{}:", service.prefix());
     let mut patterns: Vec<(bool, Vec<Glob>)> = Vec::new();
@@ -141,7 +175,7 @@ fn actions(policy: &Policy, service: Service) -> Vec<Action> {
                     let lower = named.to_ascii_lowercase();
                     if lower.starts_with(&prefix) {
                         let kind = kind(service, &named);
-                        known.push((named, lower, kind));
+                        known.push((named.into(), lower.into(), kind));
                     }
                 }
             }
@@ -150,8 +184,8 @@ fn actions(policy: &Policy, service: Service) -> Vec<Action> {
     }
     let kind_of_future = if service.is_s3() { 2 } else { kind(service, "") };
     known.push((
-        format!("{prefix}FutureAction"),
-        format!("{prefix}futureaction"),
+        format!("{prefix}FutureAction").into(),
+        format!("{prefix}futureaction").into(),
         kind_of_future,
     ));
     let mut seen: HashSet<(Vec<bool>, u8)> = HashSet::new();
@@ -166,7 +200,11 @@ fn actions(policy: &Policy, service: Service) -> Vec<Action> {
             })
             .collect();
         if names.contains(&true) && seen.insert((names.clone(), kind)) {
-            found.push(Action { name, names, kind });
+            found.push(Action {
+                name: name.into_owned(),
+                names,
+                kind,
+            });
         }
     }
     found
@@ -201,55 +239,65 @@ fn kind(service: Service, action: &str) -> u8 {
     }
 }
 
-/// The resources that the policy can be about, with their parts (objects, versions, indexes).
-pub(crate) fn resources(policy: &Policy, scope: &Scope, survey: &Survey) -> (Vec<String>, bool) {
+/// The resource with its parts (objects, versions, indexes), one of each kind that the policy can tell apart.
+pub(crate) fn resources(policy: &Policy, scope: &Scope) -> (Vec<String>, bool) {
+    let survey = Survey::new(policy, scope);
+    parts(policy, scope, &survey, &roots(policy, scope, &survey))
+}
+
+/// The resources that the policy can be on.
+fn roots(policy: &Policy, scope: &Scope, survey: &Survey) -> BTreeSet<String> {
     let partition = &survey.names.partition;
-    if scope.service == Service::IamTrust {
-        let example = scope.service.example(partition, scope.owner);
-        return (vec![scope.resource.map_or(example, str::to_owned)], true);
-    }
-    let (patterns, mut complete) = patterns(policy, survey);
-    let mut roots: BTreeSet<String> = BTreeSet::new();
+    let example = || scope.service.example(partition, scope.owner);
     if let Some(arn) = scope.resource {
-        roots.insert(arn.to_owned());
-    } else {
-        for pattern in &patterns {
-            roots.extend(root(scope, &pattern.0));
-        }
-        if roots.is_empty() {
-            roots.extend(
-                patterns
-                    .iter()
-                    .filter_map(|pattern| wild_root(scope, partition, &pattern.1)),
-            );
-        }
-        if roots.is_empty() {
-            roots.insert(scope.service.example(partition, scope.owner));
-        }
+        return BTreeSet::from([arn.to_owned()]);
     }
-    let globs: Vec<&Glob> = patterns
+    if scope.service == Service::IamTrust {
+        return BTreeSet::from([example()]);
+    }
+    let (patterns, _) = patterns(policy, survey);
+    let mut roots: BTreeSet<String> = patterns.iter().filter_map(|(text, _)| root(scope, text)).collect();
+    if roots.is_empty() {
+        roots.extend(
+            patterns
+                .iter()
+                .filter_map(|(_, glob)| wild_root(scope, partition, glob)),
+        );
+    }
+    if roots.is_empty() {
+        roots.insert(example());
+    }
+    roots
+}
+
+fn parts(policy: &Policy, scope: &Scope, survey: &Survey, roots: &BTreeSet<String>) -> (Vec<String>, bool) {
+    let Some(separator) = scope.service.parts_of() else {
+        return (roots.iter().cloned().collect(), true);
+    };
+    let (patterns, mut complete) = patterns(policy, survey);
+    let globs = patterns
         .iter()
-        .filter(|(_, glob)| glob.as_literal().is_none())
         .map(|(_, glob)| glob)
-        .collect();
+        .filter(|glob| glob.as_literal().is_none());
+    let globs: Vec<&Glob> = globs.collect();
     let literals: HashSet<String> = patterns.iter().filter_map(|(_, glob)| glob.as_literal()).collect();
     let mut found = Vec::new();
     for root in roots {
         found.push(root.clone());
-        if let Some(separator) = scope.service.parts_of() {
-            let start = format!("{root}{separator}");
-            let parts = literals.iter().filter(|literal| literal.starts_with(&start));
-            let mut parts: Vec<String> = parts.cloned().collect();
-            parts.sort();
-            let mut domain = Glob::literal(&start).into_tokens();
-            domain.push(crate::glob::Token::One);
-            domain.push(crate::glob::Token::Many);
-            let classes = classes(&Glob::from_tokens(domain), &globs, &literals, 'x', &survey.work);
-            complete &= classes.complete;
-            found.push(format!("{start}{}", survey.names.unnamed("file-")));
-            found.extend(classes.texts);
-            found.extend(parts);
-        }
+        let start = format!("{root}{separator}");
+        let mut parts: Vec<String> = literals
+            .iter()
+            .filter(|literal| literal.starts_with(&start))
+            .cloned()
+            .collect();
+        parts.sort();
+        let mut domain = Glob::literal(&start).into_tokens();
+        domain.extend([crate::glob::Token::One, crate::glob::Token::Many]);
+        let classes = classes(&Glob::from_tokens(domain), &globs, &literals, 'x', &survey.work);
+        complete &= classes.complete;
+        found.push(format!("{start}{}", survey.names.unnamed("file-")));
+        found.extend(classes.texts);
+        found.extend(parts);
     }
     (found, complete)
 }
@@ -259,10 +307,8 @@ const FILLINGS: usize = 64;
 
 /// Resource patterns, with what a caller can bring for their variables; and whether that is all.
 fn patterns(policy: &Policy, survey: &Survey) -> (Vec<(String, Glob)>, bool) {
-    let values = policy
-        .statements()
-        .iter()
-        .filter_map(|statement| statement.resources.as_ref());
+    let included = survey.included.iter().map(|&at| &policy.statements()[at]);
+    let values = included.filter_map(|statement| statement.resources.as_ref());
     let mut found: Vec<(String, Glob)> = Vec::new();
     let mut complete = true;
     for template in values.flat_map(|selection| &selection.values) {

@@ -64,6 +64,17 @@ impl Template {
         })
     }
 
+    /// The plain text before and after its one variable.
+    pub(crate) fn around(&self) -> Option<(&str, &str)> {
+        match self.parts.as_slice() {
+            [Part::Variable { .. }] => Some(("", "")),
+            [Part::Text(before), Part::Variable { .. }] => Some((before, "")),
+            [Part::Variable { .. }, Part::Text(after)] => Some(("", after)),
+            [Part::Text(before), Part::Variable { .. }, Part::Text(after)] => Some((before, after)),
+            _ => None,
+        }
+    }
+
     /// Whether it depends on the request.
     pub fn has_variables(&self) -> bool {
         self.variables().next().is_some()

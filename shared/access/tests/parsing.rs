@@ -10,8 +10,19 @@ const OWNER: &str = "111122223333";
 
 fn judge_all(policy: &Policy) {
     let trust = Trust::default();
-    for service in [Service::S3Bucket, Service::Kms, Service::IamTrust, Service::Sqs, Service::S3AccessPoint] {
-        let scope = Scope { service, owner: OWNER, trust: &trust, resource: None };
+    for service in [
+        Service::S3Bucket,
+        Service::Kms,
+        Service::IamTrust,
+        Service::Sqs,
+        Service::S3AccessPoint,
+    ] {
+        let scope = Scope {
+            service,
+            owner: OWNER,
+            trust: &trust,
+            resource: None,
+        };
         let _ = judge(policy, &scope);
         if let Ok(Fix::Rewrite { policy, .. }) = fix(policy, &scope, Goal::Private) {
             assert!(Policy::parse(&policy).is_ok());
@@ -28,20 +39,47 @@ fn errors_name_what_was_expected_what_was_found_and_where() {
         ("", "not valid JSON at line 1"),
         ("[]", "the policy (byte 0): expected an object, found a list"),
         ("{}", "required element \"Statement\" is missing"),
-        (r#"{"Statement":"x"}"#, "Statement (byte 13): expected a statement or a list of them, found a string"),
-        (r#"{"Statement":[1]}"#, "Statement[0] (byte 14): expected an object, found a number"),
-        (r#"{"Statements":[]}"#, "unknown element \"Statements\"; expected one of Version, Id, Statement"),
-        (r#"{"Statement":{"Effect":"Allow","Actions":"*"}}"#, "Statement[0] (byte 13): unknown element \"Actions\""),
-        (r#"{"Statement":{"Action":"*"}}"#, "required element \"Effect\" is missing"),
-        (r#"{"Statement":{"Effect":"Allow","Action":{}}}"#, "Statement[0].Action (byte 40): expected a string, number or boolean, found an object"),
-        (r#"{"Statement":{"Effect":"Allow","Action":"*","NotAction":"*"}}"#, "\"Action\" and \"NotAction\" exclude each other"),
-        (r#"{"Statement":{"Effect":"Allow","Condition":[]}}"#, "Statement[0].Condition (byte 43): expected an object, found a list"),
+        (
+            r#"{"Statement":"x"}"#,
+            "Statement (byte 13): expected a statement or a list of them, found a string",
+        ),
+        (
+            r#"{"Statement":[1]}"#,
+            "Statement[0] (byte 14): expected an object, found a number",
+        ),
+        (
+            r#"{"Statements":[]}"#,
+            "unknown element \"Statements\"; expected one of Version, Id, Statement",
+        ),
+        (
+            r#"{"Statement":{"Effect":"Allow","Actions":"*"}}"#,
+            "Statement[0] (byte 13): unknown element \"Actions\"",
+        ),
+        (
+            r#"{"Statement":{"Action":"*"}}"#,
+            "required element \"Effect\" is missing",
+        ),
+        (
+            r#"{"Statement":{"Effect":"Allow","Action":{}}}"#,
+            "Statement[0].Action (byte 40): expected a string, number or boolean, found an object",
+        ),
+        (
+            r#"{"Statement":{"Effect":"Allow","Action":"*","NotAction":"*"}}"#,
+            "\"Action\" and \"NotAction\" exclude each other",
+        ),
+        (
+            r#"{"Statement":{"Effect":"Allow","Condition":[]}}"#,
+            "Statement[0].Condition (byte 43): expected an object, found a list",
+        ),
         (r#"{"Statement":{"Effect":"Allow","Resource":null}}"#, "found null"),
     ] {
         let error = Policy::parse(text).unwrap_err().to_string();
         assert!(error.contains(message), "{text}: {error}");
     }
-    assert!(matches!(Policy::parse(&" ".repeat(2 << 20)), Err(PolicyError::TooLarge { .. })));
+    assert!(matches!(
+        Policy::parse(&" ".repeat(2 << 20)),
+        Err(PolicyError::TooLarge { .. })
+    ));
 }
 
 #[test]
@@ -62,9 +100,20 @@ fn duplicate_keys_are_seen_and_not_edited() {
     let policy = Policy::parse(text).unwrap();
     assert_eq!(policy.duplicate_keys().len(), 1);
     let trust = Trust::default();
-    let scope = Scope { service: Service::S3Bucket, owner: OWNER, trust: &trust, resource: None };
+    let scope = Scope {
+        service: Service::S3Bucket,
+        owner: OWNER,
+        trust: &trust,
+        resource: None,
+    };
     let two_effects = text.replacen("\"Effect\":\"Allow\"", "\"Effect\":\"Deny\",\"Effect\":\"Allow\"", 1);
-    let without = two_effects.replace(",\n        \"Condition\"", ",\"Sid\":\"x\"}]}").split("]}").next().unwrap().to_owned() + "]}";
+    let without = two_effects
+        .replace(",\n        \"Condition\"", ",\"Sid\":\"x\"}]}")
+        .split("]}")
+        .next()
+        .unwrap()
+        .to_owned()
+        + "]}";
     let policy = Policy::parse(&without).unwrap();
     let judgement = judge(&policy, &scope);
     assert!(judgement.undecided && judgement.witness.is_some(), "{judgement:?}");
@@ -80,15 +129,31 @@ fn edits_leave_the_rest_byte_for_byte() {
         policy.without(&[1]).unwrap(),
         "{ \"Statement\" : [\n  {\"Effect\":\"Allow\" , \"Sid\":\"a\"},\n  {\"Effect\":\"Allow\",\"Sid\":\"\\u0063\"}\n] , \"Id\":\"x\"}"
     );
-    assert_eq!(policy.without(&[0, 2]).unwrap(), "{ \"Statement\" : [\n  {\"Effect\":\"Deny\"}\n] , \"Id\":\"x\"}");
+    assert_eq!(
+        policy.without(&[0, 2]).unwrap(),
+        "{ \"Statement\" : [\n  {\"Effect\":\"Deny\"}\n] , \"Id\":\"x\"}"
+    );
     assert_eq!(policy.without(&[0, 1, 2]), None);
-    assert!(policy.with_replaced(1, "{\"Effect\":\"Allow\"}").contains("\n\t{\"Effect\":\"Allow\"},\n"));
+    assert!(
+        policy
+            .with_replaced(1, "{\"Effect\":\"Allow\"}")
+            .contains("\n\t{\"Effect\":\"Allow\"},\n")
+    );
     for (text, expected) in [
-        (r#"{"Statement":{"Effect":"Allow"}}"#, r#"{"Statement":[{"Effect":"Allow"},{"Effect":"Deny"}]}"#),
+        (
+            r#"{"Statement":{"Effect":"Allow"}}"#,
+            r#"{"Statement":[{"Effect":"Allow"},{"Effect":"Deny"}]}"#,
+        ),
         (r#"{"Statement":[ ]}"#, r#"{"Statement":[{"Effect":"Deny"} ]}"#),
-        (r#"{"Statement":[{"Effect":"Allow"} ]}"#, r#"{"Statement":[{"Effect":"Allow"},{"Effect":"Deny"} ]}"#),
+        (
+            r#"{"Statement":[{"Effect":"Allow"} ]}"#,
+            r#"{"Statement":[{"Effect":"Allow"},{"Effect":"Deny"} ]}"#,
+        ),
     ] {
-        assert_eq!(Policy::parse(text).unwrap().with_statement(r#"{"Effect":"Deny"}"#), expected);
+        assert_eq!(
+            Policy::parse(text).unwrap().with_statement(r#"{"Effect":"Deny"}"#),
+            expected
+        );
     }
 }
 

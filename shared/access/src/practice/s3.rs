@@ -12,7 +12,6 @@ use crate::evaluate::{action_matches, resource_matches};
 use crate::judge::Scope;
 use crate::parse::{Effect, Policy, Principal, Statement};
 use crate::service::{S3_BUCKET_ACTIONS, S3_OBJECT_ACTIONS, Service};
-use crate::survey::Survey;
 use crate::targets::resources;
 use crate::trust::Trust;
 
@@ -66,7 +65,7 @@ fn kinds_of_resource(policy: &Policy, bucket_arn: &str) -> Option<Vec<String>> {
         trust: &trust,
         resource: Some(bucket_arn),
     };
-    let (found, complete) = resources(policy, &scope, &Survey::new(policy, &scope));
+    let (found, complete) = resources(policy, &scope);
     complete.then_some(found)
 }
 
