@@ -12,6 +12,7 @@ mod edit;
 mod evaluate;
 mod fix;
 mod glob;
+mod identity;
 mod json;
 mod judge;
 mod keys;
