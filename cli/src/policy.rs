@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 /// Say whom resource policies let in: one JSON line a policy. Exits 1 if any is public or external, 2 if any could not
 /// be judged.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::doc_markdown, reason = "the comments are the help text")]
 pub struct Args {
     /// What the policies are on: s3, s3-access-point, kms, sns, sqs, lambda, secretsmanager, ecr, efs, opensearch,
     /// dynamodb, ssm-document, backup, events or iam-trust.
@@ -71,6 +72,7 @@ struct Line {
 
 #[derive(Serialize)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "one a policy, and most are the large one")]
 enum Answer {
     Judged {
         verdict: Verdict,
@@ -299,7 +301,12 @@ fn answer(
             "rewrite"
         }
         Ok(Fix::Undecided { reason: why }) => {
-            let _ = write!(reason, "; nothing is changed: {why}");
+            let why = if why == reason { "" } else { why.as_str() };
+            let _ = write!(
+                reason,
+                "; nothing is changed{}{why}",
+                if why.is_empty() { "" } else { ": " }
+            );
             "undecided"
         }
         Err(error) => {
@@ -470,7 +477,9 @@ mod tests {
             "2001:db8::/32",
             "AROAX",
         ];
-        all.iter().for_each(|one| add(&mut trust, one));
+        for one in all {
+            add(&mut trust, one);
+        }
         let sizes = [
             trust.accounts.len(),
             trust.organizations.len(),
