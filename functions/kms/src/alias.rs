@@ -3,6 +3,7 @@
 use portcullis_core::event::{Call, EventError};
 use portcullis_core::{Control, Guard, Resource, Seen, Tags};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 use crate::naming::{is_alias, resource};
 use crate::{SOURCE, controls};
@@ -53,8 +54,8 @@ impl portcullis_core::State for State {
 }
 
 impl portcullis_core::Remedy for Remedy {
-    fn target(&self) -> &'static str {
-        "target"
+    fn target(&self) -> Cow<'static, str> {
+        "target".into()
     }
 
     fn writes(&self) -> &'static [&'static str] {

@@ -1,5 +1,6 @@
 //! Keys: which events name them, what is read of them, what can be changed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use portcullis_core::event::{Call, EventError, field, string};
@@ -374,7 +375,7 @@ impl portcullis_core::State for State {
 }
 
 impl portcullis_core::Remedy for Remedy {
-    fn target(&self) -> &'static str {
+    fn target(&self) -> Cow<'static, str> {
         match self {
             Self::CancelDeletion | Self::ScheduleDeletion(_) => "deletion",
             Self::SetEnabled(_) => "key_state",
@@ -382,6 +383,7 @@ impl portcullis_core::Remedy for Remedy {
             Self::SetPolicy(_) => "policy",
             Self::RevokeGrants(_) => "grants",
         }
+        .into()
     }
 
     /// A key has to be enabled before it can rotate, and its deletion cancelled before that.

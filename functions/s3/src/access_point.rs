@@ -3,6 +3,7 @@
 use portcullis_core::event::{Call, EventError};
 use portcullis_core::{Arn, Control, Guard, Resource, Seen, Tags, partition_of};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 use crate::{PublicAccessBlock, SOURCE, controls};
 
@@ -88,8 +89,8 @@ impl portcullis_core::State for State {
 }
 
 impl portcullis_core::Remedy for Remedy {
-    fn target(&self) -> &'static str {
-        "policy"
+    fn target(&self) -> Cow<'static, str> {
+        "policy".into()
     }
 
     fn writes(&self) -> &'static [&'static str] {

@@ -3,6 +3,7 @@
 use portcullis_core::event::{Call, EventError};
 use portcullis_core::{Control, Guard, Resource, Seen, Tags, partition_of};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 use crate::{PublicAccessBlock, SOURCE, controls};
 
@@ -54,8 +55,8 @@ impl portcullis_core::State for State {
 }
 
 impl portcullis_core::Remedy for Remedy {
-    fn target(&self) -> &'static str {
-        "public_access_block"
+    fn target(&self) -> Cow<'static, str> {
+        "public_access_block".into()
     }
 
     fn writes(&self) -> &'static [&'static str] {

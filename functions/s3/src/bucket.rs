@@ -3,6 +3,7 @@
 use portcullis_core::event::{Call, EventError, field, is_region, string};
 use portcullis_core::{Arn, Control, Guard, Resource, Seen, Tags, partition_of};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 use crate::{PublicAccessBlock, SOURCE, controls};
 
@@ -248,7 +249,7 @@ impl portcullis_core::State for State {
 }
 
 impl portcullis_core::Remedy for Remedy {
-    fn target(&self) -> &'static str {
+    fn target(&self) -> Cow<'static, str> {
         match self {
             Self::PublicAccessBlock(_) => "public_access_block",
             Self::Ownership(_) => "ownership",
@@ -258,6 +259,7 @@ impl portcullis_core::Remedy for Remedy {
             Self::Versioning(_) => "versioning",
             Self::Website(_) => "website",
         }
+        .into()
     }
 
     /// S3 answers 409 to access settings of one bucket that are changed at the same time; the others don't touch them.

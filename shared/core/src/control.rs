@@ -121,6 +121,8 @@ pub struct Memory {
 pub enum Judgement<R> {
     /// It holds.
     Compliant,
+    /// Nothing of the kind can be asked of this resource: why.
+    NotApplicable(String),
     /// It does not.
     Violated(Finding<R>),
 }
@@ -160,6 +162,16 @@ impl<R> Finding<R> {
     pub fn only_notify(mut self, why: impl Into<String>) -> Self {
         self.only_notify = Some(why.into());
         self
+    }
+}
+
+impl<R> Judgement<R> {
+    /// What is wrong, if anything is.
+    pub fn finding(self) -> Option<Finding<R>> {
+        match self {
+            Self::Violated(finding) => Some(finding),
+            Self::Compliant | Self::NotApplicable(_) => None,
+        }
     }
 }
 

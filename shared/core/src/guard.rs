@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt::Debug;
 
 use serde::Serialize;
@@ -55,8 +56,8 @@ pub trait State: Clone + PartialEq + Debug + Serialize + DeserializeOwned + Send
 
 /// A change, as data.
 pub trait Remedy: Clone + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// What it replaces as a whole, as in `policy`: of two remedies with one target, only the later is made.
-    fn target(&self) -> &'static str;
+    /// What it replaces as a whole, as in `policy` or a rule's id: of two remedies with one target, only the later is made.
+    fn target(&self) -> Cow<'static, str>;
 
     /// Remedies of different lanes may be made at the same time; those of one lane are made in order.
     fn lane(&self) -> u8 {

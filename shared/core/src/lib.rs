@@ -7,6 +7,7 @@
 pub mod alert;
 mod arn;
 mod catalog;
+mod cause;
 mod control;
 pub mod event;
 mod guard;
@@ -19,6 +20,7 @@ pub mod triage;
 
 pub use arn::{Arn, ArnError, partition_of};
 pub use catalog::{Listing, listing};
+pub use cause::{Asks, Cause};
 pub use control::{Control, Finding, Impact, Judgement, Memory, Meta, Scope, Severity};
 pub use event::{Actor, Call, Event, EventError};
 pub use guard::{Guard, Remedy, State};

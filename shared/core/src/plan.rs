@@ -48,6 +48,8 @@ pub struct Plan<G: Guard> {
     pub findings: Vec<Judged<G::Remedy>>,
     /// The controls that hold.
     pub compliant: Vec<&'static str>,
+    /// Those that can't be asked of this resource, and why.
+    pub not_applicable: Vec<(&'static str, String)>,
     /// The changes to make: at most one a target.
     pub remedies: Vec<G::Remedy>,
     /// The state after them.
@@ -88,6 +90,13 @@ pub fn decide<R>(
     }
 }
 
+impl<G: Guard> Plan<G> {
+    /// Whether nothing is wrong with the resource by this control.
+    pub fn clears(&self, control: &str) -> bool {
+        self.compliant.contains(&control) || self.not_applicable.iter().any(|(id, _)| *id == control)
+    }
+}
+
 /// Judges the controls one after the other, each on the state that the enforced remedies before it would leave, so that
 /// two controls that change one document don't undo each other.
 pub fn plan<G: Guard>(
@@ -99,15 +108,17 @@ pub fn plan<G: Guard>(
     let mut plan: Plan<G> = Plan {
         findings: Vec::new(),
         compliant: Vec::new(),
+        not_applicable: Vec::new(),
         remedies: Vec::new(),
         after: state.clone(),
     };
     for control in controls {
         match (control.judge)(&plan.after, scope) {
             Judgement::Compliant => plan.compliant.push(control.meta.id),
+            Judgement::NotApplicable(why) => plan.not_applicable.push((control.meta.id, why)),
             Judgement::Violated(mut finding) => {
                 // An earlier remedy may lessen it, as a block does a public policy: it is told as it was found.
-                if let Judgement::Violated(found) = (control.judge)(state, scope) {
+                if let Some(found) = (control.judge)(state, scope).finding() {
                     (finding.severity, finding.summary) = (found.severity, found.summary);
                 }
                 let decision = decide(&control.meta, &finding);

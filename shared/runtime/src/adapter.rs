@@ -3,7 +3,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 
-use portcullis_core::{Call, Guard, Listing, Resource, listing};
+use portcullis_core::{Call, Cause, Guard, Listing, Resource, listing};
 use serde_json::{Value, json};
 
 use crate::error::{AwsError, Failure};
@@ -71,6 +71,7 @@ impl<G: Guard, A: Adapter<G>> Serve for Served<G, A> {
 
     fn call<'a>(&'a self, shell: &'a Shell, call: &'a Call) -> Boxed<'a, Result<Vec<Value>, Failure>> {
         Box::pin(async move {
+            let cause = Cause::from(call);
             let mut answers = Vec::new();
             let mut failure = None;
             let named = G::resources(call)?;
@@ -87,7 +88,7 @@ impl<G: Guard, A: Adapter<G>> Serve for Served<G, A> {
             for named in named {
                 let arn = named.arn.clone();
                 let handled = match self.adapter.resolve(named.clone()).await {
-                    Ok(Some(resource)) => pipeline::process::<G, A>(shell, &self.adapter, &resource, call).await,
+                    Ok(Some(resource)) => pipeline::process::<G, A>(shell, &self.adapter, &resource, &cause).await,
                     Ok(None) => Ok(pipeline::answer(&named, "gone", &[], None)),
                     Err(error) => Err(Failure::Observe(error)),
                 };

@@ -1,5 +1,6 @@
 //! The one pipeline: observe, judge, decide, record, apply, verify, notify.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +9,8 @@ use futures_util::future::{join_all, try_join};
 use jiff::Timestamp;
 use portcullis_core::settings::Switch;
 use portcullis_core::{
-    Actor, Call, Control, Decision, Guard, Judgement, Memory, Outcome, Plan, Remedy, Report, Resource, Scope, Settings,
-    State, Told, decide, plan,
+    Cause, Control, Decision, Guard, Memory, Outcome, Plan, Remedy, Report, Resource, Scope, Settings, State, Told,
+    decide, plan,
 };
 use serde_json::{Map, Value, json};
 
@@ -44,15 +45,15 @@ pub struct Shell {
     pub deadline: i64,
 }
 
-/// Takes one resource that a call named through the pipeline.
+/// Takes one resource through the pipeline.
 pub async fn process<G: Guard, A: Adapter<G>>(
     shell: &Shell,
     adapter: &A,
     resource: &Resource,
-    call: &Call,
+    cause: &Cause,
 ) -> Result<Value, Failure> {
     for attempt in 1..=ATTEMPTS {
-        match once::<G, A>(shell, adapter, resource, call).await {
+        match once::<G, A>(shell, adapter, resource, cause).await {
             Err(Failure::LostRace(_)) if attempt < ATTEMPTS => {
                 tracing::info!(
                     resource = resource.arn,
@@ -76,11 +77,9 @@ async fn once<G: Guard, A: Adapter<G>>(
     shell: &Shell,
     adapter: &A,
     resource: &Resource,
-    call: &Call,
+    cause: &Cause,
 ) -> Result<Value, Failure> {
-    let mut controls = enabled::<G>(&shell.settings, |control| {
-        control.meta.calls.contains(&call.name.as_str())
-    });
+    let mut controls = enabled::<G>(&shell.settings, |control| cause.asks_for(&control.meta));
     if controls.is_empty() {
         return Ok(answer(resource, "ignored", &[], None));
     }
@@ -97,10 +96,9 @@ async fn once<G: Guard, A: Adapter<G>>(
             .iter()
             .map(|told| told.control.as_str())
             .collect();
-        let called = call.name.as_str();
         let read = facts::<G>(&controls);
         controls = enabled::<G>(&shell.settings, |control| {
-            control.meta.calls.contains(&called) || ids.contains(control.meta.id)
+            cause.asks_for(&control.meta) || ids.contains(control.meta.id)
         });
         let needed = facts::<G>(&controls);
         if needed != read {
@@ -115,9 +113,9 @@ async fn once<G: Guard, A: Adapter<G>>(
         carried,
     };
     match observed {
-        Ok(Some(state)) => work.judge(adapter, &state, &controls, call).await,
-        Ok(None) => work.gone(call).await,
-        Err(error) if error.kind == Kind::Denied => work.denied(&controls, call, error).await,
+        Ok(Some(state)) => work.judge(adapter, &state, &controls, cause).await,
+        Ok(None) => work.gone(cause).await,
+        Err(error) if error.kind == Kind::Denied => work.denied(&controls, cause, error).await,
         Err(error) => Err(Failure::Observe(error)),
     }
 }
@@ -167,7 +165,7 @@ impl Work<'_> {
         adapter: &A,
         state: &G::State,
         controls: &[&'static Control<G>],
-        call: &Call,
+        cause: &Cause,
     ) -> Result<Value, Failure> {
         let Self {
             shell,
@@ -190,13 +188,22 @@ impl Work<'_> {
         let plan: Plan<G> = plan(state, controls, &scope, |control, finding| {
             decide(control, finding, resource, &shell.settings, &view.status.holds, now)
         });
-        let mut told = told_of(&plan, call.omitted);
+        for (control, why) in &plan.not_applicable {
+            tracing::info!(
+                resource = resource.arn,
+                control,
+                why,
+                outcome = "not-applicable",
+                "judged"
+            );
+        }
+        let mut told = told_of(&plan, cause.omitted);
         if carried.is_none() {
             if told.is_empty() {
                 self.forget(&plan).await?;
                 tracing::info!(
                     resource = resource.arn,
-                    call = call.name,
+                    event = cause.event,
                     outcome = "compliant",
                     "handled"
                 );
@@ -209,9 +216,9 @@ impl Work<'_> {
                 return Ok(answer(resource, "told-before", &told, None));
             }
         }
-        merge_intentions(&mut told, *carried, &plan.compliant);
+        merge_intentions(&mut told, *carried, |control| plan.clears(control));
         let prior = merged(&json_of(state)?, carried.map(|record| &record.prior));
-        let mut record = self.record(call, told, prior, state.tags());
+        let mut record = self.record(cause, told, prior, state.tags());
         record.remedies = remedies_of(&plan, *carried)?;
         shell.ledger.open(&record, &shell.request, shell.deadline, view).await?;
 
@@ -305,7 +312,7 @@ impl Work<'_> {
     }
 
     /// The resource is no more. Only an unfinished record of it has to be told.
-    async fn gone(&self, call: &Call) -> Result<Value, Failure> {
+    async fn gone(&self, cause: &Cause) -> Result<Value, Failure> {
         let Self {
             shell,
             resource,
@@ -313,7 +320,12 @@ impl Work<'_> {
             carried,
         } = self;
         let Some(carried) = carried else {
-            tracing::info!(resource = resource.arn, call = call.name, outcome = "gone", "handled");
+            tracing::info!(
+                resource = resource.arn,
+                event = cause.event,
+                outcome = "gone",
+                "handled"
+            );
             return Ok(answer(resource, "gone", &[], None));
         };
         let mut record = (*carried).clone();
@@ -329,7 +341,7 @@ impl Work<'_> {
     async fn denied<G: Guard>(
         &self,
         controls: &[&'static Control<G>],
-        call: &Call,
+        cause: &Cause,
         error: AwsError,
     ) -> Result<Value, Failure> {
         let Self {
@@ -350,7 +362,7 @@ impl Work<'_> {
             return Err(Failure::Observe(error));
         }
         let prior = carried.map_or(Value::Null, |record| record.prior.clone());
-        let mut record = self.record(call, told, prior, None);
+        let mut record = self.record(cause, told, prior, None);
         record.remedies = carried.map(|record| record.remedies.clone()).unwrap_or_default();
         shell.ledger.open(&record, &shell.request, shell.deadline, view).await?;
         self.tell(record, view.status.clone()).await
@@ -367,28 +379,26 @@ impl Work<'_> {
 
     fn without_compliant<G: Guard>(&self, plan: &Plan<G>) -> Status {
         let mut status = self.view.status.clone();
-        status
-            .told
-            .retain(|control, _| !plan.compliant.contains(&control.as_str()));
+        status.told.retain(|control, _| !plan.clears(control));
         status
     }
 
-    fn record(&self, call: &Call, told: Vec<Told>, prior: Value, tags: Option<&portcullis_core::Tags>) -> Record {
+    fn record(&self, cause: &Cause, told: Vec<Told>, prior: Value, tags: Option<&portcullis_core::Tags>) -> Record {
         let carried = self.carried.map(|record| &record.report);
         // An unfinished record keeps its id and its event: who opened the hole matters, not who came by later.
         let report = carried.map_or_else(
             || Report {
                 ledger_id: uuid::Uuid::now_v7().to_string(),
                 resource: self.resource.clone(),
-                event: call.name.clone(),
-                event_id: call.id.clone(),
-                event_time: call.time.clone(),
-                parameters_omitted: call.omitted,
-                actor: call.actor.clone(),
+                event: cause.event.clone(),
+                event_id: cause.id.clone(),
+                event_time: cause.time.clone(),
+                parameters_omitted: cause.omitted,
+                actor: cause.actor.clone(),
                 told: Vec::new(),
                 before: json!({}),
                 after: json!({}),
-                managed_by: managed_by(&call.actor, tags),
+                managed_by: cause.managed_by(tags),
             },
             Clone::clone,
         );
@@ -446,9 +456,9 @@ fn told_of<G: Guard>(plan: &Plan<G>, omitted: bool) -> Vec<Told> {
 }
 
 /// Adds what an unfinished record had set out to do and what now holds: it was done, but not told.
-fn merge_intentions(told: &mut Vec<Told>, carried: Option<&Record>, compliant: &[&str]) {
+fn merge_intentions(told: &mut Vec<Told>, carried: Option<&Record>, clears: impl Fn(&str) -> bool) {
     for intended in carried.into_iter().flat_map(|record| &record.report.told) {
-        if compliant.contains(&intended.control.as_str()) {
+        if clears(&intended.control) {
             let mut intended = intended.clone();
             if !matches!(intended.outcome, Outcome::Remediated | Outcome::Quarantined) {
                 intended.outcome = Outcome::Compliant;
@@ -480,7 +490,7 @@ pub async fn apply<G: Guard, A: Adapter<G>>(
     adapter: &A,
     resource: &Resource,
     remedies: &[G::Remedy],
-) -> Result<BTreeMap<&'static str, AwsError>, Failure> {
+) -> Result<BTreeMap<Cow<'static, str>, AwsError>, Failure> {
     let mut lanes: BTreeMap<u8, Vec<&G::Remedy>> = BTreeMap::new();
     for remedy in remedies {
         lanes.entry(remedy.lane()).or_default().push(remedy);
@@ -518,7 +528,7 @@ async fn verify<G: Guard, A: Adapter<G>>(
             (Ok(Some(state)), pause) => {
                 let holds = made
                     .iter()
-                    .all(|control| (control.judge)(&state, scope) == Judgement::Compliant);
+                    .all(|control| (control.judge)(&state, scope).finding().is_none());
                 if holds || pause.is_none() {
                     return Ok(state);
                 }
@@ -534,14 +544,14 @@ async fn verify<G: Guard, A: Adapter<G>>(
 }
 
 /// Whether a change that a control asked for was refused.
-fn has_failed<G: Guard>(plan: &Plan<G>, control: &str, failures: &BTreeMap<&'static str, AwsError>) -> bool {
+fn has_failed<G: Guard>(plan: &Plan<G>, control: &str, failures: &BTreeMap<Cow<'static, str>, AwsError>) -> bool {
     let mut judged = plan.findings.iter().filter(|judged| judged.control.id == control);
     judged.any(|judged| {
         judged
             .finding
             .remedies
             .iter()
-            .any(|remedy| failures.contains_key(remedy.target()))
+            .any(|remedy| failures.contains_key(&remedy.target()))
     })
 }
 
@@ -552,7 +562,7 @@ fn settle<G: Guard>(
     plan: &Plan<G>,
     after: &G::State,
     scope: &Scope<'_>,
-    failures: &BTreeMap<&'static str, AwsError>,
+    failures: &BTreeMap<Cow<'static, str>, AwsError>,
 ) {
     let Some(control) = enforced.iter().find(|control| control.meta.id == told.control) else {
         return;
@@ -560,17 +570,17 @@ fn settle<G: Guard>(
     let judged = plan.findings.iter().find(|judged| judged.control.id == told.control);
     // Half a quarantine may end the exposure, and is none.
     let half = told.outcome == Outcome::Quarantined && has_failed(plan, control.meta.id, failures);
-    let still = match (control.judge)(after, scope) {
-        Judgement::Violated(still) => still.summary,
-        Judgement::Compliant if half => String::new(),
-        Judgement::Compliant => return,
+    let still = match (control.judge)(after, scope).finding() {
+        Some(still) => still.summary,
+        None if half => String::new(),
+        None => return,
     };
     let targets = judged
         .into_iter()
         .flat_map(|judged| &judged.finding.remedies)
         .map(Remedy::target);
     let reasons: BTreeSet<_> = targets
-        .filter_map(|target| failures.get(target))
+        .filter_map(|target| failures.get(&target))
         .map(ToString::to_string)
         .collect();
     told.outcome = Outcome::Failed;
@@ -601,15 +611,6 @@ fn merged(state: &Value, earlier: Option<&Value>) -> Value {
         merged.extend(earlier.clone());
     }
     merged
-}
-
-/// The stack or tool that will put its own state back.
-fn managed_by(actor: &Actor, tags: Option<&portcullis_core::Tags>) -> Option<String> {
-    // CloudFormation User Guide, "Resource tags": the tags that it sets itself.
-    let stack = tags.and_then(|tags| tags.get("aws:cloudformation:stack-name"));
-    stack
-        .map(|stack| format!("CloudFormation stack {stack}"))
-        .or_else(|| actor.tool().map(|tool| format!("{tool} (the call came from it)")))
 }
 
 pub fn json_of(value: &impl serde::Serialize) -> Result<Value, Failure> {

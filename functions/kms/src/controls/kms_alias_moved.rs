@@ -70,10 +70,9 @@ mod tests {
                 now: jiff::Timestamp::UNIX_EPOCH,
                 memory: &Memory::default(),
             };
-            match judge(&State { target }, &scope) {
-                Judgement::Compliant => None,
-                Judgement::Violated(finding) => Some(finding.remedies),
-            }
+            judge(&State { target }, &scope)
+                .finding()
+                .map(|finding| finding.remedies)
         };
         let back = Some(vec![Remedy::SetAlias(Some("k-1".into()))]);
         assert_eq!(judged("alias/app", Seen::Is("k-1".into())), None);

@@ -116,9 +116,11 @@ mod tests {
         let mut settings = Settings::default();
         settings.kms.via_service_levels.push("internal".into());
         let told = |text: &str| {
-            with_settings(&settings, |scope| match judge(&with_policy(text), scope) {
-                Judgement::Compliant => String::new(),
-                Judgement::Violated(finding) => finding.summary,
+            with_settings(&settings, |scope| {
+                judge(&with_policy(text), scope)
+                    .finding()
+                    .map(|finding| finding.summary)
+                    .unwrap_or_default()
             })
         };
         assert!(told(EXAMPLE).contains("kms:ViaService"));

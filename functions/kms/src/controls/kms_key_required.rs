@@ -140,9 +140,8 @@ mod tests {
     }
 
     fn found(key: &State, settings: &Settings) -> Option<String> {
-        with_settings(settings, |scope| match judge(key, scope) {
-            Judgement::Compliant => None,
-            Judgement::Violated(finding) => Some(finding.summary),
+        with_settings(settings, |scope| {
+            judge(key, scope).finding().map(|finding| finding.summary)
         })
     }
 

@@ -95,9 +95,8 @@ mod tests {
     }
 
     fn remedies(state: KeyState, memory: &Memory) -> Option<Vec<Remedy>> {
-        remembering(memory, |scope| match judge(&in_state(state), scope) {
-            Judgement::Compliant => None,
-            Judgement::Violated(finding) => Some(finding.remedies),
+        remembering(memory, |scope| {
+            judge(&in_state(state), scope).finding().map(|finding| finding.remedies)
         })
     }
 

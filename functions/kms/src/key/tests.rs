@@ -39,10 +39,7 @@ pub fn remembering<T>(memory: &Memory, run: impl FnOnce(&Scope<'_>) -> T) -> T {
 
 /// What a control finds under the default settings.
 pub fn finding(judge: Judge, state: &State) -> Option<Finding<Remedy>> {
-    with_settings(&Settings::default(), |scope| match judge(state, scope) {
-        Judgement::Compliant => None,
-        Judgement::Violated(finding) => Some(finding),
-    })
+    with_settings(&Settings::default(), |scope| judge(state, scope).finding())
 }
 
 /// A customer's symmetric key.

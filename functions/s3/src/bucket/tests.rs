@@ -52,10 +52,7 @@ pub fn with_settings<T>(settings: &Settings, run: impl FnOnce(&Scope<'_>) -> T) 
 
 /// What a control finds in internal data.
 pub fn finding(judge: Judge, state: &State) -> Option<Finding<Remedy>> {
-    in_scope("internal", |scope| match judge(state, scope) {
-        Judgement::Compliant => None,
-        Judgement::Violated(finding) => Some(finding),
-    })
+    in_scope("internal", |scope| judge(state, scope).finding())
 }
 
 pub fn grant(grantee: Grantee, permission: &str) -> Grant {

@@ -200,10 +200,7 @@ mod tests {
     }
 
     fn result(bucket: &State, level: &Level) -> Option<Finding<Remedy>> {
-        at_level(level, |scope| match judge(bucket, scope) {
-            Judgement::Compliant => None,
-            Judgement::Violated(finding) => Some(finding),
-        })
+        at_level(level, |scope| judge(bucket, scope).finding())
     }
 
     fn set(bucket: &State, level: &Level) -> Encryption {
