@@ -403,4 +403,6 @@ pub fn is_bucket_name(name: &str) -> bool {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 pub(crate) mod tests;
