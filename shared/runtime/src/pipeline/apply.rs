@@ -1,0 +1,143 @@
+//! Making the changes, and reading again what came of them.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use portcullis_core::{Control, Guard, Outcome, Plan, Remedy, Resource, Scope, Told};
+use serde_json::{Map, Value};
+
+use super::facts;
+use crate::adapter::Adapter;
+use crate::error::{AwsError, Failure, Kind};
+
+/// Pauses before reading again what was just written: S3's bucket configurations are eventually consistent.
+const VERIFY_PAUSES: [Duration; 3] = [
+    Duration::from_millis(150),
+    Duration::from_millis(600),
+    Duration::from_millis(1_500),
+];
+
+/// Makes the changes, lane by lane at the same time; yields what went wrong, by target.
+pub async fn apply<G: Guard, A: Adapter<G>>(
+    adapter: &A,
+    resource: &Resource,
+    remedies: &[G::Remedy],
+) -> Result<BTreeMap<Cow<'static, str>, AwsError>, Failure> {
+    let mut lanes: BTreeMap<u8, Vec<&G::Remedy>> = BTreeMap::new();
+    for remedy in remedies {
+        lanes.entry(remedy.lane()).or_default().push(remedy);
+    }
+    let run = lanes.into_values().map(|lane| async move {
+        let mut failures = Vec::new();
+        for remedy in lane {
+            if let Err(error) = adapter.execute(resource, remedy).await {
+                failures.push((remedy.target(), error));
+            }
+        }
+        failures
+    });
+    let failures: BTreeMap<_, _> = join_all(run).await.into_iter().flatten().collect();
+    if failures.values().any(|error| error.kind == Kind::Conflict) {
+        return Err(Failure::LostRace(resource.arn.clone()));
+    }
+    Ok(failures)
+}
+
+/// Reads again what was changed, until it is as it should be or patience ends.
+pub(super) async fn verify<G: Guard, A: Adapter<G>>(
+    adapter: &A,
+    resource: &Resource,
+    (enforced, made): (&[&'static Control<G>], &[&'static Control<G>]),
+    scope: &Scope<'_>,
+    before: &G::State,
+    wanted: &G::State,
+) -> Result<G::State, Failure> {
+    let mut pauses = VERIFY_PAUSES.into_iter();
+    loop {
+        let read = adapter.observe(resource, &facts::<G>(enforced)).await;
+        match (read, pauses.next()) {
+            (Ok(None), _) => return Ok(wanted.clone()),
+            (Ok(Some(state)), pause) => {
+                let holds = made
+                    .iter()
+                    .all(|control| (control.judge)(&state, scope).finding().is_none());
+                if holds || pause.is_none() {
+                    return Ok(state);
+                }
+                tokio::time::sleep(pause.unwrap_or_default()).await;
+            }
+            (Err(error), Some(pause)) if error.kind.is_passing() => tokio::time::sleep(pause).await,
+            (Err(error), _) => {
+                tracing::error!(resource = resource.arn, %error, "can't verify");
+                return Ok(before.clone());
+            }
+        }
+    }
+}
+
+/// Whether a change that a control asked for was refused.
+pub(super) fn has_failed<G: Guard>(
+    plan: &Plan<G>,
+    control: &str,
+    failures: &BTreeMap<Cow<'static, str>, AwsError>,
+) -> bool {
+    let mut judged = plan.findings.iter().filter(|judged| judged.control.id == control);
+    judged.any(|judged| {
+        judged
+            .finding
+            .remedies
+            .iter()
+            .any(|remedy| failures.contains_key(&remedy.target()))
+    })
+}
+
+/// Turns an intention into what came of it.
+pub(super) fn settle<G: Guard>(
+    told: &mut Told,
+    enforced: &[&'static Control<G>],
+    plan: &Plan<G>,
+    after: &G::State,
+    scope: &Scope<'_>,
+    failures: &BTreeMap<Cow<'static, str>, AwsError>,
+) {
+    let Some(control) = enforced.iter().find(|control| control.meta.id == told.control) else {
+        return;
+    };
+    let judged = plan.findings.iter().find(|judged| judged.control.id == told.control);
+    // Half a quarantine may end the exposure, and is none.
+    let half = told.outcome == Outcome::Quarantined && has_failed(plan, control.meta.id, failures);
+    let still = match (control.judge)(after, scope).finding() {
+        Some(still) => still.summary,
+        None if half => String::new(),
+        None => return,
+    };
+    let targets = judged
+        .into_iter()
+        .flat_map(|judged| &judged.finding.remedies)
+        .map(Remedy::target);
+    let reasons: BTreeSet<_> = targets
+        .filter_map(|target| failures.get(&target))
+        .map(ToString::to_string)
+        .collect();
+    told.outcome = Outcome::Failed;
+    told.why = if reasons.is_empty() {
+        format!("after the change, read again, it still {still}")
+    } else {
+        reasons.into_iter().collect::<Vec<_>>().join("; ")
+    };
+}
+
+/// The facts that differ, before and after.
+pub fn difference(before: &Value, after: &Value) -> (Value, Value) {
+    let (mut was, mut is) = (Map::new(), Map::new());
+    for (fact, now) in after.as_object().into_iter().flatten() {
+        let then = before.get(fact).unwrap_or(&Value::Null);
+        if then != now {
+            was.insert(fact.clone(), then.clone());
+            is.insert(fact.clone(), now.clone());
+        }
+    }
+    (Value::Object(was), Value::Object(is))
+}

@@ -1,0 +1,260 @@
+//! The one pipeline: observe, judge, decide, record, apply, verify, notify.
+
+mod apply;
+mod record;
+mod tell;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::try_join;
+use jiff::Timestamp;
+use portcullis_core::settings::Switch;
+use portcullis_core::{Cause, Control, Decision, Guard, Plan, Resource, Scope, Settings, State, decide, plan};
+use serde_json::Value;
+
+pub use apply::{apply, difference};
+use apply::{has_failed, settle, verify};
+pub use record::json_of;
+use record::{memory, merge_intentions, merged, remedies_of, told_of};
+pub use tell::{answer, log};
+
+use crate::adapter::Adapter;
+use crate::error::{Failure, Kind};
+use crate::ledger::{Ledger, Open, Record, View};
+use crate::topic::Topic;
+
+/// How often a change that somebody else's crossed is begun again from the read.
+const ATTEMPTS: u32 = 4;
+
+/// How the summary begins of what could not even be looked at.
+const UNJUDGED: &str = "can't be judged";
+
+/// What all resources of one invocation share.
+pub struct Shell {
+    pub ledger: Ledger,
+    pub topic: Topic,
+    pub settings: Arc<Settings>,
+    pub own_role: String,
+    pub function: String,
+    /// The Lambda request: the owner of what it opens. Lambda's own retries keep it.
+    pub request: String,
+    /// When Lambda will stop this invocation, in Unix milliseconds: the end of its leases.
+    pub deadline: i64,
+}
+
+/// Takes one resource through the pipeline.
+pub async fn process<G: Guard, A: Adapter<G>>(
+    shell: &Shell,
+    adapter: &A,
+    resource: &Resource,
+    cause: &Cause,
+) -> Result<Value, Failure> {
+    for attempt in 1..=ATTEMPTS {
+        match once::<G, A>(shell, adapter, resource, cause).await {
+            Err(Failure::LostRace(_)) if attempt < ATTEMPTS => {
+                tracing::info!(
+                    resource = resource.arn,
+                    attempt,
+                    "changed by somebody else meanwhile: reading again"
+                );
+                tokio::time::sleep(Duration::from_millis(u64::from(attempt) * 200)).await;
+            }
+            // Whatever went wrong after the record was opened, the retry must find it free.
+            Err(failure @ (Failure::LostRace(_) | Failure::Notify(_))) => {
+                shell.ledger.release(&resource.arn, &shell.request).await;
+                return Err(failure);
+            }
+            other => return other,
+        }
+    }
+    Err(Failure::LostRace(resource.arn.clone()))
+}
+
+async fn once<G: Guard, A: Adapter<G>>(
+    shell: &Shell,
+    adapter: &A,
+    resource: &Resource,
+    cause: &Cause,
+) -> Result<Value, Failure> {
+    let mut controls = enabled::<G>(&shell.settings, |control| cause.asks_for(&control.meta));
+    if controls.is_empty() {
+        return Ok(answer(resource, "ignored", &[], None));
+    }
+    let observing = async { Ok(adapter.observe(resource, &facts::<G>(&controls)).await) };
+    let (observed, view) = try_join(observing, shell.ledger.read(&resource.arn)).await?;
+    let carried = take_over(shell, resource, &view)?;
+    let mut observed = observed;
+    if let Some(open) = carried {
+        // The unfinished record may be about more than this call: its controls are judged as well.
+        let ids: BTreeSet<_> = open
+            .record
+            .report
+            .told
+            .iter()
+            .map(|told| told.control.as_str())
+            .collect();
+        let read = facts::<G>(&controls);
+        controls = enabled::<G>(&shell.settings, |control| {
+            cause.asks_for(&control.meta) || ids.contains(control.meta.id)
+        });
+        let needed = facts::<G>(&controls);
+        if needed != read {
+            observed = adapter.observe(resource, &needed).await;
+        }
+    }
+    let carried = carried.map(|open| &open.record);
+    let work = Work {
+        shell,
+        resource,
+        view: &view,
+        carried,
+    };
+    match observed {
+        Ok(Some(state)) => work.judge(adapter, &state, &controls, cause).await,
+        Ok(None) => work.gone(cause).await,
+        Err(error) if error.kind == Kind::Denied => work.denied(&controls, cause, error).await,
+        Err(error) => Err(Failure::Observe(error)),
+    }
+}
+
+/// The controls that are not off and that the event, or an unfinished record, is about.
+fn enabled<G: Guard>(settings: &Settings, wanted: impl Fn(&Control<G>) -> bool) -> Vec<&'static Control<G>> {
+    G::controls()
+        .iter()
+        .filter(|control| settings.switch(&control.meta) != Switch::Off && wanted(control))
+        .collect()
+}
+
+/// The facts that these controls need.
+pub fn facts<G: Guard>(controls: &[&Control<G>]) -> BTreeSet<G::Fact> {
+    controls
+        .iter()
+        .flat_map(|control| control.facts)
+        .chain(G::always())
+        .copied()
+        .collect()
+}
+
+/// The open record of this resource, if there is one that nobody is at any more.
+pub fn take_over<'a>(shell: &Shell, resource: &Resource, view: &'a View) -> Result<Option<&'a Open>, Failure> {
+    match &view.open {
+        Some(open) if open.owner != shell.request && open.until > Timestamp::now().as_millisecond() => {
+            Err(Failure::Busy {
+                resource: resource.arn.clone(),
+                until: open.until,
+            })
+        }
+        open => Ok(open.as_ref()),
+    }
+}
+
+/// One resource in one invocation.
+struct Work<'a> {
+    shell: &'a Shell,
+    resource: &'a Resource,
+    view: &'a View,
+    carried: Option<&'a Record>,
+}
+
+impl Work<'_> {
+    async fn judge<G: Guard, A: Adapter<G>>(
+        &self,
+        adapter: &A,
+        state: &G::State,
+        controls: &[&'static Control<G>],
+        cause: &Cause,
+    ) -> Result<Value, Failure> {
+        let Self {
+            shell,
+            resource,
+            view,
+            carried,
+        } = self;
+        let now = Timestamp::now();
+        let (level_name, level) = shell.settings.level(state.tags());
+        let known = memory(&view.status, *carried);
+        let scope = Scope {
+            resource,
+            settings: &shell.settings,
+            level,
+            level_name,
+            own_role: &shell.own_role,
+            now,
+            memory: &known,
+        };
+        let plan: Plan<G> = plan(state, controls, &scope, |control, finding| {
+            decide(control, finding, resource, &shell.settings, &view.status.holds, now)
+        });
+        for (control, why) in &plan.not_applicable {
+            tracing::info!(
+                resource = resource.arn,
+                control,
+                why,
+                outcome = "not-applicable",
+                "judged"
+            );
+        }
+        let mut told = told_of(&plan, cause.omitted);
+        if carried.is_none() {
+            if told.is_empty() {
+                self.forget(&plan).await?;
+                tracing::info!(
+                    resource = resource.arn,
+                    event = cause.event,
+                    outcome = "compliant",
+                    "handled"
+                );
+                return Ok(answer(resource, "compliant", &[], None));
+            }
+            let reminder = shell.settings.notifications.reminder_days;
+            if plan.remedies.is_empty() && told.iter().all(|one| view.status.knows(one, now, reminder)) {
+                self.forget(&plan).await?;
+                log(resource, &told, "told before");
+                return Ok(answer(resource, "told-before", &told, None));
+            }
+        }
+        merge_intentions(&mut told, *carried, |control| plan.clears(control));
+        let prior = merged(&json_of(state)?, carried.map(|record| &record.prior));
+        let mut record = self.record(cause, told, prior, state.tags());
+        record.remedies = remedies_of(&plan, *carried)?;
+        shell.ledger.open(&record, &shell.request, shell.deadline, view).await?;
+
+        let failures = apply::<G, A>(adapter, resource, &plan.remedies).await?;
+        let enforced: Vec<_> = plan
+            .findings
+            .iter()
+            .filter(|judged| judged.decision == Decision::Enforce)
+            .collect();
+        let enforced: Vec<_> = controls
+            .iter()
+            .copied()
+            .filter(|control| enforced.iter().any(|judged| judged.control.id == control.meta.id))
+            .collect();
+        let mut begun = known.clone();
+        begun
+            .begun
+            .extend(enforced.iter().map(|control| control.meta.id.to_owned()));
+        let scope = Scope {
+            memory: &begun,
+            ..scope
+        };
+        let after = if plan.remedies.is_empty() {
+            state.clone()
+        } else {
+            // Waiting helps only where the change was made.
+            let made: Vec<_> = enforced
+                .iter()
+                .copied()
+                .filter(|control| !has_failed(&plan, control.meta.id, &failures))
+                .collect();
+            verify::<G, A>(adapter, resource, (&enforced, &made), &scope, state, &plan.after).await?
+        };
+        for told in &mut record.report.told {
+            settle::<G>(told, &enforced, &plan, &after, &scope, &failures);
+        }
+        (record.report.before, record.report.after) = difference(&record.prior, &json_of(&after)?);
+        self.tell(record, self.without_compliant(&plan)).await
+    }
+}

@@ -1,0 +1,163 @@
+//! Ending a record: the alert, the closing, the log line, the answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use portcullis_core::{Cause, Control, Guard, Outcome, Plan, Resource, Told};
+use serde_json::{Value, json};
+
+use super::{UNJUDGED, Work};
+use crate::error::{AwsError, Failure};
+use crate::ledger::{Record, Status};
+use crate::metrics;
+
+impl Work<'_> {
+    /// Sends the alert, then closes the record: an alert that did not leave keeps it open.
+    pub(super) async fn tell(&self, record: Record, mut status: Status) -> Result<Value, Failure> {
+        let Self {
+            shell, resource, view, ..
+        } = self;
+        let now = Timestamp::now();
+        let report = &record.report;
+        // A failure that was told, and fails again in its retry, does not wake anybody twice.
+        let reminder = shell.settings.notifications.reminder_days;
+        if !report.told.iter().all(|one| view.status.knows(one, now, reminder)) {
+            shell
+                .topic
+                .publish(report, &shell.function)
+                .await
+                .map_err(Failure::Notify)?;
+        }
+        status.note(&report.told, &report.ledger_id, now);
+        shell
+            .ledger
+            .close(&record, &shell.request, &status, shell.settings.ledger.retention_days)
+            .await?;
+        log(resource, &report.told, &report.ledger_id);
+        let failed: Vec<_> = report
+            .told
+            .iter()
+            .filter(|told| told.outcome == Outcome::Failed)
+            .collect();
+        if failed.is_empty() {
+            return Ok(answer(
+                resource,
+                &report.outcome().to_string(),
+                &report.told,
+                Some(&report.ledger_id),
+            ));
+        }
+        Err(Failure::NotRemediated {
+            resource: resource.arn.clone(),
+            controls: failed
+                .iter()
+                .map(|told| told.control.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
+            why: failed
+                .iter()
+                .map(|told| told.why.as_str())
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect::<Vec<_>>()
+                .join("; "),
+        })
+    }
+
+    /// The resource is no more. Only an unfinished record of it has to be told.
+    pub(super) async fn gone(&self, cause: &Cause) -> Result<Value, Failure> {
+        let Self {
+            shell,
+            resource,
+            view,
+            carried,
+        } = self;
+        let Some(carried) = carried else {
+            tracing::info!(
+                resource = resource.arn,
+                event = cause.event,
+                outcome = "gone",
+                "handled"
+            );
+            return Ok(answer(resource, "gone", &[], None));
+        };
+        let mut record = (*carried).clone();
+        for told in &mut record.report.told {
+            told.outcome = Outcome::Gone;
+            told.why = "it was deleted before the outcome could be verified".into();
+        }
+        shell.ledger.open(&record, &shell.request, shell.deadline, view).await?;
+        self.tell(record, view.status.clone()).await
+    }
+
+    /// A read was refused: unknown is not compliant, so it is told.
+    pub(super) async fn denied<G: Guard>(
+        &self,
+        controls: &[&'static Control<G>],
+        cause: &Cause,
+        error: AwsError,
+    ) -> Result<Value, Failure> {
+        let Self {
+            shell, view, carried, ..
+        } = self;
+        let told = controls.iter().map(|control| Told {
+            control: control.meta.id.into(),
+            severity: control.meta.severity,
+            outcome: Outcome::Failed,
+            summary: format!("{UNJUDGED}: {} was denied", error.operation),
+            change: String::new(),
+            why: error.to_string(),
+        });
+        let told: Vec<_> = told.collect();
+        let reminder = shell.settings.notifications.reminder_days;
+        let now = Timestamp::now();
+        if carried.is_none() && told.iter().all(|one| view.status.knows(one, now, reminder)) {
+            return Err(Failure::Observe(error));
+        }
+        let prior = carried.map_or(Value::Null, |record| record.prior.clone());
+        let mut record = self.record(cause, told, prior, None);
+        record.remedies = carried.map(|record| record.remedies.clone()).unwrap_or_default();
+        shell.ledger.open(&record, &shell.request, shell.deadline, view).await?;
+        self.tell(record, view.status.clone()).await
+    }
+
+    /// What was wrong and is not any more is forgotten, so that its return is told.
+    pub(super) async fn forget<G: Guard>(&self, plan: &Plan<G>) -> Result<(), Failure> {
+        let status = self.without_compliant(plan);
+        if status == self.view.status {
+            return Ok(());
+        }
+        self.shell.ledger.note(&self.resource.arn, self.view, &status).await
+    }
+
+    pub(super) fn without_compliant<G: Guard>(&self, plan: &Plan<G>) -> Status {
+        let mut status = self.view.status.clone();
+        status.told.retain(|control, _| !plan.clears(control));
+        status
+    }
+}
+
+pub fn log(resource: &Resource, told: &[Told], record: &str) {
+    for one in told {
+        tracing::info!(
+            resource = resource.arn,
+            control = one.control,
+            severity = %one.severity,
+            outcome = %one.outcome,
+            why = one.why,
+            record,
+            "{}",
+            portcullis_core::alert::clean(&one.summary)
+        );
+        metrics::finding(&one.control, one.outcome, one.severity);
+    }
+}
+
+/// What the function answers of one resource.
+pub fn answer(resource: &Resource, outcome: &str, told: &[Told], record: Option<&str>) -> Value {
+    let controls: BTreeMap<_, _> = told
+        .iter()
+        .map(|told| (told.control.as_str(), told.outcome.to_string()))
+        .collect();
+    json!({"resource": resource.arn, "outcome": outcome, "controls": controls, "record": record})
+}
