@@ -21,7 +21,7 @@ use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
 use crate::key::{Fact, Key, Remedy, State};
-use crate::policies::{Analysis, Cure};
+use crate::policies::{analyse, cure};
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -43,7 +43,7 @@ pub fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         return Judgement::Compliant;
     };
     // A policy that can't be read is told by kms-key-public-policy.
-    let Ok(analysis) = Analysis::new(text, scope) else {
+    let Ok(analysis) = analyse(text, scope) else {
         return Judgement::Compliant;
     };
     let reasons = analysis.reasons(Verdict::External);
@@ -51,21 +51,15 @@ pub fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         return Judgement::Compliant;
     }
     let summary = format!("lets in somebody outside of trust: {}", reasons.join("; "));
-    let told = |why: String| {
-        Finding::new(Severity::High, &*summary, "", Vec::new())
-            .only_notify(why)
-            .into()
-    };
-    if analysis.judgement.verdict == Verdict::Public {
+    if analysis.verdict() == Verdict::Public {
         // The fix would take the public statements as well, which another control answers for.
-        return told("it is public as well: put that right first".into());
+        return Finding::new(Severity::High, summary, "", Vec::new())
+            .only_notify("it is public as well: put that right first")
+            .into();
     }
-    match analysis.cure(Goal::Private) {
-        Cure::Write(policy, change) => {
-            Finding::new(Severity::High, &*summary, change, vec![Remedy::SetPolicy(policy)]).into()
-        }
-        Cure::Nothing(why) => told(why),
-    }
+    cure(&analysis, Goal::Private)
+        .finding(Severity::High, summary, Remedy::SetPolicy)
+        .into()
 }
 
 #[cfg(test)]

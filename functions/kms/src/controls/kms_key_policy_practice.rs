@@ -24,7 +24,7 @@ use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
 use crate::key::{Fact, Key, Remedy, State};
-use crate::policies::{Analysis, lacks};
+use crate::policies::{analyse, lacks};
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -46,7 +46,7 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         return Judgement::Compliant;
     };
     // A policy that can't be read is told by kms-key-public-policy.
-    let Ok(analysis) = Analysis::new(text, scope) else {
+    let Ok(analysis) = analyse(text, scope) else {
         return Judgement::Compliant;
     };
     let via_service = scope
@@ -58,7 +58,7 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let mut lacks = lacks(&analysis);
     lacks.retain(|(kind, _)| via_service || *kind != KeyFinding::UserNotViaService);
     // The account root alone: nobody is an administrator or a user by it, so IAM policies decide on MFA too.
-    let alone = analysis.statements() == 1 && lacks.iter().all(|(kind, _)| *kind == KeyFinding::NoMfa);
+    let alone = analysis.policy().statements().len() == 1 && lacks.iter().all(|(kind, _)| *kind == KeyFinding::NoMfa);
     if lacks.is_empty() || alone {
         return Judgement::Compliant;
     }

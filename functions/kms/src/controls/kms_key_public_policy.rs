@@ -19,10 +19,10 @@
 
 use portcullis_access::{Goal, Verdict};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
 
 use crate::key::{Fact, Key, Remedy, State};
-use crate::policies::{Analysis, Cure};
+use crate::policies::{analyse, cure, unreadable};
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -43,27 +43,17 @@ pub fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let (Some(_), Some(text)) = (key.customer_managed(), key.policy.get()) else {
         return Judgement::Compliant;
     };
-    let analysis = match Analysis::new(text, scope) {
+    let analysis = match analyse(text, scope) {
         Ok(analysis) => analysis,
-        Err(error) => {
-            let summary = format!("has a policy that can't be read: {error}");
-            return Finding::new(Severity::High, summary, "", Vec::new())
-                .only_notify("what can't be read can't be changed safely")
-                .into();
-        }
+        Err(error) => return unreadable(&error).into(),
     };
-    if analysis.judgement.verdict < Verdict::Public {
+    if analysis.verdict() < Verdict::Public {
         return Judgement::Compliant;
     }
     let summary = format!("is public by its policy: {}", analysis.judgement.reason);
-    match analysis.cure(Goal::NotPublic) {
-        Cure::Write(policy, change) => {
-            Finding::new(Severity::Critical, summary, change, vec![Remedy::SetPolicy(policy)]).into()
-        }
-        Cure::Nothing(why) => Finding::new(Severity::Critical, summary, "", Vec::new())
-            .only_notify(why)
-            .into(),
-    }
+    cure(&analysis, Goal::NotPublic)
+        .finding(Severity::Critical, summary, Remedy::SetPolicy)
+        .into()
 }
 
 #[cfg(test)]

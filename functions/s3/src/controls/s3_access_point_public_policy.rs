@@ -15,10 +15,10 @@
 
 use portcullis_access::{Goal, Service, Verdict};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
 
 use crate::access_point::{AccessPoint, Fact, Remedy, State};
-use crate::policies::{Analysis, Cure, severity};
+use crate::policies::{Analysis, severity, unreadable};
 
 pub const CONTROL: Control<AccessPoint> = Control {
     meta: Meta {
@@ -44,15 +44,7 @@ fn judge(point: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     }
     let analysis = match Analysis::new(text, Service::S3AccessPoint, scope) {
         Ok(analysis) => analysis,
-        Err(error) => {
-            let finding = Finding::new(
-                Severity::High,
-                format!("has a policy that can't be read: {error}"),
-                "",
-                Vec::new(),
-            );
-            return finding.only_notify("what can't be read can't be changed safely").into();
-        }
+        Err(error) => return unreadable(&error).into(),
     };
     if analysis.verdict() < Verdict::Public {
         return Judgement::Compliant;
@@ -65,8 +57,8 @@ fn judge(point: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         format!("is public by its policy: {reason}")
     };
     let severity = severity(Verdict::Public, restricted);
-    match analysis.cure(Goal::NotPublic) {
-        Cure::Write(policy, change) => Finding::new(severity, summary, change, vec![Remedy::Policy(policy)]).into(),
-        Cure::Nothing(why) => Finding::new(severity, summary, "", Vec::new()).only_notify(why).into(),
-    }
+    analysis
+        .cure(Goal::NotPublic)
+        .finding(severity, summary, Remedy::Policy)
+        .into()
 }

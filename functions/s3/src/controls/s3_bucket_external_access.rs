@@ -19,7 +19,7 @@ use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
 use crate::bucket::{Bucket, Fact, Remedy, State};
-use crate::policies::{Analysis, Cure};
+use crate::policies::Analysis;
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -44,16 +44,10 @@ pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let Ok(analysis) = Analysis::new(text, Service::S3Bucket, scope) else {
         return Judgement::Compliant;
     };
-    if analysis.offending(Verdict::External).is_empty() {
+    let reasons = analysis.reasons(Verdict::External);
+    if reasons.is_empty() {
         return Judgement::Compliant;
     }
-    let reasons: Vec<_> = analysis
-        .judgement
-        .offending
-        .iter()
-        .filter(|offence| offence.verdict == Verdict::External)
-        .map(|offence| offence.reason.as_str())
-        .collect();
     let summary = format!("lets in somebody outside of trust: {}", reasons.join("; "));
     if analysis.verdict() == Verdict::Public {
         // The fix would take the public statements as well, which another control answers for.
@@ -61,14 +55,10 @@ pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
             .only_notify("it is public as well: put that right first")
             .into();
     }
-    match analysis.cure(Goal::Private) {
-        Cure::Write(policy, change) => {
-            Finding::new(Severity::High, summary, change, vec![Remedy::Policy(policy)]).into()
-        }
-        Cure::Nothing(why) => Finding::new(Severity::High, summary, "", Vec::new())
-            .only_notify(why)
-            .into(),
-    }
+    analysis
+        .cure(Goal::Private)
+        .finding(Severity::High, summary, Remedy::Policy)
+        .into()
 }
 
 #[cfg(test)]

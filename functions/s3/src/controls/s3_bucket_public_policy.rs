@@ -18,10 +18,10 @@
 
 use portcullis_access::{Goal, Service, Verdict};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
 
 use crate::bucket::{Bucket, Fact, Remedy, State};
-use crate::policies::{Analysis, Cure, severity};
+use crate::policies::{Analysis, only_reads, severity, unreadable};
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -56,21 +56,13 @@ pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     };
     let analysis = match Analysis::new(text, Service::S3Bucket, scope) {
         Ok(analysis) => analysis,
-        Err(error) => {
-            let finding = Finding::new(
-                Severity::High,
-                format!("has a policy that can't be read: {error}"),
-                "",
-                Vec::new(),
-            );
-            return finding.only_notify("what can't be read can't be changed safely").into();
-        }
+        Err(error) => return unreadable(&error).into(),
     };
     if analysis.verdict() < Verdict::Public {
         return Judgement::Compliant;
     }
     let public = analysis.offending(Verdict::Public);
-    if scope.level.public && !public.is_empty() && public.iter().all(|index| analysis.only_reads(*index)) {
+    if scope.level.public && !public.is_empty() && public.iter().all(|index| only_reads(&analysis, *index)) {
         return Judgement::Compliant;
     }
     let restricted = bucket.effective_block().restrict_public_buckets;
@@ -81,10 +73,10 @@ pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         format!("is public by its policy: {reason}")
     };
     let severity = severity(Verdict::Public, restricted);
-    match analysis.cure(Goal::NotPublic) {
-        Cure::Write(policy, change) => Finding::new(severity, summary, change, vec![Remedy::Policy(policy)]).into(),
-        Cure::Nothing(why) => Finding::new(severity, summary, "", Vec::new()).only_notify(why).into(),
-    }
+    analysis
+        .cure(Goal::NotPublic)
+        .finding(severity, summary, Remedy::Policy)
+        .into()
 }
 
 #[cfg(test)]
