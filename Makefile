@@ -1,7 +1,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs measure replay build validate deploy advisories clean
+.PHONY: help demo test lint docs measure faults replay build validate deploy advisories clean
 
 # For build and deploy.
 STACK ?= portcullis
@@ -56,6 +56,11 @@ measure: ## Size, cold start, memory and AWS calls of the release binary, as in 
 	cargo build --release -p portcullis-s3 --bins
 	cargo build -p portcullis-tests --bins
 	@tools/with-local-aws "$(TARGET)/debug/measure" "$(TARGET)/release/portcullis-s3"
+
+faults: ## Everything that can go wrong, at each AWS call of each control: what survived; takes about half an hour
+	@tools/install moto
+	@cargo build --workspace --bins
+	@tools/with-local-aws "$(TARGET)/debug/faults" bench/faults.json
 
 replay: ## Replay one event into the function under cargo-lambda: make replay EVENT=events/s3/CreateBucket.json [MODE=notify]
 	@tools/install moto lambda

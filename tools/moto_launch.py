@@ -9,12 +9,13 @@ What is added to moto:
 
 * An account for each test: sts:AssumeRole of a role in any account gives keys of that account, and makes it.
 * `POST /_fault[?key=ACCESS_KEY]` with a list of rules replaces the rules of that key, or of the keys that the rules name;
-  an empty list without a key removes all. A rule befalls the calls that fit its `service`, `action` and `key`, `times`
-  times (once, unless it says more): it waits `delay_ms`, then answers `status` and `code`, or with `drop` closes the
-  connection without an answer. The first rule that fits a call decides.
+  an empty list without a key removes all. A rule befalls the calls that fit its `service`, `action` and `key`, but for the
+  first `skip` of them, `times` times (once, unless it says more): it waits `delay_ms`, then answers `status` and `code`,
+  or with `drop` closes the connection without an answer. With `done` the call is carried out first; with `malformed` its
+  answer is no document. The first rule that fits a call decides. `GET` lists the rules with what is left of their times.
 * `GET /_calls[?key=ACCESS_KEY]` lists the calls in the order of their answers, `DELETE` forgets them: service, action,
-  method, path, resource, region, key, expected bucket owner, status, started_ms and ended_ms of one clock, body, whether a
-  fault was injected.
+  method, path, resource, region, key, expected bucket owner, status, started_ms and ended_ms of one clock, body, whether it
+  was done, whether a fault was injected.
 * `GET /_sns?topic=ARN` lists the messages published to a topic, in any account; `DELETE` forgets them.
 * What moto lacks answers 501 at once. (moto's HTML 500 makes SDKs retry for seconds.)
 * What moto gets wrong, and matters here, is put right in `moto_shims/`, as AWS documents it.
@@ -148,8 +149,9 @@ class LocalAws:
     def __init__(self):
         self.moto = DomainDispatcherApplication(self.moto_app)
         self.lock = threading.Lock()
-        self.faults = []
-        self.calls = []
+        self.faults = {}  # by access key, None for all
+        self.calls = {}  # by access key
+        self.kept = 0
         self.messages = {}
 
     @staticmethod
@@ -180,7 +182,7 @@ class LocalAws:
     def signed(self, call, start_response):
         started = time.monotonic()
         fault = self.fault_for(call)
-        answered = {}
+        answered = {"done": False}
 
         def watched(status, headers, *rest):
             answered["status"] = int(status.split()[0])
@@ -190,55 +192,74 @@ class LocalAws:
             return reply(watched, status, *error_body(call.service, code, message))
 
         try:
+            if fault and fault.get("done"):
+                self.carry_out(call, refuse, lambda *_: None, answered)
             if fault and fault.get("delay_ms"):
                 time.sleep(fault["delay_ms"] / 1000)
             if fault and fault.get("drop"):
                 raise ConnectionAbortedError("a fault dropped the connection")
+            if fault and fault.get("malformed"):
+                return reply(watched, 200, "application/xml", "<<< this is {no document")
             if fault and fault.get("status"):
                 message = fault.get("message", "a fault was injected")
                 return refuse(fault["status"], fault.get("code", "InternalFailure"), message)
-            moto_shims.install(call.service)
-            refusal = moto_shims.refusal(call)
-            if refusal:
-                return refuse(*refusal)
-            try:
-                output = list(self.moto(call.environ, watched))
-            except Exception as missing:  # NotImplementedError, or moto tripped over what it does not know
-                what = f"the local AWS lacks {call.service}:{call.action}: {missing!r}"
-                print(what, file=sys.stderr, flush=True)
-                return refuse(501, "NotImplemented", html.escape(what))
-            if call.service == "sns" and call.action == "Publish" and answered.get("status") == 200:
-                self.published(call.form)
-            return output
+            return self.carry_out(call, refuse, watched, answered)
         finally:
-            self.log(call, started, answered.get("status"), bool(fault))
+            self.log(call, started, answered.get("status"), answered["done"], bool(fault))
+
+    def carry_out(self, call, refuse, start_response, answered):
+        """Lets moto do the call, as far as it can."""
+        status = {}
+
+        def watched(line, headers, *rest):
+            status["code"] = int(line.split()[0])
+            return start_response(line, headers, *rest)
+
+        moto_shims.install(call.service)
+        refusal = moto_shims.refusal(call)
+        if refusal:
+            return refuse(*refusal)
+        try:
+            output = list(self.moto(call.environ, watched))
+        except Exception as missing:  # NotImplementedError, or moto tripped over what it does not know
+            what = f"the local AWS lacks {call.service}:{call.action}: {missing!r}"
+            print(what, file=sys.stderr, flush=True)
+            return refuse(501, "NotImplemented", html.escape(what))
+        answered["done"] = status.get("code", 500) < 400
+        if call.service == "sns" and call.action == "Publish" and answered["done"]:
+            self.published(call.form)
+        return output
 
     # -- faults
 
     def fault_for(self, call):
         with self.lock:
-            for rule in self.faults:
-                fits = all(rule.get(name) in (None, getattr(call, name)) for name in ("service", "action", "key"))
-                if fits and rule["times"] > 0:
+            # Rules of one key come before those for everybody.
+            for rule in self.faults.get(call.key, []) + self.faults.get(None, []):
+                fits = all(rule.get(name) in (None, getattr(call, name)) for name in ("service", "action"))
+                if fits and rule.get("skip", 0) > 0:
+                    rule["skip"] -= 1
+                elif fits and rule["times"] > 0:
                     rule["times"] -= 1
                     return dict(rule)
         return None
 
     def control_faults(self, method, query, rules):
-        if method != "POST":
-            return self.faults
         key = query.get("key")
+        if method != "POST":
+            return [rule for of, rules in self.faults.items() if key in (None, of) for rule in rules]
         rules = [{"times": 1, **rule, **({"key": key} if key else {})} for rule in rules]
         replaced = {key} if key else {rule.get("key") for rule in rules}
         with self.lock:
-            kept = [rule for rule in self.faults if replaced and rule.get("key") not in replaced]
-            # Rules of one key come before those for everybody.
-            self.faults = sorted(kept + rules, key=lambda rule: rule.get("key") is None)
+            for of in replaced or list(self.faults):
+                self.faults.pop(of, None)
+            for rule in rules:
+                self.faults.setdefault(rule.get("key"), []).append(rule)
         return {}
 
     # -- calls
 
-    def log(self, call, started, status, injected):
+    def log(self, call, started, status, done, injected):
         entry = {
             "service": call.service,
             "action": call.action,
@@ -252,18 +273,23 @@ class LocalAws:
             "started_ms": started * 1000,
             "ended_ms": time.monotonic() * 1000,
             "body": call.body[:BODY_LIMIT].decode(errors="replace"),
+            "done": done,
             "injected": injected,
         }
         with self.lock:
-            self.calls.append(entry)
-            if len(self.calls) > CALLS_KEPT:
-                del self.calls[: CALLS_KEPT // 2]
+            self.calls.setdefault(call.key, []).append(entry)
+            self.kept += 1
+            if self.kept > CALLS_KEPT:  # the oldest key's are nobody's any more
+                oldest = next(iter(self.calls))
+                self.kept -= len(self.calls.pop(oldest))
 
     def control_calls(self, method, query, _):
         with self.lock:
-            listed = [call for call in self.calls if query.get("key") in (None, call["key"])]
+            keys = [query["key"]] if "key" in query else list(self.calls)
+            listed = [call for key in keys for call in self.calls.get(key, [])]
             if method == "DELETE":
-                self.calls = [call for call in self.calls if query.get("key") not in (None, call["key"])]
+                for key in keys:
+                    self.kept -= len(self.calls.pop(key, []))
         return listed
 
     # -- messages
@@ -288,9 +314,11 @@ class LocalAws:
     def control_sns(self, method, query, _):
         topic = query.get("topic")
         with self.lock:
-            listed = [m for arn, messages in self.messages.items() if topic in (None, arn) for m in messages]
+            topics = [topic] if topic else list(self.messages)
+            listed = [message for arn in topics for message in self.messages.get(arn, [])]
             if method == "DELETE":
-                self.messages = {arn: messages for arn, messages in self.messages.items() if topic not in (None, arn)}
+                for arn in topics:
+                    self.messages.pop(arn, None)
         return listed
 
 

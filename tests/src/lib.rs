@@ -12,6 +12,7 @@
 
 mod bucket;
 mod control_plane;
+pub mod faults;
 mod round_trip;
 pub mod samples;
 pub mod settings;

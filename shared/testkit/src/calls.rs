@@ -32,6 +32,8 @@ pub struct Call {
     pub key: String,
     /// Whose the bucket must be for the call to be done (`x-amz-expected-bucket-owner`).
     pub expected_owner: Option<String>,
+    /// Whether it was carried out, whatever became of the answer.
+    pub done: bool,
     /// Whether a [`Fault`](crate::Fault) befell it.
     pub injected: bool,
 }
@@ -51,6 +53,7 @@ impl Default for Call {
             body: None,
             key: String::new(),
             expected_owner: None,
+            done: false,
             injected: false,
         }
     }

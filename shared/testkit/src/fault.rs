@@ -21,7 +21,10 @@ pub struct Fault {
     status: Option<(u16, String)>,
     times: Option<u32>,
     delay: Duration,
+    skip: u32,
     drop: bool,
+    done: bool,
+    malformed: bool,
 }
 
 impl Fault {
@@ -73,6 +76,24 @@ impl Fault {
         self
     }
 
+    /// Answers what is no document at all, without doing the call.
+    pub fn malformed(mut self) -> Self {
+        self.malformed = true;
+        self
+    }
+
+    /// The call is carried out before this befalls its answer.
+    pub fn once_done(mut self) -> Self {
+        self.done = true;
+        self
+    }
+
+    /// Spares the first so many calls that fit.
+    pub fn after(mut self, calls: usize) -> Self {
+        self.skip = u32::try_from(calls).unwrap_or(u32::MAX);
+        self
+    }
+
     /// How many calls this befalls; one unless told otherwise.
     pub fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
@@ -97,7 +118,10 @@ impl Fault {
                 "delay_ms",
                 (!self.delay.is_zero()).then(|| json!(self.delay.as_millis())),
             ),
+            ("skip", (self.skip > 0).then(|| json!(self.skip))),
             ("drop", self.drop.then(|| json!(true))),
+            ("done", self.done.then(|| json!(true))),
+            ("malformed", self.malformed.then(|| json!(true))),
         ];
         for (name, value) in fields {
             if let Some(value) = value {
@@ -123,6 +147,11 @@ mod tests {
         assert_eq!(
             slow.to_json("ASIA1"),
             json!({"key": "ASIA1", "times": 1_000_000_000, "delay_ms": 30})
+        );
+        let lost = Fault::on_all().after(3).once_done().drop_connection();
+        assert_eq!(
+            lost.to_json("ASIA1"),
+            json!({"key": "ASIA1", "times": 1, "skip": 3, "drop": true, "done": true})
         );
     }
 }

@@ -199,6 +199,16 @@ impl LocalAws {
         self.control("POST", &format!("/_fault?key={key}"), &rules).await;
     }
 
+    /// Whether everything has befallen the function's calls that was to.
+    pub async fn faults_spent(&self) -> bool {
+        let rules = self
+            .control("GET", &format!("/_fault?key={}", self.0.function.id), &json!(null))
+            .await;
+        rules
+            .as_array()
+            .is_some_and(|rules| rules.iter().all(|rule| rule["times"] == 0))
+    }
+
     /// Nothing befalls the function's calls any more.
     pub async fn clear_faults(&self) {
         self.faults(&[]).await;
