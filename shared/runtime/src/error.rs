@@ -68,6 +68,21 @@ impl AwsError {
         }
     }
 
+    /// A policy as it was answered. Services keep none that is not a JSON object, so one that isn't is a broken answer, and
+    /// must not be judged.
+    pub fn policy(operation: &'static str, answered: Option<String>) -> Result<Option<String>, Self> {
+        let Some(text) = answered else { return Ok(None) };
+        match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text) {
+            Ok(_) => Ok(Some(text)),
+            Err(error) => Err(Self {
+                operation,
+                code: "unreadable answer".into(),
+                message: format!("expected a policy as a JSON object: {error}"),
+                kind: Kind::Transient,
+            }),
+        }
+    }
+
     /// Whether it says that there is none of what was asked for.
     pub fn is_not_found(&self) -> bool {
         self.kind == Kind::NotFound
@@ -153,6 +168,9 @@ pub enum Failure {
     /// Somebody changed the resource while it was being changed here.
     #[error("{0} was changed by somebody else meanwhile, several times in a row")]
     LostRace(String),
+    /// Changed, but it can't be read what came of it: the record stays open, so that the retry looks again.
+    #[error("the change was made, but can't be verified yet: {0}")]
+    Unverified(AwsError),
     /// Changed, but the alert could not be sent: the record stays open, so that the retry sends it.
     #[error("the alert can't be sent: {0}")]
     Notify(AwsError),
@@ -187,6 +205,7 @@ impl Failure {
             Self::Ledger(_) | Self::LedgerRecord(_) => "LedgerFailed",
             Self::Busy { .. } => "ResourceBusy",
             Self::LostRace(_) => "LostRace",
+            Self::Unverified(_) => "Unverified",
             Self::Notify(_) => "NotifyFailed",
             Self::NotRemediated { .. } => "NotRemediated",
             Self::Restore { .. } => "RestoreRefused",
@@ -197,6 +216,20 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_policy_that_is_no_json_is_a_broken_answer() {
+        let policy = |text: &str| AwsError::policy("GetBucketPolicy", Some(text.into()));
+        assert_eq!(policy(r#"{"Statement":[]}"#), Ok(Some(r#"{"Statement":[]}"#.into())));
+        for broken in ["", "<html>", "[]", "{"] {
+            assert_eq!(
+                policy(broken).map_err(|error| error.kind),
+                Err(Kind::Transient),
+                "{broken}"
+            );
+        }
+        assert_eq!(AwsError::policy("GetBucketPolicy", None), Ok(None));
+    }
 
     #[test]
     fn codes_have_their_meaning() {

@@ -25,7 +25,7 @@ struct Function {
     settings: Source,
     environment: Environment,
     dynamodb: aws_sdk_dynamodb::Client,
-    sns: aws_sdk_sns::Client,
+    topic: Topic,
 }
 
 /// A failed event. The runtime logs it, by its `Debug`, and reports it to Lambda: one line, nothing twice.
@@ -55,7 +55,8 @@ where
     lambda_tracing::init_default_subscriber();
     let environment = Environment::from_process().map_err(in_words)?;
     let sdk = sdk_config().await;
-    let (dynamodb, sns) = (aws_sdk_dynamodb::Client::new(&sdk), aws_sdk_sns::Client::new(&sdk));
+    let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
+    let topic = Topic::new(aws_sdk_sns::Client::new(&sdk), environment.topic_arn.clone());
     let guards = guards(sdk.clone()).await;
     let own = guards
         .iter()
@@ -72,7 +73,7 @@ where
         settings,
         environment,
         dynamodb,
-        sns,
+        topic,
     });
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let function = Arc::clone(&function);
@@ -100,7 +101,7 @@ impl Function {
         let context = &event.context;
         let shell = Shell {
             ledger: Ledger::new(self.dynamodb.clone(), self.environment.ledger_table.clone()),
-            topic: Topic::new(self.sns.clone(), self.environment.topic_arn.clone()),
+            topic: self.topic.clone(),
             settings: self.settings.current().await?,
             own_role: self.environment.own_role.clone(),
             function: self.environment.function.clone(),

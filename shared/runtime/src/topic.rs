@@ -1,3 +1,6 @@
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
 use portcullis_core::Report;
@@ -6,28 +9,45 @@ use serde_json::json;
 
 use crate::error::AwsError;
 
-/// Where alerts go.
+/// So many alerts are remembered: more than one process handles between a failed closing and its retry.
+const REMEMBERED: usize = 64;
+
+/// Where alerts go. Clones remember the same alerts.
+#[derive(Clone)]
 pub struct Topic {
     client: Client,
     arn: String,
+    /// What this process sent: where the ledger failed afterwards, the retry must not wake anybody again.
+    sent: Arc<Mutex<VecDeque<String>>>,
 }
 
 impl Topic {
     pub fn new(client: Client, arn: String) -> Self {
-        Self { client, arn }
+        Self {
+            client,
+            arn,
+            sent: Arc::default(),
+        }
     }
 
     /// Sends the alert of a report: text for people, the document for queues, functions and HTTP endpoints.
     pub async fn publish(&self, report: &Report, function: &str) -> Result<(), AwsError> {
         let alert = alert::compose(report, function);
         let document = alert.document.to_string();
+        if self.sent().contains(&document) {
+            tracing::info!(
+                record = report.ledger_id,
+                "told already; only its record was not closed"
+            );
+            return Ok(());
+        }
         let message = json!({
             "default": alert.text,
-            "sqs": document,
-            "lambda": document,
-            "http": document,
-            "https": document,
-            "firehose": document,
+            "sqs": &document,
+            "lambda": &document,
+            "http": &document,
+            "https": &document,
+            "firehose": &document,
         });
         let mut publish = self
             .client
@@ -48,7 +68,17 @@ impl Topic {
             publish = publish.message_attributes(name, value.map_err(|error| built("Publish", &error))?);
         }
         publish.send().await.map_err(|error| AwsError::new("Publish", &error))?;
+        let mut sent = self.sent();
+        sent.push_back(document);
+        if sent.len() > REMEMBERED {
+            sent.pop_front();
+        }
         Ok(())
+    }
+
+    fn sent(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
+        // A list of texts is whole, whoever panicked while holding it.
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

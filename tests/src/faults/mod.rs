@@ -299,6 +299,7 @@ async fn judge(
             verdict.panicked = true;
         }
     }
+    let befallen: Vec<_> = calls.iter().filter(|call| call.injected).map(Call::name).collect();
     for write in calls.iter().filter(|call| is_change(call)) {
         let recorded = calls.iter().any(|call| {
             call.service == "dynamodb" && !call.is_read() && call.done && call.ended_ms <= write.started_ms
@@ -350,6 +351,9 @@ async fn judge(
                 .why
                 .push(format!("the next event found work: {:?}", after.result));
         }
+    }
+    if !verdict.why.is_empty() && befallen.len() < 6 {
+        verdict.why.push(format!("befell {}", befallen.join(", ")));
     }
     verdict
 }

@@ -192,7 +192,7 @@ impl Read<'_> {
             .policy_name("default")
             .send()
             .await;
-        Ok(convert::error("GetKeyPolicy", answer)?.policy)
+        AwsError::policy("GetKeyPolicy", convert::error("GetKeyPolicy", answer)?.policy)
     }
 
     async fn grants(&self, account: &str) -> Result<Option<Grants>, AwsError> {

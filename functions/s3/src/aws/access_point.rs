@@ -29,7 +29,8 @@ impl Adapter<AccessPoint> for Aws {
                 .send()
                 .await;
             let answer = convert::found(answer.map_err(|error| AwsError::new("GetAccessPointPolicy", &error)))?;
-            Ok(answer.and_then(|answer| answer.policy).into())
+            let policy = AwsError::policy("GetAccessPointPolicy", answer.and_then(|answer| answer.policy))?;
+            Ok(policy.into())
         };
         let block = async {
             if !facts.contains(&Fact::AccountBlock) {

@@ -225,7 +225,7 @@ impl Read<'_> {
 
     async fn policy(&self) -> Result<Option<String>, AwsError> {
         let answer = convert::fact(send!(self.s3, self.resource, get_bucket_policy, "GetBucketPolicy"))?;
-        Ok(answer.and_then(|answer| answer.policy))
+        AwsError::policy("GetBucketPolicy", answer.and_then(|answer| answer.policy))
     }
 
     async fn acl(&self) -> Result<Option<crate::bucket::Acl>, AwsError> {

@@ -51,7 +51,6 @@ pub(super) async fn verify<G: Guard, A: Adapter<G>>(
     resource: &Resource,
     (enforced, made): (&[&'static Control<G>], &[&'static Control<G>]),
     scope: &Scope<'_>,
-    before: &G::State,
     wanted: &G::State,
 ) -> Result<G::State, Failure> {
     let mut pauses = VERIFY_PAUSES.into_iter();
@@ -69,10 +68,8 @@ pub(super) async fn verify<G: Guard, A: Adapter<G>>(
                 tokio::time::sleep(pause.unwrap_or_default()).await;
             }
             (Err(error), Some(pause)) if error.kind.is_passing() => tokio::time::sleep(pause).await,
-            (Err(error), _) => {
-                tracing::error!(resource = resource.arn, %error, "can't verify");
-                return Ok(before.clone());
-            }
+            // Not known is neither right nor wrong: the record stays open for whoever comes next.
+            (Err(error), _) => return Err(Failure::Unverified(error)),
         }
     }
 }

@@ -62,7 +62,7 @@ pub async fn process<G: Guard, A: Adapter<G>>(
                 tokio::time::sleep(Duration::from_millis(u64::from(attempt) * 200)).await;
             }
             // Whatever went wrong after the record was opened, the retry must find it free.
-            Err(failure @ (Failure::LostRace(_) | Failure::Notify(_))) => {
+            Err(failure @ (Failure::LostRace(_) | Failure::Unverified(_) | Failure::Notify(_))) => {
                 shell.ledger.release(&resource.arn, &shell.request).await;
                 return Err(failure);
             }
@@ -249,7 +249,7 @@ impl Work<'_> {
                 .copied()
                 .filter(|control| !has_failed(&plan, control.meta.id, &failures))
                 .collect();
-            verify::<G, A>(adapter, resource, (&enforced, &made), &scope, state, &plan.after).await?
+            verify::<G, A>(adapter, resource, (&enforced, &made), &scope, &plan.after).await?
         };
         for told in &mut record.report.told {
             settle::<G>(told, &enforced, &plan, &after, &scope, &failures);
