@@ -3,6 +3,7 @@
 mod catalog;
 mod controls;
 mod docs;
+mod policy;
 mod settings;
 mod triage;
 
@@ -20,7 +21,7 @@ const REFUSED: u8 = 2;
     name = "portcullis",
     version,
     about = "Says what Portcullis does with an event, a setting or a resource, without AWS",
-    after_help = "Exit status: 0, or 2 when something was refused, or 1 when the command itself failed."
+    after_help = "Exit status: 0, or 2 when something was refused, or 1 when the command itself failed (policy: or a policy lets others in)."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -36,6 +37,8 @@ enum Command {
     /// Check settings, or explain what they mean for a resource
     #[command(subcommand)]
     Settings(settings::Command),
+    /// Say whom resource policies let in, why, and what would undo it: one JSON line a policy
+    Policy(policy::Arguments),
     /// Write docs/controls.md and the JSON schemas from the code (for `make docs`)
     Docs(docs::Arguments),
 }
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Triage(arguments) => triage::run(&arguments, &mut out),
         Command::Controls(arguments) => controls::run(&arguments, &mut out),
         Command::Settings(command) => settings::run(&command, &mut out),
+        Command::Policy(arguments) => policy::run(arguments, &mut out),
         Command::Docs(arguments) => docs::run(&arguments, &mut out),
     };
     let done = done.and_then(|code| out.flush().map(|()| code).map_err(Error::from));

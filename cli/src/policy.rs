@@ -1,7 +1,7 @@
 //! `portcullis policy`: whom a resource policy lets in, why, and what would undo it.
 
 use std::fmt::Write as _;
-use std::io::{Read, Write};
+use std::io::{Read as _, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,11 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-/// Say whom resource policies let in: one JSON line a policy. Exits 1 if any is public or external, 2 if any could not
-/// be judged.
+/// Exits 1 if any is public or external, 2 if any could not be judged.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::doc_markdown, reason = "the comments are the help text")]
-pub struct Args {
+pub struct Arguments {
     /// What the policies are on: s3, s3-access-point, kms, sns, sqs, lambda, secretsmanager, ecr, efs, opensearch,
     /// dynamodb, ssm-document, backup, events or iam-trust.
     #[arg(long)]
@@ -92,9 +91,8 @@ enum Answer {
     },
 }
 
-/// Runs it.
-pub fn run(args: Args) -> ExitCode {
-    let mut args = args;
+/// Judges the policies of all files.
+pub fn run(mut args: Arguments, out: &mut impl Write) -> Result<ExitCode, crate::Error> {
     // "--trust A B FILE" reads well; B is no file.
     let (trusted, files) = args
         .files
@@ -112,19 +110,17 @@ pub fn run(args: Args) -> ExitCode {
             Err(error) => lines.push(refused(name, error.to_string())),
         }
     }
-    let mut text = String::new();
     for line in &lines {
         if args.table {
-            table_row(&mut text, line);
-        } else if let Ok(json) = serde_json::to_string(line) {
-            text += &json;
-            text.push('\n');
+            let mut row = String::new();
+            table_row(&mut row, line);
+            out.write_all(row.as_bytes())?;
+        } else {
+            serde_json::to_writer(&mut *out, line)?;
+            writeln!(out)?;
         }
     }
-    if std::io::stdout().write_all(text.as_bytes()).is_err() {
-        return ExitCode::from(2);
-    }
-    exit_code(&lines)
+    Ok(exit_code(&lines))
 }
 
 fn exit_code(lines: &[Line]) -> ExitCode {
@@ -151,7 +147,7 @@ fn refused(id: String, why: String) -> Line {
     }
 }
 
-fn answers(args: &Args, name: &str, text: &str) -> Vec<Line> {
+fn answers(args: &Arguments, name: &str, text: &str) -> Vec<Line> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // One JSON value: a policy, or a single record spread over lines.
     if serde_json::from_str::<&RawValue>(text).is_ok() {
@@ -170,7 +166,7 @@ fn answers(args: &Args, name: &str, text: &str) -> Vec<Line> {
         .collect()
 }
 
-fn one(args: &Args, name: &str, text: &str) -> Line {
+fn one(args: &Arguments, name: &str, text: &str) -> Line {
     let Ok(record) = serde_json::from_str::<Record>(text) else {
         let mut trust = Trust::default();
         args.trust.iter().for_each(|one| add(&mut trust, one));
@@ -246,7 +242,7 @@ fn add(trust: &mut Trust, one: &str) {
 }
 
 fn answer(
-    args: &Args,
+    args: &Arguments,
     text: &str,
     service: Option<Service>,
     owner: Option<&str>,
@@ -387,8 +383,8 @@ mod tests {
         {"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"},
         {"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"s3:*","Resource":"arn:aws:s3:::b/*"}]}"#;
 
-    fn args(service: Option<&str>, trust: &[&str]) -> Args {
-        Args {
+    fn args(service: Option<&str>, trust: &[&str]) -> Arguments {
+        Arguments {
             service: service.map(|name| name.parse().unwrap()),
             account: Some("111122223333".to_owned()),
             trust: trust.iter().map(|&one| one.to_owned()).collect(),
@@ -399,7 +395,7 @@ mod tests {
         }
     }
 
-    fn values(args: &Args, text: &str) -> Vec<serde_json::Value> {
+    fn values(args: &Arguments, text: &str) -> Vec<serde_json::Value> {
         answers(args, "f", text)
             .iter()
             .map(|line| serde_json::to_value(line).unwrap())

@@ -476,3 +476,73 @@ fn no_aws_sdk_is_linked() {
         .collect();
     assert!(linked.is_empty(), "{linked:?}");
 }
+
+#[test]
+fn policy_says_whom_a_policy_lets_in_and_what_would_undo_it() {
+    let open = json!({"Version": "2012-10-17", "Statement": [
+        {"Sid": "App", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:role/app"}, "Action": "s3:GetObject",
+         "Resource": "arn:aws:s3:::reports/*"},
+        {"Sid": "All", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::reports/*"},
+    ]});
+    let arguments = ["policy", "--service", "s3", "--account", "111122223333", "-"];
+    let judged = with_input(&arguments, &open.to_string());
+    assert_eq!(judged.status.code(), Some(1));
+    let line = &lines(&judged)[0];
+    assert_eq!(
+        (
+            &line["verdict"],
+            &line["s3_verdict"],
+            &line["undecided"],
+            &line["offending"]
+        ),
+        (&json!("public"), &json!("public"), &json!(false), &json!([1]))
+    );
+    assert_eq!(line["fixed"]["Statement"], json!([open["Statement"][0]]));
+    assert_eq!(line["witness"]["action"], "s3:GetObject");
+    assert!(line["reason"].as_str().is_some_and(|reason| !reason.is_empty()));
+
+    let table = with_input(
+        &["policy", "--service", "s3", "--account", "111122223333", "--table", "-"],
+        &open.to_string(),
+    );
+    assert!(text(&table).contains("public    s3:public"), "{}", text(&table));
+}
+
+#[test]
+fn policy_takes_records_over_flags_and_exits_by_the_worst() {
+    let lets_in = json!({"Statement": {"Effect": "Allow", "Principal": {"AWS": "444455556666"}, "Action": "sqs:*", "Resource": "*"}});
+    let record = |id: &str, trusted: Value| {
+        json!({"id": id, "service": "sqs", "owner": "111122223333", "policy": lets_in, "trusted": trusted}).to_string()
+    };
+    let trusted = record("trusted", json!(["444455556666"]));
+    let safe = with_input(&["policy", "-"], &trusted);
+    assert_eq!(
+        (safe.status.code(), &lines(&safe)[0]["verdict"]),
+        (Some(0), &json!("private"))
+    );
+    let stranger = with_input(
+        &["policy", "-"],
+        &format!("{trusted}\n{}\n", record("stranger", json!([]))),
+    );
+    assert_eq!(
+        (stranger.status.code(), &lines(&stranger)[1]["verdict"]),
+        (Some(1), &json!("external"))
+    );
+    let flags = [
+        "policy",
+        "--service",
+        "sqs",
+        "--account",
+        "111122223333",
+        "--trust",
+        "444455556666",
+        "-",
+    ];
+    assert_eq!(with_input(&flags, &lets_in.to_string()).status.code(), Some(0));
+    let broken = with_input(
+        &["policy", "-"],
+        &format!("{}\n{{\"id\":\"no\"}}\n", record("stranger", json!([]))),
+    );
+    assert_eq!(broken.status.code(), Some(2));
+    assert!(lines(&broken)[1]["refused"].is_string());
+}
