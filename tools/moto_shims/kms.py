@@ -304,3 +304,17 @@ def list_grants(self):
 
 
 KmsResponse.list_grants = list_grants
+
+# ------------------------------------------------------------------------------------------- lists come page by page
+
+
+def list_keys(self):
+    keys = [{"KeyArn": key.arn, "KeyId": key.id} for key in self.kms_backend.list_keys()]
+    start, limit = int(self._get_param("Marker") or 0), int(self._get_param("Limit") or 100)
+    answer = {"Keys": keys[start : start + limit], "Truncated": start + limit < len(keys)}
+    if answer["Truncated"]:
+        answer["NextMarker"] = str(start + limit)
+    return json.dumps(answer)
+
+
+KmsResponse.list_keys = list_keys

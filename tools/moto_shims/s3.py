@@ -126,6 +126,30 @@ def to_response(self, resp, result, shape, serialized_result):
 
 RestXMLSerializer._serialized_result_to_response = to_response
 
+# ------------------------------------------------------------------------------------------- lists come page by page
+
+
+def all_buckets(self):
+    """moto cuts the list at max-buckets, and gives no token that leads on."""
+    self.data["Action"] = "ListAllMyBuckets"
+    self._authenticate_and_authorize_s3_action()
+    found = self.backend.list_buckets(prefix=self._get_param("prefix"), bucket_region=self._get_param("bucket-region"), max_buckets=None)
+    start, most = int(self._get_param("continuation-token") or 0), int(self._get_param("max-buckets") or 10_000)
+    answer = {
+        "Owner": {"ID": models.OWNER, "DisplayName": "webfile"},
+        "Buckets": [
+            {"Name": one.name, "CreationDate": one.creation_date_ISO8601, "BucketRegion": one.region_name}
+            for one in found[start : start + most]
+        ],
+    }
+    if start + most < len(found):
+        answer["ContinuationToken"] = str(start + most)
+    self.data["Action"] = "ListBuckets"
+    return self.serialized(ActionResult(answer))
+
+
+S3Response.all_buckets = all_buckets
+
 # --------------------------------------------------------------------------------------------------- what AWS refuses
 
 DENIED = (403, "AccessDenied", "Access Denied")

@@ -1,11 +1,11 @@
 //! Aliases that settings require: which events name them, what is read of them, what can be changed.
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Resource, Seen, Tags};
+use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-use crate::naming::{is_alias, resource};
+use crate::naming::{identified, is_alias, resource};
 use crate::{SOURCE, controls};
 
 /// The guard of aliases.
@@ -93,6 +93,22 @@ impl Guard for Alias {
             return Err(EventError::parameter("aliasName", "an alias (alias/…)", &name.into()));
         }
         Ok(vec![resource(&name, &call.region, &call.account)])
+    }
+
+    fn identified(id: &str, place: &Place) -> Option<Resource> {
+        identified(id, place).filter(|found| found.kind == Self::KIND)
+    }
+
+    /// Only those that settings require are judged, and those need not be found by listing.
+    fn lists() -> &'static [&'static str] {
+        &[]
+    }
+
+    fn required(settings: &Settings, place: &Place) -> Vec<Resource> {
+        let aliases = settings.kms.required_aliases.keys();
+        aliases
+            .map(|alias| resource(alias, &place.region, &place.account))
+            .collect()
     }
 }
 

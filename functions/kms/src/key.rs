@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use portcullis_core::event::{Call, EventError, field, string};
-use portcullis_core::{Control, Guard, Resource, Seen, Tags};
+use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
 use crate::naming::{self, Named};
@@ -477,6 +477,22 @@ impl Guard for Key {
             None => naming::recorded(call).ok_or_else(|| EventError::Missing("requestParameters.keyId".into()))?,
         };
         Ok(vec![found])
+    }
+
+    fn identified(id: &str, place: &Place) -> Option<Resource> {
+        naming::identified(id, place).filter(|found| found.kind == Self::KIND)
+    }
+
+    fn lists() -> &'static [&'static str] {
+        &["kms:ListKeys"]
+    }
+
+    /// The keys that the levels of classification name. What is no ARN of a key is left to the control `kms-key-required`,
+    /// what is in another region to the function there.
+    fn required(settings: &Settings, place: &Place) -> Vec<Resource> {
+        let levels = settings.classification.levels.values();
+        let named = levels.filter_map(|level| level.key.as_deref());
+        named.filter_map(|key| Self::identified(key, place)).collect()
     }
 }
 

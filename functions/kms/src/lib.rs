@@ -12,7 +12,7 @@ mod lockout;
 mod naming;
 mod policies;
 
-use portcullis_core::{Listing, Resource, Settings, listing};
+use portcullis_core::{Listing, listing};
 
 #[cfg(feature = "aws")]
 pub use aws::serve;
@@ -23,15 +23,4 @@ pub const SOURCE: &str = "kms.amazonaws.com";
 /// All guards of this function.
 pub fn listings() -> Vec<Box<dyn Listing>> {
     vec![listing::<key::Key>(), listing::<alias::Alias>()]
-}
-
-/// The keys that the levels of classification name, whatever their region: a check at deploy, and a sweep, has to look at
-/// them even if no event names them. What is no ARN of a key is left to the control `kms-key-required`.
-pub fn required_keys(settings: &Settings) -> Vec<Resource> {
-    let named = settings
-        .classification
-        .levels
-        .values()
-        .filter_map(|level| level.key.as_deref());
-    named.filter_map(naming::key_of_arn).collect()
 }

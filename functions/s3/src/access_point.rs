@@ -1,7 +1,7 @@
 //! Access points: their policies can be changed, their public access block only at creation.
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Arn, Control, Guard, Resource, Seen, Tags, partition_of};
+use portcullis_core::{Arn, Control, Guard, Place, Resource, Seen, Tags, partition_of};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -129,18 +129,33 @@ impl Guard for AccessPoint {
         if !is_name(&name) {
             return Err(EventError::parameter("name", "an access point's name", &name.into()));
         }
-        Ok(vec![Resource {
-            kind: Self::KIND.into(),
-            arn: format!(
-                "arn:{}:s3:{}:{}:accesspoint/{name}",
-                partition_of(&call.region),
-                call.region,
-                call.account
-            ),
-            account: call.account.clone(),
-            region: call.region.clone(),
-            id: name,
-        }])
+        Ok(vec![resource(&name, &call.region, &call.account)])
+    }
+
+    fn identified(id: &str, place: &Place) -> Option<Resource> {
+        let name = match id.parse::<Arn>() {
+            Ok(arn) if arn.account == place.account && arn.region == place.region => {
+                arn.resource.strip_prefix("accesspoint/")?.to_owned()
+            }
+            Ok(_) => return None,
+            Err(_) => id.to_owned(),
+        };
+        is_name(&name).then(|| resource(&name, &place.region, &place.account))
+    }
+
+    fn lists() -> &'static [&'static str] {
+        &["s3:ListAccessPoints"]
+    }
+}
+
+/// An access point in a region of an account.
+pub(crate) fn resource(name: &str, region: &str, account: &str) -> Resource {
+    Resource {
+        kind: AccessPoint::KIND.into(),
+        arn: format!("arn:{}:s3:{region}:{account}:accesspoint/{name}", partition_of(region)),
+        account: account.into(),
+        region: region.into(),
+        id: name.into(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The account's own public access block, above those of all its buckets.
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Resource, Seen, Tags, partition_of};
+use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags, partition_of};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -66,6 +66,7 @@ impl portcullis_core::Remedy for Remedy {
 
 impl Guard for Account {
     const KIND: &'static str = "AWS::S3::AccountPublicAccessBlock";
+    const CONFIG_KIND: &'static str = "AWS::::Account";
     const SOURCE: &'static str = SOURCE;
     type Fact = Fact;
     type State = State;
@@ -85,16 +86,27 @@ impl Guard for Account {
 
     /// The call's parameters name an account too, but the record's recipient is the one that owns the block.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        Ok(vec![Resource {
-            kind: Self::KIND.into(),
-            arn: format!(
-                "arn:{}:s3::{}:account-public-access-block",
-                partition_of(&call.region),
-                call.account
-            ),
-            account: call.account.clone(),
-            region: call.region.clone(),
-            id: call.account.clone(),
-        }])
+        Ok(vec![resource(&call.region, &call.account)])
+    }
+
+    fn identified(id: &str, place: &Place) -> Option<Resource> {
+        let own = resource(&place.region, &place.account);
+        (id == own.id || id == own.arn).then_some(own)
+    }
+
+    /// There is one, and it is always there.
+    fn lists() -> &'static [&'static str] {
+        &[]
+    }
+}
+
+/// The block of an account, as seen from a region.
+pub(crate) fn resource(region: &str, account: &str) -> Resource {
+    Resource {
+        kind: Account::KIND.into(),
+        arn: format!("arn:{}:s3::{account}:account-public-access-block", partition_of(region)),
+        account: account.into(),
+        region: region.into(),
+        id: account.into(),
     }
 }

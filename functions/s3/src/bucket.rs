@@ -1,7 +1,7 @@
 //! General purpose buckets: which events name them, what is read of them, what can be changed.
 
 use portcullis_core::event::{Call, EventError, field, is_region, string};
-use portcullis_core::{Arn, Control, Guard, Resource, Seen, Tags, partition_of};
+use portcullis_core::{Arn, Control, Guard, Place, Resource, Seen, Tags, partition_of};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -343,7 +343,21 @@ impl Guard for Bucket {
     }
 
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        Ok(vec![resource(&named(call)?, &region(call)?, call)])
+        Ok(vec![resource(&named(call)?, &region(call)?, &call.account)])
+    }
+
+    /// By its name. That the bucket is this account's is checked by S3, with each call.
+    fn identified(id: &str, place: &Place) -> Option<Resource> {
+        let name = match id.parse::<Arn>() {
+            Ok(arn) if arn.service == "s3" && arn.account.is_empty() => arn.resource,
+            Ok(_) => return None,
+            Err(_) => id.to_owned(),
+        };
+        is_bucket_name(&name).then(|| resource(&name, &place.region, &place.account))
+    }
+
+    fn lists() -> &'static [&'static str] {
+        &["s3:ListAllMyBuckets"]
     }
 }
 
@@ -383,11 +397,11 @@ fn region(call: &Call) -> Result<String, EventError> {
     }
 }
 
-fn resource(name: &str, region: &str, call: &Call) -> Resource {
+pub(crate) fn resource(name: &str, region: &str, account: &str) -> Resource {
     Resource {
         kind: Bucket::KIND.into(),
         arn: format!("arn:{}:s3:::{name}", partition_of(region)),
-        account: call.account.clone(),
+        account: account.into(),
         region: region.into(),
         id: name.into(),
     }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
 use crate::event::{Call, EventError};
-use crate::{Control, Guard, Meta, Resource};
+use crate::{Control, Guard, Meta, Place, Resource};
 
 /// A guard as the docs, the template test and `portcullis triage` see it: data, without its types.
 pub trait Listing: Send + Sync {
@@ -12,10 +12,14 @@ pub trait Listing: Send + Sync {
     fn source(&self) -> &'static str;
     /// Its controls.
     fn controls(&self) -> Vec<&'static Meta>;
-    /// The IAM actions that observing takes.
+    /// The IAM actions that observing and listing take.
     fn reads(&self) -> BTreeSet<&'static str>;
     /// The resources that a call names; `None` where the call is none of its own.
     fn resources(&self, call: &Call) -> Option<Result<Vec<Resource>, EventError>>;
+    /// AWS Config's name of the type.
+    fn config_kind(&self) -> &'static str;
+    /// The resource that an id or an ARN stands for.
+    fn identified(&self, id: &str, place: &Place) -> Option<Resource>;
 
     /// The calls that lead to it: those that can break a control.
     fn calls(&self) -> BTreeSet<&'static str> {
@@ -68,10 +72,19 @@ impl<G: Guard> Listing for Listed<G> {
         asked
             .chain(G::always().iter().copied())
             .flat_map(|fact| G::reads(fact).iter().copied())
+            .chain(G::lists().iter().copied())
             .collect()
     }
 
     fn resources(&self, call: &Call) -> Option<Result<Vec<Resource>, EventError>> {
         (call.source == G::SOURCE && self.calls().contains(call.name.as_str())).then(|| G::resources(call))
+    }
+
+    fn config_kind(&self) -> &'static str {
+        G::CONFIG_KIND
+    }
+
+    fn identified(&self, id: &str, place: &Place) -> Option<Resource> {
+        G::identified(id, place)
     }
 }

@@ -5,12 +5,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::event::{Call, EventError};
-use crate::{Control, Resource, Tags};
+use crate::{Control, Place, Resource, Settings, Tags};
 
 /// The code for one type of resource: which events name it, what a state of it is, which controls it has.
 pub trait Guard: Sized + Send + Sync + 'static {
     /// CloudFormation's name of the type.
     const KIND: &'static str;
+    /// AWS Config's name of the type, where it is another.
+    const CONFIG_KIND: &'static str = Self::KIND;
     /// The CloudTrail event source of its calls, as in `s3.amazonaws.com`.
     const SOURCE: &'static str;
     /// One thing that can be read of the resource; the unit in which observation is asked for.
@@ -36,6 +38,18 @@ pub trait Guard: Sized + Send + Sync + 'static {
 
     /// The resources of this account that a call names; none where it is about another account's.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError>;
+
+    /// The resource of a place that an id or an ARN stands for, as AWS Config and sweeps name it; `None` where it can be
+    /// none of this type, or is somebody else's.
+    fn identified(id: &str, place: &Place) -> Option<Resource>;
+
+    /// The IAM actions that listing all resources of a place takes.
+    fn lists() -> &'static [&'static str];
+
+    /// The resources that settings name, which a sweep looks at even where listing does not find them any more.
+    fn required(_: &Settings, _: &Place) -> Vec<Resource> {
+        Vec::new()
+    }
 }
 
 /// What one observation of a resource found, as plain data.

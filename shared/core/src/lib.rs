@@ -26,7 +26,7 @@ pub use event::{Actor, Call, Event, EventError};
 pub use guard::{Guard, Remedy, State};
 pub use outcome::{Outcome, Report, Told};
 pub use plan::{Decision, Hold, Judged, Plan, decide, plan};
-pub use resource::Resource;
+pub use resource::{Place, Resource};
 pub use seen::Seen;
 pub use settings::Settings;
 

@@ -17,6 +17,15 @@ pub struct Resource {
     pub region: String,
 }
 
+/// An account in a region: where a function looks after resources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The account's id.
+    pub account: String,
+    /// The region's name.
+    pub region: String,
+}
+
 impl Resource {
     /// The type in a word or two for a sentence: `bucket` for `AWS::S3::Bucket`, `security group`.
     pub fn noun(&self) -> String {

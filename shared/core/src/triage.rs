@@ -96,6 +96,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::Place;
     use crate::control::{Impact, Meta, Severity};
     use crate::event::Event;
     use crate::settings::Switch;
@@ -129,6 +130,14 @@ mod tests {
 
         fn reads(&self) -> BTreeSet<&'static str> {
             BTreeSet::new()
+        }
+
+        fn config_kind(&self) -> &'static str {
+            self.kind()
+        }
+
+        fn identified(&self, _: &str, _: &Place) -> Option<Resource> {
+            None
         }
 
         fn resources(&self, call: &Call) -> Option<Result<Vec<Resource>, EventError>> {

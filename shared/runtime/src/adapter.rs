@@ -3,13 +3,25 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 
-use portcullis_core::{Call, Cause, Guard, Listing, Resource, listing};
+use portcullis_core::{Call, Cause, Guard, Listing, Place, Resource, Settings, listing};
 use serde_json::{Value, json};
 
 use crate::error::{AwsError, Failure};
 use crate::ledger::Record;
 use crate::pipeline::{self, Shell};
 use crate::restore;
+
+/// How many resources a page has where AWS lets the caller say: as many as one invocation can look at in time.
+pub const PAGE: i32 = 200;
+
+/// One page of a place's resources of a type.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The resources.
+    pub resources: Vec<Resource>,
+    /// What leads to the next page; none after the last.
+    pub next: Option<String>,
+}
 
 /// The one part of a guard that talks to AWS.
 pub trait Adapter<G: Guard>: Send + Sync + 'static {
@@ -26,6 +38,10 @@ pub trait Adapter<G: Guard>: Send + Sync + 'static {
         async { Ok(Some(resource)) }
     }
 
+    /// One page of the resources of a place, from the first or from what the page before said. Of a page that is not the
+    /// last, about [`PAGE`] resources.
+    fn list(&self, place: &Place, from: Option<String>) -> impl Future<Output = Result<Page, AwsError>> + Send;
+
     /// Makes one change. It must be safe to make twice.
     fn execute(&self, resource: &Resource, remedy: &G::Remedy) -> impl Future<Output = Result<(), AwsError>> + Send;
 }
@@ -37,6 +53,17 @@ pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Serve: Send + Sync {
     /// The guard as data.
     fn listing(&self) -> &dyn Listing;
+    /// One page of the resources of a place.
+    fn list<'a>(&'a self, place: &'a Place, from: Option<String>) -> Boxed<'a, Result<Page, AwsError>>;
+    /// The resources of a place that settings name.
+    fn required(&self, settings: &Settings, place: &Place) -> Vec<Resource>;
+    /// Takes one resource through the pipeline.
+    fn process<'a>(
+        &'a self,
+        shell: &'a Shell,
+        resource: &'a Resource,
+        cause: &'a Cause,
+    ) -> Boxed<'a, Result<Value, Failure>>;
     /// Takes a call through the pipeline, for each resource that it names.
     fn call<'a>(&'a self, shell: &'a Shell, call: &'a Call) -> Boxed<'a, Result<Vec<Value>, Failure>>;
     /// Undoes a record.
@@ -69,6 +96,29 @@ impl<G: Guard, A: Adapter<G>> Serve for Served<G, A> {
         &*self.listing
     }
 
+    fn list<'a>(&'a self, place: &'a Place, from: Option<String>) -> Boxed<'a, Result<Page, AwsError>> {
+        Box::pin(self.adapter.list(place, from))
+    }
+
+    fn required(&self, settings: &Settings, place: &Place) -> Vec<Resource> {
+        G::required(settings, place)
+    }
+
+    fn process<'a>(
+        &'a self,
+        shell: &'a Shell,
+        resource: &'a Resource,
+        cause: &'a Cause,
+    ) -> Boxed<'a, Result<Value, Failure>> {
+        Box::pin(async move {
+            match self.adapter.resolve(resource.clone()).await {
+                Ok(Some(resource)) => pipeline::process::<G, A>(shell, &self.adapter, &resource, cause).await,
+                Ok(None) => Ok(pipeline::answer(resource, "gone", &[], None)),
+                Err(error) => Err(Failure::Observe(error)),
+            }
+        })
+    }
+
     fn call<'a>(&'a self, shell: &'a Shell, call: &'a Call) -> Boxed<'a, Result<Vec<Value>, Failure>> {
         Box::pin(async move {
             let cause = Cause::from(call);
@@ -86,17 +136,11 @@ impl<G: Guard, A: Adapter<G>> Serve for Served<G, A> {
             }
             // One resource that fails must not keep the others from being looked at.
             for named in named {
-                let arn = named.arn.clone();
-                let handled = match self.adapter.resolve(named.clone()).await {
-                    Ok(Some(resource)) => pipeline::process::<G, A>(shell, &self.adapter, &resource, &cause).await,
-                    Ok(None) => Ok(pipeline::answer(&named, "gone", &[], None)),
-                    Err(error) => Err(Failure::Observe(error)),
-                };
-                match handled {
+                match self.process(shell, &named, &cause).await {
                     Ok(answer) => answers.push(answer),
                     // The first is what the event fails with, and logged as such.
                     Err(error) if failure.is_none() => failure = Some(error),
-                    Err(error) => tracing::error!(resource = arn, error = %error, "failed as well"),
+                    Err(error) => tracing::error!(resource = named.arn, error = %error, "failed as well"),
                 }
             }
             failure.map_or(Ok(answers), Err)

@@ -16,7 +16,7 @@ mod sdk;
 mod settings;
 mod topic;
 
-pub use adapter::{Adapter, Serve, serve};
+pub use adapter::{Adapter, PAGE, Page, Serve, serve};
 pub use aws_config::SdkConfig;
 pub use environment::Environment;
 pub use error::{AwsError, Failure, Kind};

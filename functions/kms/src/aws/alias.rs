@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
-use portcullis_core::{Resource, Seen};
-use portcullis_runtime::{Adapter, AwsError};
+use portcullis_core::{Place, Resource, Seen};
+use portcullis_runtime::{Adapter, AwsError, Page};
 
 use super::{Clients, convert};
 use crate::alias::{Alias, Fact, Remedy, State};
@@ -17,6 +17,10 @@ impl Adapter<Alias> for Aws {
         Ok(Some(State {
             target: Seen::from(answer.and_then(|answer| answer.key_metadata).map(|key| key.key_id)),
         }))
+    }
+
+    async fn list(&self, _: &Place, _: Option<String>) -> Result<Page, AwsError> {
+        Ok(Page::default())
     }
 
     async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {

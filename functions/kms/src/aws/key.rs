@@ -3,8 +3,8 @@ use std::future::Future;
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::types::KeyMetadata;
-use portcullis_core::{Resource, Seen, Tags};
-use portcullis_runtime::{Adapter, AwsError, Kind};
+use portcullis_core::{Place, Resource, Seen, Tags};
+use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page};
 
 use super::{Clients, convert};
 use crate::key::{Fact, Grants, Key, LastUse, Remedy, State};
@@ -73,6 +73,20 @@ impl Adapter<Key> for Aws {
         };
         let arn = answer.and_then(|answer| answer.key_metadata).and_then(|key| key.arn);
         Ok(arn.and_then(|arn| naming::key_of_arn(&arn)))
+    }
+
+    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
+        let Place { account, region } = place;
+        let list = self.0.kms(region).list_keys().limit(PAGE).set_marker(from).send().await;
+        let answer = convert::error("ListKeys", list)?;
+        let keys = answer.keys.unwrap_or_default().into_iter();
+        Ok(Page {
+            resources: keys
+                .filter_map(|key| key.key_id)
+                .map(|id| naming::resource(&id, region, account))
+                .collect(),
+            next: answer.next_marker.filter(|_| answer.truncated),
+        })
     }
 
     async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {

@@ -291,10 +291,19 @@ proptest! {
 #[test]
 fn the_keys_that_settings_name_are_known() {
     let mut settings = Settings::default();
-    for (level, key) in [("confidential", "alias/not-an-arn"), ("restricted", ARN)] {
+    let elsewhere = ARN.replace("eu-west-1", "eu-central-1");
+    for (level, key) in [
+        ("internal", elsewhere.as_str()),
+        ("confidential", "alias/not-an-arn"),
+        ("restricted", ARN),
+    ] {
         settings.classification.levels.get_mut(level).unwrap().key = Some(key.into());
     }
-    let required = crate::required_keys(&settings);
+    let place = Place {
+        account: "111122223333".into(),
+        region: "eu-west-1".into(),
+    };
+    let required = Key::required(&settings, &place);
     assert_eq!(required.iter().map(|key| key.arn.as_str()).collect::<Vec<_>>(), [ARN]);
 }
 

@@ -1,11 +1,11 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::try_join3;
-use portcullis_core::{Resource, Seen};
-use portcullis_runtime::{Adapter, AwsError};
+use portcullis_core::{Place, Resource, Seen};
+use portcullis_runtime::{Adapter, AwsError, PAGE, Page};
 
 use super::{Clients, convert};
-use crate::access_point::{AccessPoint, Fact, Remedy, Settings, State};
+use crate::access_point::{AccessPoint, Fact, Remedy, Settings, State, resource};
 
 pub struct Aws(pub Clients);
 
@@ -52,6 +52,23 @@ impl Adapter<AccessPoint> for Aws {
             policy,
             account_block,
         }))
+    }
+
+    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
+        let Place { account, region } = place;
+        let list = self
+            .0
+            .control
+            .list_access_points()
+            .account_id(account)
+            .max_results(PAGE);
+        let answer = list.set_next_token(from).send().await;
+        let answer = answer.map_err(|error| AwsError::new("ListAccessPoints", &error))?;
+        let points = answer.access_point_list.unwrap_or_default().into_iter();
+        Ok(Page {
+            resources: points.map(|point| resource(&point.name, region, account)).collect(),
+            next: answer.next_token,
+        })
     }
 
     async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {

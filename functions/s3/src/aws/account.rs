@@ -1,10 +1,10 @@
 use std::collections::BTreeSet;
 
-use portcullis_core::Resource;
-use portcullis_runtime::{Adapter, AwsError};
+use portcullis_core::{Place, Resource};
+use portcullis_runtime::{Adapter, AwsError, Page};
 
 use super::{Clients, convert};
-use crate::account::{Account, Fact, Remedy, State};
+use crate::account::{Account, Fact, Remedy, State, resource};
 
 pub struct Aws(pub Clients);
 
@@ -14,6 +14,13 @@ impl Adapter<Account> for Aws {
         Ok(Some(State {
             public_access_block: block.into(),
         }))
+    }
+
+    async fn list(&self, place: &Place, _: Option<String>) -> Result<Page, AwsError> {
+        Ok(Page {
+            resources: vec![resource(&place.region, &place.account)],
+            next: None,
+        })
     }
 
     async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {

@@ -3,11 +3,11 @@ use std::future::Future;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{BucketVersioningStatus, OwnershipControls, OwnershipControlsRule, VersioningConfiguration};
-use portcullis_core::{Resource, Seen};
-use portcullis_runtime::{Adapter, AwsError};
+use portcullis_core::{Place, Resource, Seen};
+use portcullis_runtime::{Adapter, AwsError, PAGE, Page};
 
 use super::{Clients, convert};
-use crate::bucket::{Bucket, Fact, Remedy, State, Versioning};
+use crate::bucket::{Bucket, Fact, Remedy, State, Versioning, resource};
 
 pub struct Aws(pub Clients);
 
@@ -66,6 +66,22 @@ impl Adapter<Bucket> for Aws {
             Err(AwsError { code, .. }) if code == "NoSuchBucket" => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The buckets of this region: those of others have a function there.
+    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
+        let Place { account, region } = place;
+        let list = self.0.s3(region).list_buckets().bucket_region(region).max_buckets(PAGE);
+        let answer = list.set_continuation_token(from).send().await;
+        let answer = answer.map_err(|error| AwsError::new("ListBuckets", &error))?;
+        let buckets = answer.buckets.unwrap_or_default().into_iter();
+        Ok(Page {
+            resources: buckets
+                .filter_map(|bucket| bucket.name)
+                .map(|name| resource(&name, region, account))
+                .collect(),
+            next: answer.continuation_token,
+        })
     }
 
     async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
