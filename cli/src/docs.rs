@@ -61,13 +61,22 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Erro
 }
 
 /// All pages, by name.
-fn pages(root: &Path) -> Result<[(&'static str, String); 3], Error> {
+fn pages(root: &Path) -> Result<[(&'static str, String); 4], Error> {
     let listings = catalog::listings();
     let ids: Vec<_> = catalog::controls(&listings).iter().map(|meta| meta.id).collect();
     Ok([
         ("controls.md", controls(&listings, root)?),
         ("settings.schema.json", pretty(&settings_schema(&ids))),
-        ("alert.schema.json", pretty(&alert_schema())),
+        (
+            "alert.schema.json",
+            pretty(&alert_schema::<alert::Document<'_>>("An alert of Portcullis")),
+        ),
+        (
+            "sweep.schema.json",
+            pretty(&alert_schema::<alert::sweep::SweepDocument<'_>>(
+                "The summary of a sweep of Portcullis",
+            )),
+        ),
     ])
 }
 
@@ -87,11 +96,11 @@ fn settings_schema(ids: &[&str]) -> Value {
 }
 
 /// The schema of an alert for machines.
-fn alert_schema() -> Value {
+fn alert_schema<T: schemars::JsonSchema>(title: &str) -> Value {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     let generator = settings.into_generator();
-    let mut schema = generator.into_root_schema_for::<alert::Document<'_>>().to_value();
-    schema["title"] = "An alert of Portcullis".into();
+    let mut schema = generator.into_root_schema_for::<T>().to_value();
+    schema["title"] = title.into();
     schema["properties"]["version"]["const"] = 1.into();
     schema
 }
@@ -348,7 +357,10 @@ mod tests {
             schema["$defs"]["Exemption"]["properties"]["until"]["format"],
             "date-time"
         );
-        let required = alert_schema()["required"].as_array().unwrap().len();
+        let required = alert_schema::<alert::Document<'_>>("")["required"]
+            .as_array()
+            .unwrap()
+            .len();
         assert_eq!(required, 11);
     }
 }

@@ -153,6 +153,10 @@ impl<W: Write> Triage<'_, W> {
                 line.event = Some("restore".into());
                 line.ignored = Some("a restore names a record of the ledger, which only the function can read".into());
             }
+            Ok(Event::Sweep(_)) => {
+                line.event = Some("sweep".into());
+                line.ignored = Some("a sweep leads to all resources, which only the function can list".into());
+            }
             Ok(Event::Call(call)) => {
                 line.source = Some(call.source.clone());
                 line.event = Some(call.name.clone());

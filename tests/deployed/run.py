@@ -178,6 +178,7 @@ def main():
     parser.add_argument("--event", type=Path, default=ROOT / "events/s3/CreateBucket.json")
     parser.add_argument("--mode", choices=["notify", "enforce"], default="enforce")
     parser.add_argument("--restore", action="store_true", help="then ask the function to bring the bucket back")
+    parser.add_argument("--sweep", action="store_true", help="then start the stack's own sweep of the function")
     options = parser.parse_args()
     sample = Sample(options.event)
     bucket = sample.bucket
@@ -231,6 +232,20 @@ def main():
             record = next((item["id"]["S"] for item in ledger or [] if "id" in item), None)
             answer = aws.invoke({"restore": record, "by": "tests/deployed"})
             checks["restored"] = answer is not None and until(lambda: not is_there(closed), 5)
+        if options.sweep:
+            function = aws.client("lambda").get_function(FunctionName=outputs["S3Function"])["Configuration"]["FunctionArn"]
+            states = aws.client("stepfunctions")
+            started = states.start_execution(stateMachineArn=outputs["Sweeps"], input=json.dumps({"function": function}))
+
+            def ended():
+                execution = states.describe_execution(executionArn=started["executionArn"])
+                return execution if execution["status"] != "RUNNING" else None
+
+            end = until(ended) or {}
+            print(end.get("output"), end.get("cause"), file=sys.stderr)
+            checks["swept"] = end.get("status") == "SUCCEEDED"
+            told_by_sweep = until(message)
+            checks["sweep told"] = bool(told_by_sweep) and "sweep by" in told_by_sweep.get("Subject", "")
         passed = all(checks.values())
         if not passed:
             print("\n".join(aws.log()), file=sys.stderr)

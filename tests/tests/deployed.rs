@@ -63,9 +63,11 @@ fn a_bucket_is_closed_through_the_stacks_own_rule_and_restored() {
 /// Notify mode under the role that can only read.
 #[test]
 fn in_notify_mode_the_role_can_only_read_and_that_is_enough() {
-    let summary = deployed(&["--mode", "notify"]);
+    let summary = deployed(&["--mode", "notify", "--sweep"]);
     assert_eq!((&summary["passed"], &summary["mode"]), (&json!(true), &json!("notify")));
-    assert_eq!(summary["checks"]["bucket untouched"], true, "{summary}");
+    for check in ["bucket untouched", "swept", "sweep told"] {
+        assert_eq!(summary["checks"][check], true, "{check}: {summary}");
+    }
     assert!(
         summary["subject"].as_str().unwrap().contains("would-remediate"),
         "{summary}"

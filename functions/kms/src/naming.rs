@@ -141,7 +141,7 @@ pub mod tests {
         });
         match Event::parse(&record).unwrap() {
             Event::Call(call) => *call,
-            Event::Restore(_) => panic!(),
+            _ => panic!(),
         }
     }
 

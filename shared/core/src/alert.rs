@@ -1,5 +1,7 @@
 //! The message that wakes somebody: what was wrong, who did it, what was changed, how to undo it.
 
+pub mod sweep;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 

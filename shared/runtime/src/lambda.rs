@@ -2,11 +2,12 @@ use std::future::Future;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
 use jiff::Timestamp;
 use lambda_runtime::tracing as lambda_tracing;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use portcullis_core::triage::{Ignored, ignored, takes};
-use portcullis_core::{Call, Event};
+use portcullis_core::{Call, Event, Place};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -18,10 +19,14 @@ use crate::metrics;
 use crate::pipeline::Shell;
 use crate::sdk::{on_loopback, sdk_config};
 use crate::settings::Source;
+use crate::sweep::{Digest, Sweeper};
 use crate::topic::Topic;
 
 struct Function {
     guards: Vec<Box<dyn Serve>>,
+    /// The same with adaptive retry: sweeps slow down where AWS throttles, events must not wait for that.
+    sweeping: Vec<Box<dyn Serve>>,
+    place: Place,
     settings: Source,
     environment: Environment,
     dynamodb: aws_sdk_dynamodb::Client,
@@ -49,7 +54,7 @@ impl From<Failed> for Diagnostic {
 /// Runs a function: `guards` makes its guards from the SDK's configuration, `settings` is the packed `portcullis.yaml`.
 pub async fn run<F, Fut>(settings: &str, guards: F) -> Result<(), lambda_runtime::Error>
 where
-    F: FnOnce(SdkConfig) -> Fut,
+    F: Fn(SdkConfig) -> Fut,
     Fut: Future<Output = Vec<Box<dyn Serve>>>,
 {
     lambda_tracing::init_default_subscriber();
@@ -57,7 +62,14 @@ where
     let sdk = sdk_config().await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
     let topic = Topic::new(aws_sdk_sns::Client::new(&sdk), environment.topic_arn.clone());
-    let guards = guards(sdk.clone()).await;
+    let place = Place {
+        account: environment.account.clone(),
+        region: sdk.region().map(ToString::to_string).unwrap_or_default(),
+    };
+    let patient = sdk
+        .to_builder()
+        .retry_config(RetryConfig::adaptive().with_max_attempts(6));
+    let (guards, sweeping) = (guards(sdk.clone()).await, guards(patient.build()).await);
     let own = guards
         .iter()
         .flat_map(|guard| guard.listing().controls())
@@ -70,6 +82,8 @@ where
     let _ = settings.current().await;
     let function = Arc::new(Function {
         guards,
+        sweeping,
+        place,
         settings,
         environment,
         dynamodb,
@@ -97,8 +111,9 @@ fn settings_for_tests() -> Result<Option<String>, EnvironmentError> {
 }
 
 impl Function {
-    async fn handle(&self, event: &LambdaEvent<Box<RawValue>>) -> Result<Value, Failure> {
-        let context = &event.context;
+    async fn handle(&self, payload: &LambdaEvent<Box<RawValue>>) -> Result<Value, Failure> {
+        let context = &payload.context;
+        let event = Event::from_slice(payload.payload.get().as_bytes())?;
         let shell = Shell {
             ledger: Ledger::new(self.dynamodb.clone(), self.environment.ledger_table.clone()),
             topic: self.topic.clone(),
@@ -107,8 +122,17 @@ impl Function {
             function: self.environment.function.clone(),
             request: context.request_id.clone(),
             deadline: i64::try_from(context.deadline).unwrap_or(i64::MAX),
+            digest: matches!(event, Event::Sweep(_)).then(Digest::default),
         };
-        match Event::from_slice(event.payload.get().as_bytes())? {
+        match event {
+            Event::Sweep(sweep) => {
+                let sweeper = Sweeper {
+                    shell: &shell,
+                    guards: &self.sweeping,
+                    place: &self.place,
+                };
+                sweeper.run(&sweep).await
+            }
             Event::Call(call) => self.call(&shell, &call).await,
             Event::Restore(request) => {
                 let refused = |why: &str| Failure::Restore {

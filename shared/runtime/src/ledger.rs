@@ -8,17 +8,24 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem};
+use aws_smithy_async::future::pagination_stream::PaginationStream;
 use jiff::Timestamp;
-use portcullis_core::{Hold, Outcome, Report, Told};
+use portcullis_core::alert::sweep::Swept;
+use portcullis_core::{Hold, Outcome, Report, Resource, Told};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{AwsError, Failure, Kind};
+use crate::sweep::Noted;
 
 const OPEN: &str = "~open";
 const STATUS: &str = "~status";
+/// Before the function's name: closed records that its sweep has still to tell.
+const UNTOLD: &str = "untold by ";
 /// Status, open record and the latest history in one page.
 const PAGE: i32 = 20;
 
@@ -220,13 +227,15 @@ impl Ledger {
         }
     }
 
-    /// Closes the record once it is told, and notes what was told: one transaction.
+    /// Closes the record once it is told, and notes what was told: one transaction. One that a sweep will tell at its end is
+    /// found by the index until then, as `untold` by that function.
     pub async fn close(
         &self,
         record: &Record,
         owner: &str,
         status: &Status,
         retention_days: u16,
+        untold: Option<&str>,
     ) -> Result<(), Failure> {
         let built = |error: aws_sdk_dynamodb::error::BuildError| Failure::LedgerRecord(error.to_string());
         let Record { report, .. } = record;
@@ -236,6 +245,10 @@ impl Ledger {
         closed.insert("id".into(), text(&report.ledger_id));
         closed.insert("outcome".into(), text(&report.outcome().to_string()));
         closed.insert("expires".into(), AttributeValue::N(expires.to_string()));
+        if let Some(function) = untold {
+            closed.insert("todo".into(), text(&format!("{UNTOLD}{function}")));
+            closed.insert("since".into(), text(&Timestamp::now().to_string()));
+        }
         let controls: Vec<_> = report.told.iter().map(|told| told.control.clone()).collect();
         if !controls.is_empty() {
             closed.insert("controls".into(), AttributeValue::Ss(controls));
@@ -305,6 +318,65 @@ impl Ledger {
             Err(error) if error.code != "ConditionalCheckFailedException" => Err(Failure::Ledger(error)),
             _ => Ok(()),
         }
+    }
+
+    /// The resources whose record is open, and that nobody is at any more.
+    pub async fn abandoned(&self, now: Timestamp) -> Result<Vec<Resource>, Failure> {
+        let mut items = self.todo("open");
+        let mut abandoned = Vec::new();
+        while let Some(item) = items.next().await {
+            let item = item.map_err(|error| Failure::Ledger(AwsError::new("Query", &error)))?;
+            if number(&item, "lease_until")? < now.as_millisecond() {
+                abandoned.push(document::<Record>(&item)?.report.resource);
+            }
+        }
+        Ok(abandoned)
+    }
+
+    /// What the sweeps of a function have still to tell, by the record's id.
+    pub async fn untold(&self, function: &str) -> Result<BTreeMap<String, Noted>, Failure> {
+        let mut items = self.todo(&format!("{UNTOLD}{function}"));
+        let mut untold = BTreeMap::new();
+        while let Some(item) = items.next().await {
+            let item = item.map_err(|error| Failure::Ledger(AwsError::new("Query", &error)))?;
+            let report = document::<Record>(&item)?.report;
+            let noted = Noted {
+                findings: Swept::of(&report),
+                resource: report.resource.arn,
+            };
+            untold.insert(report.ledger_id, noted);
+        }
+        Ok(untold)
+    }
+
+    /// Notes that a sweep told a closed record.
+    pub async fn told(&self, arn: &str, id: &str) -> Result<(), Failure> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(arn))
+            .key("sk", text(&format!("record#{id}")))
+            .update_expression("REMOVE todo, since")
+            .condition_expression("attribute_exists(pk)");
+        match update.send().await.map_err(|error| AwsError::new("UpdateItem", &error)) {
+            // Its retention ended meanwhile.
+            Err(error) if error.code != "ConditionalCheckFailedException" => Err(Failure::Ledger(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The items that the index has under one word.
+    fn todo(&self, word: &str) -> PaginationStream<Result<Item, SdkError<QueryError>>> {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .index_name("todo")
+            .key_condition_expression("todo = :todo")
+            .expression_attribute_values(":todo", text(word))
+            .into_paginator()
+            .items()
+            .send()
     }
 
     /// A record by its id, and whether it is still open.

@@ -14,6 +14,7 @@ mod pipeline;
 mod restore;
 mod sdk;
 mod settings;
+mod sweep;
 mod topic;
 
 pub use adapter::{Adapter, PAGE, Page, Serve, serve};

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use jiff::Timestamp;
+use portcullis_core::event::Counts;
 use portcullis_core::{Outcome, Severity};
 use serde_json::json;
 
@@ -24,6 +25,30 @@ pub fn event(call: &str, age: Option<i64>) {
         "_aws": envelope(&[&[]], &json!([{"Name": "EventAge", "Unit": "Milliseconds"}])),
         "Event": call,
         "EventAge": age,
+    }));
+}
+
+/// A sweep, at its end.
+pub fn sweep(function: &str, counts: &Counts, new: usize) {
+    let names = [
+        "SweptResources",
+        "SweptCompliant",
+        "SweptUnseen",
+        "SweptLost",
+        "SweptNew",
+    ];
+    let metrics: Vec<_> = names
+        .iter()
+        .map(|name| json!({"Name": name, "Unit": "Count"}))
+        .collect();
+    emit(&json!({
+        "_aws": envelope(&[&["Function"]], &json!(metrics)),
+        "Function": function,
+        "SweptResources": counts.resources,
+        "SweptCompliant": counts.compliant,
+        "SweptUnseen": counts.unseen,
+        "SweptLost": counts.lost,
+        "SweptNew": new,
     }));
 }
 

@@ -96,10 +96,8 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
         let until = Timestamp::now() + SignedDuration::from_hours(24 * i64::from(shell.settings.restore.hold_days));
         hold(&mut status, &record.report.told, until, &by, &done.ledger_id);
     }
-    shell
-        .ledger
-        .close(&record, &shell.request, &status, shell.settings.ledger.retention_days)
-        .await?;
+    let days = shell.settings.ledger.retention_days;
+    shell.ledger.close(&record, &shell.request, &status, days, None).await?;
     log(resource, &record.report.told, &record.report.ledger_id);
     if restored {
         return Ok(answer(

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
 use portcullis_core::Report;
-use portcullis_core::alert::{self, AttributeValue};
+use portcullis_core::alert::{self, Alert, AttributeValue};
 use serde_json::json;
 
 use crate::error::AwsError;
@@ -41,6 +41,18 @@ impl Topic {
             );
             return Ok(());
         }
+        self.send(alert).await?;
+        let mut sent = self.sent();
+        sent.push_back(document);
+        if sent.len() > REMEMBERED {
+            sent.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Sends an alert, whatever was sent before.
+    pub async fn send(&self, alert: Alert) -> Result<(), AwsError> {
+        let document = alert.document.to_string();
         let message = json!({
             "default": alert.text,
             "sqs": &document,
@@ -68,11 +80,6 @@ impl Topic {
             publish = publish.message_attributes(name, value.map_err(|error| built("Publish", &error))?);
         }
         publish.send().await.map_err(|error| AwsError::new("Publish", &error))?;
-        let mut sent = self.sent();
-        sent.push_back(document);
-        if sent.len() > REMEMBERED {
-            sent.pop_front();
-        }
         Ok(())
     }
 

@@ -89,7 +89,7 @@ fn call(parameters: &Value, resources: &Value) -> Call {
     });
     match Event::parse(&record).unwrap() {
         Event::Call(call) => *call,
-        Event::Restore(_) => panic!(),
+        _ => panic!(),
     }
 }
 

@@ -6,9 +6,11 @@
 
 mod actor;
 mod fields;
+mod sweep;
 
 pub use actor::Actor;
 pub use fields::{field, string, strings};
+pub use sweep::{Counts, Sweep, SweepPage};
 
 use serde_json::Value;
 
@@ -27,6 +29,8 @@ pub enum Event {
     Call(Box<Call>),
     /// Put back what a record of the ledger says was there before.
     Restore(Restore),
+    /// Look at all resources.
+    Sweep(Sweep),
 }
 
 /// A call recorded by CloudTrail.
@@ -98,7 +102,7 @@ pub enum EventError {
     },
     /// Nothing that this tool knows.
     #[error(
-        "expected a CloudTrail event from EventBridge, a CloudTrail record or a restore, found an object with the keys {0}"
+        "expected a CloudTrail event from EventBridge, a CloudTrail record, a restore or a sweep, found an object with the keys {0}"
     )]
     Unknown(String),
 }
@@ -150,6 +154,14 @@ impl Event {
                 return Err(EventError::unexpected("restore", "the id of a ledger record", found));
             }
             return Ok(Self::Restore(request));
+        }
+        if let Some(sweep) = object.get("sweep") {
+            let sweep = serde_json::from_value(sweep.clone()).map_err(|error| EventError::Unexpected {
+                field: "sweep".into(),
+                expected: "{}, or what the answer to an earlier part of it said is left",
+                found: error.to_string(),
+            });
+            return sweep.map(Self::Sweep);
         }
         if object.contains_key("detail-type") {
             let kind = text(event, "detail-type")?;

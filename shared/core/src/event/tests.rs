@@ -35,7 +35,7 @@ fn envelope(detail: &Value) -> Value {
 fn call(event: &Value) -> Call {
     match Event::parse(event).unwrap() {
         Event::Call(call) => *call,
-        Event::Restore(_) => panic!("expected a call"),
+        _ => panic!("expected a call"),
     }
 }
 
@@ -148,6 +148,9 @@ fn what_is_no_event_is_refused_by_name() {
             json!({"detail-type": "AWS API Call via CloudTrail", "detail": []}),
             "detail",
         ),
+        (json!({"sweep": true}), "sweep"),
+        (json!({"sweep": {"from": "x"}}), "from"),
+        (json!({"sweep": {"pages": [{"from": "x"}]}}), "type"),
         (json!({"restore": 5}), "restore"),
         (json!({"restore": "id", "forse": true}), "forse"),
     ];

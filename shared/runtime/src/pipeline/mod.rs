@@ -23,6 +23,7 @@ pub use tell::{answer, log};
 use crate::adapter::Adapter;
 use crate::error::{Failure, Kind};
 use crate::ledger::{Ledger, Open, Record, View};
+use crate::sweep::Digest;
 use crate::topic::Topic;
 
 /// How often a change that somebody else's crossed is begun again from the read.
@@ -42,6 +43,8 @@ pub struct Shell {
     pub request: String,
     /// When Lambda will stop this invocation, in Unix milliseconds: the end of its leases.
     pub deadline: i64,
+    /// In a sweep: what gathers the findings, which are told at its end and not one by one.
+    pub digest: Option<Digest>,
 }
 
 /// Takes one resource through the pipeline.

@@ -21,17 +21,27 @@ impl Work<'_> {
         let report = &record.report;
         // A failure that was told, and fails again in its retry, does not wake anybody twice.
         let reminder = shell.settings.notifications.reminder_days;
+        let mut untold = None;
         if !report.told.iter().all(|one| view.status.knows(one, now, reminder)) {
-            shell
-                .topic
-                .publish(report, &shell.function)
-                .await
-                .map_err(Failure::Notify)?;
+            if let Some(digest) = &shell.digest {
+                // The sweep tells it at its end. Until then the ledger knows that it is not told.
+                digest.note(report);
+                untold = Some(shell.function.as_str());
+            } else {
+                let sent = shell.topic.publish(report, &shell.function).await;
+                sent.map_err(Failure::Notify)?;
+            }
         }
         status.note(&report.told, &report.ledger_id, now);
         shell
             .ledger
-            .close(&record, &shell.request, &status, shell.settings.ledger.retention_days)
+            .close(
+                &record,
+                &shell.request,
+                &status,
+                shell.settings.ledger.retention_days,
+                untold,
+            )
             .await?;
         log(resource, &report.told, &report.ledger_id);
         let failed: Vec<_> = report

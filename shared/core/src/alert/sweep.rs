@@ -1,0 +1,281 @@
+//! What a sweep tells at its end: one message, however much it found.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Alert, AttributeValue, clean, shorten};
+use crate::event::Counts;
+use crate::{Outcome, Place, Report, Severity};
+
+/// So many findings are listed. SNS takes messages of at most 256 KB, and the document is in it once a protocol.
+pub const LISTED: usize = 40;
+
+/// A finding that a sweep was the first to tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Swept {
+    /// How bad it was.
+    pub severity: Severity,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The control's id.
+    pub control: String,
+    /// The resource's ARN.
+    pub resource: String,
+    /// What was wrong.
+    pub summary: String,
+    /// The id of the ledger's record, which a restore names.
+    pub ledger_id: String,
+}
+
+impl Swept {
+    /// The findings of a report, without what is right.
+    pub fn of(report: &Report) -> Vec<Self> {
+        let wrong = report.told.iter().filter(|told| told.outcome > Outcome::Gone);
+        wrong
+            .map(|told| Self {
+                severity: told.severity,
+                outcome: told.outcome,
+                control: told.control.clone(),
+                resource: clean(&report.resource.arn),
+                summary: shorten(&clean(&told.summary), 200),
+                ledger_id: report.ledger_id.clone(),
+            })
+            .collect()
+    }
+}
+
+/// The summary of a sweep for machines, version 1. A field may be added; one that is renamed or removed makes another version.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SweepDocument<'a> {
+    /// The version of this document's form: 1.
+    pub version: u8,
+    /// What it is: `sweep`.
+    pub kind: &'static str,
+    /// The function that swept.
+    pub function: &'a str,
+    /// The account.
+    pub account: &'a str,
+    /// The region.
+    pub region: &'a str,
+    /// What it came to.
+    pub counts: &'a Counts,
+    /// How many findings are new.
+    pub new: usize,
+    /// The new findings, the worst first, as many as a message can hold.
+    pub findings: &'a [Swept],
+}
+
+/// Writes the summary. `findings` are the new ones.
+pub fn compose(function: &str, place: &Place, counts: &Counts, mut findings: Vec<Swept>) -> Alert {
+    findings.sort_by(|a, b| {
+        (b.severity, b.outcome, &a.resource, &a.control).cmp(&(a.severity, a.outcome, &b.resource, &b.control))
+    });
+    let new = findings.len();
+    let incomplete = counts.unseen > 0 || counts.lost > 0;
+    let severity = match findings.first() {
+        Some(worst) => worst.severity,
+        None if incomplete => Severity::Medium,
+        None => Severity::Low,
+    };
+    let gravest = findings.iter().map(|one| one.outcome).max();
+    let outcome = gravest.unwrap_or(if incomplete {
+        Outcome::Failed
+    } else {
+        Outcome::Compliant
+    });
+    let mut controls: Vec<_> = findings.iter().map(|one| one.control.clone()).collect();
+    controls.sort();
+    controls.dedup();
+    let text = |text: String| AttributeValue::Text(text);
+    let said = body(function, place, counts, &findings);
+    findings.truncate(LISTED);
+    let document = SweepDocument {
+        version: 1,
+        kind: "sweep",
+        function,
+        account: &place.account,
+        region: &place.region,
+        counts,
+        new,
+        findings: &findings,
+    };
+    Alert {
+        subject: shorten(
+            &format!(
+                "[portcullis] {severity} sweep by {function}: {new} new findings in {} resources",
+                counts.resources
+            ),
+            100,
+        ),
+        text: said,
+        // Texts, numbers and lists of them: nothing in it can fail to become JSON.
+        document: serde_json::to_value(document).unwrap_or_default(),
+        attributes: vec![
+            ("severity", text(severity.to_string())),
+            ("outcome", text(outcome.to_string())),
+            ("controls", AttributeValue::Texts(controls)),
+            ("account", text(place.account.clone())),
+            ("region", text(place.region.clone())),
+            ("resource_type", text("sweep".into())),
+        ],
+    }
+}
+
+fn body(function: &str, place: &Place, counts: &Counts, findings: &[Swept]) -> String {
+    let mut text = String::new();
+    // Writing to a String can't fail.
+    let _ = write_body(&mut text, function, place, counts, findings);
+    text
+}
+
+fn write_body(
+    text: &mut String,
+    function: &str,
+    place: &Place,
+    counts: &Counts,
+    findings: &[Swept],
+) -> std::fmt::Result {
+    let Counts {
+        resources,
+        compliant,
+        unseen,
+        lost,
+        findings: all,
+    } = counts;
+    writeln!(
+        text,
+        "Sweep by {}\naccount {}, region {}\n",
+        clean(function),
+        place.account,
+        place.region
+    )?;
+    writeln!(text, "{resources} resources looked at, {compliant} of them compliant")?;
+    for (outcome, number) in all.iter().filter(|(outcome, _)| **outcome > Outcome::Gone) {
+        writeln!(text, "{number} findings {outcome}")?;
+    }
+    if *unseen > 0 {
+        writeln!(
+            text,
+            "{unseen} resources could not be handled: the function's log says why (\"not swept\"). The next sweep tries again"
+        )?;
+    }
+    if *lost > 0 {
+        writeln!(
+            text,
+            "{lost} parts of the sweep failed as a whole: see the state machine's execution. The next sweep tries again"
+        )?;
+    }
+    if findings.is_empty() {
+        return writeln!(
+            text,
+            "\nNothing new: what was told before and is still so is not told again."
+        );
+    }
+    writeln!(text, "\nNEW ({} findings)", findings.len())?;
+    for one in findings.iter().take(LISTED) {
+        writeln!(
+            text,
+            "  {} {}: {}\n    {}\n    It {}. Ledger record {}",
+            one.severity, one.outcome, one.control, one.resource, one.summary, one.ledger_id
+        )?;
+    }
+    if findings.len() > LISTED {
+        writeln!(
+            text,
+            "  and {} more: docs/operations.md, \"What is open?\", lists them all",
+            findings.len() - LISTED
+        )?;
+    }
+    let changed = findings
+        .iter()
+        .find(|one| matches!(one.outcome, Outcome::Remediated | Outcome::Quarantined));
+    if let Some(changed) = changed {
+        writeln!(
+            text,
+            "\nUNDO (one command a record)\n  {}",
+            super::invoke(function, &json!({"restore": changed.ledger_id}))
+        )?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(number: usize, severity: Severity, outcome: Outcome) -> Swept {
+        Swept {
+            severity,
+            outcome,
+            control: "s3-bucket-public-acl".into(),
+            resource: format!("arn:aws:s3:::bucket-{number:03}"),
+            summary: "is public by its ACL: everybody may READ".into(),
+            ledger_id: format!("019ab000-0000-7000-8000-{number:012}"),
+        }
+    }
+
+    fn place() -> Place {
+        Place {
+            account: "111122223333".into(),
+            region: "eu-west-1".into(),
+        }
+    }
+
+    #[test]
+    fn the_worst_of_what_is_new_leads() {
+        let mut counts = Counts {
+            resources: 2000,
+            compliant: 1990,
+            unseen: 1,
+            lost: 1,
+            ..Counts::default()
+        };
+        counts.found(Outcome::Remediated);
+        counts.found(Outcome::WouldRemediate);
+        let found = vec![
+            finding(1, Severity::Low, Outcome::WouldRemediate),
+            finding(2, Severity::Critical, Outcome::Remediated),
+        ];
+        let alert = compose("portcullis-s3", &place(), &counts, found);
+        insta::assert_snapshot!("sweep_subject", alert.subject);
+        insta::assert_snapshot!("sweep_text", alert.text);
+        insta::assert_json_snapshot!("sweep_document", alert.document);
+        insta::assert_json_snapshot!("sweep_attributes", alert.attributes);
+    }
+
+    #[test]
+    fn a_message_stays_within_what_sns_takes() {
+        let long = |number| Swept {
+            resource: format!("arn:aws:s3:::{}", "b".repeat(350)),
+            summary: "s".repeat(200),
+            ..finding(number, Severity::High, Outcome::Failed)
+        };
+        let alert = compose(
+            "portcullis-s3",
+            &place(),
+            &Counts::default(),
+            (0..2000).map(long).collect(),
+        );
+        assert!(alert.subject.len() <= 100 && alert.subject.contains("2000 new"));
+        let document = alert.document.to_string();
+        assert!(alert.text.len() + 5 * json!(document).to_string().len() < 256 * 1024);
+        assert!(alert.text.contains("1960 more"));
+    }
+
+    #[test]
+    fn a_sweep_that_found_nothing_says_so_quietly() {
+        let counts = Counts {
+            resources: 3,
+            compliant: 3,
+            ..Counts::default()
+        };
+        let alert = compose("portcullis-s3", &place(), &counts, Vec::new());
+        assert!(alert.text.contains("Nothing new"));
+        assert_eq!(alert.attributes[0].1, AttributeValue::Text("LOW".into()));
+        assert_eq!(alert.attributes[1].1, AttributeValue::Text("compliant".into()));
+    }
+}

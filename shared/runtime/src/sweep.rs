@@ -1,0 +1,275 @@
+//! Sweeps: all resources of the place, page by page, with one message at the end.
+//!
+//! CloudTrail and EventBridge deliver best effort, and what was open before the first event names nobody. A sweep finds it. It
+//! stops in time before Lambda would stop it, and answers with what is left; the stack's state machine carries on with that.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::stream::{self, StreamExt};
+use jiff::Timestamp;
+use portcullis_core::alert::sweep::{Swept, compose};
+use portcullis_core::event::{Counts, EventError, Sweep, SweepPage};
+use portcullis_core::{Actor, Asks, Cause, Outcome, Place, Report, Resource};
+use serde_json::{Value, json};
+
+use crate::adapter::Serve;
+use crate::error::Failure;
+use crate::metrics;
+use crate::pipeline::Shell;
+
+/// How many resources are looked at at the same time: few enough that a sweep leaves most of AWS's rate to others.
+const AT_ONCE: usize = 8;
+/// No resource is begun later than so many milliseconds before the invocation's end: one may take that long.
+const RESERVE: i64 = 15_000;
+/// No page is asked for later than so many milliseconds before the invocation's end.
+const LISTING_RESERVE: i64 = 7_500;
+
+/// What is told at the end of a sweep instead of at once, by the record's id.
+#[derive(Debug, Default)]
+pub struct Digest(Mutex<BTreeMap<String, Noted>>);
+
+/// The findings of a record, and where it is.
+#[derive(Debug)]
+pub struct Noted {
+    /// The resource's ARN.
+    pub resource: String,
+    pub findings: Vec<Swept>,
+}
+
+impl Digest {
+    pub fn note(&self, report: &Report) {
+        let noted = Noted {
+            resource: report.resource.arn.clone(),
+            findings: Swept::of(report),
+        };
+        self.lock().insert(report.ledger_id.clone(), noted);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Noted>> {
+        // A map of whole entries is whole, whoever panicked while holding it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One invocation of a sweep.
+pub struct Sweeper<'a> {
+    pub shell: &'a Shell,
+    pub guards: &'a [Box<dyn Serve>],
+    pub place: &'a Place,
+}
+
+impl Sweeper<'_> {
+    pub async fn run(&self, sweep: &Sweep) -> Result<Value, Failure> {
+        if let Some(parts) = &sweep.finish {
+            let counts = parts.iter().fold(sweep.counts.clone(), Counts::and);
+            return self.finish(&counts).await;
+        }
+        let mut counts = sweep.counts.clone();
+        let Some(pages) = &sweep.pages else {
+            self.abandoned(&mut counts).await?;
+            let more = self.pages(self.all().collect(), &mut counts).await?;
+            // What is left is for others to do at the same time, so the end is theirs to tell.
+            if more.is_empty() {
+                return self.finish(&counts).await;
+            }
+            return Ok(json!({"sweep": {"counts": counts, "more": more}}));
+        };
+        let more = self.pages(pages.clone().into(), &mut counts).await?;
+        Ok(json!({"sweep": {"counts": counts, "more": more}}))
+    }
+
+    /// Where a sweep begins: what settings name, then what AWS lists, for each type.
+    fn all(&self) -> impl Iterator<Item = SweepPage> {
+        self.guards.iter().flat_map(|guard| {
+            let kind = guard.listing().kind().to_owned();
+            let required = guard.required(&self.shell.settings, self.place);
+            let named = SweepPage {
+                kind: kind.clone(),
+                resources: required.into_iter().map(|resource| resource.arn).collect(),
+                ..SweepPage::default()
+            };
+            let listed = SweepPage {
+                kind,
+                onward: true,
+                ..SweepPage::default()
+            };
+            let named = Some(named).filter(|named| !named.resources.is_empty());
+            named.into_iter().chain([listed])
+        })
+    }
+
+    /// Sweeps pages while there is time; yields what is left, in pages of which each is work for one invocation.
+    async fn pages(&self, mut pages: VecDeque<SweepPage>, counts: &mut Counts) -> Result<Vec<SweepPage>, Failure> {
+        let mut left = Vec::new();
+        while let Some(page) = pages.pop_front() {
+            let guard = self.guard(&page.kind)?;
+            let late = self.remaining() < RESERVE;
+            if late && (!page.onward || self.remaining() < LISTING_RESERVE) {
+                left.push(page);
+                continue;
+            }
+            let (resources, next) = if page.resources.is_empty() {
+                let listed = guard
+                    .list(self.place, page.from.clone())
+                    .await
+                    .map_err(Failure::Observe)?;
+                (listed.resources, listed.next)
+            } else {
+                (self.named(guard, &page)?, None)
+            };
+            if page.onward
+                && let Some(next) = next
+            {
+                let next = SweepPage {
+                    from: Some(next),
+                    resources: Vec::new(),
+                    ..page.clone()
+                };
+                pages.push_front(next);
+            }
+            if late {
+                let only = SweepPage { onward: false, ..page };
+                left.push(only);
+                continue;
+            }
+            let rest = self.look(guard, resources, counts).await;
+            if !rest.is_empty() {
+                left.push(SweepPage {
+                    kind: page.kind,
+                    resources: rest,
+                    ..SweepPage::default()
+                });
+            }
+        }
+        Ok(left)
+    }
+
+    fn guard(&self, kind: &str) -> Result<&dyn Serve, Failure> {
+        let found = self.guards.iter().find(|guard| guard.listing().kind() == kind);
+        found.map(AsRef::as_ref).ok_or_else(|| {
+            Failure::Event(EventError::Unexpected {
+                field: "sweep.pages[].type".into(),
+                expected: "a type that this function looks after",
+                found: kind.to_owned(),
+            })
+        })
+    }
+
+    /// The resources that a page names by id or ARN.
+    fn named(&self, guard: &dyn Serve, page: &SweepPage) -> Result<Vec<Resource>, Failure> {
+        let named = page.resources.iter().map(|id| {
+            guard.listing().identified(id, self.place).ok_or_else(|| {
+                Failure::Event(EventError::Unexpected {
+                    field: "sweep.pages[].resources".into(),
+                    expected: "ids or ARNs of resources of this account and region",
+                    found: id.chars().take(120).collect(),
+                })
+            })
+        });
+        named.collect()
+    }
+
+    /// Takes resources through the pipeline, some at the same time; yields those for which there was no time.
+    async fn look(&self, guard: &dyn Serve, resources: Vec<Resource>, counts: &mut Counts) -> Vec<String> {
+        let cause = &self.cause();
+        let mut looks = stream::iter(resources)
+            .map(|resource| async move {
+                if self.remaining() < RESERVE {
+                    return (resource, None);
+                }
+                let handled = guard.process(self.shell, &resource, cause).await;
+                (resource, Some(handled))
+            })
+            .buffer_unordered(AT_ONCE);
+        let mut rest = Vec::new();
+        while let Some((resource, handled)) = looks.next().await {
+            match handled {
+                None => rest.push(resource.arn),
+                Some(handled) => count(counts, &resource, handled),
+            }
+        }
+        rest
+    }
+
+    /// Finishes what was begun and whose event never came back: records that are open, and that nobody is at any more.
+    async fn abandoned(&self, counts: &mut Counts) -> Result<(), Failure> {
+        for resource in self.shell.ledger.abandoned(Timestamp::now()).await? {
+            // The ledger is that of all functions.
+            let guard = self.guards.iter().find(|guard| guard.listing().kind() == resource.kind);
+            if let Some(guard) = guard
+                && self.remaining() > RESERVE
+            {
+                self.look(guard.as_ref(), vec![resource], counts).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells what is new, in one message; then notes that it was told.
+    async fn finish(&self, counts: &Counts) -> Result<Value, Failure> {
+        let shell = self.shell;
+        // Other invocations noted theirs in the ledger; so did a sweep that broke off before it could tell.
+        let mut untold = shell.ledger.untold(&shell.function).await?;
+        if let Some(digest) = &shell.digest {
+            untold.append(&mut digest.lock());
+        }
+        let records: Vec<_> = untold
+            .iter()
+            .map(|(id, noted)| (noted.resource.clone(), id.clone()))
+            .collect();
+        let findings: Vec<_> = untold.into_values().flat_map(|noted| noted.findings).collect();
+        let new = findings.len();
+        let alert = compose(&shell.function, self.place, counts, findings);
+        shell.topic.send(alert).await.map_err(Failure::Notify)?;
+        let mut marks = stream::iter(records)
+            .map(|(resource, id)| async move { shell.ledger.told(&resource, &id).await })
+            .buffer_unordered(AT_ONCE);
+        while let Some(marked) = marks.next().await {
+            marked?;
+        }
+        metrics::sweep(&shell.function, counts, new);
+        tracing::info!(counts = %json!(counts), new, "swept");
+        Ok(json!({"sweep": {"counts": counts, "more": [], "new": new}}))
+    }
+
+    fn cause(&self) -> Cause {
+        Cause {
+            event: "sweep".into(),
+            id: self.shell.request.clone(),
+            time: Timestamp::now().to_string(),
+            actor: Actor::default(),
+            omitted: false,
+            asks: Asks::All,
+        }
+    }
+
+    /// The milliseconds until Lambda stops this invocation.
+    fn remaining(&self) -> i64 {
+        self.shell.deadline - Timestamp::now().as_millisecond()
+    }
+}
+
+fn count(counts: &mut Counts, resource: &Resource, handled: Result<Value, Failure>) {
+    counts.resources += 1;
+    match handled {
+        Ok(answer) => {
+            let outcomes: BTreeMap<String, Outcome> =
+                serde_json::from_value(answer["controls"].clone()).unwrap_or_default();
+            for outcome in outcomes.values() {
+                counts.found(*outcome);
+            }
+            counts.compliant += u64::from(answer["outcome"] == "compliant");
+        }
+        // It was told, and the next sweep tries again.
+        Err(Failure::NotRemediated { controls, .. }) => {
+            for _ in controls.split(", ") {
+                counts.found(Outcome::Failed);
+            }
+        }
+        Err(failure) => {
+            counts.unseen += 1;
+            tracing::error!(resource = resource.arn, failure = failure.name(), error = %failure, "not swept");
+        }
+    }
+}
