@@ -12,6 +12,10 @@ use portcullis_testkit::{Call, CloudTrail, rounds, table};
 use portcullis_tests::World;
 use serde_json::json;
 
+/// Buckets of the sweep; every fiftieth is left open.
+const SWEPT: usize = 2_000;
+const LEFT_OPEN: usize = 50;
+
 /// Processes that are started for a median.
 const RUNS: usize = 15;
 
@@ -95,6 +99,63 @@ async fn main() {
     let again = function.invoke(&event).await;
     let writes = again.calls.iter().filter(|call| !Call::is_read(call)).count();
     println!("The same event again: {} rounds, {writes} writes", rounds(&again.calls));
+    sweep(&binary).await;
+}
+
+/// A sweep of many buckets, in as many invocations as it takes, as the state machine does it.
+async fn sweep(binary: &std::path::Path) {
+    let world = World::new().await;
+    let controls = ["s3-bucket-public-access-block", "s3-bucket-versioning"];
+    for number in 0..SWEPT {
+        let bucket = world.bucket("swept").await;
+        if number % LEFT_OPEN > 0 {
+            bucket.put_block([true; 4]).await;
+            bucket.put_versioning(true).await;
+        }
+    }
+    let settings = portcullis_tests::settings::only(&controls, "");
+    let function = world.function().binary(binary).env("PORTCULLIS_SETTINGS", settings);
+    let function = function.timeout(Duration::from_mins(1)).start().await;
+    let compliant = world.bucket("single").await;
+    compliant.put_block([true; 4]).await;
+    compliant.put_versioning(true).await;
+    let event = world
+        .call("CreateBucket", json!({"bucketName": compliant.name}))
+        .event();
+    let single = function.invoke(&event).await;
+    println!("\na compliant bucket by an event: {} calls", single.calls.len());
+
+    let (mut request, mut parts, mut begun) = (json!({"sweep": {}}), Vec::new(), json!({}));
+    let mut queue: Vec<serde_json::Value> = Vec::new();
+    let mut invocations = 0;
+    loop {
+        let started = std::time::Instant::now();
+        let part = function.invoke(&request).await;
+        let answer = part.result.expect("measure: the sweep failed")["sweep"].clone();
+        invocations += 1;
+        println!(
+            "sweep, invocation {invocations}: {} resources, {} calls, {:.1} s, peak memory {:.1} MiB",
+            answer["counts"]["resources"],
+            part.calls.len(),
+            started.elapsed().as_secs_f64(),
+            mebibytes(function.peak_memory_kib().unwrap_or_default())
+        );
+        if answer.get("new").is_some() {
+            println!("sweep, in all: {answer}");
+            break;
+        }
+        if request == json!({"sweep": {}}) {
+            begun = answer["counts"].clone();
+        } else {
+            parts.push(answer["counts"].clone());
+        }
+        queue.extend(answer["more"].as_array().into_iter().flatten().cloned());
+        request = match queue.pop() {
+            Some(page) => json!({"sweep": {"pages": [page], "counts": {}}}),
+            None => json!({"sweep": {"counts": begun, "finish": parts}}),
+        };
+    }
+    println!("messages of the sweep: {}", world.alerts().await.len());
 }
 
 #[expect(clippy::cast_precision_loss, reason = "sizes for people")]
