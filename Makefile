@@ -1,7 +1,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs measure faults replay build validate deploy advisories clean
+.PHONY: help demo test lint docs measure faults replay build validate deploy preflight advisories clean
 
 # For build and deploy.
 STACK ?= portcullis
@@ -78,6 +78,10 @@ deploy: build ## Build and deploy: make deploy MODE=enforce EMAIL=ops@example.co
 	$(SAM) deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
 	  --tags app=portcullis --parameter-overrides Mode=$(MODE) Architecture=$(ARCH) \
 	  $(if $(EMAIL),AlertEmail=$(EMAIL)) $(if $(SETTINGS),SettingsParameter=$(SETTINGS))
+
+preflight: ## After a deploy: whether the keys that settings name exist, are enabled, here, and let the required services in
+	@aws lambda invoke --function-name $(STACK)-kms --cli-binary-format raw-in-base64-out \
+	  --payload '{"preflight": {"by": "make preflight"}}' /dev/stdout
 
 clean: ## Remove the tools and what SAM built (cargo clean is yours to say)
 	rm -rf .tools .aws-sam

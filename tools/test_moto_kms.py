@@ -45,6 +45,9 @@ class Kms(unittest.TestCase):
         self.refused("KMSInvalidStateException", self.kms.cancel_key_deletion, KeyId=key["KeyId"])
         self.refused("ValidationException", self.kms.schedule_key_deletion, KeyId=key["KeyId"], PendingWindowInDays=3)
 
+    def test_a_key_is_for_encryption_unless_told_otherwise(self):
+        self.assertEqual(self.describe(self.key())["KeyUsage"], "ENCRYPT_DECRYPT")
+
     def test_only_symmetric_keys_of_kms_rotate(self):
         key, rsa = self.key(), self.key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
         self.kms.enable_key_rotation(KeyId=key["Arn"], RotationPeriodInDays=180)

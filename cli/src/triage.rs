@@ -157,6 +157,11 @@ impl<W: Write> Triage<'_, W> {
                 line.event = Some("sweep".into());
                 line.ignored = Some("a sweep leads to all resources, which only the function can list".into());
             }
+            Ok(Event::Preflight(_)) => {
+                line.event = Some("preflight".into());
+                line.ignored =
+                    Some("a preflight looks at what settings require, which only the function can read".into());
+            }
             Ok(Event::Call(call)) => {
                 line.source = Some(call.source.clone());
                 line.event = Some(call.name.clone());

@@ -122,6 +122,7 @@ _init = Key.__init__
 def init(self, *args, **kwargs):
     _init(self, *args, **kwargs)
     self.rotation_period = 365
+    self.key_usage = self.key_usage or "ENCRYPT_DECRYPT"  # the API's default, which moto leaves out
     self.valid_to = None
     if self.origin == "EXTERNAL":
         self.key_state, self.enabled = "PendingImport", False

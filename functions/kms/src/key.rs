@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use portcullis_core::event::{Call, EventError, field, string};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
+use portcullis_core::{Control, Guard, Judgement, Place, Resource, Seen, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
 use crate::naming::{self, Named};
@@ -264,11 +264,21 @@ pub enum Remedy {
     SetRotation(Option<u16>),
     /// `PutKeyPolicy`
     SetPolicy(String),
-    /// `RevokeGrant` for each; kept whole, since AWS has no way to make the same grant again.
-    RevokeGrants(Vec<Grant>),
+    /// `RevokeGrant`; kept whole, since AWS has no way to make the same grant again.
+    RevokeGrant(Grant),
 }
 
 impl State {
+    /// What is said of a key that is none of the customer's: nothing can be asked of AWS's own, and nothing of one that is gone.
+    pub fn not_ours(&self) -> Judgement<Remedy> {
+        match self.metadata.get() {
+            Some(metadata) if metadata.manager != "CUSTOMER" => {
+                Judgement::NotApplicable("AWS manages this key and its policy".into())
+            }
+            _ => Judgement::Compliant,
+        }
+    }
+
     /// State and nature of a key that a customer manages. AWS-managed keys are AWS's to look after.
     pub fn customer_managed(&self) -> Option<(KeyState, &Metadata)> {
         let metadata = self.metadata.get().filter(|metadata| metadata.manager == "CUSTOMER")?;
@@ -332,15 +342,12 @@ impl portcullis_core::State for State {
             Remedy::SetEnabled(false) => after.key_state = Seen::Is(KeyState::Disabled),
             Remedy::SetRotation(days) => after.rotation = days.into(),
             Remedy::SetPolicy(policy) => after.policy = Seen::Is(policy),
-            Remedy::RevokeGrants(revoked) => {
+            Remedy::RevokeGrant(revoked) => {
                 if let Seen::Is(grants) = &mut after.grants {
-                    let gone = |id: &str| revoked.iter().any(|grant| grant.id == id);
-                    grants.foreign.retain(|grant| !gone(&grant.id));
-                    grants.total = grants.total.saturating_sub(revoked.len());
-                    for grant in &revoked {
-                        if let Some(count) = grants.grantees.get_mut(&grant.grantee) {
-                            *count = count.saturating_sub(1);
-                        }
+                    grants.foreign.retain(|grant| grant.id != revoked.id);
+                    grants.total = grants.total.saturating_sub(1);
+                    if let Some(count) = grants.grantees.get_mut(&revoked.grantee) {
+                        *count = count.saturating_sub(1);
                     }
                     grants.grantees.retain(|_, count| *count > 0);
                 }
@@ -365,8 +372,12 @@ impl portcullis_core::State for State {
             }
             Remedy::SetPolicy(_) => self.policy.get().cloned().map(Remedy::SetPolicy),
             // A grant made again has another id and token, and only its grantee can hand those to who uses it.
-            Remedy::RevokeGrants(_) => None,
+            Remedy::RevokeGrant(_) => None,
         }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.key_state == Seen::Absent
     }
 
     fn tags(&self) -> Option<&Tags> {
@@ -377,20 +388,20 @@ impl portcullis_core::State for State {
 impl portcullis_core::Remedy for Remedy {
     fn target(&self) -> Cow<'static, str> {
         match self {
-            Self::CancelDeletion | Self::ScheduleDeletion(_) => "deletion",
-            Self::SetEnabled(_) => "key_state",
-            Self::SetRotation(_) => "rotation",
-            Self::SetPolicy(_) => "policy",
-            Self::RevokeGrants(_) => "grants",
+            Self::CancelDeletion | Self::ScheduleDeletion(_) => "deletion".into(),
+            Self::SetEnabled(_) => "key_state".into(),
+            Self::SetRotation(_) => "rotation".into(),
+            Self::SetPolicy(_) => "policy".into(),
+            // Each by itself: one that can't be revoked must not keep the others.
+            Self::RevokeGrant(grant) => format!("grant {}", grant.id).into(),
         }
-        .into()
     }
 
     /// A key has to be enabled before it can rotate, and its deletion cancelled before that.
     fn lane(&self) -> u8 {
         match self {
             Self::SetPolicy(_) => 1,
-            Self::RevokeGrants(_) => 2,
+            Self::RevokeGrant(_) => 2,
             _ => 0,
         }
     }
@@ -400,7 +411,7 @@ impl portcullis_core::Remedy for Remedy {
         match self {
             Self::CancelDeletion => 0,
             Self::SetEnabled(true) => 1,
-            Self::SetRotation(_) | Self::SetPolicy(_) | Self::RevokeGrants(_) => 2,
+            Self::SetRotation(_) | Self::SetPolicy(_) | Self::RevokeGrant(_) => 2,
             Self::SetEnabled(false) => 3,
             Self::ScheduleDeletion(_) => 4,
         }
@@ -413,7 +424,7 @@ impl portcullis_core::Remedy for Remedy {
             Self::SetEnabled(_) => &["kms:DisableKey", "kms:EnableKey"],
             Self::SetRotation(_) => &["kms:DisableKeyRotation", "kms:EnableKeyRotation"],
             Self::SetPolicy(_) => &["kms:PutKeyPolicy"],
-            Self::RevokeGrants(_) => &["kms:RevokeGrant"],
+            Self::RevokeGrant(_) => &["kms:RevokeGrant"],
         }
     }
 }
@@ -452,8 +463,27 @@ impl Guard for Key {
             Remedy::CancelDeletion | Remedy::ScheduleDeletion(_) | Remedy::SetEnabled(_) => Fact::Metadata,
             Remedy::SetRotation(_) => Fact::Rotation,
             Remedy::SetPolicy(_) => Fact::Policy,
-            Remedy::RevokeGrants(_) => Fact::Grants,
+            Remedy::RevokeGrant(_) => Fact::Grants,
         }
+    }
+
+    /// The keys that the levels of classification name, each once.
+    fn preflight(settings: &Settings) -> Result<Vec<(Resource, &'static str)>, String> {
+        let mut keys: Vec<(Resource, &'static str)> = Vec::new();
+        for (name, level) in &settings.classification.levels {
+            let Some(text) = &level.key else { continue };
+            let key = naming::key_of_arn(text)
+                .filter(|key| key.kind == Self::KIND)
+                .ok_or_else(|| {
+                    format!(
+                        "expected the ARN of a key (arn:…:key/…) in classification.levels.{name}.key, found {text:?}"
+                    )
+                })?;
+            if !keys.iter().any(|(known, _)| *known == key) {
+                keys.push((key, controls::REQUIRED));
+            }
+        }
+        Ok(keys)
     }
 
     /// The key of a call. An alias is kept as such where the record does not tell its key: the adapter asks KMS. Of a

@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::Meta;
 use crate::event::{Actor, Call};
 
@@ -41,6 +43,19 @@ impl Cause {
         }
     }
 
+    /// Whether it made the resource so lately that AWS may not show it yet: what is not found then is no proof that it is gone.
+    ///
+    /// Lambda's last retry comes three minutes after the first try, and takes "not found" for an answer: what was deleted
+    /// again at once does not end in the dead-letter queue. Source: KMS Developer Guide, "AWS KMS eventual consistency";
+    /// Lambda Developer Guide, "Error handling for asynchronous invocation".
+    pub fn just_made_it(&self, now: Timestamp) -> bool {
+        let makes = ["Copy", "Create", "Run"]
+            .iter()
+            .any(|verb| self.event.starts_with(verb));
+        let age = self.time.parse().ok().map(|time: Timestamp| now.duration_since(time));
+        makes && age.is_some_and(|age| age.abs() < SignedDuration::from_mins(3))
+    }
+
     /// The stack or tool that will put its own state back, as far as the caller shows it or the tags of the resource do.
     pub fn managed_by(&self, tags: Option<&crate::Tags>) -> Option<String> {
         // CloudFormation User Guide, "Resource tags": the tags that it sets itself.
@@ -48,6 +63,23 @@ impl Cause {
         stack
             .map(|stack| format!("CloudFormation stack {stack}"))
             .or_else(|| self.actor.tool().map(|tool| format!("{tool} (the call came from it)")))
+    }
+}
+
+impl Cause {
+    /// A person, or a deployment, who asks for one control to be looked at.
+    pub fn preflight(by: Option<&str>, id: &str, control: &str, now: Timestamp) -> Self {
+        Self {
+            event: "preflight".into(),
+            id: id.to_owned(),
+            time: now.to_string(),
+            actor: Actor {
+                arn: by.unwrap_or("somebody who did not say who").to_owned(),
+                ..Actor::default()
+            },
+            omitted: false,
+            asks: Asks::Only([control.to_owned()].into()),
+        }
     }
 }
 
@@ -61,5 +93,33 @@ impl From<&Call> for Cause {
             omitted: call.omitted,
             asks: Asks::Breakable,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_made_just_now_may_not_be_seen_yet() {
+        let made = |event: &str, time: &str| {
+            let cause = Cause {
+                event: event.into(),
+                id: String::new(),
+                time: time.into(),
+                actor: Actor::default(),
+                omitted: false,
+                asks: Asks::Breakable,
+            };
+            cause.just_made_it("2026-11-23T10:03:00Z".parse().unwrap())
+        };
+        for call in ["CreateKey", "CreateBucket", "CopySnapshot", "RunInstances"] {
+            assert!(made(call, "2026-11-23T10:02:50Z"), "{call}");
+        }
+        assert!(made("CreateKey", "2026-11-23T10:03:05Z"), "clocks differ");
+        assert!(!made("CreateKey", "2026-11-23T10:00:00Z"));
+        assert!(!made("CreateKey", "2027-01-01T00:00:00Z"), "not for ever");
+        assert!(!made("PutKeyPolicy", "2026-11-23T10:02:50Z"));
+        assert!(!made("CreateKey", "yesterday"));
     }
 }

@@ -101,6 +101,8 @@ pub struct Scope<'a> {
     pub level_name: &'a str,
     /// The function's own role, which a quarantine has to spare.
     pub own_role: &'a str,
+    /// The region of the function. A resource that settings name may be in another.
+    pub region: &'a str,
     /// The moment of judging, for exemptions that end.
     pub now: Timestamp,
     /// What the ledger knows of the resource: what AWS itself does not remember.

@@ -36,6 +36,12 @@ pub trait Guard: Sized + Send + Sync + 'static {
     /// The facts that a remedy changes, so that a restore can look at them.
     fn touches(remedy: &Self::Remedy) -> Self::Fact;
 
+    /// The resources that settings require, wherever they are, each with the control that says whether it is as it has to be:
+    /// what a preflight looks at. An error says what is wrong with the settings.
+    fn preflight(_: &Settings) -> Result<Vec<(Resource, &'static str)>, String> {
+        Ok(Vec::new())
+    }
+
     /// The resources of this account that a call names; none where it is about another account's.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError>;
 
@@ -53,7 +59,7 @@ pub trait Guard: Sized + Send + Sync + 'static {
 }
 
 /// What one observation of a resource found, as plain data.
-pub trait State: Clone + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait State: Clone + Default + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The changes that can be made to it.
     type Remedy;
 
@@ -63,6 +69,11 @@ pub trait State: Clone + PartialEq + Debug + Serialize + DeserializeOwned + Send
 
     /// The change that would bring this state back once `remedy` was made; `None` where AWS has no way back.
     fn inverse(&self, remedy: &Self::Remedy) -> Option<Self::Remedy>;
+
+    /// Whether it says that the resource is no more, where a control asks for that: others answer no state at all then.
+    fn is_gone(&self) -> bool {
+        false
+    }
 
     /// Its tags, where they were read.
     fn tags(&self) -> Option<&Tags>;

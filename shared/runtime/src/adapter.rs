@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::error::{AwsError, Failure};
 use crate::ledger::Record;
 use crate::pipeline::{self, Shell};
-use crate::restore;
+use crate::{preflight, restore};
 
 /// How many resources a page has where AWS lets the caller say: as many as one invocation can look at in time.
 pub const PAGE: i32 = 200;
@@ -66,6 +66,8 @@ pub trait Serve: Send + Sync {
     ) -> Boxed<'a, Result<Value, Failure>>;
     /// Takes a call through the pipeline, for each resource that it names.
     fn call<'a>(&'a self, shell: &'a Shell, call: &'a Call) -> Boxed<'a, Result<Vec<Value>, Failure>>;
+    /// Looks at what settings require of this guard's resources.
+    fn preflight<'a>(&'a self, shell: &'a Shell, by: Option<&'a str>) -> Boxed<'a, Result<Vec<Value>, Failure>>;
     /// Undoes a record.
     fn restore<'a>(
         &'a self,
@@ -145,6 +147,10 @@ impl<G: Guard, A: Adapter<G>> Serve for Served<G, A> {
             }
             failure.map_or(Ok(answers), Err)
         })
+    }
+
+    fn preflight<'a>(&'a self, shell: &'a Shell, by: Option<&'a str>) -> Boxed<'a, Result<Vec<Value>, Failure>> {
+        Box::pin(preflight::look::<G, A>(shell, &self.adapter, by))
     }
 
     fn restore<'a>(

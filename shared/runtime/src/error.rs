@@ -151,6 +151,18 @@ pub enum Failure {
     /// The resource can't be read.
     #[error("the state can't be read, so nothing was judged: {0}")]
     Observe(AwsError),
+    /// The call that made the resource is so young that AWS may not show it yet.
+    #[error(
+        "expected {resource}, which {event} made at {time}, and found none yet: it is looked at again by the retry"
+    )]
+    NotVisibleYet {
+        /// The resource's ARN.
+        resource: String,
+        /// The call that made it.
+        event: String,
+        /// When it was made.
+        time: String,
+    },
     /// The ledger can't be read or written, so nothing was changed.
     #[error("the ledger can't be used: {0}")]
     Ledger(AwsError),
@@ -184,6 +196,9 @@ pub enum Failure {
         /// What went wrong.
         why: String,
     },
+    /// What settings require can't even be named.
+    #[error("nothing was looked at: {0}")]
+    Preflight(String),
     /// A restore was refused.
     #[error("{record} can't be restored: {why}")]
     Restore {
@@ -202,12 +217,14 @@ impl Failure {
             Self::Settings(_) | Self::SettingsUnread(_) => "SettingsUnusable",
             Self::ForeignAccount { .. } => "ForeignAccount",
             Self::Observe(_) => "ObserveFailed",
+            Self::NotVisibleYet { .. } => "NotVisibleYet",
             Self::Ledger(_) | Self::LedgerRecord(_) => "LedgerFailed",
             Self::Busy { .. } => "ResourceBusy",
             Self::LostRace(_) => "LostRace",
             Self::Unverified(_) => "Unverified",
             Self::Notify(_) => "NotifyFailed",
             Self::NotRemediated { .. } => "NotRemediated",
+            Self::Preflight(_) => "PreflightRefused",
             Self::Restore { .. } => "RestoreRefused",
         }
     }

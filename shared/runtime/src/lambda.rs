@@ -17,6 +17,7 @@ use crate::error::Failure;
 use crate::ledger::Ledger;
 use crate::metrics;
 use crate::pipeline::Shell;
+use crate::preflight;
 use crate::sdk::{on_loopback, sdk_config};
 use crate::settings::Source;
 use crate::sweep::{Digest, Sweeper};
@@ -120,6 +121,7 @@ impl Function {
             settings: self.settings.current().await?,
             own_role: self.environment.own_role.clone(),
             function: self.environment.function.clone(),
+            place: self.place.clone(),
             request: context.request_id.clone(),
             deadline: i64::try_from(context.deadline).unwrap_or(i64::MAX),
             digest: matches!(event, Event::Sweep(_)).then(Digest::default),
@@ -134,6 +136,9 @@ impl Function {
                 sweeper.run(&sweep).await
             }
             Event::Call(call) => self.call(&shell, &call).await,
+            Event::Preflight(request) => {
+                preflight::preflight(&shell, self.guards.iter().map(Box::as_ref), request.by.as_deref()).await
+            }
             Event::Restore(request) => {
                 let refused = |why: &str| Failure::Restore {
                     record: request.restore.clone(),

@@ -11,6 +11,7 @@ mod lambda;
 mod ledger;
 mod metrics;
 mod pipeline;
+mod preflight;
 mod restore;
 mod sdk;
 mod settings;

@@ -264,8 +264,16 @@ async fn keys_that_aws_manages_are_left_alone() {
     let managed = kms.client.describe_key().key_id("alias/aws/s3").send().await.unwrap();
     let arn = managed.key_metadata.unwrap().arn.unwrap();
     let function = kms.function().start().await;
-    for name in ["PutKeyPolicy", "DisableKeyRotation", "CreateGrant"] {
+    // Whether settings name it for their data can be asked of any key.
+    let calls = [
+        ("PutKeyPolicy", "compliant"),
+        ("DisableKeyRotation", "not-applicable"),
+        ("CreateGrant", "not-applicable"),
+    ];
+    for (name, outcome) in calls {
         let left = function.invoke(kms.call(name, json!({"keyId": arn})).event()).await;
-        assert_eq!(left.outcome(), "compliant", "{name}");
+        assert_eq!(left.outcome(), outcome, "{name}");
+        assert!(left.answer().to_string().contains("AWS manages this key"), "{name}");
+        assert_eq!(writes(&left.calls), [""; 0]);
     }
 }

@@ -1,6 +1,7 @@
 //! Grants to principals outside of trust.
 
 use aws_sdk_kms::types::GrantOperation;
+use portcullis_testkit::Fault;
 use portcullis_tests::{Answered, controls_in};
 use serde_json::json;
 
@@ -44,17 +45,44 @@ async fn a_foreign_grant_is_revoked_by_setting_and_kept_whole_in_the_ledger() {
         alert.text
     );
     let record = kms.world.records().await.0.pop().unwrap();
-    let revoked = &record["remedies"][0]["revoke-grants"];
-    assert_eq!(revoked.as_array().map(Vec::len), Some(2), "{record}");
-    assert_eq!(
-        (&revoked[0]["name"], &revoked[0]["operations"]),
-        (&json!("for-tests"), &json!(["Decrypt"]))
-    );
+    let revoked = record["remedies"].as_array().unwrap();
+    assert_eq!(revoked.len(), 2, "{record}");
+    for grant in revoked.iter().map(|remedy| &remedy["revoke-grant"]) {
+        assert_eq!(
+            (&grant["name"], &grant["operations"]),
+            (&json!("for-tests"), &json!(["Decrypt"]))
+        );
+    }
 
     // AWS has no way back, and it is said by name.
     let function = kms.function().start().await;
     let refused = function.invoke(json!({"restore": id})).await.result.unwrap_err();
-    assert!(refused.to_string().contains("no way back for its grants"), "{refused}");
+    assert!(refused.to_string().contains("no way back for its grant "), "{refused}");
+}
+
+#[tokio::test]
+async fn a_grant_that_can_not_be_revoked_does_not_keep_the_others() {
+    let kms = Kms::new().await;
+    let key = kms.key().await;
+    for name in ["Partner", "Other"] {
+        grant(&key, &PARTNER.replace("Partner", name)).await;
+    }
+    let function = kms.enforcing(&[CONTROL], "").await;
+    let denied = Fault::on("kms", "RevokeGrant").status(400, "AccessDeniedException");
+    kms.world.aws.fault(denied).await;
+    let half = function.invoke(key.call("CreateGrant").event()).await;
+    assert_eq!(half.result.as_ref().unwrap_err().error_type, "NotRemediated");
+    assert_eq!(writes(&half.calls), ["RevokeGrant", "RevokeGrant"]);
+    assert_eq!(key.grants().await.len(), 1);
+    let retried = function.retry(&half).await;
+    assert_eq!(
+        controls_in(retried.answer()),
+        told(CONTROL, "remediated"),
+        "{:?}",
+        retried.result
+    );
+    assert_eq!(writes(&retried.calls), ["RevokeGrant"]);
+    assert_eq!(key.grants().await.len(), 0);
 }
 
 #[tokio::test]

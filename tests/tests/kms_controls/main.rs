@@ -12,6 +12,7 @@ mod deletion;
 mod grants;
 mod material;
 mod policies;
+mod preflight;
 mod regions;
 mod rotation;
 mod samples;

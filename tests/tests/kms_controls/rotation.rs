@@ -1,11 +1,11 @@
 //! Rotation: on, and often enough, where a key can rotate.
 
 use aws_sdk_kms::types::{KeySpec, KeyUsageType, OriginType};
-use portcullis_testkit::assert_only_reads;
-use portcullis_tests::Answered;
+use portcullis_testkit::{Fault, assert_only_reads};
+use portcullis_tests::{Answered, controls_in, resource_of};
 use serde_json::json;
 
-use super::support::{Kms, enforce, only, restore};
+use super::support::{Kms, enforce, only, restore, told};
 
 const CONTROL: &str = "kms-key-rotation";
 
@@ -52,16 +52,59 @@ async fn what_cannot_rotate_or_rotates_more_often_is_left() {
     let disabled = kms.key().await;
     disabled.disable().await;
     let keys = [
-        often.clone(),
-        kms.key_with(signing).await,
-        kms.key_with(|create| create.origin(OriginType::External)).await,
-        disabled,
+        (kms.key_with(signing).await, "RSA_2048"),
+        (
+            kms.key_with(|create| create.origin(OriginType::External)).await,
+            "EXTERNAL",
+        ),
+        (disabled, "Disabled"),
     ];
     let function = kms.enforcing(&[CONTROL], "").await;
-    for key in keys {
+    for (key, why) in keys {
         let left = function.invoke(key.call("DisableKeyRotation").event()).await;
-        assert_eq!(left.outcome(), "compliant", "{:?}", left.result);
+        assert_eq!(left.outcome(), "not-applicable", "{:?}", left.result);
+        let reason = resource_of(left.answer())["not_applicable"][CONTROL]
+            .as_str()
+            .unwrap_or_default();
+        assert!(reason.contains(why), "{reason}");
+        let logged = |line: &String| line.contains("not-applicable") && line.contains(why);
+        assert!(left.logs.iter().any(logged), "{:#?}", left.logs);
         assert_only_reads(&left.calls);
     }
+    let left = function.invoke(often.call("DisableKeyRotation").event()).await;
+    assert_eq!(left.outcome(), "compliant", "{:?}", left.result);
+    assert_only_reads(&left.calls);
     assert_eq!(often.rotation().await, Some(90));
+}
+
+#[tokio::test]
+async fn a_new_key_that_is_not_shown_yet_is_looked_at_again() {
+    let kms = Kms::new().await;
+    let key = kms.key().await;
+    let function = kms.enforcing(&[CONTROL], "").await;
+    let created = kms
+        .call("CreateKey", json!({}))
+        .response(json!({"keyMetadata": {"arn": key.arn}}));
+    let unseen = Fault::on("kms", "DescribeKey").status(400, "NotFoundException");
+    kms.world.aws.fault(unseen.clone()).await;
+    let early = function.invoke(created.event()).await;
+    let error = early.result.as_ref().unwrap_err();
+    assert_eq!(error.error_type, "NotVisibleYet");
+    assert!(error.to_string().contains(&key.arn), "{error}");
+    assert_only_reads(&early.calls);
+    let retried = function.retry(&early).await;
+    assert_eq!(
+        controls_in(retried.answer()),
+        told(CONTROL, "remediated"),
+        "{:?}",
+        retried.result
+    );
+
+    // What is not there minutes later is gone, and so is what another call names.
+    kms.world.aws.fault(unseen.times(2)).await;
+    let late = created.time("2026-01-01T00:00:00Z").event();
+    assert_eq!(function.invoke(late).await.outcome(), "gone");
+    let gone = function.invoke(key.call("DisableKeyRotation").event()).await;
+    assert_eq!(gone.outcome(), "gone");
+    assert_eq!(kms.world.alerts().await.len(), 1);
 }

@@ -133,12 +133,10 @@ impl Adapter<Key> for Aws {
                     .bypass_policy_lockout_safety_check(false);
                 convert::error("PutKeyPolicy", call.send().await)?;
             }
-            Remedy::RevokeGrants(grants) => {
-                for grant in grants {
-                    let answer = kms.revoke_grant().key_id(key).grant_id(&grant.id).send().await;
-                    // Revoked or retired meanwhile.
-                    convert::found(convert::error("RevokeGrant", answer))?;
-                }
+            Remedy::RevokeGrant(grant) => {
+                let answer = kms.revoke_grant().key_id(key).grant_id(&grant.id).send().await;
+                // Revoked or retired meanwhile.
+                convert::found(convert::error("RevokeGrant", answer))?;
             }
         }
         Ok(())

@@ -67,6 +67,7 @@ mod tests {
                 level: &settings.classification.levels["internal"],
                 level_name: "internal",
                 own_role: "",
+                region: "eu-west-1",
                 now: jiff::Timestamp::UNIX_EPOCH,
                 memory: &Memory::default(),
             };

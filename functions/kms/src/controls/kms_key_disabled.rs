@@ -36,7 +36,7 @@ pub const CONTROL: Control<Key> = Control {
 
 fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let Some((state, _)) = key.customer_managed() else {
-        return Judgement::Compliant;
+        return key.not_ours();
     };
     // While its deletion is pending it can't be seen any more that it was disabled before, but it is remembered.
     let hidden = state.is_pending_deletion() && scope.memory.violated.contains(CONTROL.meta.id);

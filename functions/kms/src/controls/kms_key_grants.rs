@@ -40,7 +40,7 @@ pub const CONTROL: Control<Key> = Control {
 
 fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let (Some(_), Some(grants)) = (key.customer_managed(), key.grants.get()) else {
-        return Judgement::Compliant;
+        return key.not_ours();
     };
     let trusted = &scope.settings.trusted.accounts;
     let is_trusted = |grant: &&Grant| {
@@ -70,20 +70,16 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         foreign.iter().map(one).collect::<Vec<_>>().join("; ")
     );
     // An id that names no account may be a deleted principal of our own: who it was is for a person to find out.
-    let known: Vec<Grant> = foreign
-        .iter()
-        .filter(|grant| grant.account().is_some())
-        .copied()
-        .cloned()
-        .collect();
-    if known.is_empty() {
+    let known = || foreign.iter().copied().filter(|grant| grant.account().is_some());
+    if known().next().is_none() {
         return Finding::new(Severity::Medium, summary, "", Vec::new())
             .only_notify("it can't be told whose the grantee is")
             .into();
     }
-    let ids: Vec<_> = known.iter().map(|grant| grant.id.as_str()).collect();
+    let ids: Vec<_> = known().map(|grant| grant.id.as_str()).collect();
     let change = format!("revoke the grants {}", ids.join(", "));
-    Finding::new(Severity::High, summary, change, vec![Remedy::RevokeGrants(known)]).into()
+    let remedies = known().cloned().map(Remedy::RevokeGrant).collect();
+    Finding::new(Severity::High, summary, change, remedies).into()
 }
 
 #[cfg(test)]
@@ -131,15 +127,28 @@ mod tests {
     fn a_foreign_account_is_revoked_whole_and_a_trusted_one_is_not() {
         let key = with(&[FOREIGN, "ec2.us-east-1.amazonaws.com"]);
         let found = finding(judge, &key).unwrap();
-        let [remedy @ Remedy::RevokeGrants(revoked)] = &found.remedies[..] else {
-            panic!()
-        };
-        assert_eq!(revoked, &[to(FOREIGN)]);
-        assert_eq!(finding(judge, &key.after(remedy)), None);
-        assert_eq!(key.inverse(remedy), None);
+        let revoked = Remedy::RevokeGrant(to(FOREIGN));
+        assert_eq!(found.remedies, std::slice::from_ref(&revoked));
+        assert_eq!(finding(judge, &key.after(&revoked)), None);
+        assert_eq!(key.inverse(&revoked), None);
         let mut settings = Settings::default();
         settings.trusted.accounts.push("444455556666".into());
         with_settings(&settings, |scope| assert_eq!(judge(&key, scope), Judgement::Compliant));
+    }
+
+    #[test]
+    fn each_grant_is_a_change_of_its_own() {
+        let other = FOREIGN.replace("Partner", "Other");
+        let key = with(&[FOREIGN, &other]);
+        let remedies = finding(judge, &key).unwrap().remedies;
+        let targets: Vec<_> = remedies.iter().map(portcullis_core::Remedy::target).collect();
+        assert_eq!(targets, [format!("grant g-{FOREIGN}"), format!("grant g-{other}")]);
+        let left = finding(judge, &key.after(&remedies[0])).unwrap();
+        assert!(
+            !left.summary.contains("Partner") && left.summary.contains("Other"),
+            "{}",
+            left.summary
+        );
     }
 
     #[test]

@@ -45,7 +45,7 @@ const RUNBOOK: &str = "nothing can be put right in place. Get the same key mater
 
 fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let Some((state, metadata)) = key.customer_managed() else {
-        return Judgement::Compliant;
+        return key.not_ours();
     };
     if metadata.origin != "EXTERNAL" || state.is_pending_deletion() {
         return Judgement::Compliant;

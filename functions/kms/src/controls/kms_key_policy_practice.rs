@@ -43,7 +43,7 @@ pub const CONTROL: Control<Key> = Control {
 
 fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let (Some(_), Some(text)) = (key.customer_managed(), key.policy.get()) else {
-        return Judgement::Compliant;
+        return key.not_ours();
     };
     // A policy that can't be read is told by kms-key-public-policy.
     let Ok(analysis) = analyse(text, scope) else {

@@ -41,7 +41,7 @@ pub const CONTROL: Control<Key> = Control {
 
 pub fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let (Some(_), Some(text)) = (key.customer_managed(), key.policy.get()) else {
-        return Judgement::Compliant;
+        return key.not_ours();
     };
     let analysis = match analyse(text, scope) {
         Ok(analysis) => analysis,

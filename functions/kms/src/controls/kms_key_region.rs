@@ -36,7 +36,7 @@ pub const CONTROL: Control<Key> = Control {
 
 fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let Some((state, metadata)) = key.customer_managed() else {
-        return Judgement::Compliant;
+        return key.not_ours();
     };
     let Some(places) = metadata.multi_region.as_ref().filter(|_| !state.is_pending_deletion()) else {
         return Judgement::Compliant;

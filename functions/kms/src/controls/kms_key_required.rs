@@ -1,7 +1,7 @@
 //! # What it requires
-//! A key that a level of classification names (`classification.levels.….key`) can do what it is named for: it exists, is
-//! enabled, customer managed, symmetric and for encryption, and its policy lets in the services that settings name
-//! (`kms.required-services`).
+//! A key that a level of classification names (`classification.levels.….key`) can do what it is named for: it is in this
+//! region, exists, is enabled, customer managed, symmetric and for encryption, and its policy lets in the services that
+//! settings name (`kms.required-services`). Also asked for by a preflight after a deploy: `{"preflight": {}}`.
 //!
 //! # Why
 //! Where every new resource of a level is encrypted under one key, that key out of order stops them all.
@@ -44,7 +44,7 @@ pub const CONTROL: Control<Key> = Control {
         ],
         writes: &[],
     },
-    facts: &[Fact::Metadata, Fact::Policy],
+    facts: &[Fact::Metadata, Fact::Existence, Fact::Policy],
     judge,
 };
 
@@ -59,7 +59,7 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     if named.is_empty() {
         return Judgement::Compliant;
     }
-    let wrong = wrongs(key, &scope.settings.kms.required_services);
+    let wrong = wrongs(key, scope);
     if wrong.is_empty() {
         return Judgement::Compliant;
     }
@@ -70,7 +70,14 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 }
 
 /// What keeps a key from being of use.
-fn wrongs(key: &State, services: &[String]) -> Vec<String> {
+fn wrongs(key: &State, scope: &Scope<'_>) -> Vec<String> {
+    let (place, services) = (&scope.resource.region, &scope.settings.kms.required_services);
+    if place != scope.region {
+        let here = scope.region;
+        return vec![format!(
+            "is in {place}, so that nothing in {here} can be encrypted with it: name one of {here}"
+        )];
+    }
     if key.key_state == Seen::Absent {
         return vec!["is no more".into()];
     }
@@ -160,6 +167,25 @@ mod tests {
             ..State::default()
         };
         assert!(found(&gone, &required(&[])).unwrap().contains("is no more"));
+    }
+
+    #[test]
+    fn it_has_to_be_where_the_function_is() {
+        let settings = required(&[]);
+        let summary = with_settings(&settings, |scope| {
+            let scope = Scope {
+                region: "us-east-1",
+                ..*scope
+            };
+            judge(&State::default(), &scope)
+                .finding()
+                .map(|finding| finding.summary)
+        });
+        assert!(
+            summary
+                .unwrap()
+                .contains("is in eu-west-1, so that nothing in us-east-1")
+        );
     }
 
     #[test]

@@ -46,17 +46,36 @@ pub const CONTROL: Control<Key> = Control {
     judge,
 };
 
-/// Whether KMS can rotate such a key by itself. Source: KMS API Reference, `EnableKeyRotation`.
-fn can_rotate(key: &Metadata) -> bool {
-    let replica = key.multi_region.as_ref().is_some_and(|keys| keys.replica);
-    key.spec == "SYMMETRIC_DEFAULT" && key.origin == "AWS_KMS" && key.key_store.is_none() && !replica
+/// Why KMS can't rotate such a key by itself, if so. Source: KMS API Reference, `EnableKeyRotation`.
+fn cannot_rotate(state: KeyState, key: &Metadata) -> Option<String> {
+    if key.spec != "SYMMETRIC_DEFAULT" {
+        return Some(format!(
+            "only symmetric keys for encryption rotate, and this one is {}",
+            key.spec
+        ));
+    }
+    if key.key_store.is_some() {
+        return Some("keys of a custom key store don't rotate by themselves".into());
+    }
+    if key.origin != "AWS_KMS" {
+        return Some(format!(
+            "its material is not made by KMS but of the origin {}",
+            key.origin
+        ));
+    }
+    if let Some(keys) = key.multi_region.as_ref().filter(|keys| keys.replica) {
+        return Some(format!("a replica rotates with its primary, in {}", keys.primary));
+    }
+    (state != KeyState::Enabled).then(|| format!("only enabled keys rotate, and this one is in the state {state:?}"))
 }
 
 fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let wanted = scope.settings.kms.rotation_days;
-    match key.customer_managed() {
-        Some((KeyState::Enabled, metadata)) if can_rotate(metadata) => {}
-        _ => return Judgement::Compliant,
+    let Some((state, metadata)) = key.customer_managed() else {
+        return key.not_ours();
+    };
+    if let Some(why) = cannot_rotate(state, metadata) {
+        return Judgement::NotApplicable(why);
     }
     let summary = match key.rotation.get() {
         Some(days) if *days <= wanted => return Judgement::Compliant,
@@ -75,11 +94,11 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Seen;
+    use portcullis_core::{Seen, Settings};
 
     use super::*;
     use crate::key::MultiRegion;
-    use crate::key::tests::{finding, in_state};
+    use crate::key::tests::{finding, in_state, with_settings};
 
     fn with(rotation: Seen<u16>, change: impl FnOnce(&mut Metadata)) -> State {
         let mut key = in_state(KeyState::Enabled);
@@ -100,24 +119,34 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_rotate_is_not_judged() {
+    fn to_what_cannot_rotate_it_does_not_apply_and_it_is_said_why() {
         let replica = MultiRegion {
             replica: true,
             primary: "us-east-1".into(),
             replicas: vec!["eu-west-1".into()],
         };
         let cases = [
-            with(Seen::Absent, |key| key.spec = "RSA_2048".into()),
-            with(Seen::Absent, |key| key.spec = "HMAC_256".into()),
-            with(Seen::Absent, |key| key.origin = "EXTERNAL".into()),
-            with(Seen::Absent, |key| key.key_store = Some("cks-1".into())),
-            with(Seen::Absent, |key| key.multi_region = Some(replica)),
-            with(Seen::Absent, |key| key.manager = "AWS".into()),
-            in_state(KeyState::Disabled),
-            in_state(KeyState::PendingDeletion),
+            (with(Seen::Absent, |key| key.spec = "RSA_2048".into()), "RSA_2048"),
+            (with(Seen::Absent, |key| key.spec = "HMAC_256".into()), "HMAC_256"),
+            (with(Seen::Absent, |key| key.origin = "EXTERNAL".into()), "EXTERNAL"),
+            (
+                with(Seen::Absent, |key| key.key_store = Some("cks-1".into())),
+                "custom key store",
+            ),
+            (
+                with(Seen::Absent, |key| key.multi_region = Some(replica)),
+                "primary, in us-east-1",
+            ),
+            (with(Seen::Absent, |key| key.manager = "AWS".into()), "AWS manages"),
+            (in_state(KeyState::Disabled), "Disabled"),
+            (in_state(KeyState::PendingDeletion), "PendingDeletion"),
         ];
-        for key in cases {
-            assert_eq!(finding(judge, &key), None, "{key:?}");
+        for (key, part) in cases {
+            let judged = with_settings(&Settings::default(), |scope| judge(&key, scope));
+            assert!(
+                matches!(&judged, Judgement::NotApplicable(why) if why.contains(part)),
+                "{part}: {judged:?}"
+            );
         }
     }
 }

@@ -45,7 +45,7 @@ pub const CONTROL: Control<Key> = Control {
 
 fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let Some((state, _)) = key.customer_managed() else {
-        return Judgement::Compliant;
+        return key.not_ours();
     };
     if key.is_retired(scope.settings.kms.retirement_tag.as_deref()) {
         return Judgement::Compliant;

@@ -18,6 +18,9 @@ mod kms_key_required;
 mod kms_key_rotation;
 mod kms_key_scheduled_deletion;
 
+/// What says whether a key that settings name can be used.
+pub const REQUIRED: &str = kms_key_required::CONTROL.meta.id;
+
 /// The controls of keys.
 pub const KEY: &[Control<Key>] = &[
     kms_key_scheduled_deletion::CONTROL,

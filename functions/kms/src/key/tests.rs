@@ -22,6 +22,7 @@ fn scoped<T>(settings: &Settings, memory: &Memory, run: impl FnOnce(&Scope<'_>) 
         level: &settings.classification.levels["internal"],
         level_name: "internal",
         own_role: "arn:aws:iam::111122223333:role/portcullis",
+        region: "eu-west-1",
         now: Timestamp::UNIX_EPOCH,
         memory,
     })
@@ -305,6 +306,25 @@ fn the_keys_that_settings_name_are_known() {
     };
     let required = Key::required(&settings, &place);
     assert_eq!(required.iter().map(|key| key.arn.as_str()).collect::<Vec<_>>(), [ARN]);
+}
+
+#[test]
+fn a_preflight_looks_at_each_key_once_wherever_it_is_and_refuses_what_is_none() {
+    let named = |names: &[(&str, &str)]| {
+        let mut settings = Settings::default();
+        for (level, key) in names {
+            settings.classification.levels.get_mut(*level).unwrap().key = Some((*key).into());
+        }
+        let required = Key::preflight(&settings)?;
+        Ok(required.into_iter().map(|(key, _)| key.arn).collect::<Vec<_>>())
+    };
+    let arns = |names: &[&str]| Ok::<_, String>(names.iter().map(|&arn| arn.to_owned()).collect::<Vec<_>>());
+    assert_eq!(named(&[]), arns(&[]));
+    assert_eq!(named(&[("confidential", ARN), ("restricted", ARN)]), arns(&[ARN]));
+    for wrong in ["alias/app", "arn:aws:kms:eu-west-1:111122223333:alias/app", ID] {
+        let why = named(&[("restricted", wrong)]).unwrap_err();
+        assert!(why.contains("levels.restricted.key") && why.contains(wrong), "{why}");
+    }
 }
 
 #[test]

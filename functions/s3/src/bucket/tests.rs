@@ -29,6 +29,7 @@ fn scoped<T>(settings: &Settings, level_name: &str, level: &Level, run: impl FnO
         level,
         level_name,
         own_role,
+        region: "eu-west-1",
         now: Timestamp::UNIX_EPOCH,
         memory: &Memory::default(),
     })

@@ -31,6 +31,8 @@ pub enum Event {
     Restore(Restore),
     /// Look at all resources.
     Sweep(Sweep),
+    /// Look at what settings require: whether it is there, and can be used.
+    Preflight(Preflight),
 }
 
 /// A call recorded by CloudTrail.
@@ -78,6 +80,15 @@ pub struct Restore {
     pub by: Option<String>,
 }
 
+/// A request to look at what settings require, as `{"preflight": {}}`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preflight {
+    /// Who asks, for the record and the alert.
+    #[serde(default)]
+    pub by: Option<String>,
+}
+
 /// Why an event was refused: what was expected, what was found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
@@ -102,7 +113,7 @@ pub enum EventError {
     },
     /// Nothing that this tool knows.
     #[error(
-        "expected a CloudTrail event from EventBridge, a CloudTrail record, a restore or a sweep, found an object with the keys {0}"
+        "expected a CloudTrail event from EventBridge, a CloudTrail record, a restore, a sweep or a preflight, found an object with the keys {0}"
     )]
     Unknown(String),
 }
@@ -137,7 +148,7 @@ impl Event {
         Self::parse(&value)
     }
 
-    /// Reads an event: an EventBridge envelope, a bare CloudTrail record, or a restore.
+    /// Reads an event: an EventBridge envelope, a bare CloudTrail record, a restore or a preflight.
     pub fn parse(event: &Value) -> Result<Self, EventError> {
         let Some(object) = event.as_object() else {
             return Err(EventError::unexpected("(the event itself)", "an object", event));
@@ -162,6 +173,14 @@ impl Event {
                 found: error.to_string(),
             });
             return sweep.map(Self::Sweep);
+        }
+        if let Some(request) = object.get("preflight") {
+            let request = serde_json::from_value(request.clone()).map_err(|error| EventError::Unexpected {
+                field: "preflight".into(),
+                expected: "{} or {\"by\": \"<who>\"}",
+                found: error.to_string(),
+            })?;
+            return Ok(Self::Preflight(request));
         }
         if object.contains_key("detail-type") {
             let kind = text(event, "detail-type")?;

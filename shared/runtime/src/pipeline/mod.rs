@@ -11,13 +11,14 @@ use std::time::Duration;
 use futures_util::future::try_join;
 use jiff::Timestamp;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Cause, Control, Decision, Guard, Plan, Resource, Scope, Settings, State, decide, plan};
+use portcullis_core::{Cause, Control, Decision, Guard, Place, Plan, Resource, Scope, Settings, State, decide, plan};
 use serde_json::Value;
 
 pub use apply::{apply, difference};
 use apply::{has_failed, settle, verify};
 pub use record::json_of;
 use record::{memory, merge_intentions, merged, remedies_of, told_of};
+use tell::with_not_applicable;
 pub use tell::{answer, log};
 
 use crate::adapter::Adapter;
@@ -39,6 +40,8 @@ pub struct Shell {
     pub settings: Arc<Settings>,
     pub own_role: String,
     pub function: String,
+    /// Where the function is.
+    pub place: Place,
     /// The Lambda request: the owner of what it opens. Lambda's own retries keep it.
     pub request: String,
     /// When Lambda will stop this invocation, in Unix milliseconds: the end of its leases.
@@ -114,6 +117,17 @@ async fn once<G: Guard, A: Adapter<G>>(
         view: &view,
         carried,
     };
+    let gone = match &observed {
+        Ok(state) => state.as_ref().is_none_or(State::is_gone),
+        Err(_) => false,
+    };
+    if gone && carried.is_none() && cause.just_made_it(Timestamp::now()) {
+        return Err(Failure::NotVisibleYet {
+            resource: resource.arn.clone(),
+            event: cause.event.clone(),
+            time: cause.time.clone(),
+        });
+    }
     match observed {
         Ok(Some(state)) => work.judge(adapter, &state, &controls, cause).await,
         Ok(None) => work.gone(cause).await,
@@ -184,6 +198,7 @@ impl Work<'_> {
             level,
             level_name,
             own_role: &shell.own_role,
+            region: &shell.place.region,
             now,
             memory: &known,
         };
@@ -203,22 +218,22 @@ impl Work<'_> {
         if carried.is_none() {
             if told.is_empty() {
                 self.forget(&plan).await?;
-                tracing::info!(
-                    resource = resource.arn,
-                    event = cause.event,
-                    outcome = "compliant",
-                    "handled"
-                );
-                return Ok(answer(resource, "compliant", &[], None));
+                let outcome = match (state.is_gone(), plan.compliant.is_empty()) {
+                    (true, _) => "gone",
+                    (false, true) => "not-applicable",
+                    (false, false) => "compliant",
+                };
+                tracing::info!(resource = resource.arn, event = cause.event, outcome, "handled");
+                return Ok(with_not_applicable(answer(resource, outcome, &[], None), &plan));
             }
             let reminder = shell.settings.notifications.reminder_days;
             if plan.remedies.is_empty() && told.iter().all(|one| view.status.knows(one, now, reminder)) {
                 self.forget(&plan).await?;
                 log(resource, &told, "told before");
-                return Ok(answer(resource, "told-before", &told, None));
+                return Ok(with_not_applicable(answer(resource, "told-before", &told, None), &plan));
             }
         }
-        merge_intentions(&mut told, *carried, |control| plan.clears(control));
+        merge_intentions(&mut told, *carried, state.is_gone(), |control| plan.clears(control));
         let prior = merged(&json_of(state)?, carried.map(|record| &record.prior));
         let mut record = self.record(cause, told, prior, state.tags());
         record.remedies = remedies_of(&plan, *carried)?;
@@ -258,6 +273,7 @@ impl Work<'_> {
             settle::<G>(told, &enforced, &plan, &after, &scope, &failures);
         }
         (record.report.before, record.report.after) = difference(&record.prior, &json_of(&after)?);
-        self.tell(record, self.without_compliant(&plan)).await
+        let answer = self.tell(record, self.without_compliant(&plan)).await?;
+        Ok(with_not_applicable(answer, &plan))
     }
 }

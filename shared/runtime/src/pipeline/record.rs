@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use portcullis_core::{Cause, Decision, Guard, Memory, Outcome, Plan, Remedy, Report, Tags, Told};
 use serde_json::{Value, json};
 
+use super::tell::gone;
 use super::{UNJUDGED, Work};
 use crate::error::Failure;
 use crate::ledger::{Record, Status};
@@ -82,11 +83,18 @@ pub(super) fn told_of<G: Guard>(plan: &Plan<G>, omitted: bool) -> Vec<Told> {
 }
 
 /// Adds what an unfinished record had set out to do and what now holds: it was done, but not told.
-pub(super) fn merge_intentions(told: &mut Vec<Told>, carried: Option<&Record>, clears: impl Fn(&str) -> bool) {
+pub(super) fn merge_intentions(
+    told: &mut Vec<Told>,
+    carried: Option<&Record>,
+    is_gone: bool,
+    clears: impl Fn(&str) -> bool,
+) {
     for intended in carried.into_iter().flat_map(|record| &record.report.told) {
         if clears(&intended.control) {
             let mut intended = intended.clone();
-            if !matches!(intended.outcome, Outcome::Remediated | Outcome::Quarantined) {
+            if is_gone {
+                gone(&mut intended);
+            } else if !matches!(intended.outcome, Outcome::Remediated | Outcome::Quarantined) {
                 intended.outcome = Outcome::Compliant;
                 intended.why = "it was put right meanwhile, not by this function".into();
             }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use portcullis_core::alert::clean;
 use portcullis_core::{Cause, Control, Guard, Outcome, Plan, Resource, Told};
 use serde_json::{Value, json};
 
@@ -93,8 +94,7 @@ impl Work<'_> {
         };
         let mut record = (*carried).clone();
         for told in &mut record.report.told {
-            told.outcome = Outcome::Gone;
-            told.why = "it was deleted before the outcome could be verified".into();
+            gone(told);
         }
         shell.ledger.open(&record, &shell.request, shell.deadline, view).await?;
         self.tell(record, view.status.clone()).await
@@ -157,10 +157,27 @@ pub fn log(resource: &Resource, told: &[Told], record: &str) {
             why = one.why,
             record,
             "{}",
-            portcullis_core::alert::clean(&one.summary)
+            clean(&one.summary)
         );
         metrics::finding(&one.control, one.outcome, one.severity);
     }
+}
+
+/// What is told of a finding whose resource is no more.
+pub(super) fn gone(told: &mut Told) {
+    told.outcome = Outcome::Gone;
+    told.why = "it was deleted before the outcome could be verified".into();
+}
+
+/// An answer, with the controls that can't be asked of the resource, and why.
+pub(super) fn with_not_applicable<G: Guard>(mut answer: Value, plan: &Plan<G>) -> Value {
+    if !plan.not_applicable.is_empty() {
+        let reasons = plan.not_applicable.iter();
+        answer["not_applicable"] = reasons
+            .map(|(control, why)| ((*control).to_owned(), json!(why)))
+            .collect();
+    }
+    answer
 }
 
 /// What the function answers of one resource.
@@ -169,5 +186,9 @@ pub fn answer(resource: &Resource, outcome: &str, told: &[Told], record: Option<
         .iter()
         .map(|told| (told.control.as_str(), told.outcome.to_string()))
         .collect();
-    json!({"resource": resource.arn, "outcome": outcome, "controls": controls, "record": record})
+    let findings: BTreeMap<_, _> = told
+        .iter()
+        .map(|told| (told.control.as_str(), clean(&told.summary)))
+        .collect();
+    json!({"resource": resource.arn, "outcome": outcome, "controls": controls, "findings": findings, "record": record})
 }
