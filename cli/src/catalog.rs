@@ -5,10 +5,14 @@ use serde::Serialize;
 
 /// The guards, by function. A new function is one more line here.
 pub fn listings() -> Vec<Box<dyn Listing>> {
-    [portcullis_s3::listings(), portcullis_kms::listings()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        portcullis_s3::listings(),
+        portcullis_kms::listings(),
+        portcullis_ec2::listings(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The controls of these guards, in their order.

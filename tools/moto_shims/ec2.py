@@ -1,4 +1,5 @@
-"""EC2: the blocks of public snapshots and images, the default key of EBS, and its default encryption."""
+"""EC2: the blocks of public snapshots and images, the default key of EBS, its default encryption, and the defaults of the
+metadata service."""
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.exceptions import EC2ClientError
@@ -49,6 +50,19 @@ def block(name, member):
     EC2Response.disable_image_block_public_access,
 ) = block("image", "ImageBlockPublicAccessState")
 EC2Response.get_ebs_default_kms_key_id = lambda self: ActionResult({"KmsKeyId": "alias/aws/ebs"})
+
+
+def get_instance_metadata_defaults(self):
+    return ActionResult({"AccountLevel": state(self).get("metadata", {})})
+
+
+def modify_instance_metadata_defaults(self):
+    state(self)["metadata"] = {"HttpTokens": self._get_param("HttpTokens")}
+    return ActionResult({"Return": True})
+
+
+EC2Response.get_instance_metadata_defaults = get_instance_metadata_defaults
+EC2Response.modify_instance_metadata_defaults = modify_instance_metadata_defaults
 
 _modify_snapshot_attribute = EC2Response.modify_snapshot_attribute
 

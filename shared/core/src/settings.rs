@@ -1,11 +1,15 @@
 //! What an operator may set: `portcullis.yaml`, typed, with unknown keys refused by name and line.
 
+mod ec2;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{Meta, Resource, Tags};
+
+pub use ec2::Ec2Settings;
 
 /// All settings. Their defaults are written out in the `portcullis.yaml` at the root of the repository.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +36,8 @@ pub struct Settings {
     pub ledger: LedgerSettings,
     /// What is asked of KMS keys.
     pub kms: KmsSettings,
+    /// What is asked of EC2.
+    pub ec2: Ec2Settings,
 }
 
 /// What all controls do at most.
@@ -263,6 +269,7 @@ impl Default for Settings {
             restore: RestoreSettings::default(),
             ledger: LedgerSettings::default(),
             kms: KmsSettings::default(),
+            ec2: Ec2Settings::default(),
         }
     }
 }
@@ -406,7 +413,7 @@ impl Settings {
                 ));
             }
         }
-        if let Some(what) = self.kms.contradiction(levels) {
+        if let Some(what) = self.kms.contradiction(levels).or_else(|| self.ec2.contradiction()) {
             return wrong(what);
         }
         for (at, exemption) in self.exemptions.iter().enumerate() {

@@ -1,0 +1,118 @@
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use aws_sdk_ec2::types::{ImageBlockPublicAccessEnabledState, SnapshotBlockPublicAccessState};
+use portcullis_core::{Place, Resource, Seen};
+use portcullis_runtime::{Adapter, AwsError, Page};
+
+use super::{Clients, done};
+use crate::account_defaults::{AccountDefaults, Fact, Remedy, State, UNBLOCKED, resource};
+
+pub struct Aws(pub Clients);
+
+impl Adapter<AccountDefaults> for Aws {
+    async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
+        let ec2 = &self.0.ec2(&resource.region);
+        let encryption = async {
+            let answer = ec2.get_ebs_encryption_by_default().send().await;
+            Ok(done("GetEbsEncryptionByDefault", answer)?.ebs_encryption_by_default)
+        };
+        let key = async {
+            let answer = ec2.get_ebs_default_kms_key_id().send().await;
+            Ok(done("GetEbsDefaultKmsKeyId", answer)?.kms_key_id)
+        };
+        let snapshots = async {
+            let answer = ec2.get_snapshot_block_public_access_state().send().await;
+            let state = done("GetSnapshotBlockPublicAccessState", answer)?.state;
+            Ok(state.map(|state| state.as_str().to_owned()))
+        };
+        let images = async {
+            let answer = ec2.get_image_block_public_access_state().send().await;
+            Ok(done("GetImageBlockPublicAccessState", answer)?.image_block_public_access_state)
+        };
+        let tokens = async {
+            let answer = ec2.get_instance_metadata_defaults().send().await;
+            let defaults = done("GetInstanceMetadataDefaults", answer)?.account_level;
+            Ok(defaults
+                .and_then(|defaults| defaults.http_tokens)
+                .map(|tokens| tokens.as_str().to_owned()))
+        };
+        let (encryption_by_default, default_key, snapshot_block, image_block, metadata_tokens) = tokio::join!(
+            read(facts, Fact::EncryptionByDefault, encryption),
+            read(facts, Fact::DefaultKey, key),
+            read(facts, Fact::SnapshotBlock, snapshots),
+            read(facts, Fact::ImageBlock, images),
+            read(facts, Fact::MetadataTokens, tokens),
+        );
+        Ok(Some(State {
+            encryption_by_default: encryption_by_default?,
+            default_key: default_key?,
+            snapshot_block: snapshot_block?,
+            image_block: image_block?,
+            metadata_tokens: metadata_tokens?,
+        }))
+    }
+
+    async fn list(&self, place: &Place, _: Option<String>) -> Result<Page, AwsError> {
+        Ok(Page {
+            resources: vec![resource(place)],
+            next: None,
+        })
+    }
+
+    async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
+        let ec2 = &self.0.ec2(&resource.region);
+        match remedy {
+            Remedy::EncryptionByDefault(true) => {
+                done(
+                    "EnableEbsEncryptionByDefault",
+                    ec2.enable_ebs_encryption_by_default().send().await,
+                )?;
+            }
+            Remedy::EncryptionByDefault(false) => {
+                done(
+                    "DisableEbsEncryptionByDefault",
+                    ec2.disable_ebs_encryption_by_default().send().await,
+                )?;
+            }
+            Remedy::DefaultKey(key) => {
+                let answer = ec2.modify_ebs_default_kms_key_id().kms_key_id(key).send().await;
+                done("ModifyEbsDefaultKmsKeyId", answer)?;
+            }
+            Remedy::SnapshotBlock(block) if block == UNBLOCKED => {
+                let answer = ec2.disable_snapshot_block_public_access().send().await;
+                done("DisableSnapshotBlockPublicAccess", answer)?;
+            }
+            Remedy::SnapshotBlock(block) => {
+                let state = SnapshotBlockPublicAccessState::from(block.as_str());
+                let answer = ec2.enable_snapshot_block_public_access().state(state).send().await;
+                done("EnableSnapshotBlockPublicAccess", answer)?;
+            }
+            Remedy::ImageBlock(block) if block == UNBLOCKED => {
+                let answer = ec2.disable_image_block_public_access().send().await;
+                done("DisableImageBlockPublicAccess", answer)?;
+            }
+            Remedy::ImageBlock(_) => {
+                let state = ImageBlockPublicAccessEnabledState::BlockNewSharing;
+                let call = ec2
+                    .enable_image_block_public_access()
+                    .image_block_public_access_state(state);
+                done("EnableImageBlockPublicAccess", call.send().await)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads a fact if it is asked for.
+async fn read<T>(
+    facts: &BTreeSet<Fact>,
+    fact: Fact,
+    read: impl Future<Output = Result<Option<T>, AwsError>>,
+) -> Result<Seen<T>, AwsError> {
+    if facts.contains(&fact) {
+        read.await.map(Seen::from)
+    } else {
+        Ok(Seen::Unread)
+    }
+}

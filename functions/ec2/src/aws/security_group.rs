@@ -1,0 +1,197 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, PrefixListId, SecurityGroupRule, UserIdGroupPair};
+use futures_util::future::{try_join, try_join_all};
+use portcullis_core::{Place, Resource, Seen};
+use portcullis_runtime::{Adapter, AwsError, PAGE, Page};
+
+use super::{Clients, done, tags, unless};
+use crate::security_group::{Fact, Peer, Remedy, Rule, Rules, SecurityGroup, State, Traffic, is_open, resource};
+
+const GONE: [&str; 1] = ["InvalidGroup.NotFound"];
+/// A rule that is there already, or not any more: what was wanted.
+const THERE: [&str; 1] = ["InvalidPermission.Duplicate"];
+const NOT_THERE: [&str; 2] = ["InvalidPermission.NotFound", "InvalidSecurityGroupRuleId.NotFound"];
+
+pub struct Aws(pub Clients);
+
+impl Adapter<SecurityGroup> for Aws {
+    async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
+        let ec2 = &self.0.ec2(&resource.region);
+        let description = async {
+            let answer = ec2.describe_security_groups().group_ids(&resource.id).send().await;
+            let answer = unless(&GONE, done("DescribeSecurityGroups", answer))?;
+            Ok(answer.and_then(|answer| answer.security_groups?.into_iter().next()))
+        };
+        let rules = async {
+            if facts.contains(&Fact::Rules) {
+                rules(ec2, resource).await.map(Seen::Is)
+            } else {
+                Ok(Seen::Unread)
+            }
+        };
+        let (group, rules) = try_join(description, rules).await?;
+        Ok(group.map(|group| State {
+            tags: Seen::Is(tags(group.tags())),
+            name: group.group_name.into(),
+            rules,
+        }))
+    }
+
+    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
+        let call = self.0.ec2(&place.region).describe_security_groups();
+        let answer = call.max_results(PAGE).set_next_token(from).send().await;
+        let answer = done("DescribeSecurityGroups", answer)?;
+        let ids = answer.security_groups().iter().filter_map(|group| group.group_id());
+        Ok(Page {
+            resources: ids.map(|id| resource(id, place)).collect(),
+            next: answer.next_token.clone().filter(|token| !token.is_empty()),
+        })
+    }
+
+    async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
+        let ec2 = &self.0.ec2(&resource.region);
+        let group = &resource.id;
+        // What stays open is open by a rule of its own before the rule that let it in goes.
+        for egress in [false, true] {
+            let made: Vec<_> = remedy.authorize.iter().filter(|rule| rule.egress == egress).collect();
+            // One by one: that one is there already must not keep AWS from making the others.
+            for rule in made {
+                let permission = permission(rule);
+                if egress {
+                    let call = ec2
+                        .authorize_security_group_egress()
+                        .group_id(group)
+                        .ip_permissions(permission);
+                    unless(&THERE, done("AuthorizeSecurityGroupEgress", call.send().await))?;
+                } else {
+                    let call = ec2
+                        .authorize_security_group_ingress()
+                        .group_id(group)
+                        .ip_permissions(permission);
+                    unless(&THERE, done("AuthorizeSecurityGroupIngress", call.send().await))?;
+                }
+            }
+        }
+        for egress in [false, true] {
+            let gone = remedy.revoke.iter().filter(|rule| rule.egress == egress);
+            let (known, unknown): (Vec<_>, Vec<_>) = gone.partition(|rule| rule.id.is_some());
+            let ids: Vec<_> = known.iter().filter_map(|rule| rule.id.clone()).collect();
+            let permissions: Vec<_> = unknown.into_iter().map(permission).collect();
+            if !ids.is_empty() {
+                revoke(ec2, group, egress, Some(ids), None).await?;
+            }
+            if !permissions.is_empty() {
+                revoke(ec2, group, egress, None, Some(permissions)).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn revoke(
+    ec2: &Client,
+    group: &str,
+    egress: bool,
+    ids: Option<Vec<String>>,
+    permissions: Option<Vec<IpPermission>>,
+) -> Result<(), AwsError> {
+    if egress {
+        let call = ec2.revoke_security_group_egress().group_id(group);
+        let call = call.set_security_group_rule_ids(ids).set_ip_permissions(permissions);
+        unless(&NOT_THERE, done("RevokeSecurityGroupEgress", call.send().await))?;
+    } else {
+        let call = ec2.revoke_security_group_ingress().group_id(group);
+        let call = call.set_security_group_rule_ids(ids).set_ip_permissions(permissions);
+        unless(&NOT_THERE, done("RevokeSecurityGroupIngress", call.send().await))?;
+    }
+    Ok(())
+}
+
+/// The group's rules, and what the prefix lists among them stand for.
+async fn rules(ec2: &Client, resource: &Resource) -> Result<Rules, AwsError> {
+    let of_group = Filter::builder().name("group-id").values(&resource.id).build();
+    let pages = ec2.describe_security_group_rules().filters(of_group).into_paginator();
+    let mut items = pages.items().send();
+    let mut found: Vec<SecurityGroupRule> = Vec::new();
+    while let Some(rule) = items.next().await {
+        found.push(done("DescribeSecurityGroupRules", rule)?);
+    }
+    let lists: BTreeSet<_> = found.iter().filter_map(|rule| rule.prefix_list_id.clone()).collect();
+    let widest = lists.into_iter().map(|list| async move {
+        let widest = widest(ec2, &list).await?;
+        Ok::<_, AwsError>((list, widest))
+    });
+    let widest: BTreeMap<_, _> = try_join_all(widest).await?.into_iter().collect();
+    let rules = found
+        .into_iter()
+        .filter_map(|rule| rule_of(rule, &resource.account, &widest));
+    Ok(Rules(rules.collect()))
+}
+
+/// The entry of a prefix list that is as good as the whole internet, if there is one.
+async fn widest(ec2: &Client, list: &str) -> Result<Option<String>, AwsError> {
+    let mut entries = ec2
+        .get_managed_prefix_list_entries()
+        .prefix_list_id(list)
+        .into_paginator()
+        .items()
+        .send();
+    while let Some(entry) = entries.next().await {
+        let cidr = done("GetManagedPrefixListEntries", entry)?.cidr;
+        if let Some(cidr) = cidr.filter(|cidr| is_open(cidr)) {
+            return Ok(Some(cidr));
+        }
+    }
+    Ok(None)
+}
+
+fn rule_of(rule: SecurityGroupRule, own: &str, widest: &BTreeMap<String, Option<String>>) -> Option<Rule> {
+    let list = |id: String| {
+        let widest = widest.get(&id).cloned().flatten();
+        Peer::PrefixList { id, widest }
+    };
+    let group = rule.referenced_group_info.and_then(|group| {
+        let account = group.user_id.filter(|account| account != own);
+        group.group_id.map(|id| Peer::Group { id, account })
+    });
+    let peer = rule
+        .cidr_ipv4
+        .map(Peer::Ipv4)
+        .or(rule.cidr_ipv6.map(Peer::Ipv6))
+        .or(rule.prefix_list_id.map(list))
+        .or(group)?;
+    Some(Rule {
+        id: rule.security_group_rule_id,
+        egress: rule.is_egress.unwrap_or_default(),
+        traffic: Traffic {
+            protocol: rule.ip_protocol.unwrap_or_else(|| Traffic::ALL.into()),
+            from: rule.from_port.unwrap_or(-1),
+            to: rule.to_port.unwrap_or(-1),
+        },
+        peer,
+        description: rule.description.filter(|text| !text.is_empty()),
+    })
+}
+
+fn permission(rule: &Rule) -> IpPermission {
+    let ports = (rule.traffic.protocol != Traffic::ALL).then_some((rule.traffic.from, rule.traffic.to));
+    let all = IpPermission::builder()
+        .ip_protocol(&rule.traffic.protocol)
+        .set_from_port(ports.map(|(from, _)| from))
+        .set_to_port(ports.map(|(_, to)| to));
+    let text = rule.description.clone();
+    match &rule.peer {
+        Peer::Ipv4(cidr) => all.ip_ranges(IpRange::builder().cidr_ip(cidr).set_description(text).build()),
+        Peer::Ipv6(cidr) => all.ipv6_ranges(Ipv6Range::builder().cidr_ipv6(cidr).set_description(text).build()),
+        Peer::PrefixList { id, .. } => {
+            all.prefix_list_ids(PrefixListId::builder().prefix_list_id(id).set_description(text).build())
+        }
+        Peer::Group { id, account } => {
+            let pair = UserIdGroupPair::builder().group_id(id).set_user_id(account.clone());
+            all.user_id_group_pairs(pair.set_description(text).build())
+        }
+    }
+    .build()
+}

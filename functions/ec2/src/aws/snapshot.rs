@@ -1,0 +1,104 @@
+use std::collections::BTreeSet;
+
+use aws_sdk_ec2::types::{
+    CreateVolumePermission, CreateVolumePermissionModifications, PermissionGroup, SnapshotAttributeName,
+};
+use futures_util::future::try_join;
+use portcullis_core::{Place, Resource, Seen};
+use portcullis_runtime::{Adapter, AwsError, PAGE, Page};
+
+use super::{Clients, done, tags, unless};
+use crate::snapshot::{Fact, Remedy, Sharing, Snapshot, State, resource};
+
+const GONE: [&str; 1] = ["InvalidSnapshot.NotFound"];
+
+pub struct Aws(pub Clients);
+
+impl Adapter<Snapshot> for Aws {
+    async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
+        let ec2 = &self.0.ec2(&resource.region);
+        let description = async {
+            let answer = ec2.describe_snapshots().snapshot_ids(&resource.id).send().await;
+            let answer = unless(&GONE, done("DescribeSnapshots", answer))?;
+            Ok(answer.and_then(|answer| answer.snapshots?.into_iter().next()))
+        };
+        let sharing = async {
+            if !facts.contains(&Fact::Sharing) {
+                return Ok(Seen::Unread);
+            }
+            let call = ec2.describe_snapshot_attribute().snapshot_id(&resource.id);
+            let answer = call
+                .attribute(SnapshotAttributeName::CreateVolumePermission)
+                .send()
+                .await;
+            let answer = unless(&GONE, done("DescribeSnapshotAttribute", answer))?;
+            Ok(Seen::from(
+                answer.map(|answer| sharing_of(answer.create_volume_permissions())),
+            ))
+        };
+        let (description, sharing) = try_join(description, sharing).await?;
+        let Some(snapshot) = description else { return Ok(None) };
+        // Only its owner may be told of it: somebody else's that is shared with us is described to us as well.
+        if snapshot
+            .owner_id
+            .as_ref()
+            .is_some_and(|owner| *owner != resource.account)
+        {
+            return Ok(None);
+        }
+        Ok(Some(State {
+            tags: Seen::Is(tags(snapshot.tags())),
+            encrypted: snapshot.encrypted.into(),
+            volume: snapshot.volume_id.into(),
+            sharing,
+        }))
+    }
+
+    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
+        let call = self.0.ec2(&place.region).describe_snapshots().owner_ids("self");
+        let answer = call.max_results(PAGE).set_next_token(from).send().await;
+        let answer = done("DescribeSnapshots", answer)?;
+        let ids = answer.snapshots().iter().filter_map(|snapshot| snapshot.snapshot_id());
+        Ok(Page {
+            resources: ids.map(|id| resource(id, place)).collect(),
+            next: answer.next_token.clone().filter(|token| !token.is_empty()),
+        })
+    }
+
+    async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
+        let entry = CreateVolumePermission::builder();
+        let everybody = || vec![entry.clone().group(PermissionGroup::All).build()];
+        let of = |accounts: &BTreeSet<String>| -> Vec<_> {
+            accounts
+                .iter()
+                .map(|account| entry.clone().user_id(account).build())
+                .collect()
+        };
+        let (add, remove) = match remedy {
+            Remedy::Everybody(true) => (everybody(), Vec::new()),
+            Remedy::Everybody(false) => (Vec::new(), everybody()),
+            Remedy::Share(accounts) => (of(accounts), Vec::new()),
+            Remedy::Unshare(accounts) => (Vec::new(), of(accounts)),
+        };
+        let permission = CreateVolumePermissionModifications::builder()
+            .set_add((!add.is_empty()).then_some(add))
+            .set_remove((!remove.is_empty()).then_some(remove));
+        let call = self
+            .0
+            .ec2(&resource.region)
+            .modify_snapshot_attribute()
+            .snapshot_id(&resource.id);
+        let call = call
+            .attribute(SnapshotAttributeName::CreateVolumePermission)
+            .create_volume_permission(permission.build());
+        done("ModifySnapshotAttribute", call.send().await)?;
+        Ok(())
+    }
+}
+
+fn sharing_of(permissions: &[CreateVolumePermission]) -> Sharing {
+    Sharing {
+        everybody: permissions.iter().any(|one| one.group == Some(PermissionGroup::All)),
+        accounts: permissions.iter().filter_map(|one| one.user_id.clone()).collect(),
+    }
+}

@@ -1,0 +1,107 @@
+//! # What it requires
+//! EBS encryption by default is on in the region, with the key that settings name (`ec2.default-key`), if they name one.
+//!
+//! # Why
+//! A volume can't be encrypted in place later. With the default on, no new volume, and no copy of a snapshot, is unencrypted.
+//!
+//! # What it changes
+//! `EnableEbsEncryptionByDefault`, and `ModifyEbsDefaultKmsKeyId` where settings name a key. Volumes that exist stay as they are.
+//!
+//! # What may break
+//! Launches by principals that may not use the key, and from instance types of before 2010 that can't attach encrypted volumes.
+//! Snapshots of volumes under the AWS-managed key can't be shared with other accounts.
+//!
+//! # References
+//! EBS User Guide, "Enable Amazon EBS encryption by default"; Security Hub EC2.7; CIS AWS Foundations Benchmark v3.0.0 2.2.1.
+
+use portcullis_core::settings::Switch;
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+
+use crate::account_defaults::{AccountDefaults, Fact, Remedy, State};
+
+pub const CONTROL: Control<AccountDefaults> = Control {
+    meta: Meta {
+        id: "ec2-ebs-encryption-by-default",
+        title: "New EBS volumes are encrypted",
+        severity: Severity::Medium,
+        impact: Impact::Nothing,
+        default: Switch::Enforce,
+        standards: &[
+            "Security Hub EC2.7",
+            "CIS AWS Foundations Benchmark v3.0.0 2.2.1",
+            "Config ec2-ebs-encryption-by-default",
+        ],
+        calls: &[
+            "DisableEbsEncryptionByDefault",
+            "EnableEbsEncryptionByDefault",
+            "ModifyEbsDefaultKmsKeyId",
+            "ResetEbsDefaultKmsKeyId",
+        ],
+        writes: &[
+            "ec2:DisableEbsEncryptionByDefault",
+            "ec2:EnableEbsEncryptionByDefault",
+            "ec2:ModifyEbsDefaultKmsKeyId",
+        ],
+    },
+    facts: &[Fact::EncryptionByDefault, Fact::DefaultKey],
+    judge,
+};
+
+fn judge(defaults: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    let (mut wrong, mut change, mut remedies) = (Vec::new(), Vec::new(), Vec::new());
+    if defaults.encryption_by_default.get() != Some(&true) {
+        wrong.push("does not encrypt new volumes: EBS encryption by default is off".to_owned());
+        change.push("turn on EBS encryption by default".to_owned());
+        remedies.push(Remedy::EncryptionByDefault(true));
+    }
+    let present = defaults.default_key.get().map_or("none", String::as_str);
+    if let Some(key) = scope.settings.ec2.default_key.as_ref().filter(|key| *key != present) {
+        wrong.push(format!(
+            "encrypts new volumes with {present}, not with the key of the settings"
+        ));
+        change.push(format!("set the default key to {key}"));
+        remedies.push(Remedy::DefaultKey(key.clone()));
+    }
+    if remedies.is_empty() {
+        return Judgement::Compliant;
+    }
+    Finding::new(Severity::Medium, wrong.join("; "), change.join(", "), remedies).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::{Seen, Settings};
+
+    use super::*;
+    use crate::security_group::tests::with_settings;
+
+    #[test]
+    fn it_is_on_and_with_the_key_of_the_settings() {
+        let key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        let mut settings = Settings::default();
+        let found = |on: bool, with: &str, settings: &Settings| {
+            let state = State {
+                encryption_by_default: Seen::Is(on),
+                default_key: Seen::Is(with.into()),
+                ..State::default()
+            };
+            with_settings(settings, |scope| {
+                judge(&state, scope)
+                    .finding()
+                    .map(|found| found.remedies)
+                    .unwrap_or_default()
+            })
+        };
+        assert_eq!(found(true, "alias/aws/ebs", &settings), []);
+        assert_eq!(
+            found(false, "alias/aws/ebs", &settings),
+            [Remedy::EncryptionByDefault(true)]
+        );
+        settings.ec2.default_key = Some(key.into());
+        assert_eq!(found(true, key, &settings), []);
+        assert_eq!(
+            found(false, "alias/aws/ebs", &settings),
+            [Remedy::EncryptionByDefault(true), Remedy::DefaultKey(key.into())]
+        );
+    }
+}

@@ -1,0 +1,249 @@
+//! # What it requires
+//! The internet (`0.0.0.0/0`, `::/0`, or a network that is nearly all of it) reaches only the ports that settings allow
+//! (`ec2.open-tcp-ports`, `ec2.open-udp-ports`). A rule for all traffic, or for a range of ports, counts with all that is in it,
+//! and a prefix list with its entries. ICMP is left: it has no ports, and path MTU discovery needs it.
+//!
+//! # Why
+//! Whatever listens there is scanned within minutes. Ports of administration and of databases (`ec2.critical-ports`) are
+//! critical.
+//!
+//! # What it changes
+//! `RevokeSecurityGroupIngress` of exactly the offending rules, by their ids. Where a rule also lets allowed ports through, these
+//! get rules of their own first (`AuthorizeSecurityGroupIngress`), so that nothing that is rightly open closes. Other rules, and
+//! other sources, stay. Descriptions are kept for a restore.
+//!
+//! # What may break
+//! Whoever reaches the port from the internet, on purpose: name the port in the settings, or exempt the group.
+//!
+//! # References
+//! VPC User Guide, "Control traffic to your AWS resources using security groups"; Security Hub EC2.13, EC2.14, EC2.18, EC2.19,
+//! EC2.53, EC2.54; CIS AWS Foundations Benchmark v3.0.0 5.2, 5.3.
+
+use portcullis_core::settings::{Ec2Settings, Switch};
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+
+use crate::security_group::{Fact, Part, Remedy, Rule, Rules, SecurityGroup, State, Traffic};
+
+pub const CONTROL: Control<SecurityGroup> = Control {
+    meta: Meta {
+        id: "ec2-security-group-open-ingress",
+        title: "The internet reaches allowed ports only",
+        severity: Severity::Critical,
+        impact: Impact::Access,
+        default: Switch::Enforce,
+        standards: &[
+            "Security Hub EC2.13",
+            "Security Hub EC2.14",
+            "Security Hub EC2.18",
+            "Security Hub EC2.19",
+            "Security Hub EC2.53",
+            "Security Hub EC2.54",
+            "CIS AWS Foundations Benchmark v3.0.0 5.2",
+            "CIS AWS Foundations Benchmark v3.0.0 5.3",
+            "Config vpc-sg-open-only-to-authorized-ports",
+            "Config restricted-common-ports",
+        ],
+        calls: &["AuthorizeSecurityGroupIngress", "ModifySecurityGroupRules"],
+        writes: &["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"],
+    },
+    facts: &[Fact::Rules],
+    judge,
+};
+
+fn judge(group: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    let settings = &scope.settings.ec2;
+    let none = Rules::default();
+    let Rules(rules) = group.rules.get().unwrap_or(&none);
+    let offending: Vec<&Rule> = rules.iter().filter(|rule| offends(rule, settings)).collect();
+    if offending.is_empty() {
+        return Judgement::Compliant;
+    }
+    let mut authorize: Vec<Rule> = Vec::new();
+    for kept in offending.iter().flat_map(|rule| rightly_open(rule, settings)) {
+        let there = |rule: &Rule| !rule.egress && (&rule.traffic, &rule.peer) == (&kept.traffic, &kept.peer);
+        // AWS refuses a rule that is there already, whatever its description.
+        if !rules.iter().any(there) && !authorize.iter().any(there) {
+            authorize.push(kept);
+        }
+    }
+    let critical = settings.critical_ports.iter().any(|port| {
+        offending.iter().any(|rule| rule.traffic.lets_tcp(*port)) && !settings.open_tcp_ports.contains(port)
+    });
+    let severity = if critical { Severity::Critical } else { Severity::High };
+    let list = |rules: &mut dyn Iterator<Item = &Rule>| rules.map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let open = list(&mut offending.iter().copied());
+    let mut change = format!("revoke {open}");
+    if !authorize.is_empty() {
+        change = format!("keep {} as rules of their own, {change}", list(&mut authorize.iter()));
+    }
+    let remedy = Remedy {
+        part: Part::Open,
+        revoke: offending.into_iter().cloned().collect(),
+        authorize,
+    };
+    Finding::new(
+        severity,
+        format!("is open to the internet: {open}"),
+        change,
+        vec![remedy],
+    )
+    .into()
+}
+
+/// Whether a rule lets the internet in where it should not.
+fn offends(rule: &Rule, settings: &Ec2Settings) -> bool {
+    if rule.egress || rule.peer.open().is_none() || rule.traffic.is_icmp() {
+        return false;
+    }
+    let allowed = match rule.traffic.protocol.as_str() {
+        "tcp" | "6" => &settings.open_tcp_ports,
+        "udp" | "17" => &settings.open_udp_ports,
+        _ => return true,
+    };
+    let Traffic { from, to, .. } = rule.traffic;
+    from < 0 || to < 0 || (from..=to).any(|port| !allowed.iter().any(|allowed| i32::from(*allowed) == port))
+}
+
+/// What a rule lets through that may be open, as rules of their own: neighbouring ports in one.
+fn rightly_open(rule: &Rule, settings: &Ec2Settings) -> Vec<Rule> {
+    let mut kept: Vec<Rule> = Vec::new();
+    for (protocol, number, allowed) in [
+        ("tcp", "6", &settings.open_tcp_ports),
+        ("udp", "17", &settings.open_udp_ports),
+    ] {
+        let mut ports: Vec<u16> = allowed
+            .iter()
+            .copied()
+            .filter(|port| rule.traffic.lets(protocol, *port) || rule.traffic.lets(number, *port))
+            .collect();
+        ports.sort_unstable();
+        ports.dedup();
+        let mut first = 0;
+        while first < ports.len() {
+            let mut last = first;
+            while last + 1 < ports.len() && ports[last + 1] == ports[last] + 1 {
+                last += 1;
+            }
+            let traffic = Traffic {
+                protocol: protocol.into(),
+                ..Traffic::tcp(ports[first], ports[last])
+            };
+            kept.push(Rule {
+                id: None,
+                traffic,
+                ..rule.clone()
+            });
+            first = last + 1;
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use portcullis_core::{Seen, Settings};
+
+    use super::*;
+    use crate::security_group::Peer;
+    use crate::security_group::tests::with_settings;
+
+    fn rule(protocol: &str, from: i32, to: i32, peer: &str) -> Rule {
+        let peer = match peer {
+            list if list.starts_with("pl-") => Peer::PrefixList {
+                id: list.into(),
+                widest: Some("0.0.0.0/0".into()),
+            },
+            v6 if v6.contains(':') => Peer::Ipv6(v6.into()),
+            v4 => Peer::Ipv4(v4.into()),
+        };
+        Rule {
+            id: Some("sgr-0a1b2c3d4e5f60718".into()),
+            egress: false,
+            traffic: Traffic {
+                protocol: protocol.into(),
+                from,
+                to,
+            },
+            peer,
+            description: Some("why".into()),
+        }
+    }
+
+    fn found(rules: &[Rule]) -> Option<(Severity, Vec<String>, Vec<String>)> {
+        let group = State {
+            rules: Seen::Is(Rules(rules.to_vec())),
+            ..State::default()
+        };
+        let finding = with_settings(&Settings::default(), |scope| judge(&group, scope).finding())?;
+        let texts = |rules: &[Rule]| rules.iter().map(ToString::to_string).collect();
+        Some((
+            finding.severity,
+            texts(&finding.remedies[0].revoke),
+            texts(&finding.remedies[0].authorize),
+        ))
+    }
+
+    #[test]
+    fn exactly_what_offends_goes_and_what_may_be_open_stays() {
+        for (rules, expected) in [
+            (
+                vec![rule("tcp", 443, 443, "0.0.0.0/0"), rule("tcp", 22, 22, "10.0.0.0/8")],
+                None,
+            ),
+            (vec![rule("icmp", -1, -1, "0.0.0.0/0")], None),
+            (
+                vec![rule("tcp", 22, 22, "0.0.0.0/0")],
+                Some((Severity::Critical, vec!["tcp 22 from 0.0.0.0/0"], vec![])),
+            ),
+            (
+                vec![rule("tcp", 22, 22, "::/0")],
+                Some((Severity::Critical, vec!["tcp 22 from ::/0"], vec![])),
+            ),
+            (
+                vec![rule("tcp", 12345, 12345, "0.0.0.0/0")],
+                Some((Severity::High, vec!["tcp 12345 from 0.0.0.0/0"], vec![])),
+            ),
+            // One of two halves of the internet is no way around it.
+            (
+                vec![rule("tcp", 22, 22, "128.0.0.0/1")],
+                Some((Severity::Critical, vec!["tcp 22 from 128.0.0.0/1"], vec![])),
+            ),
+            (
+                vec![rule("tcp", 80, 443, "0.0.0.0/0")],
+                Some((
+                    Severity::Critical,
+                    vec!["tcp 80-443 from 0.0.0.0/0"],
+                    vec!["tcp 80 from 0.0.0.0/0", "tcp 443 from 0.0.0.0/0"],
+                )),
+            ),
+            (
+                vec![rule("-1", -1, -1, "0.0.0.0/0"), rule("tcp", 443, 443, "0.0.0.0/0")],
+                Some((
+                    Severity::Critical,
+                    vec!["all traffic from 0.0.0.0/0"],
+                    vec!["tcp 80 from 0.0.0.0/0"],
+                )),
+            ),
+            (
+                vec![rule("udp", 53, 53, "0.0.0.0/0")],
+                Some((Severity::High, vec!["udp 53 from 0.0.0.0/0"], vec![])),
+            ),
+            (
+                vec![rule("47", -1, -1, "0.0.0.0/0")],
+                Some((Severity::High, vec!["47 from 0.0.0.0/0"], vec![])),
+            ),
+            (
+                vec![rule("tcp", 3389, 3389, "pl-0a1b2c3d4e5f60718")],
+                Some((
+                    Severity::Critical,
+                    vec!["tcp 3389 from pl-0a1b2c3d4e5f60718 (0.0.0.0/0)"],
+                    vec![],
+                )),
+            ),
+        ] {
+            let own = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect::<Vec<_>>();
+            let expected = expected.map(|(severity, revoke, keep)| (severity, own(revoke), own(keep)));
+            assert_eq!(found(&rules), expected, "{rules:?}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! # What it requires
+//! The region blocks all public sharing of EBS snapshots (`block-all-sharing`).
+//!
+//! # Why
+//! A public snapshot is the whole disk, for everybody, within minutes of somebody looking. The block also hides the ones that
+//! are public already.
+//!
+//! # What it changes
+//! `EnableSnapshotBlockPublicAccess` with `block-all-sharing`. What was public stays marked so, and is not reachable any more.
+//!
+//! # What may break
+//! Snapshots that are published on purpose. Look at them first, or exempt the region.
+//!
+//! # References
+//! EBS User Guide, "Block public access for Amazon EBS snapshots"; Security Hub EC2.182.
+
+use portcullis_core::settings::Switch;
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+
+use crate::account_defaults::{AccountDefaults, Fact, Remedy, State, UNBLOCKED};
+
+/// The strictest of its states.
+const ALL: &str = "block-all-sharing";
+
+pub const CONTROL: Control<AccountDefaults> = Control {
+    meta: Meta {
+        id: "ec2-snapshot-block-public-access",
+        title: "No EBS snapshot can be public",
+        severity: Severity::High,
+        impact: Impact::Access,
+        default: Switch::Enforce,
+        standards: &["Security Hub EC2.182", "Config ebs-snapshot-block-public-access"],
+        calls: &["DisableSnapshotBlockPublicAccess", "EnableSnapshotBlockPublicAccess"],
+        writes: &[
+            "ec2:DisableSnapshotBlockPublicAccess",
+            "ec2:EnableSnapshotBlockPublicAccess",
+        ],
+    },
+    facts: &[Fact::SnapshotBlock],
+    judge,
+};
+
+fn judge(defaults: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+    let (severity, summary) = match defaults.snapshot_block.get().map_or(UNBLOCKED, String::as_str) {
+        ALL => return Judgement::Compliant,
+        UNBLOCKED => (
+            Severity::High,
+            "does not block public access to EBS snapshots".to_owned(),
+        ),
+        other => (
+            Severity::Medium,
+            format!("blocks public access to new EBS snapshots only: {other}"),
+        ),
+    };
+    let remedy = Remedy::SnapshotBlock(ALL.into());
+    Finding::new(severity, summary, "block all public sharing of snapshots", vec![remedy]).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::{Seen, Settings};
+
+    use super::*;
+    use crate::security_group::tests::with_settings;
+
+    #[test]
+    fn only_all_is_enough() {
+        for (block, severity) in [
+            (ALL, None),
+            ("block-new-sharing", Some(Severity::Medium)),
+            (UNBLOCKED, Some(Severity::High)),
+        ] {
+            let state = State {
+                snapshot_block: Seen::Is(block.into()),
+                ..State::default()
+            };
+            let found = with_settings(&Settings::default(), |scope| judge(&state, scope).finding());
+            assert_eq!(found.map(|found| found.severity), severity, "{block}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! # What it requires
+//! A snapshot is shared only with accounts that settings trust.
+//!
+//! # Why
+//! An account that it is shared with can copy the disk, and keep the copy for ever.
+//!
+//! # What it changes
+//! By setting: `ModifySnapshotAttribute` takes the accounts that are not trusted out. It is told by default.
+//!
+//! # What may break
+//! What the other account does with it: backups, migrations.
+//!
+//! # References
+//! EBS User Guide, "Share an Amazon EBS snapshot".
+
+use std::collections::BTreeSet;
+
+use portcullis_core::settings::Switch;
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+
+use crate::snapshot::{Fact, Remedy, Snapshot, State};
+
+pub const CONTROL: Control<Snapshot> = Control {
+    meta: Meta {
+        id: "ec2-snapshot-external-access",
+        title: "Snapshots are shared with trusted accounts only",
+        severity: Severity::High,
+        impact: Impact::Access,
+        default: Switch::Notify,
+        standards: &["EBS User Guide: share an Amazon EBS snapshot"],
+        calls: &["ModifySnapshotAttribute"],
+        writes: &["ec2:ModifySnapshotAttribute"],
+    },
+    facts: &[Fact::Sharing],
+    judge,
+};
+
+fn judge(snapshot: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    let trusted = &scope.settings.trusted.accounts;
+    let shared = snapshot
+        .sharing
+        .get()
+        .map(|sharing| sharing.accounts.iter())
+        .into_iter()
+        .flatten();
+    let strangers: BTreeSet<String> = shared
+        .filter(|account| !trusted.contains(account) && **account != scope.resource.account)
+        .cloned()
+        .collect();
+    if strangers.is_empty() {
+        return Judgement::Compliant;
+    }
+    let names = strangers.iter().cloned().collect::<Vec<_>>().join(", ");
+    Finding::new(
+        Severity::High,
+        format!("is shared with accounts that are not trusted: {names}"),
+        format!("stop sharing it with {names}"),
+        vec![Remedy::Unshare(strangers)],
+    )
+    .into()
+}

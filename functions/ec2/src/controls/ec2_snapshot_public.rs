@@ -1,0 +1,53 @@
+//! # What it requires
+//! A snapshot is not shared with everybody (the group `all`).
+//!
+//! # Why
+//! Everybody with an AWS account can make a volume of it, and read what was on the disk: files, keys, deleted data.
+//!
+//! # What it changes
+//! `ModifySnapshotAttribute` takes the group `all` out. Accounts that it is shared with stay.
+//!
+//! # What may break
+//! Whoever copied it meanwhile keeps the copy. A snapshot that is published on purpose has to be exempted.
+//!
+//! # References
+//! EBS User Guide, "Share an Amazon EBS snapshot"; Security Hub EC2.1.
+
+use portcullis_core::settings::Switch;
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+
+use crate::snapshot::{Fact, Remedy, Snapshot, State};
+
+pub const CONTROL: Control<Snapshot> = Control {
+    meta: Meta {
+        id: "ec2-snapshot-public",
+        title: "No snapshot is public",
+        severity: Severity::Critical,
+        impact: Impact::Access,
+        default: Switch::Enforce,
+        standards: &["Security Hub EC2.1", "Config ebs-snapshot-public-restorable-check"],
+        calls: &["ModifySnapshotAttribute"],
+        writes: &["ec2:ModifySnapshotAttribute"],
+    },
+    facts: &[Fact::Sharing],
+    judge,
+};
+
+fn judge(snapshot: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    if !snapshot.sharing.get().is_some_and(|sharing| sharing.everybody) || scope.level.public {
+        return Judgement::Compliant;
+    }
+    let of = snapshot
+        .volume
+        .get()
+        .map(|volume| format!(" of {volume}"))
+        .unwrap_or_default();
+    let summary = format!("is public: everybody may make a volume of this copy{of}");
+    Finding::new(
+        Severity::Critical,
+        summary,
+        "stop sharing it with everybody",
+        vec![Remedy::Everybody(false)],
+    )
+    .into()
+}

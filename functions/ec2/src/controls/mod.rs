@@ -1,0 +1,38 @@
+//! The controls, one file each. The order matters: a later one is judged on the state that the earlier ones leave.
+
+use portcullis_core::Control;
+
+use crate::account_defaults::AccountDefaults;
+use crate::security_group::SecurityGroup;
+use crate::snapshot::Snapshot;
+
+mod ec2_ebs_encryption_by_default;
+mod ec2_image_block_public_access;
+mod ec2_instance_metadata_defaults;
+mod ec2_security_group_default;
+mod ec2_security_group_open_ingress;
+mod ec2_snapshot_block_public_access;
+mod ec2_snapshot_encrypted;
+mod ec2_snapshot_external_access;
+mod ec2_snapshot_public;
+
+/// The controls of a region's defaults.
+pub const ACCOUNT_DEFAULTS: &[Control<AccountDefaults>] = &[
+    ec2_ebs_encryption_by_default::CONTROL,
+    ec2_snapshot_block_public_access::CONTROL,
+    ec2_image_block_public_access::CONTROL,
+    ec2_instance_metadata_defaults::CONTROL,
+];
+
+/// The controls of snapshots.
+pub const SNAPSHOT: &[Control<Snapshot>] = &[
+    ec2_snapshot_public::CONTROL,
+    ec2_snapshot_external_access::CONTROL,
+    ec2_snapshot_encrypted::CONTROL,
+];
+
+/// The controls of security groups.
+pub const SECURITY_GROUP: &[Control<SecurityGroup>] = &[
+    ec2_security_group_open_ingress::CONTROL,
+    ec2_security_group_default::CONTROL,
+];

@@ -1,0 +1,29 @@
+//! The guards of Amazon EC2: a region's defaults, EBS snapshots, security groups.
+//!
+//! [`listings`] is what the command line, the docs and the template's test see. With the feature `aws`, [`serve`] joins
+//! each guard with the file that talks to AWS.
+
+pub mod account_defaults;
+#[cfg(feature = "aws")]
+mod aws;
+pub mod controls;
+mod naming;
+pub mod security_group;
+pub mod snapshot;
+
+use portcullis_core::{Listing, listing};
+
+#[cfg(feature = "aws")]
+pub use aws::serve;
+
+/// The event source of EC2's calls, EBS's and VPC's included.
+pub const SOURCE: &str = "ec2.amazonaws.com";
+
+/// All guards of this function.
+pub fn listings() -> Vec<Box<dyn Listing>> {
+    vec![
+        listing::<account_defaults::AccountDefaults>(),
+        listing::<snapshot::Snapshot>(),
+        listing::<security_group::SecurityGroup>(),
+    ]
+}

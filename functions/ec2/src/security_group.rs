@@ -1,0 +1,355 @@
+//! Security groups: which addresses reach which ports.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
+
+use portcullis_core::event::{Call, EventError};
+use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags};
+use serde::{Deserialize, Serialize};
+
+use crate::naming::{self, at, id, items, named, place};
+use crate::{SOURCE, controls};
+
+/// The guard of security groups.
+pub struct SecurityGroup;
+
+/// What can be read of a group, one API call each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fact {
+    /// `DescribeSecurityGroups`: name, VPC, tags.
+    Description,
+    /// `DescribeSecurityGroupRules`, and `GetManagedPrefixListEntries` of the prefix lists that they name.
+    Rules,
+}
+
+/// A group as read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// Its tags; none reads as an empty map.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub tags: Seen<Tags>,
+    /// Its name: `default` is the one that every VPC has.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub name: Seen<String>,
+    /// Its rules.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub rules: Seen<Rules>,
+}
+
+/// Rules, as a set.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Rules(pub Vec<Rule>);
+
+impl PartialEq for Rules {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len() && self.0.iter().all(|rule| other.0.contains(rule))
+    }
+}
+
+impl Eq for Rules {}
+
+/// One rule. Source: EC2 API Reference, `SecurityGroupRule`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Rule {
+    /// Its id; none of a rule that is yet to be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Whether it is about traffic that leaves.
+    #[serde(default)]
+    pub egress: bool,
+    /// The ports, or what stands for them.
+    pub traffic: Traffic,
+    /// From where, or to where.
+    pub peer: Peer,
+    /// What somebody wrote of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// A rule that is made again has another id, and is the same rule.
+impl PartialEq for Rule {
+    fn eq(&self, other: &Self) -> bool {
+        (self.egress, &self.traffic, &self.peer, &self.description)
+            == (other.egress, &other.traffic, &other.peer, &other.description)
+    }
+}
+
+impl Eq for Rule {}
+
+/// What a rule lets through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// `tcp`, `udp`, `icmp`, `icmpv6`, `-1` for all, or a number.
+    pub protocol: String,
+    /// The first port, or the ICMP type; -1 for all.
+    pub from: i32,
+    /// The last port, or the ICMP code; -1 for all.
+    pub to: i32,
+}
+
+/// Where traffic comes from, or goes to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Peer {
+    /// IPv4 addresses in CIDR notation.
+    Ipv4(String),
+    /// IPv6 addresses in CIDR notation.
+    Ipv6(String),
+    /// A prefix list.
+    PrefixList {
+        /// Its id.
+        id: String,
+        /// The widest of its entries, where one is as good as the internet.
+        widest: Option<String>,
+    },
+    /// Members of a security group, with the account that has it.
+    Group {
+        /// Its id.
+        id: String,
+        /// Its owner, where that is another account.
+        account: Option<String>,
+    },
+}
+
+impl Peer {
+    /// The network as good as the whole internet that it stands for, if it does: `0.0.0.0/0`, `::/0`, or so much of it that
+    /// only few would make the whole. The bounds are those by which S3 calls an address condition public (S3 User Guide, "The
+    /// meaning of public").
+    pub fn open(&self) -> Option<&str> {
+        match self {
+            Self::Ipv4(cidr) | Self::Ipv6(cidr) => is_open(cidr).then_some(cidr),
+            Self::PrefixList { widest, .. } => widest.as_deref(),
+            Self::Group { .. } => None,
+        }
+    }
+}
+
+/// Whether a network is as good as the whole internet.
+pub fn is_open(cidr: &str) -> bool {
+    let Some((address, bits)) = cidr.split_once('/') else {
+        return false;
+    };
+    match (address.parse(), bits.parse::<u8>()) {
+        (Ok(IpAddr::V4(_)), Ok(bits)) => bits < 8,
+        (Ok(IpAddr::V6(_)), Ok(bits)) => bits < 32,
+        _ => false,
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ipv4(cidr) | Self::Ipv6(cidr) => f.write_str(cidr),
+            Self::PrefixList {
+                id,
+                widest: Some(widest),
+            } => write!(f, "{id} ({widest})"),
+            Self::PrefixList { id, widest: None } | Self::Group { id, account: None } => f.write_str(id),
+            Self::Group {
+                id,
+                account: Some(account),
+            } => write!(f, "{id} of {account}"),
+        }
+    }
+}
+
+impl Traffic {
+    /// All of it.
+    pub const ALL: &'static str = "-1";
+
+    /// TCP to a range of ports.
+    pub fn tcp(from: u16, to: u16) -> Self {
+        Self {
+            protocol: "tcp".into(),
+            from: from.into(),
+            to: to.into(),
+        }
+    }
+
+    /// Whether TCP to a port is part of it.
+    pub fn lets_tcp(&self, port: u16) -> bool {
+        self.lets("tcp", port)
+    }
+
+    /// Whether a protocol with ports, to a port, is part of it.
+    pub fn lets(&self, protocol: &str, port: u16) -> bool {
+        let all_ports = self.from < 0 || self.to < 0;
+        self.protocol == Self::ALL
+            || self.protocol == protocol && (all_ports || (self.from..=self.to).contains(&i32::from(port)))
+    }
+
+    /// Whether it is ICMP, which has no ports: path MTU discovery needs it.
+    pub fn is_icmp(&self) -> bool {
+        matches!(self.protocol.as_str(), "icmp" | "icmpv6" | "1" | "58")
+    }
+}
+
+impl fmt::Display for Traffic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.protocol.as_str(), self.from, self.to) {
+            (Self::ALL, ..) => f.write_str("all traffic"),
+            (protocol, from, to) if self.is_icmp() || from < 0 || to < 0 => f.write_str(protocol),
+            (protocol, from, to) if from == to => write!(f, "{protocol} {from}"),
+            (protocol, from, to) => write!(f, "{protocol} {from}-{to}"),
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let way = if self.egress { "to" } else { "from" };
+        write!(f, "{} {way} {}", self.traffic, self.peer)
+    }
+}
+
+/// A change to a group: rules that go, and what stays open of them, as rules of their own that are made first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remedy {
+    /// What it is for: each control replaces rules of its own.
+    pub part: Part,
+    /// The rules that go.
+    pub revoke: Vec<Rule>,
+    /// The rules that are made.
+    pub authorize: Vec<Rule>,
+}
+
+/// Whose rules a change is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// What is open to the internet.
+    Open,
+    /// All of a default group.
+    Default,
+}
+
+impl portcullis_core::State for State {
+    type Remedy = Remedy;
+
+    fn after(&self, remedy: &Remedy) -> Self {
+        let mut after = self.clone();
+        if let Seen::Is(Rules(rules)) = &mut after.rules {
+            rules.retain(|rule| !remedy.revoke.contains(rule));
+            for made in &remedy.authorize {
+                if !rules.contains(made) {
+                    rules.push(made.clone());
+                }
+            }
+        }
+        after
+    }
+
+    fn inverse(&self, remedy: &Remedy) -> Option<Remedy> {
+        let Rules(had) = self.rules.get()?;
+        Some(Remedy {
+            part: remedy.part,
+            revoke: remedy
+                .authorize
+                .iter()
+                .filter(|rule| !had.contains(rule))
+                .cloned()
+                .collect(),
+            authorize: remedy
+                .revoke
+                .iter()
+                .filter(|rule| had.contains(rule))
+                .cloned()
+                .collect(),
+        })
+    }
+
+    fn tags(&self) -> Option<&Tags> {
+        self.tags.get()
+    }
+}
+
+impl portcullis_core::Remedy for Remedy {
+    fn target(&self) -> Cow<'static, str> {
+        match self.part {
+            Part::Open => "open_rules",
+            Part::Default => "default_group_rules",
+        }
+        .into()
+    }
+
+    fn writes(&self) -> &'static [&'static str] {
+        &[
+            "ec2:AuthorizeSecurityGroupEgress",
+            "ec2:AuthorizeSecurityGroupIngress",
+            "ec2:RevokeSecurityGroupEgress",
+            "ec2:RevokeSecurityGroupIngress",
+        ]
+    }
+}
+
+impl Guard for SecurityGroup {
+    const KIND: &'static str = "AWS::EC2::SecurityGroup";
+    const SOURCE: &'static str = SOURCE;
+    type Fact = Fact;
+    type State = State;
+    type Remedy = Remedy;
+
+    fn controls() -> &'static [Control<Self>] {
+        controls::SECURITY_GROUP
+    }
+
+    /// Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2".
+    fn reads(fact: Fact) -> &'static [&'static str] {
+        match fact {
+            Fact::Description => &["ec2:DescribeSecurityGroups"],
+            Fact::Rules => &["ec2:DescribeSecurityGroupRules", "ec2:GetManagedPrefixListEntries"],
+        }
+    }
+
+    fn always() -> &'static [Fact] {
+        &[Fact::Description]
+    }
+
+    fn touches(_: &Remedy) -> Fact {
+        Fact::Rules
+    }
+
+    fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
+        let expected = "a security group's id (sg-…)";
+        let ids = if call.name == "ModifySecurityGroupRules" && !call.omitted {
+            let path = ["ModifySecurityGroupRulesRequest", "GroupId"];
+            let group = at(&call.parameters, &path).or_else(|| at(&call.parameters, &["groupId"]));
+            let group = group.ok_or_else(|| EventError::Missing(format!("requestParameters.{}", path.join("."))))?;
+            vec![id("ModifySecurityGroupRulesRequest.GroupId", "sg", expected, group)?]
+        } else if at(&call.parameters, &["groupId"]).is_none() && at(&call.parameters, &["groupName"]).is_some() {
+            // A group of the default VPC may be called by its name; the answer says its id.
+            let rules = items(&call.response, &["securityGroupRuleSet"]);
+            let group = rules
+                .iter()
+                .find_map(|rule| at(rule, &["groupId"]))
+                .or_else(|| at(&call.response, &["groupId"]));
+            let group = group.ok_or_else(|| {
+                EventError::Missing("requestParameters.groupId (or responseElements.securityGroupRuleSet)".into())
+            })?;
+            vec![id("securityGroupRuleSet.groupId", "sg", expected, group)?]
+        } else {
+            named(call, "groupId", "sg", expected)?
+        };
+        let place = place(call);
+        Ok(ids.iter().map(|id| resource(id, &place)).collect())
+    }
+
+    fn identified(id: &str, place: &Place) -> Option<Resource> {
+        naming::identified(id, "sg", place, resource)
+    }
+
+    fn lists() -> &'static [&'static str] {
+        &["ec2:DescribeSecurityGroups"]
+    }
+}
+
+/// A group of a place.
+pub(crate) fn resource(id: &str, place: &Place) -> Resource {
+    naming::resource(SecurityGroup::KIND, "security-group", id, place)
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

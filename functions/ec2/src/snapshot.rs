@@ -1,0 +1,177 @@
+//! EBS snapshots: who may make volumes of them, and whether they are encrypted.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use portcullis_core::event::{Call, EventError};
+use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags, partition_of};
+use serde::{Deserialize, Serialize};
+
+use crate::naming::{self, id, items, named, place};
+use crate::{SOURCE, controls};
+
+/// The guard of snapshots.
+pub struct Snapshot;
+
+/// What can be read of a snapshot, one API call each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fact {
+    /// `DescribeSnapshots`: tags, encryption.
+    Description,
+    /// `DescribeSnapshotAttribute`: who may make volumes of it.
+    Sharing,
+}
+
+/// A snapshot as read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// Its tags; none reads as an empty map.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub tags: Seen<Tags>,
+    /// Whether it is encrypted.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub encrypted: Seen<bool>,
+    /// The volume that it was made of, for people.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub volume: Seen<String>,
+    /// Who may make volumes of it, besides its owner.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub sharing: Seen<Sharing>,
+}
+
+/// Who may make volumes of a snapshot. Source: EC2 API Reference, `CreateVolumePermission`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sharing {
+    /// The group `all`.
+    pub everybody: bool,
+    /// Account ids.
+    pub accounts: BTreeSet<String>,
+}
+
+/// A change to a snapshot: whom it is no longer, or again, shared with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Remedy {
+    /// `ModifySnapshotAttribute`, group `all`: whether it is shared with everybody.
+    Everybody(bool),
+    /// `ModifySnapshotAttribute`: accounts that it is no longer shared with.
+    Unshare(BTreeSet<String>),
+    /// `ModifySnapshotAttribute`: accounts that it is shared with again.
+    Share(BTreeSet<String>),
+}
+
+impl portcullis_core::State for State {
+    type Remedy = Remedy;
+
+    fn after(&self, remedy: &Remedy) -> Self {
+        let mut after = self.clone();
+        if let Seen::Is(sharing) = &mut after.sharing {
+            match remedy {
+                Remedy::Everybody(shared) => sharing.everybody = *shared,
+                Remedy::Unshare(accounts) => sharing.accounts.retain(|account| !accounts.contains(account)),
+                Remedy::Share(accounts) => sharing.accounts.extend(accounts.iter().cloned()),
+            }
+        }
+        after
+    }
+
+    fn inverse(&self, remedy: &Remedy) -> Option<Remedy> {
+        let sharing = self.sharing.get()?;
+        let had = |accounts: &BTreeSet<String>| accounts.intersection(&sharing.accounts).cloned().collect();
+        Some(match remedy {
+            Remedy::Everybody(_) => Remedy::Everybody(sharing.everybody),
+            Remedy::Unshare(accounts) => Remedy::Share(had(accounts)),
+            Remedy::Share(accounts) => Remedy::Unshare(accounts.difference(&sharing.accounts).cloned().collect()),
+        })
+    }
+
+    fn tags(&self) -> Option<&Tags> {
+        self.tags.get()
+    }
+}
+
+impl portcullis_core::Remedy for Remedy {
+    fn target(&self) -> Cow<'static, str> {
+        match self {
+            Self::Everybody(_) => "shared_with_everybody",
+            Self::Unshare(_) | Self::Share(_) => "shared_with_accounts",
+        }
+        .into()
+    }
+
+    fn writes(&self) -> &'static [&'static str] {
+        &["ec2:ModifySnapshotAttribute"]
+    }
+}
+
+impl Guard for Snapshot {
+    const KIND: &'static str = "AWS::EC2::Snapshot";
+    const SOURCE: &'static str = SOURCE;
+    type Fact = Fact;
+    type State = State;
+    type Remedy = Remedy;
+
+    fn controls() -> &'static [Control<Self>] {
+        controls::SNAPSHOT
+    }
+
+    /// Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2".
+    fn reads(fact: Fact) -> &'static [&'static str] {
+        match fact {
+            Fact::Description => &["ec2:DescribeSnapshots"],
+            Fact::Sharing => &["ec2:DescribeSnapshotAttribute"],
+        }
+    }
+
+    /// The classification of the data is in its tags.
+    fn always() -> &'static [Fact] {
+        &[Fact::Description]
+    }
+
+    fn touches(_: &Remedy) -> Fact {
+        Fact::Sharing
+    }
+
+    fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
+        let expected = "a snapshot's id (snap-…)";
+        // `CreateSnapshots` makes several at once, and answers under its own name.
+        let made = items(&call.response, &["CreateSnapshotsResponse", "snapshotSet"]);
+        let ids = if call.name == "CreateSnapshots" && !made.is_empty() {
+            let made = made
+                .into_iter()
+                .filter_map(|one| portcullis_core::event::field(one, "snapshotId"));
+            made.map(|one| id("snapshotSet.snapshotId", "snap", expected, one))
+                .collect::<Result<Vec<_>, _>>()?
+        } else if call.name == "CopySnapshot" {
+            // Its parameters name the original, which may be another account's.
+            let copy = portcullis_core::event::field(&call.response, "snapshotId");
+            let copy = copy.ok_or_else(|| EventError::Missing("responseElements.snapshotId".into()))?;
+            vec![id("snapshotId", "snap", expected, copy)?]
+        } else {
+            named(call, "snapshotId", "snap", expected)?
+        };
+        let place = place(call);
+        Ok(ids.iter().map(|id| resource(id, &place)).collect())
+    }
+
+    fn identified(id: &str, place: &Place) -> Option<Resource> {
+        naming::identified(id, "snap", place, resource)
+    }
+
+    fn lists() -> &'static [&'static str] {
+        &["ec2:DescribeSnapshots"]
+    }
+}
+
+/// A snapshot of a place. Its ARN names no account (Service Authorization Reference).
+pub(crate) fn resource(id: &str, place: &Place) -> Resource {
+    Resource {
+        arn: format!(
+            "arn:{}:ec2:{}::snapshot/{id}",
+            partition_of(&place.region),
+            place.region
+        ),
+        ..naming::resource(Snapshot::KIND, "snapshot", id, place)
+    }
+}

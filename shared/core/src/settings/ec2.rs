@@ -1,0 +1,39 @@
+use serde::{Deserialize, Serialize};
+
+/// What is asked of EC2.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Ec2Settings {
+    /// The KMS key that new volumes are to be encrypted with, as a key ARN; none leaves what is set.
+    pub default_key: Option<String>,
+    /// The TCP ports that the internet may reach.
+    pub open_tcp_ports: Vec<u16>,
+    /// The UDP ports that the internet may reach.
+    pub open_udp_ports: Vec<u16>,
+    /// The TCP ports of administration and of databases: critical, where the internet reaches them.
+    pub critical_ports: Vec<u16>,
+}
+
+impl Default for Ec2Settings {
+    fn default() -> Self {
+        Self {
+            default_key: None,
+            open_tcp_ports: vec![80, 443],
+            open_udp_ports: Vec::new(),
+            // Security Hub EC2.19, with Redis (6379), memcached (11211) and MongoDB (27017).
+            critical_ports: vec![
+                20, 21, 22, 23, 25, 110, 135, 143, 445, 1433, 1434, 3000, 3306, 3389, 4333, 5000, 5432, 5500, 5601,
+                6379, 8080, 8088, 8888, 9200, 9300, 11211, 27017,
+            ],
+        }
+    }
+}
+
+impl Ec2Settings {
+    /// What is wrong with it, as a sentence that names the setting.
+    pub(super) fn contradiction(&self) -> Option<String> {
+        let key = self.default_key.as_ref()?;
+        (!key.contains(":key/")).then(|| format!("ec2.default-key: expected the ARN of a key or null, found {key:?}"))
+    }
+}

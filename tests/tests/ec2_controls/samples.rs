@@ -1,0 +1,51 @@
+//! Every call that the guards know has a sample event, and every sample leads somewhere.
+
+use std::collections::BTreeSet;
+
+use portcullis_core::Event;
+use portcullis_tests::samples::in_folder;
+
+use super::support::Ec2;
+
+#[test]
+fn every_call_has_a_sample_that_names_its_resource() {
+    let listings = portcullis_ec2::listings();
+    let calls: BTreeSet<_> = listings.iter().flat_map(|listing| listing.calls()).collect();
+    let samples = in_folder("ec2");
+    assert_eq!(calls, samples.keys().map(String::as_str).collect());
+    for (name, text) in &samples {
+        let Event::Call(call) = Event::from_slice(text.as_bytes()).unwrap() else {
+            panic!("{name}")
+        };
+        assert_eq!(&call.name, name);
+        let found: Vec<_> = listings.iter().filter_map(|listing| listing.resources(&call)).collect();
+        assert_eq!(found.len(), 1, "{name}");
+        for resource in found.into_iter().flat_map(Result::unwrap) {
+            assert_eq!(
+                (resource.account.as_str(), resource.region.as_str()),
+                ("111122223333", "eu-west-1"),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_sample_is_handled_or_refused_by_name() {
+    let ec2 = Ec2::new().await;
+    let function = ec2.function().mode("notify").start().await;
+    for (name, text) in in_folder("ec2").into_iter().chain(in_folder("ec2/odd")) {
+        let text = text
+            .replace("111122223333", ec2.world.aws.account())
+            .replace("eu-west-1", "us-east-1");
+        let answer = function
+            .invoke(serde_json::from_str::<serde_json::Value>(&text).unwrap())
+            .await;
+        match (name.as_str(), answer.result) {
+            ("no-group", Err(error)) => assert!(error.message.contains("groupId"), "{error}"),
+            ("not-an-id", Err(error)) => assert!(error.message.contains("snapshotId"), "{error}"),
+            (name, Err(error)) => panic!("{name}: {error}"),
+            (name, Ok(_)) => assert!(!["no-group", "not-an-id"].contains(&name), "{name}"),
+        }
+    }
+}

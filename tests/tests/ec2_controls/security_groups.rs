@@ -1,0 +1,213 @@
+//! Security groups: exactly what offends goes, and comes back.
+
+use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, UserIdGroupPair};
+use portcullis_testkit::assert_rounds;
+use portcullis_tests::{Answered, controls_in};
+use serde_json::json;
+
+use super::support::{Ec2, only, round_trip, writes};
+
+const OPEN: &str = "ec2-security-group-open-ingress";
+const DEFAULT: &str = "ec2-security-group-default";
+
+async fn vpc(ec2: &Ec2) -> String {
+    let made = ec2.client.create_vpc().cidr_block("10.0.0.0/16").send().await.unwrap();
+    made.vpc.unwrap().vpc_id.unwrap()
+}
+
+async fn group(ec2: &Ec2) -> String {
+    let vpc = vpc(ec2).await;
+    let create = ec2
+        .client
+        .create_security_group()
+        .group_name("web")
+        .description("web")
+        .vpc_id(vpc);
+    create.send().await.unwrap().group_id.unwrap()
+}
+
+async fn let_in(ec2: &Ec2, group: &str, protocol: &str, ports: Option<(i32, i32)>, cidr: &str) {
+    let all = IpPermission::builder()
+        .ip_protocol(protocol)
+        .set_from_port(ports.map(|(from, _)| from))
+        .set_to_port(ports.map(|(_, to)| to));
+    let permission = if cidr.starts_with("sg-") {
+        all.user_id_group_pairs(UserIdGroupPair::builder().group_id(cidr).build())
+    } else if cidr.contains(':') {
+        all.ipv6_ranges(Ipv6Range::builder().cidr_ipv6(cidr).description("v6").build())
+    } else {
+        all.ip_ranges(IpRange::builder().cidr_ip(cidr).description("why").build())
+    };
+    let call = ec2.client.authorize_security_group_ingress().group_id(group);
+    call.ip_permissions(permission.build()).send().await.unwrap();
+}
+
+/// The rules, in words, sorted.
+async fn rules(ec2: &Ec2, group: &str) -> Vec<String> {
+    let of_group = Filter::builder().name("group-id").values(group).build();
+    let answer = ec2
+        .client
+        .describe_security_group_rules()
+        .filters(of_group)
+        .send()
+        .await
+        .unwrap();
+    let mut rules: Vec<_> = answer
+        .security_group_rules()
+        .iter()
+        .map(|rule| {
+            let peer = rule
+                .cidr_ipv4()
+                .or(rule.cidr_ipv6())
+                .or(rule.referenced_group_info().and_then(|info| info.group_id()));
+            let way = if rule.is_egress() == Some(true) { "out" } else { "in" };
+            let (from, to) = (rule.from_port().unwrap_or(-1), rule.to_port().unwrap_or(-1));
+            let text = rule.description().unwrap_or_default();
+            format!(
+                "{way} {} {from}-{to} {} {text}",
+                rule.ip_protocol().unwrap_or_default(),
+                peer.unwrap_or_default()
+            )
+        })
+        .collect();
+    rules.sort();
+    rules
+}
+
+#[tokio::test]
+async fn ssh_from_everywhere_is_revoked_and_the_rest_stays() {
+    let ec2 = Ec2::new().await;
+    let id = group(&ec2).await;
+    let_in(&ec2, &id, "tcp", Some((22, 22)), "0.0.0.0/0").await;
+    let_in(&ec2, &id, "tcp", Some((22, 22)), "::/0").await;
+    let_in(&ec2, &id, "tcp", Some((22, 22)), "10.0.0.0/8").await;
+    let_in(&ec2, &id, "tcp", Some((443, 443)), "0.0.0.0/0").await;
+    let_in(&ec2, &id, "tcp", Some((0, 65_535)), &id).await;
+    let event = ec2
+        .call("AuthorizeSecurityGroupIngress", json!({"groupId": id}))
+        .event();
+    let calls: (&[&str], &[&str]) = (
+        &["RevokeSecurityGroupIngress"],
+        &["AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupIngress"],
+    );
+    let state = async || rules(&ec2, &id).await;
+    let (alert, [before, after, back]) = round_trip(&ec2, OPEN, &only(&[OPEN], ""), &event, calls, state).await;
+    assert_eq!(before, back, "with every description");
+    let gone: Vec<_> = before.iter().filter(|rule| !after.contains(rule)).collect();
+    assert_eq!(gone, ["in tcp 22-22 0.0.0.0/0 why", "in tcp 22-22 ::/0 v6"]);
+    assert!(after.iter().all(|rule| before.contains(rule)));
+    assert_eq!(alert.attributes["severity"], "CRITICAL");
+    assert!(
+        alert.text.contains("tcp 22 from 0.0.0.0/0, tcp 22 from ::/0"),
+        "{}",
+        alert.text
+    );
+}
+
+#[tokio::test]
+async fn all_traffic_becomes_the_ports_that_may_be_open() {
+    let ec2 = Ec2::new().await;
+    let id = group(&ec2).await;
+    let_in(&ec2, &id, "-1", None, "0.0.0.0/0").await;
+    let params = json!({"ModifySecurityGroupRulesRequest": {"GroupId": id}});
+    let event = ec2.call("ModifySecurityGroupRules", params).event();
+    let calls: (&[&str], &[&str]) = (
+        &[
+            "AuthorizeSecurityGroupIngress",
+            "AuthorizeSecurityGroupIngress",
+            "RevokeSecurityGroupIngress",
+        ],
+        &["AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"],
+    );
+    let state = async || rules(&ec2, &id).await;
+    let (_, [before, after, back]) = round_trip(&ec2, OPEN, &only(&[OPEN], ""), &event, calls, state).await;
+    assert_eq!(before, back);
+    let new: Vec<_> = after.iter().filter(|rule| !before.contains(rule)).collect();
+    assert_eq!(new, ["in tcp 443-443 0.0.0.0/0 why", "in tcp 80-80 0.0.0.0/0 why"]);
+    assert!(!after.iter().any(|rule| rule.starts_with("in -1")));
+}
+
+/// Read with the ledger, written ahead, revoked, verified, told; then closed.
+#[tokio::test]
+async fn an_open_group_is_closed_in_five_rounds_and_told() {
+    let ec2 = Ec2::new().await;
+    let id = group(&ec2).await;
+    let_in(&ec2, &id, "tcp", Some((3389, 3389)), "0.0.0.0/0").await;
+    let function = ec2.function().start().await;
+    ec2.world.aws.slow(std::time::Duration::from_millis(50)).await;
+    let event = ec2
+        .call("AuthorizeSecurityGroupIngress", json!({"groupId": id}))
+        .event();
+    let closed = function.invoke(&event).await;
+    assert_eq!(controls_in(closed.answer())[OPEN], "remediated");
+    let told = closed
+        .calls
+        .iter()
+        .position(|call| call.name() == "sns:Publish")
+        .unwrap();
+    assert_rounds(&closed.calls[..=told], 5);
+    assert_eq!(closed.calls.len(), 9, "{}", portcullis_testkit::table(&closed.calls));
+    let again = function.invoke(&event).await;
+    assert_eq!(again.calls.len(), 3, "description, rules, ledger");
+    assert_rounds(&again.calls, 1);
+}
+
+#[tokio::test]
+async fn a_default_group_is_told_by_default_and_emptied_by_setting() {
+    let ec2 = Ec2::new().await;
+    let vpc = vpc(&ec2).await;
+    let of = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
+    let found = ec2
+        .client
+        .describe_security_groups()
+        .filters(of("vpc-id", &vpc))
+        .filters(of("group-name", "default"));
+    let id = found.send().await.unwrap().security_groups.unwrap()[0]
+        .group_id
+        .clone()
+        .unwrap();
+    let_in(&ec2, &id, "tcp", Some((5432, 5432)), "10.0.0.0/8").await;
+    let event = ec2
+        .call("AuthorizeSecurityGroupIngress", json!({"groupId": id}))
+        .event();
+    let calls: (&[&str], &[&str]) = (
+        &["RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress"],
+        &["AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"],
+    );
+    let state = async || rules(&ec2, &id).await;
+    let (alert, [before, after, back]) = round_trip(&ec2, DEFAULT, &only(&[DEFAULT], ""), &event, calls, state).await;
+    assert_eq!(before, back);
+    assert!(after.is_empty() && before.len() >= 2, "{before:?} became {after:?}");
+    assert!(alert.text.contains("default group"), "{}", alert.text);
+
+    let other = group(&ec2).await;
+    let function = ec2
+        .function()
+        .env("PORTCULLIS_SETTINGS", only(&[DEFAULT], ""))
+        .start()
+        .await;
+    let left = function
+        .invoke(
+            ec2.call("AuthorizeSecurityGroupIngress", json!({"groupId": other}))
+                .event(),
+        )
+        .await;
+    assert_eq!(left.outcome(), "not-applicable");
+    assert_eq!(writes(&left.calls), [""; 0]);
+}
+
+#[tokio::test]
+async fn settings_say_what_may_be_open() {
+    let ec2 = Ec2::new().await;
+    let id = group(&ec2).await;
+    let_in(&ec2, &id, "tcp", Some((8443, 8444)), "0.0.0.0/0").await;
+    let settings = only(&[OPEN], "ec2: {open-tcp-ports: [443, 8443, 8444]}\n");
+    let function = ec2.function().env("PORTCULLIS_SETTINGS", settings).start().await;
+    let fine = function
+        .invoke(
+            ec2.call("AuthorizeSecurityGroupIngress", json!({"groupId": id}))
+                .event(),
+        )
+        .await;
+    assert_eq!(fine.outcome(), "compliant", "{:?}", fine.result);
+}

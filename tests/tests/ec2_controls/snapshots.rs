@@ -1,0 +1,147 @@
+//! Snapshots: whom they are shared with.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_ec2::types::{
+    CreateVolumePermission, CreateVolumePermissionModifications, PermissionGroup, SnapshotAttributeName,
+};
+use portcullis_tests::{Answered, controls_in};
+use serde_json::json;
+
+use super::support::{Ec2, only, round_trip, writes};
+
+async fn snapshot(ec2: &Ec2, encrypted: bool) -> String {
+    let volume = ec2
+        .client
+        .create_volume()
+        .availability_zone("us-east-1a")
+        .size(1)
+        .encrypted(encrypted);
+    let volume = volume.send().await.unwrap().volume_id.unwrap();
+    let made = ec2.client.create_snapshot().volume_id(volume).send().await.unwrap();
+    made.snapshot_id.unwrap()
+}
+
+async fn share(ec2: &Ec2, snapshot: &str, with: &[&str]) {
+    let entry = |who: &&str| match *who {
+        "all" => CreateVolumePermission::builder().group(PermissionGroup::All).build(),
+        account => CreateVolumePermission::builder().user_id(account).build(),
+    };
+    let permission = CreateVolumePermissionModifications::builder().set_add(Some(with.iter().map(entry).collect()));
+    ec2.client
+        .modify_snapshot_attribute()
+        .snapshot_id(snapshot)
+        .attribute(SnapshotAttributeName::CreateVolumePermission)
+        .create_volume_permission(permission.build())
+        .send()
+        .await
+        .unwrap();
+}
+
+async fn shared_with(ec2: &Ec2, snapshot: &str) -> BTreeSet<String> {
+    let answer = ec2
+        .client
+        .describe_snapshot_attribute()
+        .snapshot_id(snapshot)
+        .attribute(SnapshotAttributeName::CreateVolumePermission)
+        .send()
+        .await
+        .unwrap();
+    let who = answer.create_volume_permissions.unwrap_or_default().into_iter();
+    who.filter_map(|one| one.user_id.or(one.group.map(|group| group.as_str().to_owned())))
+        .collect()
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_public_snapshot_is_shared_with_its_accounts_only() {
+    let ec2 = Ec2::new().await;
+    let id = snapshot(&ec2, false).await;
+    share(&ec2, &id, &["all", "444455556666"]).await;
+    let control = "ec2-snapshot-public";
+    let params = json!({"snapshotId": id, "createVolumePermission": {"add": {"items": [{"group": "all"}]}}, "attributeType": "CREATE_VOLUME_PERMISSION"});
+    let event = ec2.call("ModifySnapshotAttribute", params).event();
+    let calls: (&[&str], &[&str]) = (&["ModifySnapshotAttribute"], &["ModifySnapshotAttribute"]);
+    let state = async || shared_with(&ec2, &id).await;
+    let (alert, states) = round_trip(&ec2, control, &only(&[control], ""), &event, calls, state).await;
+    let both = set(&["all", "444455556666"]);
+    assert_eq!(states, [both.clone(), set(&["444455556666"]), both]);
+    assert_eq!(alert.attributes["severity"], "CRITICAL");
+    assert!(alert.subject.contains(&format!("snapshot {id}")), "{}", alert.subject);
+}
+
+#[tokio::test]
+async fn a_stranger_is_taken_out_by_setting_and_a_trusted_account_stays() {
+    let ec2 = Ec2::new().await;
+    let id = snapshot(&ec2, true).await;
+    share(&ec2, &id, &["444455556666", "777788889999"]).await;
+    let control = "ec2-snapshot-external-access";
+    let event = ec2.call("ModifySnapshotAttribute", json!({"snapshotId": id})).event();
+
+    let by_default = ec2.function().start().await;
+    let told = by_default.invoke(&event).await;
+    assert_eq!(controls_in(told.answer())[control], "would-remediate");
+    assert_eq!(writes(&told.calls), [""; 0]);
+    drop(by_default);
+
+    let ec2 = Ec2::new().await;
+    let id = snapshot(&ec2, true).await;
+    share(&ec2, &id, &["444455556666", "777788889999"]).await;
+    let event = ec2.call("ModifySnapshotAttribute", json!({"snapshotId": id})).event();
+    let settings = only(&[control], "trusted: {accounts: ['444455556666']}\n");
+    let calls: (&[&str], &[&str]) = (&["ModifySnapshotAttribute"], &["ModifySnapshotAttribute"]);
+    let state = async || shared_with(&ec2, &id).await;
+    let (alert, states) = round_trip(&ec2, control, &settings, &event, calls, state).await;
+    let both = set(&["444455556666", "777788889999"]);
+    assert_eq!(states, [both.clone(), set(&["444455556666"]), both]);
+    assert!(alert.text.contains("777788889999"), "{}", alert.text);
+}
+
+#[tokio::test]
+async fn an_unencrypted_snapshot_is_told_with_what_to_do() {
+    let ec2 = Ec2::new().await;
+    let (open, sealed) = (snapshot(&ec2, false).await, snapshot(&ec2, true).await);
+    let function = ec2.function().start().await;
+    let made = |id: &str| {
+        ec2.call("CreateSnapshot", json!({"volumeId": "vol-0a6b8c4d1e700d9f3"}))
+            .response(json!({"snapshotId": id}))
+            .event()
+    };
+    let told = function.invoke(made(&open)).await;
+    assert_eq!(controls_in(told.answer())["ec2-snapshot-encrypted"], "would-remediate");
+    assert_eq!(writes(&told.calls), [""; 0]);
+    assert!(ec2.world.alerts().await[0].text.contains("copy-snapshot --encrypted"));
+    assert_eq!(function.invoke(made(&sealed)).await.outcome(), "compliant");
+}
+
+#[tokio::test]
+async fn snapshots_made_at_once_are_looked_at_each() {
+    let ec2 = Ec2::new().await;
+    let (one, other) = (snapshot(&ec2, false).await, snapshot(&ec2, false).await);
+    let function = ec2.function().start().await;
+    let set =
+        json!({"CreateSnapshotsResponse": {"snapshotSet": {"item": [{"snapshotId": one}, {"snapshotId": other}]}}});
+    let params = json!({"CreateSnapshotsRequest": {"InstanceSpecification": {"InstanceId": "i-0b8c4d1e700d9f3a6"}}});
+    let told = function
+        .invoke(ec2.call("CreateSnapshots", params).response(set).event())
+        .await;
+    assert_eq!(told.answer()["resources"].as_array().unwrap().len(), 2);
+    assert_eq!(ec2.world.alerts().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_no_more_is_gone() {
+    let ec2 = Ec2::new().await;
+    let function = ec2.function().start().await;
+    let event = ec2
+        .call(
+            "ModifySnapshotAttribute",
+            json!({"snapshotId": "snap-0d9f3a5e7c414b8e9"}),
+        )
+        .event();
+    assert_eq!(function.invoke(event).await.outcome(), "gone");
+    assert_eq!(ec2.world.alerts().await.len(), 0);
+}
