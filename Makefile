@@ -18,7 +18,7 @@ PROFILE := $(if $(CI),--profile ci)
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## A short tour: insecure buckets become safe, on a local AWS; needs Rust and Python, no AWS account
+demo: ## A short tour: what was left open becomes safe, on a local AWS; needs Rust and Python, no AWS account
 	@tools/install moto
 	@cargo build --workspace --bins
 	@tools/with-local-aws "$(TARGET)/debug/demo"

@@ -33,8 +33,8 @@ async fn every_scene_ends_well_and_on_one_screen() {
         String::from_utf8_lossy(&shown.stderr)
     );
     let table = text.rsplit("\n\n").next().unwrap();
-    assert_eq!(table.matches(" yes ").count(), 6, "{text}");
-    assert!(text.lines().count() <= 60, "{} lines", text.lines().count());
+    assert_eq!(table.matches(" yes ").count(), 9, "{text}");
+    assert!(text.lines().count() <= 66, "{} lines", text.lines().count());
     assert!(!text.contains('\u{1b}'), "no colours where nobody looks");
 }
 
