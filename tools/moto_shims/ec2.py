@@ -1,8 +1,9 @@
-"""EC2: the blocks of public snapshots and images, the default key of EBS, its default encryption, and the defaults of the
-metadata service."""
+"""EC2: the blocks of public snapshots and images, the default key of EBS, its default encryption, whether the devices of an
+image are encrypted, and the defaults of the metadata service."""
 
 from moto.core.responses import ActionResult, EmptyResult
-from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError
+from moto.ec2.models.amis import Ami
 from moto.ec2.models.elastic_block_store import EBSBackend
 from moto.ec2.responses import EC2Response
 
@@ -99,3 +100,38 @@ def create_volume(self, size, zone_name, snapshot_id=None, encrypted=False, *arg
 
 
 EBSBackend.create_volume = create_volume
+
+_mappings = Ami.block_device_mappings.fget
+
+
+def block_device_mappings(self):
+    """With what AWS says of each device and moto does not: whether its snapshot is encrypted."""
+    return [{**one, "Ebs": {**one["Ebs"], "Encrypted": self.ebs_snapshot.encrypted}} for one in _mappings(self)]
+
+
+Ami.block_device_mappings = property(block_device_mappings)
+
+_describe_image_attribute = EC2Response.describe_image_attribute
+
+
+def describe_image_attribute(self):
+    """Of an image that is no more, AWS's error; moto breaks off."""
+    if self._get_param("ImageId") not in self.ec2_backend.amis:
+        raise InvalidAMIIdError([self._get_param("ImageId")])
+    return _describe_image_attribute(self)
+
+
+EC2Response.describe_image_attribute = describe_image_attribute
+
+_modify_image_attribute = EC2Response.modify_image_attribute
+
+
+def modify_image_attribute(self):
+    """The block, which moto does not know."""
+    add = (self._get_param("LaunchPermission", {}) or {}).get("Add") or []
+    if state(self)["image"] != "unblocked" and any(one.get("Group") == "all" for one in add):
+        raise OperationNotPermitted("Public sharing of images is blocked in this Region")
+    return _modify_image_attribute(self)
+
+
+EC2Response.modify_image_attribute = modify_image_attribute

@@ -1,4 +1,4 @@
-//! The guards of Amazon EC2: a region's defaults, EBS snapshots, security groups.
+//! The guards of Amazon EC2: a region's defaults, EBS snapshots, images, security groups.
 //!
 //! [`listings`] is what the command line, the docs and the template's test see. With the feature `aws`, [`serve`] joins
 //! each guard with the file that talks to AWS.
@@ -7,8 +7,10 @@ pub mod account_defaults;
 #[cfg(feature = "aws")]
 mod aws;
 pub mod controls;
+pub mod image;
 mod naming;
 pub mod security_group;
+pub mod sharing;
 pub mod snapshot;
 
 use portcullis_core::{Listing, listing};
@@ -24,6 +26,7 @@ pub fn listings() -> Vec<Box<dyn Listing>> {
     vec![
         listing::<account_defaults::AccountDefaults>(),
         listing::<snapshot::Snapshot>(),
+        listing::<image::Image>(),
         listing::<security_group::SecurityGroup>(),
     ]
 }

@@ -1,13 +1,13 @@
 //! EBS snapshots: who may make volumes of them, and whether they are encrypted.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use portcullis_core::event::{Call, EventError};
 use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags, partition_of};
 use serde::{Deserialize, Serialize};
 
 use crate::naming::{self, id, items, named, place};
+use crate::sharing::{Change, Sharing};
 use crate::{SOURCE, controls};
 
 /// The guard of snapshots.
@@ -40,26 +40,10 @@ pub struct State {
     pub sharing: Seen<Sharing>,
 }
 
-/// Who may make volumes of a snapshot. Source: EC2 API Reference, `CreateVolumePermission`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sharing {
-    /// The group `all`.
-    pub everybody: bool,
-    /// Account ids.
-    pub accounts: BTreeSet<String>,
-}
-
-/// A change to a snapshot: whom it is no longer, or again, shared with.
+/// A change to a snapshot: `ModifySnapshotAttribute`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Remedy {
-    /// `ModifySnapshotAttribute`, group `all`: whether it is shared with everybody.
-    Everybody(bool),
-    /// `ModifySnapshotAttribute`: accounts that it is no longer shared with.
-    Unshare(BTreeSet<String>),
-    /// `ModifySnapshotAttribute`: accounts that it is shared with again.
-    Share(BTreeSet<String>),
-}
+#[serde(transparent)]
+pub struct Remedy(pub Change);
 
 impl portcullis_core::State for State {
     type Remedy = Remedy;
@@ -67,23 +51,13 @@ impl portcullis_core::State for State {
     fn after(&self, remedy: &Remedy) -> Self {
         let mut after = self.clone();
         if let Seen::Is(sharing) = &mut after.sharing {
-            match remedy {
-                Remedy::Everybody(shared) => sharing.everybody = *shared,
-                Remedy::Unshare(accounts) => sharing.accounts.retain(|account| !accounts.contains(account)),
-                Remedy::Share(accounts) => sharing.accounts.extend(accounts.iter().cloned()),
-            }
+            sharing.change(&remedy.0);
         }
         after
     }
 
     fn inverse(&self, remedy: &Remedy) -> Option<Remedy> {
-        let sharing = self.sharing.get()?;
-        let had = |accounts: &BTreeSet<String>| accounts.intersection(&sharing.accounts).cloned().collect();
-        Some(match remedy {
-            Remedy::Everybody(_) => Remedy::Everybody(sharing.everybody),
-            Remedy::Unshare(accounts) => Remedy::Share(had(accounts)),
-            Remedy::Share(accounts) => Remedy::Unshare(accounts.difference(&sharing.accounts).cloned().collect()),
-        })
+        Some(Remedy(self.sharing.get()?.inverse(&remedy.0)))
     }
 
     fn tags(&self) -> Option<&Tags> {
@@ -93,11 +67,7 @@ impl portcullis_core::State for State {
 
 impl portcullis_core::Remedy for Remedy {
     fn target(&self) -> Cow<'static, str> {
-        match self {
-            Self::Everybody(_) => "shared_with_everybody",
-            Self::Unshare(_) | Self::Share(_) => "shared_with_accounts",
-        }
-        .into()
+        self.0.target().into()
     }
 
     fn writes(&self) -> &'static [&'static str] {

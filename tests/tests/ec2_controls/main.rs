@@ -7,6 +7,7 @@
 )]
 
 mod defaults;
+mod images;
 mod samples;
 mod security_groups;
 mod snapshots;

@@ -1,6 +1,7 @@
 //! Talking to AWS: the only files of this function that do.
 
 mod account_defaults;
+mod image;
 mod security_group;
 mod snapshot;
 
@@ -31,6 +32,7 @@ pub async fn serve(config: portcullis_runtime::SdkConfig) -> Vec<Box<dyn Serve>>
     vec![
         portcullis_runtime::serve::<crate::account_defaults::AccountDefaults>(account_defaults::Aws(clients.clone())),
         portcullis_runtime::serve::<crate::snapshot::Snapshot>(snapshot::Aws(clients.clone())),
+        portcullis_runtime::serve::<crate::image::Image>(image::Aws(clients.clone())),
         portcullis_runtime::serve::<crate::security_group::SecurityGroup>(security_group::Aws(clients)),
     ]
 }

@@ -8,7 +8,8 @@ use portcullis_core::{Place, Resource, Seen};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page};
 
 use super::{Clients, done, tags, unless};
-use crate::snapshot::{Fact, Remedy, Sharing, Snapshot, State, resource};
+use crate::sharing::{Change, Sharing};
+use crate::snapshot::{Fact, Remedy, Snapshot, State, resource};
 
 const GONE: [&str; 1] = ["InvalidSnapshot.NotFound"];
 
@@ -65,24 +66,22 @@ impl Adapter<Snapshot> for Aws {
         })
     }
 
-    async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
+    async fn execute(&self, resource: &Resource, Remedy(change): &Remedy) -> Result<(), AwsError> {
         let entry = CreateVolumePermission::builder();
         let everybody = || vec![entry.clone().group(PermissionGroup::All).build()];
         let of = |accounts: &BTreeSet<String>| -> Vec<_> {
-            accounts
-                .iter()
-                .map(|account| entry.clone().user_id(account).build())
-                .collect()
+            let accounts = accounts.iter();
+            accounts.map(|account| entry.clone().user_id(account).build()).collect()
         };
-        let (add, remove) = match remedy {
-            Remedy::Everybody(true) => (everybody(), Vec::new()),
-            Remedy::Everybody(false) => (Vec::new(), everybody()),
-            Remedy::Share(accounts) => (of(accounts), Vec::new()),
-            Remedy::Unshare(accounts) => (Vec::new(), of(accounts)),
+        let (add, remove) = match change {
+            Change::Everybody(true) => (Some(everybody()), None),
+            Change::Everybody(false) => (None, Some(everybody())),
+            Change::Share(accounts) => (Some(of(accounts)), None),
+            Change::Unshare(accounts) => (None, Some(of(accounts))),
         };
         let permission = CreateVolumePermissionModifications::builder()
-            .set_add((!add.is_empty()).then_some(add))
-            .set_remove((!remove.is_empty()).then_some(remove));
+            .set_add(add)
+            .set_remove(remove);
         let call = self
             .0
             .ec2(&resource.region)
@@ -99,6 +98,6 @@ impl Adapter<Snapshot> for Aws {
 fn sharing_of(permissions: &[CreateVolumePermission]) -> Sharing {
     Sharing {
         everybody: permissions.iter().any(|one| one.group == Some(PermissionGroup::All)),
-        accounts: permissions.iter().filter_map(|one| one.user_id.clone()).collect(),
+        with: permissions.iter().filter_map(|one| one.user_id.clone()).collect(),
     }
 }

@@ -62,14 +62,14 @@ mod tests {
     use super::*;
     use crate::controls::SNAPSHOT;
     use crate::security_group::tests::with_settings;
-    use crate::snapshot::Sharing;
+    use crate::sharing::{Change, Sharing};
 
     fn shared(everybody: bool, accounts: &[&str]) -> State {
         State {
             encrypted: Seen::Is(false),
             sharing: Seen::Is(Sharing {
                 everybody,
-                accounts: accounts.iter().map(|&account| account.to_owned()).collect(),
+                with: accounts.iter().map(|&account| account.to_owned()).collect(),
             }),
             ..State::default()
         }
@@ -86,8 +86,11 @@ mod tests {
                 .map(|control| (control.judge)(&before, scope).finding().unwrap().remedies)
                 .collect()
         });
-        assert_eq!(all[0], [Remedy::Everybody(false)]);
-        assert_eq!(all[1], [Remedy::Unshare(BTreeSet::from(["777788889999".to_owned()]))]);
+        assert_eq!(all[0], [Remedy(Change::Everybody(false))]);
+        assert_eq!(
+            all[1],
+            [Remedy(Change::Unshare(BTreeSet::from(["777788889999".to_owned()])))]
+        );
         assert!(all[2].is_empty());
         let remedies: Vec<_> = all.into_iter().flatten().collect();
         let after = remedies

@@ -13,11 +13,10 @@
 //! # References
 //! EBS User Guide, "Share an Amazon EBS snapshot".
 
-use std::collections::BTreeSet;
-
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
+use crate::sharing::Change;
 use crate::snapshot::{Fact, Remedy, Snapshot, State};
 
 pub const CONTROL: Control<Snapshot> = Control {
@@ -36,17 +35,11 @@ pub const CONTROL: Control<Snapshot> = Control {
 };
 
 fn judge(snapshot: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let trusted = &scope.settings.trusted.accounts;
-    let shared = snapshot
+    let strangers = snapshot
         .sharing
         .get()
-        .map(|sharing| sharing.accounts.iter())
-        .into_iter()
-        .flatten();
-    let strangers: BTreeSet<String> = shared
-        .filter(|account| !trusted.contains(account) && **account != scope.resource.account)
-        .cloned()
-        .collect();
+        .map(|sharing| sharing.strangers(scope))
+        .unwrap_or_default();
     if strangers.is_empty() {
         return Judgement::Compliant;
     }
@@ -55,7 +48,7 @@ fn judge(snapshot: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         Severity::High,
         format!("is shared with accounts that are not trusted: {names}"),
         format!("stop sharing it with {names}"),
-        vec![Remedy::Unshare(strangers)],
+        vec![Remedy(Change::Unshare(strangers))],
     )
     .into()
 }

@@ -16,6 +16,7 @@
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
+use crate::sharing::Change;
 use crate::snapshot::{Fact, Remedy, Snapshot, State};
 
 pub const CONTROL: Control<Snapshot> = Control {
@@ -47,7 +48,7 @@ fn judge(snapshot: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         Severity::Critical,
         summary,
         "stop sharing it with everybody",
-        vec![Remedy::Everybody(false)],
+        vec![Remedy(Change::Everybody(false))],
     )
     .into()
 }

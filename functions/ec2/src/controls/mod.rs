@@ -3,11 +3,15 @@
 use portcullis_core::Control;
 
 use crate::account_defaults::AccountDefaults;
+use crate::image::Image;
 use crate::security_group::SecurityGroup;
 use crate::snapshot::Snapshot;
 
 mod ec2_ebs_encryption_by_default;
 mod ec2_image_block_public_access;
+mod ec2_image_encrypted;
+mod ec2_image_external_access;
+mod ec2_image_public;
 mod ec2_instance_metadata_defaults;
 mod ec2_security_group_default;
 mod ec2_security_group_open_ingress;
@@ -29,6 +33,13 @@ pub const SNAPSHOT: &[Control<Snapshot>] = &[
     ec2_snapshot_public::CONTROL,
     ec2_snapshot_external_access::CONTROL,
     ec2_snapshot_encrypted::CONTROL,
+];
+
+/// The controls of images.
+pub const IMAGE: &[Control<Image>] = &[
+    ec2_image_public::CONTROL,
+    ec2_image_external_access::CONTROL,
+    ec2_image_encrypted::CONTROL,
 ];
 
 /// The controls of security groups.

@@ -1,0 +1,129 @@
+//! Amazon Machine Images: who may launch them, and whether the snapshots behind them are encrypted.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use portcullis_core::event::{Call, EventError};
+use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags, partition_of};
+use serde::{Deserialize, Serialize};
+
+use crate::naming::{self, named, place};
+use crate::sharing::{Change, Sharing};
+use crate::{SOURCE, controls};
+
+/// The guard of images.
+pub struct Image;
+
+/// What can be read of an image, one API call each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fact {
+    /// `DescribeImages`: tags, the snapshots behind it.
+    Description,
+    /// `DescribeImageAttribute`: who may launch it.
+    Sharing,
+}
+
+/// An image as read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// Its tags; none reads as an empty map.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub tags: Seen<Tags>,
+    /// Its name, for people.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub name: Seen<String>,
+    /// The devices whose snapshots are not encrypted, each with its snapshot.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub unencrypted: Seen<BTreeSet<String>>,
+    /// Who may launch it, besides its owner.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub sharing: Seen<Sharing>,
+}
+
+/// A change to an image: `ModifyImageAttribute`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Remedy(pub Change);
+
+impl portcullis_core::State for State {
+    type Remedy = Remedy;
+
+    fn after(&self, remedy: &Remedy) -> Self {
+        let mut after = self.clone();
+        if let Seen::Is(sharing) = &mut after.sharing {
+            sharing.change(&remedy.0);
+        }
+        after
+    }
+
+    fn inverse(&self, remedy: &Remedy) -> Option<Remedy> {
+        Some(Remedy(self.sharing.get()?.inverse(&remedy.0)))
+    }
+
+    fn tags(&self) -> Option<&Tags> {
+        self.tags.get()
+    }
+}
+
+impl portcullis_core::Remedy for Remedy {
+    fn target(&self) -> Cow<'static, str> {
+        self.0.target().into()
+    }
+
+    fn writes(&self) -> &'static [&'static str] {
+        &["ec2:ModifyImageAttribute"]
+    }
+}
+
+impl Guard for Image {
+    const KIND: &'static str = "AWS::EC2::Image";
+    const SOURCE: &'static str = SOURCE;
+    type Fact = Fact;
+    type State = State;
+    type Remedy = Remedy;
+
+    fn controls() -> &'static [Control<Self>] {
+        controls::IMAGE
+    }
+
+    /// Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2".
+    fn reads(fact: Fact) -> &'static [&'static str] {
+        match fact {
+            Fact::Description => &["ec2:DescribeImages"],
+            Fact::Sharing => &["ec2:DescribeImageAttribute"],
+        }
+    }
+
+    /// The classification of the data is in its tags.
+    fn always() -> &'static [Fact] {
+        &[Fact::Description]
+    }
+
+    fn touches(_: &Remedy) -> Fact {
+        Fact::Sharing
+    }
+
+    /// A copy is named by the answer: the parameters name the original only, as `sourceImageId`.
+    fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
+        let ids = named(call, "imageId", "ami", "an image's id (ami-…)")?;
+        let place = place(call);
+        Ok(ids.iter().map(|id| resource(id, &place)).collect())
+    }
+
+    fn identified(id: &str, place: &Place) -> Option<Resource> {
+        naming::identified(id, "ami", place, resource)
+    }
+
+    fn lists() -> &'static [&'static str] {
+        &["ec2:DescribeImages"]
+    }
+}
+
+/// An image of a place. Its ARN names no account (Service Authorization Reference).
+pub(crate) fn resource(id: &str, place: &Place) -> Resource {
+    Resource {
+        arn: format!("arn:{}:ec2:{}::image/{id}", partition_of(&place.region), place.region),
+        ..naming::resource(Image::KIND, "image", id, place)
+    }
+}

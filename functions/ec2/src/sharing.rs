@@ -1,0 +1,116 @@
+//! Whom the owner of a copy of a disk shares it with: what snapshots and images have in common.
+
+use std::collections::BTreeSet;
+
+use portcullis_core::Scope;
+use serde::{Deserialize, Serialize};
+
+/// Who may use it, besides its owner. Source: EC2 API Reference, `CreateVolumePermission`, `LaunchPermission`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sharing {
+    /// The group `all`.
+    pub everybody: bool,
+    /// Ids of accounts; of images also the ARNs of organisations and of their units.
+    pub with: BTreeSet<String>,
+}
+
+/// Whom it is no longer, or again, shared with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// Whether it is shared with everybody.
+    Everybody(bool),
+    /// Those that it is no longer shared with.
+    Unshare(BTreeSet<String>),
+    /// Those that it is shared with again.
+    Share(BTreeSet<String>),
+}
+
+impl Sharing {
+    /// What it is after a change.
+    pub fn change(&mut self, change: &Change) {
+        match change {
+            Change::Everybody(shared) => self.everybody = *shared,
+            Change::Unshare(those) => self.with.retain(|one| !those.contains(one)),
+            Change::Share(those) => self.with.extend(those.iter().cloned()),
+        }
+    }
+
+    /// The change that brings this back.
+    pub fn inverse(&self, change: &Change) -> Change {
+        match change {
+            Change::Everybody(_) => Change::Everybody(self.everybody),
+            Change::Unshare(those) => Change::Share(those.intersection(&self.with).cloned().collect()),
+            Change::Share(those) => Change::Unshare(those.difference(&self.with).cloned().collect()),
+        }
+    }
+
+    /// Those that settings do not trust. A unit of an organisation is trusted with its organisation, or by its own path.
+    pub fn strangers(&self, scope: &Scope<'_>) -> BTreeSet<String> {
+        let trusted = &scope.settings.trusted;
+        let is_trusted = |one: &&String| {
+            let Some((_, path)) = one.split_once(":organization/").or_else(|| one.split_once(":ou/")) else {
+                return **one == scope.resource.account || trusted.accounts.contains(one);
+            };
+            let (organization, unit) = path.split_once('/').map_or((path, None), |(of, unit)| (of, Some(unit)));
+            // The unit that a path names is the last one in it; those before are wider.
+            let names = |path: &String| {
+                let mut steps = path.trim_end_matches('*').trim_end_matches('/').split('/');
+                let (of, last) = (steps.next(), steps.next_back());
+                of == Some(organization) && last == unit
+            };
+            trusted.organizations.iter().any(|id| id == organization) || trusted.organization_paths.iter().any(names)
+        };
+        self.with.iter().filter(|one| !is_trusted(one)).cloned().collect()
+    }
+}
+
+impl Change {
+    /// What it replaces.
+    pub fn target(&self) -> &'static str {
+        match self {
+            Self::Everybody(_) => "shared_with_everybody",
+            Self::Unshare(_) | Self::Share(_) => "shared_with_others",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::Settings;
+
+    use super::*;
+    use crate::security_group::tests::with_settings;
+
+    #[test]
+    fn an_organisation_is_trusted_whole_and_a_unit_by_its_own_path() {
+        let mut settings = Settings::default();
+        settings.trusted.accounts.push("444455556666".into());
+        settings.trusted.organizations.push("o-ours".into());
+        settings
+            .trusted
+            .organization_paths
+            .push("o-other/r-1/ou-wide/ou-partner/*".into());
+        settings.trusted.organization_paths.push("o-third/*".into());
+        let of = |path: &str| format!("arn:aws:organizations::999988887777:{path}");
+        for (with, trusted) in [
+            ("111122223333".to_owned(), true),
+            ("444455556666".to_owned(), true),
+            ("777788889999".to_owned(), false),
+            (of("organization/o-ours"), true),
+            (of("ou/o-ours/ou-any"), true),
+            (of("organization/o-other"), false),
+            (of("ou/o-other/ou-partner"), true),
+            (of("ou/o-other/ou-wide"), false),
+            (of("ou/o-else/ou-partner"), false),
+            (of("organization/o-third"), true),
+        ] {
+            let sharing = Sharing {
+                everybody: false,
+                with: [with.clone()].into(),
+            };
+            let strangers = with_settings(&settings, |scope| sharing.strangers(scope));
+            assert_eq!(strangers.is_empty(), trusted, "{with}");
+        }
+    }
+}
