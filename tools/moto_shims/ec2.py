@@ -5,6 +5,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError
 from moto.ec2.models.amis import Ami
 from moto.ec2.models.elastic_block_store import EBSBackend
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.responses import EC2Response
 
 _state = {}
@@ -135,3 +136,24 @@ def modify_image_attribute(self):
 
 
 EC2Response.modify_image_attribute = modify_image_attribute
+
+_modify_instance_metadata_options = EC2Response.modify_instance_metadata_options
+
+
+def modify_instance_metadata_options(self):
+    """What a call does not name stays; moto takes it for none."""
+    had = self.ec2_backend.get_instance(self._get_param("InstanceId")).metadata_options
+    answer = _modify_instance_metadata_options(self)
+    now = self.ec2_backend.get_instance(self._get_param("InstanceId")).metadata_options
+    for option, value in vars(had).items():
+        if getattr(now, option) is None:
+            setattr(now, option, value)
+    if self._get_param("HttpPutResponseHopLimit") is None:
+        now.http_put_response_hop_limit = had.http_put_response_hop_limit
+    return answer
+
+
+EC2Response.modify_instance_metadata_options = modify_instance_metadata_options
+
+# An interface has the groups that it was given; moto adds those of its instance, which on AWS are the first interface's own.
+NetworkInterface.group_set = property(lambda self: self._group_set or (self.instance.security_groups if self.instance else []))

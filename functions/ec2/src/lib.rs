@@ -1,4 +1,4 @@
-//! The guards of Amazon EC2: a region's defaults, EBS snapshots, images, security groups.
+//! The guards of Amazon EC2: a region's defaults, EBS snapshots, images, security groups, instances.
 //!
 //! [`listings`] is what the command line, the docs and the template's test see. With the feature `aws`, [`serve`] joins
 //! each guard with the file that talks to AWS.
@@ -8,6 +8,7 @@ pub mod account_defaults;
 mod aws;
 pub mod controls;
 pub mod image;
+pub mod instance;
 mod naming;
 pub mod security_group;
 pub mod sharing;
@@ -28,5 +29,6 @@ pub fn listings() -> Vec<Box<dyn Listing>> {
         listing::<snapshot::Snapshot>(),
         listing::<image::Image>(),
         listing::<security_group::SecurityGroup>(),
+        listing::<instance::Instance>(),
     ]
 }

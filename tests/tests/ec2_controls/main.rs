@@ -8,6 +8,7 @@
 
 mod defaults;
 mod images;
+mod instances;
 mod samples;
 mod security_groups;
 mod snapshots;

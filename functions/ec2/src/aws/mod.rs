@@ -2,6 +2,7 @@
 
 mod account_defaults;
 mod image;
+mod instance;
 mod security_group;
 mod snapshot;
 
@@ -33,7 +34,8 @@ pub async fn serve(config: portcullis_runtime::SdkConfig) -> Vec<Box<dyn Serve>>
         portcullis_runtime::serve::<crate::account_defaults::AccountDefaults>(account_defaults::Aws(clients.clone())),
         portcullis_runtime::serve::<crate::snapshot::Snapshot>(snapshot::Aws(clients.clone())),
         portcullis_runtime::serve::<crate::image::Image>(image::Aws(clients.clone())),
-        portcullis_runtime::serve::<crate::security_group::SecurityGroup>(security_group::Aws(clients)),
+        portcullis_runtime::serve::<crate::security_group::SecurityGroup>(security_group::Aws(clients.clone())),
+        portcullis_runtime::serve::<crate::instance::Instance>(instance::Aws(clients)),
     ]
 }
 

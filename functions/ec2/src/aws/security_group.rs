@@ -26,7 +26,8 @@ impl Adapter<SecurityGroup> for Aws {
         };
         let rules = async {
             if facts.contains(&Fact::Rules) {
-                rules(ec2, resource).await.map(Seen::Is)
+                let rules = rules_of(ec2, &resource.account, [resource.id.clone()].into()).await?;
+                Ok(Seen::Is(Rules(rules.into_iter().map(|(_, rule)| rule).collect())))
             } else {
                 Ok(Seen::Unread)
             }
@@ -90,7 +91,7 @@ impl Adapter<SecurityGroup> for Aws {
     }
 }
 
-async fn revoke(
+pub async fn revoke(
     ec2: &Client,
     group: &str,
     egress: bool,
@@ -109,11 +110,17 @@ async fn revoke(
     Ok(())
 }
 
-/// The group's rules, and what the prefix lists among them stand for.
-async fn rules(ec2: &Client, resource: &Resource) -> Result<Rules, AwsError> {
-    let of_group = Filter::builder().name("group-id").values(&resource.id).build();
-    let pages = ec2.describe_security_group_rules().filters(of_group).into_paginator();
-    let mut items = pages.items().send();
+/// The rules of groups, each with its group's id, and what the prefix lists among them stand for.
+pub async fn rules_of(ec2: &Client, own: &str, groups: BTreeSet<String>) -> Result<Vec<(String, Rule)>, AwsError> {
+    // A filter without a value would be none.
+    if groups.is_empty() {
+        return Ok(Vec::new());
+    }
+    let of_groups = Filter::builder()
+        .name("group-id")
+        .set_values(Some(groups.into_iter().collect()));
+    let call = ec2.describe_security_group_rules().filters(of_groups.build());
+    let mut items = call.into_paginator().items().send();
     let mut found: Vec<SecurityGroupRule> = Vec::new();
     while let Some(rule) = items.next().await {
         found.push(done("DescribeSecurityGroupRules", rule)?);
@@ -124,10 +131,11 @@ async fn rules(ec2: &Client, resource: &Resource) -> Result<Rules, AwsError> {
         Ok::<_, AwsError>((list, widest))
     });
     let widest: BTreeMap<_, _> = try_join_all(widest).await?.into_iter().collect();
-    let rules = found
-        .into_iter()
-        .filter_map(|rule| rule_of(rule, &resource.account, &widest));
-    Ok(Rules(rules.collect()))
+    let rules = found.into_iter().filter_map(|rule| {
+        let group = rule.group_id.clone().unwrap_or_default();
+        Some((group, rule_of(rule, own, &widest)?))
+    });
+    Ok(rules.collect())
 }
 
 /// The entry of a prefix list that is as good as the whole internet, if there is one.

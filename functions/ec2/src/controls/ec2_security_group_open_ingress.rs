@@ -91,7 +91,7 @@ fn judge(group: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 }
 
 /// Whether a rule lets the internet in where it should not.
-fn offends(rule: &Rule, settings: &Ec2Settings) -> bool {
+pub fn offends(rule: &Rule, settings: &Ec2Settings) -> bool {
     if rule.egress || rule.peer.open().is_none() || rule.traffic.is_icmp() {
         return false;
     }

@@ -4,6 +4,7 @@ use portcullis_core::Control;
 
 use crate::account_defaults::AccountDefaults;
 use crate::image::Image;
+use crate::instance::Instance;
 use crate::security_group::SecurityGroup;
 use crate::snapshot::Snapshot;
 
@@ -12,6 +13,8 @@ mod ec2_image_block_public_access;
 mod ec2_image_encrypted;
 mod ec2_image_external_access;
 mod ec2_image_public;
+mod ec2_instance_exposed;
+mod ec2_instance_imdsv2;
 mod ec2_instance_metadata_defaults;
 mod ec2_security_group_default;
 mod ec2_security_group_open_ingress;
@@ -41,6 +44,9 @@ pub const IMAGE: &[Control<Image>] = &[
     ec2_image_external_access::CONTROL,
     ec2_image_encrypted::CONTROL,
 ];
+
+/// The controls of instances.
+pub const INSTANCE: &[Control<Instance>] = &[ec2_instance_exposed::CONTROL, ec2_instance_imdsv2::CONTROL];
 
 /// The controls of security groups.
 pub const SECURITY_GROUP: &[Control<SecurityGroup>] = &[

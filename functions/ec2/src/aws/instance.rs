@@ -1,0 +1,249 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::{
+    Filter, GroupIdentifier, HttpTokensState, InstanceMetadataEndpointState, InstanceNetworkInterface,
+    InstanceStateName, Reservation, Tag,
+};
+use portcullis_core::{Place, Resource, Seen};
+use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page};
+
+use super::security_group::{revoke, rules_of};
+use super::{Clients, done, tags, unless};
+use crate::instance::{Fact, Instance, Interface, QUARANTINE, Remedy, State, Tokens, resource};
+use crate::security_group::Rule;
+
+const GONE: [&str; 1] = ["InvalidInstanceID.NotFound"];
+const NO_INTERFACE: [&str; 1] = ["InvalidNetworkInterfaceID.NotFound"];
+/// Made meanwhile, by a quarantine beside this one.
+const THERE: [&str; 1] = ["InvalidGroup.Duplicate"];
+
+/// The tag of a network interface that keeps its groups while it is quarantined.
+const TAG: &str = "portcullis:groups";
+/// What a tag's value holds. Source: EC2 User Guide, "Tag restrictions".
+const TAG_LENGTH: usize = 256;
+
+pub struct Aws(pub Clients);
+
+impl Adapter<Instance> for Aws {
+    async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
+        let ec2 = &self.0.ec2(&resource.region);
+        let answer = ec2.describe_instances().instance_ids(&resource.id).send().await;
+        let answer = unless(&GONE, done("DescribeInstances", answer))?;
+        let mut reservations = answer
+            .and_then(|answer| answer.reservations)
+            .unwrap_or_default()
+            .into_iter();
+        let Some(instance) = reservations.find_map(|one| one.instances?.into_iter().next()) else {
+            return Ok(None);
+        };
+        let ended = [InstanceStateName::Terminated, InstanceStateName::ShuttingDown];
+        if instance
+            .state()
+            .and_then(|state| state.name())
+            .is_some_and(|name| ended.contains(name))
+        {
+            return Ok(None);
+        }
+        let tokens = instance
+            .metadata_options()
+            .filter(|options| options.http_endpoint() != Some(&InstanceMetadataEndpointState::Disabled))
+            .map(|options| match options.http_tokens() {
+                Some(HttpTokensState::Required) => Tokens::Required,
+                _ => Tokens::Optional,
+            });
+        let listed = instance.network_interfaces().iter();
+        let interfaces: BTreeMap<_, _> = listed
+            .filter_map(|one| Some((one.network_interface_id.clone()?, interface(one))))
+            .collect();
+        // Rules matter only where the internet finds the instance.
+        let reached = interfaces.values().any(|interface| !interface.public.is_empty());
+        let open = match (facts.contains(&Fact::Rules), reached) {
+            (false, _) => Seen::Unread,
+            (true, false) => Seen::Is(BTreeMap::new()),
+            (true, true) => {
+                let groups = instance
+                    .network_interfaces()
+                    .iter()
+                    .flat_map(InstanceNetworkInterface::groups);
+                let groups = groups
+                    .filter_map(|group| Some((group.group_id.clone()?, called(group)?)))
+                    .collect();
+                Seen::Is(open(ec2, &resource.account, &groups).await?)
+            }
+        };
+        Ok(Some(State {
+            tags: Seen::Is(tags(instance.tags())),
+            tokens: tokens.into(),
+            vpc: instance.vpc_id.into(),
+            interfaces: Seen::Is(interfaces),
+            open,
+        }))
+    }
+
+    /// An event may name one of its network interfaces only.
+    async fn resolve(&self, named: Resource) -> Result<Option<Resource>, AwsError> {
+        if !named.id.starts_with("eni-") {
+            return Ok(Some(named));
+        }
+        let ec2 = self.0.ec2(&named.region);
+        let answer = ec2
+            .describe_network_interfaces()
+            .network_interface_ids(&named.id)
+            .send()
+            .await;
+        let answer = unless(&NO_INTERFACE, done("DescribeNetworkInterfaces", answer))?;
+        let found = answer.and_then(|answer| answer.network_interfaces?.into_iter().next());
+        // One that is not attached, or to something of AWS's, is no instance's.
+        let id = found.and_then(|found| found.attachment?.instance_id);
+        let (account, region) = (named.account, named.region);
+        Ok(id.map(|id| resource(&id, &Place { account, region })))
+    }
+
+    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
+        let call = self.0.ec2(&place.region).describe_instances();
+        let answer = call.max_results(PAGE).set_next_token(from).send().await;
+        let answer = done("DescribeInstances", answer)?;
+        let instances = answer.reservations().iter().flat_map(Reservation::instances);
+        let ids = instances.filter_map(|instance| instance.instance_id());
+        Ok(Page {
+            resources: ids.map(|id| resource(id, place)).collect(),
+            next: answer.next_token.clone().filter(|token| !token.is_empty()),
+        })
+    }
+
+    async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
+        let ec2 = &self.0.ec2(&resource.region);
+        match remedy {
+            Remedy::Tokens(tokens) => {
+                let tokens = match tokens {
+                    Tokens::Required => HttpTokensState::Required,
+                    Tokens::Optional => HttpTokensState::Optional,
+                };
+                // Whether there are metadata at all stays as it is, since it is not named.
+                let call = ec2.modify_instance_metadata_options().instance_id(&resource.id);
+                done("ModifyInstanceMetadataOptions", call.http_tokens(tokens).send().await)?;
+            }
+            Remedy::Groups { vpc, from, to } => {
+                let mut quarantine = None;
+                for (interface, groups) in to {
+                    let closed = groups.contains(QUARANTINE);
+                    // What it had before an earlier quarantine is in the tag already.
+                    if let Some(kept) = from.get(interface).filter(|kept| closed && !kept.contains(QUARANTINE)) {
+                        let tag = Tag::builder().key(TAG).value(joined(kept)).build();
+                        let call = ec2.create_tags().resources(interface).tags(tag);
+                        done("CreateTags", call.send().await)?;
+                    }
+                    if closed && quarantine.is_none() {
+                        quarantine = Some(closed_group(ec2, &resource.account, vpc).await?);
+                    }
+                    let ids = groups.iter().filter(|group| *group != QUARANTINE).cloned();
+                    let ids = ids.chain(quarantine.clone().filter(|_| closed)).collect();
+                    let call = ec2.modify_network_interface_attribute().network_interface_id(interface);
+                    let answer = call.set_groups(Some(ids)).send().await;
+                    // One that is detached and deleted lets nobody in.
+                    unless(&NO_INTERFACE, done("ModifyNetworkInterfaceAttribute", answer))?;
+                    if !closed {
+                        let tag = Tag::builder().key(TAG).build();
+                        let call = ec2.delete_tags().resources(interface).tags(tag);
+                        unless(&NO_INTERFACE, done("DeleteTags", call.send().await))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn interface(of: &InstanceNetworkInterface) -> Interface {
+    let addresses = of
+        .private_ip_addresses()
+        .iter()
+        .filter_map(|address| address.association());
+    let public = addresses
+        .chain(of.association())
+        .filter_map(|association| association.public_ip.clone());
+    Interface {
+        public: public.collect(),
+        groups: of.groups().iter().filter_map(called).collect(),
+    }
+}
+
+/// A group's id; the quarantine group goes by its name, since it may be yet to be made.
+fn called(group: &GroupIdentifier) -> Option<String> {
+    match group.group_name() {
+        Some(QUARANTINE) => Some(QUARANTINE.to_owned()),
+        _ => group.group_id.clone(),
+    }
+}
+
+/// The rules of these groups that let traffic in from far and wide, by what each group is called here.
+async fn open(
+    ec2: &Client,
+    account: &str,
+    groups: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, Vec<Rule>>, AwsError> {
+    let mut open: BTreeMap<String, Vec<Rule>> = BTreeMap::new();
+    for (group, rule) in rules_of(ec2, account, groups.keys().cloned().collect()).await? {
+        if !rule.egress && rule.peer.open().is_some() {
+            let called = groups.get(&group).cloned().unwrap_or(group);
+            open.entry(called).or_default().push(rule);
+        }
+    }
+    Ok(open)
+}
+
+/// As many of these as a tag can hold; the ledger has them all.
+fn joined(groups: &BTreeSet<String>) -> String {
+    let mut text = String::new();
+    for group in groups {
+        if text.len() + 1 + group.len() > TAG_LENGTH {
+            break;
+        }
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(group);
+    }
+    text
+}
+
+/// The quarantine group of a VPC, made where there is none, without any rule.
+async fn closed_group(ec2: &Client, account: &str, vpc: &str) -> Result<String, AwsError> {
+    let is = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
+    let find = || async {
+        let call = ec2.describe_security_groups().filters(is("vpc-id", vpc));
+        let answer = call.filters(is("group-name", QUARANTINE)).send().await;
+        let found = done("DescribeSecurityGroups", answer)?.security_groups;
+        Ok::<_, AwsError>(found.and_then(|found| found.into_iter().next()?.group_id))
+    };
+    let mut id = find().await?;
+    if id.is_none() {
+        let call = ec2.create_security_group().group_name(QUARANTINE).vpc_id(vpc);
+        let call = call.description("Lets nothing in or out: Portcullis puts instances here");
+        let made = unless(&THERE, done("CreateSecurityGroup", call.send().await))?;
+        id = match made {
+            Some(made) => made.group_id,
+            None => find().await?,
+        };
+    }
+    let id = id.ok_or_else(|| AwsError {
+        operation: "CreateSecurityGroup",
+        code: "unreadable answer".into(),
+        message: format!("expected the id of {QUARANTINE} in {vpc}, found none"),
+        kind: Kind::Transient,
+    })?;
+    // A new group lets everything out.
+    let rules = rules_of(ec2, account, [id.clone()].into()).await?;
+    for egress in [false, true] {
+        let ids: Vec<_> = rules
+            .iter()
+            .filter(|(_, rule)| rule.egress == egress)
+            .filter_map(|(_, rule)| rule.id.clone())
+            .collect();
+        if !ids.is_empty() {
+            revoke(ec2, &id, egress, Some(ids), None).await?;
+        }
+    }
+    Ok(id)
+}

@@ -1,0 +1,237 @@
+//! # What it requires
+//! No instance has a public IPv4 address and, on the same network interface, a security group that lets the internet in to ports
+//! that settings do not allow.
+//!
+//! # Why
+//! It is being scanned already. `ec2-security-group-open-ingress` closes the group when that changes; an instance that gets an open
+//! group, or a public address, later is found here.
+//!
+//! # What it changes
+//! Where the data's level says `quarantine: true` (or this control does): the security groups of all its network interfaces are
+//! swapped for one that lets nothing in or out, `portcullis-quarantine`, which is made in its VPC if it isn't there
+//! (`ModifyNetworkInterfaceAttribute`). It runs on, so that people can look. The ledger keeps the groups, and so does the tag
+//! `portcullis:groups` of each interface; a restore swaps them back. Elsewhere it is told.
+//!
+//! # What may break
+//! All that the instance does over the network, until a restore. EC2 may let connections go on that are open already. An Auto
+//! Scaling group, or a load balancer, takes it for dead.
+//!
+//! # References
+//! AWS Security Incident Response Guide, "Containment"; EC2 User Guide, "Security group connection tracking"; Security Hub EC2.9.
+
+use portcullis_core::settings::Switch;
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+
+use super::ec2_security_group_open_ingress::offends;
+use crate::instance::{Fact, Groups, Instance, Interface, QUARANTINE, Remedy, State};
+use crate::security_group::Rule;
+
+/// Its id, which settings name where it is to quarantine.
+const ID: &str = "ec2-instance-exposed";
+
+pub const CONTROL: Control<Instance> = Control {
+    meta: Meta {
+        id: ID,
+        title: "An instance that the internet reaches is cut off, where its data are the most sensitive",
+        severity: Severity::Critical,
+        impact: Impact::Availability,
+        default: Switch::Enforce,
+        standards: &[
+            "Security Hub EC2.9",
+            "AWS Security Incident Response Guide: containment",
+        ],
+        calls: &[
+            "AssociateAddress",
+            "AttachNetworkInterface",
+            "ModifyInstanceAttribute",
+            "ModifyNetworkInterfaceAttribute",
+            "RunInstances",
+            "StartInstances",
+        ],
+        writes: &[
+            "ec2:CreateSecurityGroup",
+            "ec2:CreateTags",
+            "ec2:DeleteTags",
+            "ec2:ModifyNetworkInterfaceAttribute",
+            "ec2:RevokeSecurityGroupEgress",
+            "ec2:RevokeSecurityGroupIngress",
+        ],
+    },
+    facts: &[Fact::Description, Fact::Rules],
+    judge,
+};
+
+fn judge(instance: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    let (Some(interfaces), Some(open)) = (instance.interfaces.get(), instance.open.get()) else {
+        return Judgement::Compliant;
+    };
+    let settings = &scope.settings.ec2;
+    let let_in = |interface: &Interface| -> Vec<&Rule> {
+        let rules = interface.groups.iter().filter_map(|group| open.get(group)).flatten();
+        rules.filter(|rule| offends(rule, settings)).collect()
+    };
+    let reached = interfaces.values().filter(|interface| !interface.public.is_empty());
+    let ways: Vec<_> = reached
+        .map(|interface| (interface, let_in(interface)))
+        .filter(|(_, rules)| !rules.is_empty())
+        .collect();
+    let rules = || ways.iter().flat_map(|(_, rules)| rules);
+    if ways.is_empty() {
+        return Judgement::Compliant;
+    }
+    let mut texts: Vec<String> = rules().map(ToString::to_string).collect();
+    texts.sort();
+    texts.dedup();
+    let addresses: Vec<&str> = ways
+        .iter()
+        .flat_map(|(interface, _)| &interface.public)
+        .map(String::as_str)
+        .collect();
+    let summary = format!(
+        "is reached by the internet at {}: {}{}",
+        addresses.join(", "),
+        texts.join(", "),
+        instance.scaled()
+    );
+    let critical = settings
+        .critical_ports
+        .iter()
+        .any(|port| rules().any(|rule| rule.traffic.lets_tcp(*port)) && !settings.open_tcp_ports.contains(port));
+    let severity = if critical { Severity::Critical } else { Severity::High };
+    let change = format!(
+        "swap the security groups of all its network interfaces for {QUARANTINE}, which lets nothing in or out"
+    );
+    let Some(vpc) = instance
+        .vpc
+        .get()
+        .filter(|_| scope.level.quarantine || scope.settings.quarantines(ID))
+    else {
+        let change = "close the security groups, or take the public address away";
+        return Finding::new(severity, summary, change, Vec::new())
+            .only_notify(format!("data of the level {} are not quarantined", scope.level_name))
+            .into();
+    };
+    let from: Groups = interfaces
+        .iter()
+        .map(|(id, interface)| (id.clone(), interface.groups.clone()))
+        .collect();
+    let to = from
+        .keys()
+        .map(|id| (id.clone(), [QUARANTINE.to_owned()].into()))
+        .collect();
+    let vpc = vpc.clone();
+    Judgement::Violated(Finding {
+        quarantine: true,
+        ..Finding::new(severity, summary, change, vec![Remedy::Groups { vpc, from, to }])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::settings::ControlSettings;
+    use portcullis_core::{Seen, Settings, State as _, Tags};
+
+    use super::*;
+    use crate::security_group::tests::with_settings;
+    use crate::security_group::{Peer, Traffic};
+
+    fn interface(public: &[&str], groups: &[&str]) -> Interface {
+        let own = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        Interface {
+            public: own(public),
+            groups: own(groups),
+        }
+    }
+
+    /// Group `sg-1` is open at a port, `sg-2` isn't.
+    fn instance(port: u16, interfaces: &[(&str, Interface)]) -> State {
+        let rule = Rule {
+            id: None,
+            egress: false,
+            traffic: Traffic::tcp(port, port),
+            peer: Peer::Ipv4("0.0.0.0/0".into()),
+            description: None,
+        };
+        State {
+            tags: Seen::Is(Tags::new()),
+            vpc: Seen::Is("vpc-1".into()),
+            interfaces: Seen::Is(
+                interfaces
+                    .iter()
+                    .map(|(id, one)| ((*id).to_owned(), one.clone()))
+                    .collect(),
+            ),
+            open: Seen::Is([("sg-1".to_owned(), vec![rule])].into()),
+            ..State::default()
+        }
+    }
+
+    fn quarantining() -> Settings {
+        let mut settings = Settings::default();
+        let quarantine = ControlSettings {
+            quarantine: true,
+            ..ControlSettings::default()
+        };
+        settings.controls.insert(ID.into(), quarantine);
+        settings
+    }
+
+    fn found(instance: &State, settings: &Settings) -> Option<Finding<Remedy>> {
+        with_settings(settings, |scope| judge(instance, scope).finding())
+    }
+
+    #[test]
+    fn it_takes_an_address_an_open_group_and_a_port_that_may_not_be_open_on_one_interface() {
+        let both = interface(&["203.0.113.7"], &["sg-1", "sg-2"]);
+        let severity = |port, interfaces: &[(&str, Interface)]| {
+            found(&instance(port, interfaces), &quarantining()).map(|finding| finding.severity)
+        };
+        assert_eq!(severity(22, &[("eni-1", both.clone())]), Some(Severity::Critical));
+        assert_eq!(severity(12_345, &[("eni-1", both.clone())]), Some(Severity::High));
+        assert_eq!(severity(443, &[("eni-1", both)]), None);
+        assert_eq!(severity(22, &[("eni-1", interface(&[], &["sg-1"]))]), None);
+        let apart = [
+            ("eni-1", interface(&["203.0.113.7"], &["sg-2"])),
+            ("eni-2", interface(&[], &["sg-1"])),
+        ];
+        assert_eq!(severity(22, &apart), None);
+    }
+
+    #[test]
+    fn a_quarantine_takes_every_interface_and_a_restore_gives_each_its_groups_back() {
+        let before = instance(
+            22,
+            &[
+                ("eni-1", interface(&["203.0.113.7"], &["sg-1", "sg-2"])),
+                ("eni-2", interface(&[], &["sg-2"])),
+            ],
+        );
+        let finding = found(&before, &quarantining()).unwrap();
+        assert!(finding.quarantine);
+        let [remedy] = &finding.remedies[..] else { panic!() };
+        let after = before.after(remedy);
+        assert_eq!(found(&after, &quarantining()), None);
+        let interfaces = after.interfaces.get().unwrap().values();
+        assert!(
+            interfaces
+                .clone()
+                .all(|one| one.groups == [QUARANTINE.to_owned()].into())
+        );
+        let back = after.after(&before.inverse(remedy).unwrap());
+        assert_eq!(back.interfaces, before.interfaces);
+    }
+
+    #[test]
+    fn what_is_not_to_be_quarantined_is_told_with_its_auto_scaling_group() {
+        let mut reached = instance(22, &[("eni-1", interface(&["203.0.113.7"], &["sg-1"]))]);
+        let scaled = [("aws:autoscaling:groupName".to_owned(), "web".to_owned())];
+        reached.tags = Seen::Is(scaled.into_iter().collect());
+        let finding = found(&reached, &Settings::default()).unwrap();
+        assert!(finding.remedies.is_empty() && finding.only_notify.is_some());
+        assert!(
+            finding.summary.contains("Auto Scaling group web"),
+            "{}",
+            finding.summary
+        );
+    }
+}
