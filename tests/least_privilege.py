@@ -18,6 +18,8 @@ from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_doc
 
 ACCOUNT_BLOCK = {method: f"s3:{verb}AccountPublicAccessBlock" for method, verb in (("GET", "Get"), ("PUT", "Put"), ("DELETE", "Put"))}
 
+SCHEDULER = {"POST": "scheduler:CreateSchedule", "PUT": "scheduler:UpdateSchedule"}
+
 
 def resolved(value, names):
     """A value of the template with its references replaced; every condition of it holds."""
@@ -51,6 +53,9 @@ def checks(call, account):
         action = s3control_action(call["method"], path) or ACCOUNT_BLOCK[call["method"]]
         point = re.match(r"/v20180820/accesspoint/([^/]+)/policy", path)
         return [(action, f"arn:aws:s3:{call['region']}:{account}:accesspoint/{point[1]}" if point else "*")]
+    if call["service"] == "scheduler":
+        name, group = path.removeprefix("/schedules/"), json.loads(body)["GroupName"]
+        return [(SCHEDULER[call["method"]], f"arn:aws:scheduler:{call['region']}:{account}:schedule/{group}/{name}")]
     action = extract_iam_action(call["service"], call["method"], path, headers, body, query)
     within = dynamodb_transaction_checks(action, body, call["region"], account)
     arn = extract_resource_arn(call["service"], call["method"], path, headers, body, query, call["region"], account)

@@ -184,6 +184,9 @@ class Watch:
             "PORTCULLIS_LEDGER_TABLE": "ledger",
             "PORTCULLIS_TOPIC_ARN": aws.topic,
             "PORTCULLIS_ROLE_ARN": aws.role,
+            "PORTCULLIS_SCHEDULE_GROUP": "default",
+            "PORTCULLIS_SCHEDULE_ROLE_ARN": aws.role,
+            "PORTCULLIS_DEAD_LETTERS_ARN": f"arn:aws:sqs:{aws.region}:{aws.id}:dead-letters",
         }
         command = ["cargo", "lambda", "watch", "--quiet", "--ignore-changes", "--wait", "--invoke-address", "127.0.0.1"]
         self.process = subprocess.Popen(

@@ -5,10 +5,11 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use jiff::Timestamp;
+use jiff::fmt::serde::duration::friendly::compact;
+use jiff::{SignedDuration, Timestamp};
 use portcullis_core::event::{Actor, Call};
-use portcullis_core::settings::{Exemption, Known, Level, Mode, Switch, Trusted};
-use portcullis_core::{Arn, Listing, Meta, Resource, Settings, Tags};
+use portcullis_core::settings::{Budget, Exemption, Flips, Known, Level, Mode, Switch, Then, Trusted};
+use portcullis_core::{Arn, Impact, Listing, Meta, Resource, Settings, Tags};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -97,21 +98,18 @@ fn check(file: &Path, out: &mut impl Write) -> Result<ExitCode, Error> {
     for (id, set) in &settings.controls {
         let mode = set.mode.map_or("default mode".into(), |mode| word(&mode));
         let quarantine = if set.quarantine { ", quarantine" } else { "" };
-        writeln!(out, "  control {id}: {mode}{quarantine}")?;
+        let grace = set
+            .grace
+            .map_or_else(String::new, |grace| format!(", after a grace of {grace:#}"));
+        writeln!(out, "  control {id}: {mode}{quarantine}{grace}")?;
     }
-    for Exemption {
-        control,
-        resource,
-        owner,
-        until,
-        ..
-    } in &settings.exemptions
-    {
+    for exemption in &settings.exemptions {
+        let Exemption {
+            control, owner, until, ..
+        } = exemption;
         let ended = if *until <= now { " — it has ended" } else { "" };
-        writeln!(
-            out,
-            "  exempt from {control}: {resource}, until {until} ({owner}){ended}"
-        )?;
+        let about = exemption.about();
+        writeln!(out, "  exempt from {control}: {about}, until {until} ({owner}){ended}")?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -125,6 +123,8 @@ struct Explained<'a> {
     mode: Mode,
     classification: Classified<'a>,
     controls: Vec<Applied<'a>>,
+    budget: &'a Budget,
+    flips: &'a Flips,
     trusted: &'a Trusted,
     break_glass: &'a [String],
 }
@@ -150,6 +150,10 @@ struct Applied<'a> {
     mode: Switch,
     why: String,
     quarantine: bool,
+    #[serde(serialize_with = "compact::optional")]
+    grace: Option<SignedDuration>,
+    /// Whether its remedy draws on the budget.
+    disruptive: bool,
     exempt: bool,
     exemption: Option<&'a Exemption>,
 }
@@ -271,6 +275,8 @@ impl Explanation {
                 .into_iter()
                 .map(|meta| self.applied(meta))
                 .collect(),
+            budget: &settings.budget,
+            flips: &settings.flips,
             trusted: &settings.trusted,
             break_glass: &settings.break_glass,
         }
@@ -293,9 +299,9 @@ impl Explanation {
                 word(&settings.mode)
             )
         };
-        let holds = settings.exemption(meta.id, &self.resource, self.now);
-        // One that has ended is found as it would have been found before.
-        let exemption = holds.or_else(|| settings.exemption(meta.id, &self.resource, Timestamp::MIN));
+        let (resource, tags, now) = (&self.resource, Some(&self.tags), self.now);
+        let holds = settings.exemption(meta.id, resource, tags, now);
+        let exemption = holds.or_else(|| settings.ended_exemption(meta.id, resource, tags, now));
         if let Some(Exemption {
             reason, owner, until, ..
         }) = exemption
@@ -307,11 +313,17 @@ impl Explanation {
             };
             why = format!("{why}; {state} {until} ({reason}; {owner})");
         }
+        let grace = settings.grace(meta.id).filter(|_| mode == Switch::Enforce);
+        if let Some(grace) = grace {
+            why = format!("{why}; announced first, put right after {grace:#}");
+        }
         Applied {
             control: meta.id,
             mode,
             why,
             quarantine: settings.quarantines(meta.id),
+            grace,
+            disruptive: mode == Switch::Enforce && meta.impact != Impact::Nothing,
             exempt: holds.is_some(),
             exemption,
         }
@@ -324,6 +336,8 @@ impl Explanation {
             mode,
             classification: Classified { level, why, needs },
             controls,
+            budget,
+            flips,
             trusted,
             break_glass,
         } = self.explained();
@@ -365,6 +379,7 @@ impl Explanation {
             ]);
         }
         table(out, &rows)?;
+        write_limits(out, budget, flips, &controls)?;
         writeln!(out, "\nTRUSTED (what a policy may let in besides the owner)")?;
         let all: [(&str, &[String]); 7] = [
             ("accounts", &trusted.accounts),
@@ -381,6 +396,39 @@ impl Explanation {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn write_limits(out: &mut impl Write, budget: &Budget, flips: &Flips, controls: &[Applied<'_>]) -> Result<(), Error> {
+    let drawing: Vec<_> = controls
+        .iter()
+        .filter(|applied| applied.disruptive)
+        .map(|applied| applied.control)
+        .collect();
+    let limit = budget.disruptive_per_hour.map_or_else(
+        || "as many as there are".to_owned(),
+        |limit| format!("{limit}; what is beyond waits for the next hour"),
+    );
+    let drawing = if drawing.is_empty() {
+        "none".into()
+    } else {
+        drawing.join(", ")
+    };
+    writeln!(
+        out,
+        "\nBUDGET (disruptive remedies an hour, in one account and region)\n  {limit}"
+    )?;
+    writeln!(out, "  controls that draw on it here: {drawing}")?;
+    let then = match flips.then {
+        Then::Tell => "put right again",
+        Then::Stop => "left as it is",
+        Then::Quarantine => "closed off where there is a quarantine for it, else put right again",
+    };
+    writeln!(
+        out,
+        "\nFLIPS\n  remediation {} of one control within {:#} is told as a fight, one severity higher, and {then}",
+        flips.count, flips.window
+    )?;
+    Ok(())
 }
 
 impl Serialize for Explanation {

@@ -162,6 +162,14 @@ impl<W: Write> Triage<'_, W> {
                 line.ignored =
                     Some("a preflight looks at what settings require, which only the function can read".into());
             }
+            Ok(Event::Release(_)) => {
+                line.event = Some("release".into());
+                line.ignored = Some("a release ends a hold in the ledger, which only the function can read".into());
+            }
+            Ok(Event::Scheduled(_)) => {
+                line.event = Some("scheduled".into());
+                line.ignored = Some("what waits is in the ledger, which only the function can read".into());
+            }
             Ok(Event::Call(call)) => {
                 line.source = Some(call.source.clone());
                 line.event = Some(call.name.clone());

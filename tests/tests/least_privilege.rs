@@ -16,7 +16,7 @@ use portcullis_tests::{Answered, Bucket, Subject, World, controls_in, record_of,
 use serde_json::{Value, json};
 
 /// What the role allows and AWS does with it on the function's behalf: no call of the function's own.
-const BY_AWS: [&str; 8] = [
+const BY_AWS: [&str; 9] = [
     // DynamoDB and SNS use the key of the table and the topic.
     "kms:Decrypt",
     "kms:DescribeKey",
@@ -27,6 +27,8 @@ const BY_AWS: [&str; 8] = [
     "logs:CreateLogStream",
     "logs:PutLogEvents",
     "sqs:SendMessage",
+    // EventBridge Scheduler is given the role that it invokes the function with.
+    "iam:PassRole",
 ];
 
 /// What a test gives otherwise.
@@ -102,6 +104,18 @@ async fn the_other_ways(world: &World) {
     let done = function.invoke(bare.call("DeleteBucketPolicy").event()).await;
     let undone = function.invoke(json!({"restore": record_of(done.answer())})).await;
     assert_eq!(undone.outcome(), "restored");
+    // What waits is scheduled; looked at too early, once more.
+    let patient = only(&["s3-bucket-public-policy"], "").replace(
+        "s3-bucket-public-policy: {mode: enforce",
+        "s3-bucket-public-policy: {mode: enforce, grace: 24h",
+    );
+    let patient = world.function().env("PORTCULLIS_SETTINGS", patient).start().await;
+    let waiting = world.bucket("waiting").await;
+    waiting.put_policy(public(&format!("{}/*", waiting.arn()))).await;
+    let put_off = patient.invoke(waiting.call("PutBucketPolicy").event()).await;
+    assert_eq!(put_off.outcome(), "deferred");
+    let early = json!({"scheduled": waiting.arn(), "control": "s3-bucket-public-policy"});
+    assert_eq!(patient.invoke(early).await.outcome(), "deferred");
     // An alert that did not leave: the lease is given back.
     world
         .aws
@@ -161,7 +175,7 @@ async fn the_role_of_s3_allows_exactly_what_is_done() {
         "role": "S3Role",
         "account": account,
         "region": world.region,
-        "physical": {"Ledger.Arn": table, "Alerts": world.stack.topic_arn},
+        "physical": {"Ledger.Arn": table, "Alerts": world.stack.topic_arn, "Schedules": "default"},
         "calls": calls.iter().map(plain).collect::<Vec<_>>(),
     });
     let verdict = judged(&input);

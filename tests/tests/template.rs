@@ -165,10 +165,18 @@ fn a_role_may_do_what_the_controls_declare_and_nothing_else() {
             (["ssm:GetParameter"].into(), Some("HasSettings")),
             "{name}"
         );
+        assert_eq!(
+            policy(name, "Later"),
+            (
+                ["iam:PassRole", "scheduler:CreateSchedule", "scheduler:UpdateSchedule"].into(),
+                Some("Enforces")
+            ),
+            "{name}"
+        );
         let run = ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
         assert_eq!(policy(name, "Run"), (run.into(), None), "{name}");
         let policies = resource(&format!("{name}Role"))["Policies"].as_array().unwrap();
-        assert_eq!(policies.len(), 6, "{name}: a policy that this test does not know");
+        assert_eq!(policies.len(), 7, "{name}: a policy that this test does not know");
         assert!(resource(&format!("{name}Role"))["ManagedPolicyArns"].is_null());
     }
 }

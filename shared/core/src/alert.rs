@@ -174,6 +174,7 @@ fn write_body(text: &mut String, report: &Report, function: &str) -> std::fmt::R
         let change = match told.outcome {
             Outcome::Remediated | Outcome::Quarantined | Outcome::Restored => "Done, and read again to prove it",
             Outcome::Failed => "Tried",
+            Outcome::Deferred => "Will",
             _ => "Would",
         };
         if !told.change.is_empty() {
@@ -181,6 +182,9 @@ fn write_body(text: &mut String, report: &Report, function: &str) -> std::fmt::R
         }
         if !told.why.is_empty() {
             writeln!(text, "    Because: {}.", clean(&told.why))?;
+        }
+        for note in &told.notes {
+            writeln!(text, "    Note: {}.", clean(note))?;
         }
     }
     writeln!(text, "\nWHO\n  {}", clean(&report.actor.describe()))?;
@@ -232,6 +236,13 @@ fn write_next_steps(text: &mut String, report: &Report, function: &str) -> std::
             invoke(function, &json!({"restore": report.ledger_id}))
         )?;
     }
+    if outcomes.contains(&Outcome::Restored) {
+        writeln!(
+            text,
+            "\nEND THE HOLD (else it ends by itself)\n  {}",
+            invoke(function, &json!({"release": clean(&resource.arn)}))
+        )?;
+    }
     if outcomes.contains(&Outcome::Failed) {
         writeln!(
             text,
@@ -243,7 +254,10 @@ fn write_next_steps(text: &mut String, report: &Report, function: &str) -> std::
             resource.noun()
         )?;
     }
-    let exemptable = |told: &&Told| !matches!(told.outcome, Outcome::Exempt | Outcome::Restored | Outcome::Gone);
+    let exemptable = |told: &&Told| {
+        use Outcome::{Compliant, Exempt, Gone, Released, Restored};
+        !matches!(told.outcome, Compliant | Exempt | Gone | Released | Restored)
+    };
     if let Some(told) = report.told.iter().filter(exemptable).max_by_key(|told| told.severity) {
         let (control, arn) = (&told.control, clean(&resource.arn));
         writeln!(

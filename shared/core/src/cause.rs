@@ -56,6 +56,11 @@ impl Cause {
         makes && age.is_some_and(|age| age.abs() < SignedDuration::from_mins(3))
     }
 
+    /// Whether it is a call that sets tags: its caller may have made an exemption.
+    pub fn sets_tags(&self) -> bool {
+        self.asks == Asks::Breakable && self.event.contains("Tag") && !self.event.starts_with("Untag")
+    }
+
     /// The stack or tool that will put its own state back, as far as the caller shows it or the tags of the resource do.
     pub fn managed_by(&self, tags: Option<&crate::Tags>) -> Option<String> {
         // CloudFormation User Guide, "Resource tags": the tags that it sets itself.

@@ -116,6 +116,8 @@ pub struct Memory {
     pub violated: BTreeSet<String>,
     /// Those whose remedies were begun and whose outcome is not told yet: by this event, or by one that broke off.
     pub begun: BTreeSet<String>,
+    /// Those that were put right so often that doing it again is a fight.
+    pub fights: BTreeSet<String>,
 }
 
 /// What judging a control came to.

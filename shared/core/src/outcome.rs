@@ -1,5 +1,6 @@
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -16,6 +17,8 @@ pub enum Outcome {
     Gone,
     /// Settings or a hold say to leave it.
     Exempt,
+    /// A hold that a restore had left was ended.
+    Released,
     /// The state from before a remediation was put back.
     Restored,
     /// It was put right, and read again to prove it.
@@ -36,6 +39,7 @@ impl fmt::Display for Outcome {
             Self::Compliant => "compliant",
             Self::Gone => "gone",
             Self::Exempt => "exempt",
+            Self::Released => "released",
             Self::Restored => "restored",
             Self::Remediated => "remediated",
             Self::Quarantined => "quarantined",
@@ -63,6 +67,13 @@ pub struct Told {
     /// Why this outcome: the mode, the exemption, the hold, the error.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
+    /// When it is looked at again, where it is deferred.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("format" = "date-time")))]
+    pub until: Option<Timestamp>,
+    /// What else somebody who is woken by it should know: an exemption that ended, a fight with somebody's tool.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// All that one event came to for one resource: what the ledger keeps and the alert tells.

@@ -1,34 +1,6 @@
 //! Judging and deciding: from a state to the smallest set of changes, without AWS.
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
-use crate::settings::Switch;
-use crate::{Control, Finding, Guard, Judgement, Meta, Remedy, Resource, Scope, Settings, State};
-
-/// What is done about a finding, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    /// Make its remedies.
-    Enforce,
-    /// Tell it, change nothing.
-    Notify(String),
-    /// Leave it, since somebody answers for it.
-    Exempt(String),
-}
-
-/// A control that is not enforced on one resource for a while, since somebody restored what it had changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hold {
-    /// The control's id.
-    pub control: String,
-    /// When it ends.
-    pub until: Timestamp,
-    /// Who restored.
-    pub by: String,
-    /// The record that was undone.
-    pub record: String,
-}
+use crate::{Control, Decision, Finding, Guard, Impact, Judgement, Meta, Remedy, Ruling, Scope, State};
 
 /// A finding with what is done about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,8 +9,8 @@ pub struct Judged<R> {
     pub control: &'static Meta,
     /// What is wrong.
     pub finding: Finding<R>,
-    /// What is done about it.
-    pub decision: Decision,
+    /// What is done about it, and why.
+    pub ruling: Ruling,
 }
 
 /// What all controls together come to.
@@ -56,44 +28,19 @@ pub struct Plan<G: Guard> {
     pub after: G::State,
 }
 
-/// Decides on a finding.
-pub fn decide<R>(
-    control: &Meta,
-    finding: &Finding<R>,
-    resource: &Resource,
-    settings: &Settings,
-    holds: &[Hold],
-    now: Timestamp,
-) -> Decision {
-    if let Some(exemption) = settings.exemption(control.id, resource, now) {
-        let (reason, owner, until) = (&exemption.reason, &exemption.owner, exemption.until);
-        return Decision::Exempt(format!("exempt until {until} ({reason}; {owner})"));
-    }
-    if let Some(hold) = holds.iter().find(|hold| hold.control == control.id && now < hold.until) {
-        return Decision::Exempt(format!(
-            "held until {}: {} restored {}",
-            hold.until, hold.by, hold.record
-        ));
-    }
-    if let Some(why) = &finding.only_notify {
-        return Decision::Notify(why.clone());
-    }
-    if finding.remedies.is_empty() {
-        return Decision::Notify("there is no change that would put it right by itself".into());
-    }
-    match settings.switch(control) {
-        Switch::Enforce => Decision::Enforce,
-        Switch::Notify | Switch::Off if settings.mode == crate::settings::Mode::Notify => {
-            Decision::Notify("notify mode changes nothing".into())
-        }
-        Switch::Notify | Switch::Off => Decision::Notify("this control is set to notify".into()),
-    }
-}
-
 impl<G: Guard> Plan<G> {
     /// Whether nothing is wrong with the resource by this control.
     pub fn clears(&self, control: &str) -> bool {
         self.compliant.contains(&control) || self.not_applicable.iter().any(|(id, _)| *id == control)
+    }
+
+    /// Whether its remedies may cost somebody access or availability.
+    pub fn disturbs(&self) -> bool {
+        let mut enforced = self
+            .findings
+            .iter()
+            .filter(|judged| judged.ruling.decision == Decision::Enforce);
+        enforced.any(|judged| judged.control.impact != Impact::Nothing)
     }
 }
 
@@ -103,7 +50,7 @@ pub fn plan<G: Guard>(
     state: &G::State,
     controls: &[&'static Control<G>],
     scope: &Scope<'_>,
-    decide: impl Fn(&'static Meta, &Finding<G::Remedy>) -> Decision,
+    decide: impl Fn(&'static Meta, &Finding<G::Remedy>) -> Ruling,
 ) -> Plan<G> {
     let mut plan: Plan<G> = Plan {
         findings: Vec::new(),
@@ -121,8 +68,8 @@ pub fn plan<G: Guard>(
                 if let Some(found) = (control.judge)(state, scope).finding() {
                     (finding.severity, finding.summary) = (found.severity, found.summary);
                 }
-                let decision = decide(&control.meta, &finding);
-                if decision == Decision::Enforce {
+                let ruling = decide(&control.meta, &finding);
+                if ruling.decision == Decision::Enforce {
                     for remedy in &finding.remedies {
                         plan.after = plan.after.after(remedy);
                         plan.remedies
@@ -133,7 +80,7 @@ pub fn plan<G: Guard>(
                 plan.findings.push(Judged {
                     control: &control.meta,
                     finding,
-                    decision,
+                    ruling,
                 });
             }
         }

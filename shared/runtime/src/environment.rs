@@ -16,6 +16,12 @@ pub struct Environment {
     pub mode: Option<Mode>,
     /// The function's name, for the commands in alerts.
     pub function: String,
+    /// The group of the schedules by which it has itself invoked again.
+    pub schedule_group: String,
+    /// The role under which EventBridge Scheduler does so.
+    pub schedule_role: String,
+    /// The queue that keeps what could not be handled.
+    pub dead_letters: String,
     /// The SSM parameter whose settings override the packed ones.
     pub settings_parameter: Option<String>,
 }
@@ -63,6 +69,9 @@ impl Environment {
             own_role,
             mode,
             function: required("AWS_LAMBDA_FUNCTION_NAME")?,
+            schedule_group: required("PORTCULLIS_SCHEDULE_GROUP")?,
+            schedule_role: required("PORTCULLIS_SCHEDULE_ROLE_ARN")?,
+            dead_letters: required("PORTCULLIS_DEAD_LETTERS_ARN")?,
             settings_parameter: variable("PORTCULLIS_SETTINGS_PARAMETER").filter(|name| !name.is_empty()),
         })
     }

@@ -12,6 +12,8 @@ pub enum Kind {
     Conflict,
     /// Not allowed, by whatever policy.
     Denied,
+    /// The resource is not in a state in which it can be changed: later it will be.
+    NotReady,
     /// The request itself was refused: trying again won't help.
     Rejected,
     /// Throttled, timed out, broken off, or an error of the service.
@@ -102,6 +104,15 @@ fn kind_of(code: &str) -> Kind {
         // A key that is not in a state for the call any more: somebody else disabled it, or scheduled its deletion.
         "KMSInvalidStateException",
     ];
+    // EC2 API Reference, "Error codes"; RDS API Reference, "Common errors" of the Modify… operations.
+    const NOT_READY: [&str; 6] = [
+        "IncorrectInstanceState",
+        "IncorrectState",
+        "InvalidDBClusterStateFault",
+        "InvalidDBClusterSnapshotStateFault",
+        "InvalidDBInstanceState",
+        "InvalidDBSnapshotState",
+    ];
     const REJECTED: [&str; 10] = [
         "MalformedPolicy",
         "MalformedPolicyDocument",
@@ -116,6 +127,7 @@ fn kind_of(code: &str) -> Kind {
     ];
     match code {
         _ if CONFLICT.contains(&code) => Kind::Conflict,
+        _ if NOT_READY.contains(&code) => Kind::NotReady,
         "AccessDenied"
         | "AccessDeniedException"
         | "AuthorizationError"
@@ -186,6 +198,9 @@ pub enum Failure {
     /// Changed, but the alert could not be sent: the record stays open, so that the retry sends it.
     #[error("the alert can't be sent: {0}")]
     Notify(AwsError),
+    /// What waits could not be scheduled: the record stays open, so that the retry schedules it.
+    #[error("what waits can't be scheduled: {0}")]
+    Schedule(AwsError),
     /// Some finding could not be put right; it was told.
     #[error("{resource}: {controls} could not be put right: {why}")]
     NotRemediated {
@@ -199,6 +214,14 @@ pub enum Failure {
     /// What settings require can't even be named.
     #[error("nothing was looked at: {0}")]
     Preflight(String),
+    /// What a hold's end was asked for could not be done.
+    #[error("the hold on {what} can't be ended: {why}")]
+    Release {
+        /// The resource or the record.
+        what: String,
+        /// What was expected and found.
+        why: String,
+    },
     /// A restore was refused.
     #[error("{record} can't be restored: {why}")]
     Restore {
@@ -223,6 +246,8 @@ impl Failure {
             Self::LostRace(_) => "LostRace",
             Self::Unverified(_) => "Unverified",
             Self::Notify(_) => "NotifyFailed",
+            Self::Schedule(_) => "ScheduleFailed",
+            Self::Release { .. } => "ReleaseRefused",
             Self::NotRemediated { .. } => "NotRemediated",
             Self::Preflight(_) => "PreflightRefused",
             Self::Restore { .. } => "RestoreRefused",
@@ -261,6 +286,7 @@ mod tests {
             ("MalformedPolicy", Kind::Rejected),
             ("KMSInvalidStateException", Kind::Conflict),
             ("UnsupportedOperationException", Kind::Rejected),
+            ("InvalidDBInstanceState", Kind::NotReady),
         ] {
             assert_eq!(kind_of(code), kind, "{code}");
         }

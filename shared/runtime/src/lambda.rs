@@ -6,8 +6,9 @@ use aws_config::retry::RetryConfig;
 use jiff::Timestamp;
 use lambda_runtime::tracing as lambda_tracing;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use portcullis_core::event::{Release, Scheduled};
 use portcullis_core::triage::{Ignored, ignored, takes};
-use portcullis_core::{Call, Event, Place};
+use portcullis_core::{Actor, Asks, Call, Cause, Event, Place};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -18,6 +19,8 @@ use crate::ledger::Ledger;
 use crate::metrics;
 use crate::pipeline::Shell;
 use crate::preflight;
+use crate::release;
+use crate::schedule::Schedules;
 use crate::sdk::{on_loopback, sdk_config};
 use crate::settings::Source;
 use crate::sweep::{Digest, Sweeper};
@@ -32,6 +35,7 @@ struct Function {
     environment: Environment,
     dynamodb: aws_sdk_dynamodb::Client,
     topic: Topic,
+    scheduler: aws_sdk_scheduler::Client,
 }
 
 /// A failed event. The runtime logs it, by its `Debug`, and reports it to Lambda: one line, nothing twice.
@@ -63,6 +67,7 @@ where
     let sdk = sdk_config().await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
     let topic = Topic::new(aws_sdk_sns::Client::new(&sdk), environment.topic_arn.clone());
+    let scheduler = aws_sdk_scheduler::Client::new(&sdk);
     let place = Place {
         account: environment.account.clone(),
         region: sdk.region().map(ToString::to_string).unwrap_or_default(),
@@ -89,6 +94,7 @@ where
         environment,
         dynamodb,
         topic,
+        scheduler,
     });
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let function = Arc::clone(&function);
@@ -118,6 +124,11 @@ impl Function {
         let shell = Shell {
             ledger: Ledger::new(self.dynamodb.clone(), self.environment.ledger_table.clone()),
             topic: self.topic.clone(),
+            schedules: Schedules::new(
+                self.scheduler.clone(),
+                &self.environment,
+                context.invoked_function_arn.clone(),
+            ),
             settings: self.settings.current().await?,
             own_role: self.environment.own_role.clone(),
             function: self.environment.function.clone(),
@@ -161,7 +172,60 @@ impl Function {
                     .unwrap_or_else(|| "somebody who did not say who".into());
                 guard.restore(&shell, record, request.force, by).await
             }
+            Event::Release(request) => self.release(&shell, &request).await,
+            Event::Scheduled(scheduled) => self.scheduled(&shell, &scheduled).await,
         }
+    }
+
+    /// Ends a hold, then looks at what it held.
+    async fn release(&self, shell: &Shell, request: &Release) -> Result<Value, Failure> {
+        let resource = release::find(shell, request).await?;
+        let kind = &resource.kind;
+        let guard = self.guards.iter().find(|guard| guard.listing().kind() == kind);
+        let guard = guard.ok_or_else(|| Failure::Release {
+            what: request.release.clone(),
+            why: format!("this function does not look after {kind}"),
+        })?;
+        let released = release::release(shell, request, resource).await?;
+        let now = guard.process(shell, &released.resource, &released.cause).await?;
+        Ok(json!({"resource": released.resource.arn, "outcome": "released", "record": released.record, "now": now}))
+    }
+
+    /// Looks again at what waited. That it does, and what led to it, the ledger says; the event only says where to look.
+    async fn scheduled(&self, shell: &Shell, scheduled: &Scheduled) -> Result<Value, Failure> {
+        let Scheduled {
+            scheduled: arn,
+            control,
+        } = scheduled;
+        let view = shell.ledger.read(arn).await?;
+        let Some(deferral) = view.status.deferred.get(control) else {
+            let why = "nothing waits there any more";
+            tracing::info!(resource = arn, control, outcome = "ignored", why, "handled");
+            return Ok(json!({"resource": arn, "outcome": "ignored", "why": why}));
+        };
+        let now = Timestamp::now();
+        if now < deferral.until {
+            shell
+                .schedules
+                .put(arn, control, deferral.until)
+                .await
+                .map_err(Failure::Schedule)?;
+            return Ok(json!({"resource": arn, "outcome": "deferred", "until": deferral.until}));
+        }
+        let kind = &deferral.resource.kind;
+        let guard = self.guards.iter().find(|guard| guard.listing().kind() == kind);
+        let guard =
+            guard.ok_or_else(|| Failure::LedgerRecord(format!("{kind}, which this function does not look after")))?;
+        let waited = view.status.deferred.iter().filter(|(_, one)| one.until <= now);
+        let cause = Cause {
+            event: "scheduled".into(),
+            id: String::new(),
+            time: now.to_string(),
+            actor: Actor::default(),
+            omitted: false,
+            asks: Asks::Only(waited.map(|(control, _)| control.clone()).collect()),
+        };
+        guard.process(shell, &deferral.resource, &cause).await
     }
 
     async fn call(&self, shell: &Shell, call: &Call) -> Result<Value, Failure> {

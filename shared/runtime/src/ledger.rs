@@ -3,29 +3,44 @@
 //! All items of a resource share the partition key `pk`, its ARN, so that one query answers "what happened to it":
 //! `~open`, the one record that is not told yet, which is the lease as well; `~status`, what was told and what is held;
 //! `record#<id>`, the closed records, by time since ids are UUIDs of version 7. `~` sorts last, so a descending query
-//! has the two first. The sparse index `todo` answers "what is open", the index `by-id` finds a record by its id alone.
+//! has the two first. The sparse index `todo` answers "what is open" and "what is deferred" (then the status carries the
+//! attribute), the index `by-id` finds a record by its id alone. Apart from resources, `budget#<account>` counts what may be
+//! disturbed in an hour.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem, Update,
+};
 use aws_smithy_async::future::pagination_stream::PaginationStream;
 use jiff::Timestamp;
 use portcullis_core::alert::sweep::Swept;
-use portcullis_core::{Hold, Outcome, Report, Resource, Told};
+use portcullis_core::{Report, Resource};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{AwsError, Failure, Kind};
+use crate::status::Status;
 use crate::sweep::Noted;
 
 const OPEN: &str = "~open";
 const STATUS: &str = "~status";
+const DEFERRED: &str = "deferred";
 /// Before the function's name: closed records that its sweep has still to tell.
 const UNTOLD: &str = "untold by ";
+/// Pauses before drawing on the budget again where somebody else did at the same moment.
+const CONFLICT_PAUSES: [Duration; 5] = [
+    Duration::from_millis(15),
+    Duration::from_millis(40),
+    Duration::from_millis(80),
+    Duration::from_millis(160),
+    Duration::from_millis(320),
+];
 /// Status, open record and the latest history in one page.
 const PAGE: i32 = 20;
 
@@ -49,8 +64,28 @@ pub struct Record {
     /// The record that this one undoes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restores: Option<String>,
+    /// Whether it has drawn on the hour's budget: once, however often it is retried.
+    #[serde(default)]
+    pub drawn: bool,
     /// When it was opened.
     pub opened: Timestamp,
+}
+
+/// Whether a record could be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opened {
+    /// It is, and what it wanted of the budget is drawn.
+    Yes,
+    /// It is not, for the hour's budget is spent.
+    BudgetSpent,
+}
+
+/// A resource with findings that have waited long enough.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    pub resource: Resource,
+    /// The controls' ids.
+    pub controls: BTreeSet<String>,
 }
 
 /// The record that is not told yet, and who is at it.
@@ -61,63 +96,6 @@ pub struct Open {
     pub owner: String,
     /// The end of the lease, in Unix milliseconds.
     pub until: i64,
-}
-
-/// What a resource's findings were last told as, and what is held.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Status {
-    /// By control.
-    #[serde(default)]
-    pub told: BTreeMap<String, LastTold>,
-    /// Controls that a restore suspended.
-    #[serde(default)]
-    pub holds: Vec<Hold>,
-    /// The record that was closed last: whoever read the status before can tell that it is old.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub closed: Option<String>,
-}
-
-/// How and when a finding was last told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastTold {
-    pub summary: String,
-    pub outcome: Outcome,
-    pub at: Timestamp,
-    pub record: String,
-}
-
-impl Status {
-    /// Whether the same was told recently enough.
-    pub fn knows(&self, told: &Told, now: Timestamp, reminder_days: u16) -> bool {
-        let day = 24 * 60 * 60;
-        self.told.get(&told.control).is_some_and(|last| {
-            last.summary == told.summary
-                && last.outcome == told.outcome
-                && now.as_second() - last.at.as_second() < i64::from(reminder_days) * day
-        })
-    }
-
-    /// Notes what was just told; what is right now is forgotten, so that its return is told.
-    pub fn note(&mut self, told: &[Told], record: &str, now: Timestamp) {
-        for one in told {
-            match one.outcome {
-                Outcome::Compliant | Outcome::Gone | Outcome::Remediated | Outcome::Quarantined => {
-                    self.told.remove(&one.control);
-                }
-                // What was restored is violated again, and known to be.
-                outcome => {
-                    let last = LastTold {
-                        summary: one.summary.clone(),
-                        outcome,
-                        at: now,
-                        record: record.to_owned(),
-                    };
-                    self.told.insert(one.control.clone(), last);
-                }
-            }
-        }
-        self.holds.retain(|hold| hold.until > now);
-    }
 }
 
 /// What the ledger holds of one resource.
@@ -170,8 +148,16 @@ impl Ledger {
     }
 
     /// Writes the record ahead of the first change. One condition makes it the lease: it holds for one owner at a time. The
-    /// other is that no record was closed since `view` was read: else the state that was read with it is old.
-    pub async fn open(&self, record: &Record, owner: &str, until: i64, view: &View) -> Result<(), Failure> {
+    /// other is that no record was closed since `view` was read: else the state that was read with it is old. With `draw`, the
+    /// hour's limit, it takes one of the budget in the same transaction.
+    pub async fn open(
+        &self,
+        record: &Record,
+        owner: &str,
+        until: i64,
+        view: &View,
+        draw: Option<u32>,
+    ) -> Result<Opened, Failure> {
         let built = |error: aws_sdk_dynamodb::error::BuildError| Failure::LedgerRecord(error.to_string());
         let resource = &record.report.resource.arn;
         let mut item = item(resource, OPEN, record)?;
@@ -198,33 +184,101 @@ impl Ledger {
                 .condition_expression("document = :seen")
                 .expression_attribute_values(":seen", text(seen)),
         };
-        let opened = self
-            .client
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().put(lease.build().map_err(built)?).build())
-            .transact_items(
-                TransactWriteItem::builder()
-                    .condition_check(current.build().map_err(built)?)
-                    .build(),
-            )
-            .send()
-            .await;
-        let Err(error) = opened else { return Ok(()) };
-        let reasons = match error.as_service_error() {
-            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),
-            _ => &[],
-        };
-        let reason = |at: usize| reasons.get(at).and_then(CancellationReason::code);
-        match (reason(0), reason(1)) {
-            (Some("ConditionalCheckFailed"), _) => Err(Failure::Busy {
-                resource: resource.clone(),
-                until: now,
-            }),
-            (Some("TransactionConflict"), _) | (_, Some("ConditionalCheckFailed" | "TransactionConflict")) => {
-                Err(Failure::LostRace(resource.clone()))
-            }
-            _ => Err(Failure::Ledger(AwsError::new("TransactWriteItems", &error))),
+        let lease = TransactWriteItem::builder().put(lease.build().map_err(built)?).build();
+        let current = TransactWriteItem::builder()
+            .condition_check(current.build().map_err(built)?)
+            .build();
+        let mut items = vec![lease, current];
+        if draw == Some(0) {
+            return Ok(Opened::BudgetSpent);
         }
+        if let Some(limit) = draw {
+            let account = &record.report.resource.account;
+            let draw = self.draw(account, limit, Timestamp::now()).build().map_err(built)?;
+            items.push(TransactWriteItem::builder().update(draw).build());
+        }
+        let mut pauses = CONFLICT_PAUSES.into_iter();
+        loop {
+            let opened = self
+                .client
+                .transact_write_items()
+                .set_transact_items(Some(items.clone()))
+                .send()
+                .await;
+            let Err(error) = opened else { return Ok(Opened::Yes) };
+            let reasons = match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                    cancelled.cancellation_reasons()
+                }
+                _ => &[],
+            };
+            let reason = |at: usize| reasons.get(at).and_then(CancellationReason::code);
+            match (reason(0), reason(1), reason(2)) {
+                (Some("ConditionalCheckFailed"), _, _) => {
+                    return Err(Failure::Busy {
+                        resource: resource.clone(),
+                        until: now,
+                    });
+                }
+                (Some("TransactionConflict"), _, _)
+                | (_, Some("ConditionalCheckFailed" | "TransactionConflict"), _) => {
+                    return Err(Failure::LostRace(resource.clone()));
+                }
+                (_, _, Some("ConditionalCheckFailed")) => return Ok(Opened::BudgetSpent),
+                // All functions draw on one item: whoever comes at the same moment waits for a moment.
+                (_, _, Some("TransactionConflict")) => match pauses.next() {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return Err(Failure::LostRace(resource.clone())),
+                },
+                _ => return Err(Failure::Ledger(AwsError::new("TransactWriteItems", &error))),
+            }
+        }
+    }
+
+    /// One more of the hour's budget, if that leaves it within its limit. The counter is deleted some days later.
+    fn draw(&self, account: &str, limit: u32, now: Timestamp) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+        let hour = now.strftime("%Y-%m-%dT%H").to_string();
+        let expires = now.as_second() + 3 * 24 * 60 * 60;
+        Update::builder()
+            .table_name(&self.table)
+            .key("pk", text(&format!("budget#{account}")))
+            .key("sk", text(&hour))
+            .update_expression("SET expires = :expires ADD drawn :one")
+            .condition_expression("attribute_not_exists(drawn) OR drawn < :limit")
+            .expression_attribute_values(":expires", AttributeValue::N(expires.to_string()))
+            .expression_attribute_values(":one", AttributeValue::N("1".into()))
+            .expression_attribute_values(":limit", AttributeValue::N(limit.to_string()))
+    }
+
+    /// The resources with findings that have waited long enough, those that waited longest first.
+    pub async fn due(&self, now: Timestamp) -> Result<Vec<Due>, Failure> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("todo")
+            .key_condition_expression("todo = :deferred AND since <= :now")
+            .expression_attribute_values(":deferred", text(DEFERRED))
+            .expression_attribute_values(":now", text(&now.to_string()))
+            .into_paginator()
+            .items()
+            .send();
+        let mut due = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| Failure::Ledger(AwsError::new("Query", &error)))?;
+            let status: Status = document(&item)?;
+            let mut waited = status
+                .deferred
+                .into_iter()
+                .filter(|(_, deferral)| deferral.until <= now)
+                .peekable();
+            let Some((_, first)) = waited.peek() else { continue };
+            due.push(Due {
+                resource: first.resource.clone(),
+                controls: waited.map(|(control, _)| control).collect(),
+            });
+        }
+        Ok(due)
     }
 
     /// Closes the record once it is told, and notes what was told: one transaction. One that a sweep will tell at its end is
@@ -267,7 +321,7 @@ impl Ledger {
         };
         let note = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(item(arn, STATUS, &status)?));
+            .set_item(Some(status_item(arn, &status)?));
         self.client
             .transact_write_items()
             .transact_items(
@@ -307,7 +361,7 @@ impl Ledger {
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item(arn, STATUS, status)?));
+            .set_item(Some(status_item(arn, status)?));
         put = match &view.seen {
             None => put.condition_expression("attribute_not_exists(pk)"),
             Some(seen) => put
@@ -429,6 +483,16 @@ fn item(arn: &str, sort: &str, document: &impl Serialize) -> Result<Item, Failur
     Ok([("pk", arn), ("sk", sort), ("document", json.as_str())]
         .map(|(key, value)| (key.to_owned(), text(value)))
         .into())
+}
+
+/// The status, found by the index `todo` from its earliest moment on while something of it waits.
+fn status_item(arn: &str, status: &Status) -> Result<Item, Failure> {
+    let mut item = item(arn, STATUS, status)?;
+    if let Some(next) = status.next() {
+        item.insert("todo".into(), text(DEFERRED));
+        item.insert("since".into(), text(&next.to_string()));
+    }
+    Ok(item)
 }
 
 fn attribute<'a>(item: &'a Item, name: &str) -> Result<&'a str, Failure> {

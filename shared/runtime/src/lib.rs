@@ -12,9 +12,12 @@ mod ledger;
 mod metrics;
 mod pipeline;
 mod preflight;
+mod release;
 mod restore;
+mod schedule;
 mod sdk;
 mod settings;
+mod status;
 mod sweep;
 mod topic;
 

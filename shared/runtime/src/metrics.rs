@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use jiff::Timestamp;
 use portcullis_core::event::Counts;
-use portcullis_core::{Outcome, Severity};
+use portcullis_core::{Outcome, Reason, Severity};
 use serde_json::json;
 
 /// One finding and what came of it.
@@ -15,6 +15,15 @@ pub fn finding(control: &str, outcome: Outcome, severity: Severity) {
         "Outcome": outcome,
         "Severity": severity,
         "Findings": 1,
+    }));
+}
+
+/// One finding that waits.
+pub fn deferred(reason: Reason) {
+    emit(&json!({
+        "_aws": envelope(&[&["Reason"]], &json!([{"Name": "Deferred", "Unit": "Count"}])),
+        "Reason": reason,
+        "Deferred": 1,
     }));
 }
 

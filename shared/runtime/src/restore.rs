@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use crate::adapter::Adapter;
 use crate::error::{AwsError, Failure};
-use crate::ledger::{Record, Status};
+use crate::ledger::Record;
 use crate::pipeline::{Shell, answer, apply, difference, json_of, log, take_over};
+use crate::status::Status;
 
 /// Puts the state from before a record's changes back, unless somebody changed the resource since.
 pub async fn restore<G: Guard, A: Adapter<G>>(
@@ -69,7 +70,7 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
     let mut record = opening(&done, &by, now_is.clone(), &inverses)?;
     shell
         .ledger
-        .open(&record, &shell.request, shell.deadline, &view)
+        .open(&record, &shell.request, shell.deadline, &view, None)
         .await?;
     let failures = apply::<G, A>(adapter, resource, &inverses).await?;
     let after = read().await?;
@@ -91,7 +92,7 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
         .await
         .map_err(Failure::Notify)?;
     let mut status = view.status.clone();
-    status.note(&record.report.told, &record.report.ledger_id, Timestamp::now());
+    status.note(&record.report, Timestamp::now());
     if restored {
         let until = Timestamp::now() + SignedDuration::from_hours(24 * i64::from(shell.settings.restore.hold_days));
         hold(&mut status, &record.report.told, until, &by, &done.ledger_id);
@@ -155,6 +156,8 @@ fn opening<R: Remedy>(done: &Report, by: &str, now_is: Value, inverses: &[R]) ->
         summary: format!("is again as before: it {}", told.summary),
         change: format!("undo: {}", told.change),
         why: format!("{by} restored record {}", done.ledger_id),
+        until: None,
+        notes: Vec::new(),
         ..told.clone()
     });
     let report = Report {
@@ -178,6 +181,7 @@ fn opening<R: Remedy>(done: &Report, by: &str, now_is: Value, inverses: &[R]) ->
         prior: now_is,
         remedies,
         restores: Some(done.ledger_id.clone()),
+        drawn: false,
         opened: Timestamp::now(),
     })
 }

@@ -68,6 +68,7 @@ impl Sweeper<'_> {
         let mut counts = sweep.counts.clone();
         let Some(pages) = &sweep.pages else {
             self.abandoned(&mut counts).await?;
+            self.waiting().await?;
             let more = self.pages(self.all().collect(), &mut counts).await?;
             // What is left is for others to do at the same time, so the end is theirs to tell.
             if more.is_empty() {
@@ -201,6 +202,28 @@ impl Sweeper<'_> {
                 && self.remaining() > RESERVE
             {
                 self.look(guard.as_ref(), vec![resource], counts).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at what has waited long enough, those that waited longest first: they have the first claim on the hour's budget.
+    /// They are counted when their page comes.
+    async fn waiting(&self) -> Result<(), Failure> {
+        for due in self.shell.ledger.due(Timestamp::now()).await? {
+            let kind = &due.resource.kind;
+            let guard = self.guards.iter().find(|guard| guard.listing().kind() == kind);
+            if let Some(guard) = guard
+                && self.remaining() > RESERVE
+            {
+                let cause = Cause {
+                    asks: Asks::Only(due.controls),
+                    ..self.cause()
+                };
+                if let Err(failure) = guard.process(self.shell, &due.resource, &cause).await {
+                    let resource = &due.resource.arn;
+                    tracing::error!(resource, failure = failure.name(), error = %failure, "it waits on");
+                }
             }
         }
         Ok(())

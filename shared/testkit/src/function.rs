@@ -139,6 +139,16 @@ impl FunctionBuilder {
             ("TZ", ":UTC".to_owned()),
             ("PORTCULLIS_MODE", "notify".to_owned()),
             ("PORTCULLIS_ROLE_ARN", self.aws.role_arn()),
+            // The group that every account has.
+            ("PORTCULLIS_SCHEDULE_GROUP", "default".to_owned()),
+            (
+                "PORTCULLIS_SCHEDULE_ROLE_ARN",
+                format!("arn:aws:iam::{}:role/scheduler", self.aws.account()),
+            ),
+            (
+                "PORTCULLIS_DEAD_LETTERS_ARN",
+                format!("arn:aws:sqs:{}:{}:dead-letters", self.region, self.aws.account()),
+            ),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use portcullis_core::event::Event;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Decision, Memory, Plan, Scope, Settings, State as _, plan};
+use portcullis_core::{Decision, Memory, Plan, Ruling, Scope, Settings, State as _, plan};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -166,7 +166,11 @@ fn enforced(state: &State, ids: &[&str]) -> Plan<SecurityGroup> {
         .filter(|control| ids.contains(&control.meta.id))
         .collect();
     with_settings(&Settings::default(), |scope| {
-        plan(state, &controls, scope, |_, _| Decision::Enforce)
+        plan(state, &controls, scope, |_, _| Ruling {
+            decision: Decision::Enforce,
+            notes: Vec::new(),
+            fight: false,
+        })
     })
 }
 

@@ -91,6 +91,7 @@ mod tests {
         Memory {
             violated: set(violated),
             begun: set(begun),
+            ..Memory::default()
         }
     }
 

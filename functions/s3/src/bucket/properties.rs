@@ -1,7 +1,7 @@
 //! What holds for every bucket, whatever its state: tried on random ones, with all controls enforced.
 
 use portcullis_core::settings::Level;
-use portcullis_core::{Decision, Plan, State as _, plan};
+use portcullis_core::{Decision, Plan, Ruling, State as _, plan};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -14,10 +14,15 @@ fn enforced(state: &State, level: &str) -> Plan<Bucket> {
     let controls: Vec<_> = controls::BUCKET.iter().collect();
     in_scope(level, |scope| {
         plan(state, &controls, scope, |_, finding| {
-            match (&finding.only_notify, finding.remedies.as_slice()) {
+            let decision = match (&finding.only_notify, finding.remedies.as_slice()) {
                 (Some(why), _) => Decision::Notify(why.clone()),
                 (None, []) => Decision::Notify("there is no change".into()),
                 _ => Decision::Enforce,
+            };
+            Ruling {
+                decision,
+                notes: Vec::new(),
+                fight: false,
             }
         })
     })

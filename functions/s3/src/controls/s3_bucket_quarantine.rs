@@ -1,5 +1,6 @@
 //! # What it requires
 //! A bucket that is exposed, and whose data's level says `quarantine: true` (or whose violated control does), is closed off.
+//! So is one that somebody keeps exposing, where the settings say `flips: {then: quarantine}`.
 //!
 //! # Why
 //! For the most sensitive data, finding out afterwards which of several openings was used costs more than an outage.
@@ -16,8 +17,8 @@
 //! S3 User Guide, "Bucket policies"; AWS Security Incident Response Guide, "Containment".
 
 use portcullis_access::{Goal, Service, Verdict};
-use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::settings::{Switch, Then};
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity, State as _};
 use serde_json::json;
 
 use super::{s3_bucket_external_access, s3_bucket_public_acl, s3_bucket_public_policy};
@@ -71,9 +72,12 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         let id = control.meta.id;
         // Who is let in on purpose is not an exposure that closes a bucket, unless settings say so for that control.
         let by_level = scope.level.quarantine && id != s3_bucket_external_access::CONTROL.meta.id;
-        (by_level || settings.quarantines(id))
+        let by_fight = settings.flips.then == Then::Quarantine && scope.memory.fights.contains(id);
+        (by_level || by_fight || settings.quarantines(id))
             && settings.switch(&control.meta) != Switch::Off
-            && settings.exemption(id, scope.resource, scope.now).is_none()
+            && settings
+                .exemption(id, scope.resource, bucket.tags(), scope.now)
+                .is_none()
     };
     let exposure = EXPOSURES
         .iter()

@@ -33,6 +33,8 @@ fn report() -> Report {
                 summary: "is public by its ACL: everybody may READ".into(),
                 change: "remove the grant of READ to AllUsers".into(),
                 why: String::new(),
+                until: None,
+                notes: Vec::new(),
             },
             Told {
                 control: "s3-bucket-versioning".into(),
@@ -41,6 +43,8 @@ fn report() -> Report {
                 summary: "does not keep versions".into(),
                 change: "enable versioning".into(),
                 why: "this control is set to notify".into(),
+                until: None,
+                notes: Vec::new(),
             },
         ],
         before: json!({"acl": [{"grantee": "AllUsers", "permission": "READ"}]}),

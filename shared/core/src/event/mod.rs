@@ -19,6 +19,9 @@ use fields::{object_in, optional_text, text};
 /// The most that Lambda takes for an asynchronous invocation, in bytes. Source: Lambda Developer Guide, "Lambda quotas".
 pub const LARGEST_EVENT: usize = 1024 * 1024;
 
+/// The longest that ARNs get, and what the ledger takes for a key. Source: DynamoDB Developer Guide, "Constraints".
+const LONGEST_ARN: usize = 2048;
+
 const API_CALL: &str = "AWS API Call via CloudTrail";
 const SERVICE_EVENT: &str = "AWS Service Event via CloudTrail";
 
@@ -33,6 +36,10 @@ pub enum Event {
     Sweep(Sweep),
     /// Look at what settings require: whether it is there, and can be used.
     Preflight(Preflight),
+    /// End the hold that a restore left.
+    Release(Release),
+    /// Look again at what waited until now.
+    Scheduled(Scheduled),
 }
 
 /// A call recorded by CloudTrail.
@@ -89,6 +96,30 @@ pub struct Preflight {
     pub by: Option<String>,
 }
 
+/// A request to end the hold that a restore left.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// The resource's ARN, or the id of a record of it.
+    pub release: String,
+    /// The control whose hold ends; all of them where it is absent.
+    #[serde(default)]
+    pub control: Option<String>,
+    /// Who asks, for the record and the alert.
+    #[serde(default)]
+    pub by: Option<String>,
+}
+
+/// What a one-time schedule brings: where something waited.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scheduled {
+    /// The resource's ARN.
+    pub scheduled: String,
+    /// The control's id.
+    pub control: String,
+}
+
 /// Why an event was refused: what was expected, what was found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
@@ -113,7 +144,7 @@ pub enum EventError {
     },
     /// Nothing that this tool knows.
     #[error(
-        "expected a CloudTrail event from EventBridge, a CloudTrail record, a restore, a sweep or a preflight, found an object with the keys {0}"
+        "expected a CloudTrail event from EventBridge, a CloudTrail record, a restore, a release, a scheduled look, a sweep or a preflight, found an object with the keys {0}"
     )]
     Unknown(String),
 }
@@ -154,33 +185,35 @@ impl Event {
             return Err(EventError::unexpected("(the event itself)", "an object", event));
         };
         if object.contains_key("restore") {
-            let request: Restore = serde_json::from_value(event.clone()).map_err(|error| EventError::Unexpected {
-                field: "restore".into(),
-                expected: "{\"restore\": \"<ledger id>\", \"force\": true|false, \"by\": \"<who>\"}",
-                found: error.to_string(),
-            })?;
+            let expected = "{\"restore\": \"<ledger id>\", \"force\": true|false, \"by\": \"<who>\"}";
+            let request: Restore = request(event, "restore", expected)?;
             // They are UUIDs, of 36 characters.
-            if request.restore.is_empty() || request.restore.len() > 100 {
-                let found = &request.restore.into();
-                return Err(EventError::unexpected("restore", "the id of a ledger record", found));
-            }
+            is_name("restore", &request.restore, 100, "the id of a ledger record")?;
             return Ok(Self::Restore(request));
         }
         if let Some(sweep) = object.get("sweep") {
-            let sweep = serde_json::from_value(sweep.clone()).map_err(|error| EventError::Unexpected {
-                field: "sweep".into(),
-                expected: "{}, or what the answer to an earlier part of it said is left",
-                found: error.to_string(),
-            });
-            return sweep.map(Self::Sweep);
+            let expected = "{}, or what the answer to an earlier part of it said is left";
+            return request(sweep, "sweep", expected).map(Self::Sweep);
         }
-        if let Some(request) = object.get("preflight") {
-            let request = serde_json::from_value(request.clone()).map_err(|error| EventError::Unexpected {
-                field: "preflight".into(),
-                expected: "{} or {\"by\": \"<who>\"}",
-                found: error.to_string(),
-            })?;
-            return Ok(Self::Preflight(request));
+        if let Some(preflight) = object.get("preflight") {
+            return request(preflight, "preflight", "{} or {\"by\": \"<who>\"}").map(Self::Preflight);
+        }
+        if object.contains_key("release") {
+            let expected = "{\"release\": \"<ARN or ledger id>\", \"control\": \"<id>\", \"by\": \"<who>\"}";
+            let request: Release = request(event, "release", expected)?;
+            is_name(
+                "release",
+                &request.release,
+                LONGEST_ARN,
+                "an ARN or the id of a ledger record",
+            )?;
+            return Ok(Self::Release(request));
+        }
+        if object.contains_key("scheduled") {
+            let expected = "{\"scheduled\": \"<ARN>\", \"control\": \"<id>\"}";
+            let request: Scheduled = request(event, "scheduled", expected)?;
+            is_name("scheduled", &request.scheduled, LONGEST_ARN, "an ARN")?;
+            return Ok(Self::Scheduled(request));
         }
         if object.contains_key("detail-type") {
             let kind = text(event, "detail-type")?;
@@ -207,6 +240,27 @@ impl Event {
             .collect();
         Err(EventError::Unknown(format!("{keys:?}")))
     }
+}
+
+/// A request of our own, with exactly its fields.
+fn request<T: serde::de::DeserializeOwned>(
+    event: &Value,
+    field: &str,
+    expected: &'static str,
+) -> Result<T, EventError> {
+    serde_json::from_value(event.clone()).map_err(|error| EventError::Unexpected {
+        field: field.into(),
+        expected,
+        found: error.to_string(),
+    })
+}
+
+/// Something that can be looked up: neither empty nor longer than any name.
+fn is_name(field: &str, text: &str, longest: usize, expected: &'static str) -> Result<(), EventError> {
+    if text.is_empty() || text.len() > longest {
+        return Err(EventError::unexpected(field, expected, &text.into()));
+    }
+    Ok(())
 }
 
 impl Call {

@@ -153,6 +153,10 @@ fn what_is_no_event_is_refused_by_name() {
         (json!({"sweep": {"pages": [{"from": "x"}]}}), "type"),
         (json!({"restore": 5}), "restore"),
         (json!({"restore": "id", "forse": true}), "forse"),
+        (json!({"release": ""}), "release"),
+        (json!({"release": "id", "controls": []}), "controls"),
+        (json!({"scheduled": "arn:aws:s3:::b"}), "control"),
+        (json!({"scheduled": "x".repeat(3000), "control": "c"}), "an ARN"),
     ];
     for (event, named) in cases {
         let error = Event::parse(&event).unwrap_err().to_string();

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use super::check::Wrong;
+
 /// What is asked of EC2.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -31,9 +33,13 @@ impl Default for Ec2Settings {
 }
 
 impl Ec2Settings {
-    /// What is wrong with it, as a sentence that names the setting.
-    pub(super) fn contradiction(&self) -> Option<String> {
-        let key = self.default_key.as_ref()?;
-        (!key.contains(":key/")).then(|| format!("ec2.default-key: expected the ARN of a key or null, found {key:?}"))
+    pub(super) fn check(&self) -> Result<(), Wrong> {
+        match &self.default_key {
+            Some(key) if !key.contains(":key/") => {
+                let what = format!("expected the ARN of a key or null, found {key:?}");
+                Err(("ec2.default-key".into(), what))
+            }
+            _ => Ok(()),
+        }
     }
 }

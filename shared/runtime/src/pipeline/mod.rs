@@ -1,6 +1,7 @@
 //! The one pipeline: observe, judge, decide, record, apply, verify, notify.
 
 mod apply;
+mod defer;
 mod record;
 mod tell;
 
@@ -11,11 +12,14 @@ use std::time::Duration;
 use futures_util::future::try_join;
 use jiff::Timestamp;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Cause, Control, Decision, Guard, Place, Plan, Resource, Scope, Settings, State, decide, plan};
+use portcullis_core::{
+    Cause, Circumstances, Control, Decision, Guard, Place, Plan, Resource, Scope, Settings, State, decide, plan,
+};
 use serde_json::Value;
 
 pub use apply::{apply, difference};
 use apply::{has_failed, settle, verify};
+use defer::count_deferred;
 pub use record::json_of;
 use record::{memory, merge_intentions, merged, remedies_of, told_of};
 use tell::with_not_applicable;
@@ -23,7 +27,9 @@ pub use tell::{answer, log};
 
 use crate::adapter::Adapter;
 use crate::error::{Failure, Kind};
-use crate::ledger::{Ledger, Open, Record, View};
+use crate::ledger::{Ledger, Open, Opened, Record, View};
+use crate::schedule::Schedules;
+use crate::status::Status;
 use crate::sweep::Digest;
 use crate::topic::Topic;
 
@@ -37,6 +43,7 @@ const UNJUDGED: &str = "can't be judged";
 pub struct Shell {
     pub ledger: Ledger,
     pub topic: Topic,
+    pub schedules: Schedules,
     pub settings: Arc<Settings>,
     pub own_role: String,
     pub function: String,
@@ -68,7 +75,9 @@ pub async fn process<G: Guard, A: Adapter<G>>(
                 tokio::time::sleep(Duration::from_millis(u64::from(attempt) * 200)).await;
             }
             // Whatever went wrong after the record was opened, the retry must find it free.
-            Err(failure @ (Failure::LostRace(_) | Failure::Unverified(_) | Failure::Notify(_))) => {
+            Err(
+                failure @ (Failure::LostRace(_) | Failure::Unverified(_) | Failure::Notify(_) | Failure::Schedule(_)),
+            ) => {
                 shell.ledger.release(&resource.arn, &shell.request).await;
                 return Err(failure);
             }
@@ -175,6 +184,18 @@ struct Work<'a> {
     carried: Option<&'a Record>,
 }
 
+/// How far an event has come before anything is changed.
+enum Beginning<G: Guard> {
+    /// There is nothing to do: the answer.
+    Answered(Value),
+    /// The record is open.
+    Begun {
+        plan: Plan<G>,
+        record: Box<Record>,
+        status: Status,
+    },
+}
+
 impl Work<'_> {
     async fn judge<G: Guard, A: Adapter<G>>(
         &self,
@@ -189,9 +210,19 @@ impl Work<'_> {
             view,
             carried,
         } = self;
-        let now = Timestamp::now();
         let (level_name, level) = shell.settings.level(state.tags());
-        let known = memory(&view.status, *carried);
+        let circumstances = Circumstances {
+            resource,
+            tags: state.tags(),
+            settings: &shell.settings,
+            cause,
+            holds: &view.status.holds,
+            deferred: &view.status.deferred,
+            history: &view.status.remedied,
+            budget_spent: false,
+            now: Timestamp::now(),
+        };
+        let known = memory(&circumstances, &view.status, *carried);
         let scope = Scope {
             resource,
             settings: &shell.settings,
@@ -199,51 +230,18 @@ impl Work<'_> {
             level_name,
             own_role: &shell.own_role,
             region: &shell.place.region,
-            now,
+            now: circumstances.now,
             memory: &known,
         };
-        let plan: Plan<G> = plan(state, controls, &scope, |control, finding| {
-            decide(control, finding, resource, &shell.settings, &view.status.holds, now)
-        });
-        for (control, why) in &plan.not_applicable {
-            tracing::info!(
-                resource = resource.arn,
-                control,
-                why,
-                outcome = "not-applicable",
-                "judged"
-            );
-        }
-        let mut told = told_of(&plan, cause.omitted);
-        if carried.is_none() {
-            if told.is_empty() {
-                self.forget(&plan).await?;
-                let outcome = match (state.is_gone(), plan.compliant.is_empty()) {
-                    (true, _) => "gone",
-                    (false, true) => "not-applicable",
-                    (false, false) => "compliant",
-                };
-                tracing::info!(resource = resource.arn, event = cause.event, outcome, "handled");
-                return Ok(with_not_applicable(answer(resource, outcome, &[], None), &plan));
-            }
-            let reminder = shell.settings.notifications.reminder_days;
-            if plan.remedies.is_empty() && told.iter().all(|one| view.status.knows(one, now, reminder)) {
-                self.forget(&plan).await?;
-                log(resource, &told, "told before");
-                return Ok(with_not_applicable(answer(resource, "told-before", &told, None), &plan));
-            }
-        }
-        merge_intentions(&mut told, *carried, state.is_gone(), |control| plan.clears(control));
-        let prior = merged(&json_of(state)?, carried.map(|record| &record.prior));
-        let mut record = self.record(cause, told, prior, state.tags());
-        record.remedies = remedies_of(&plan, *carried)?;
-        shell.ledger.open(&record, &shell.request, shell.deadline, view).await?;
-
+        let (plan, mut record, mut status) = match self.begin(state, controls, &scope, circumstances).await? {
+            Beginning::Answered(answer) => return Ok(answer),
+            Beginning::Begun { plan, record, status } => (plan, *record, status),
+        };
         let failures = apply::<G, A>(adapter, resource, &plan.remedies).await?;
         let enforced: Vec<_> = plan
             .findings
             .iter()
-            .filter(|judged| judged.decision == Decision::Enforce)
+            .filter(|judged| judged.ruling.decision == Decision::Enforce)
             .collect();
         let enforced: Vec<_> = controls
             .iter()
@@ -273,7 +271,89 @@ impl Work<'_> {
             settle::<G>(told, &enforced, &plan, &after, &scope, &failures);
         }
         (record.report.before, record.report.after) = difference(&record.prior, &json_of(&after)?);
-        let answer = self.tell(record, self.without_compliant(&plan)).await?;
+        self.put_off(&mut record.report, &mut status, &failures, &plan);
+        self.schedule(&record.report.told, &status).await?;
+        let answer = self.tell(record, status).await?;
         Ok(with_not_applicable(answer, &plan))
+    }
+
+    /// Plans, decides, and opens the record where anything is to be done or told. Where the hour's budget turns out to be
+    /// spent, all is decided once more, knowing that.
+    async fn begin<G: Guard>(
+        &self,
+        state: &G::State,
+        controls: &[&'static Control<G>],
+        scope: &Scope<'_>,
+        mut circumstances: Circumstances<'_>,
+    ) -> Result<Beginning<G>, Failure> {
+        let Self {
+            shell,
+            resource,
+            view,
+            carried,
+        } = self;
+        let Circumstances { cause, now, .. } = circumstances;
+        loop {
+            let plan: Plan<G> = plan(state, controls, scope, |control, finding| {
+                decide(control, finding, &circumstances)
+            });
+            let mut told = told_of(&plan, cause.omitted);
+            told.extend(self.put_right_meanwhile(&plan, now));
+            let status = self.status_after(&plan, cause);
+            if carried.is_none() {
+                if told.is_empty() {
+                    self.note(&status).await?;
+                    log_not_applicable(resource, &plan);
+                    let outcome = match (state.is_gone(), plan.compliant.is_empty()) {
+                        (true, _) => "gone",
+                        (false, true) => "not-applicable",
+                        (false, false) => "compliant",
+                    };
+                    tracing::info!(resource = resource.arn, event = cause.event, outcome, "handled");
+                    let answer = with_not_applicable(answer(resource, outcome, &[], None), &plan);
+                    return Ok(Beginning::Answered(answer));
+                }
+                let reminder = shell.settings.notifications.reminder_days;
+                if plan.remedies.is_empty() && told.iter().all(|one| view.status.knows(one, now, reminder)) {
+                    self.note(&status).await?;
+                    count_deferred(&plan);
+                    log(resource, &told, "told before");
+                    let answer = with_not_applicable(answer(resource, "told-before", &told, None), &plan);
+                    return Ok(Beginning::Answered(answer));
+                }
+            }
+            merge_intentions(&mut told, *carried, state.is_gone(), |control| plan.clears(control));
+            let prior = merged(&json_of(state)?, carried.map(|record| &record.prior));
+            let mut record = self.record(cause, told, prior, state.tags());
+            record.remedies = remedies_of(&plan, *carried)?;
+            let limit = shell.settings.budget.disruptive_per_hour;
+            let draw = limit.filter(|_| plan.disturbs() && !record.drawn);
+            record.drawn |= draw.is_some();
+            match shell
+                .ledger
+                .open(&record, &shell.request, shell.deadline, view, draw)
+                .await?
+            {
+                Opened::Yes => {
+                    log_not_applicable(resource, &plan);
+                    count_deferred(&plan);
+                    let record = Box::new(record);
+                    return Ok(Beginning::Begun { plan, record, status });
+                }
+                Opened::BudgetSpent => circumstances.budget_spent = true,
+            }
+        }
+    }
+}
+
+fn log_not_applicable<G: Guard>(resource: &Resource, plan: &Plan<G>) {
+    for (control, why) in &plan.not_applicable {
+        tracing::info!(
+            resource = resource.arn,
+            control,
+            why,
+            outcome = "not-applicable",
+            "judged"
+        );
     }
 }

@@ -1,17 +1,24 @@
 //! What the ledger is to hold of an event: what was found, what will be changed, what was there before.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
-use portcullis_core::{Cause, Decision, Guard, Memory, Outcome, Plan, Remedy, Report, Tags, Told};
+use portcullis_core::{
+    Asks, Cause, Circumstances, Decision, Guard, Memory, Outcome, Plan, Remedy, Report, Severity, Tags, Told,
+};
 use serde_json::{Value, json};
 
 use super::tell::gone;
 use super::{UNJUDGED, Work};
 use crate::error::Failure;
-use crate::ledger::{Record, Status};
+use crate::ledger::Record;
+use crate::status::Status;
 
 impl Work<'_> {
     pub(super) fn record(&self, cause: &Cause, told: Vec<Told>, prior: Value, tags: Option<&Tags>) -> Record {
+        let drawn = self.carried.is_some_and(|record| record.drawn);
         let carried = self.carried.map(|record| &record.report);
+        let cause = &*self.origin(cause, &told);
         // An unfinished record keeps its id and its event: who opened the hole matters, not who came by later.
         let report = carried.map_or_else(
             || Report {
@@ -34,13 +41,29 @@ impl Work<'_> {
             prior,
             remedies: Vec::new(),
             restores: None,
+            drawn,
             opened: self.carried.map_or_else(Timestamp::now, |record| record.opened),
+        }
+    }
+
+    /// What led to it: where nobody called but its time has come, who opened the hole then.
+    fn origin<'a>(&self, cause: &'a Cause, told: &[Told]) -> Cow<'a, Cause> {
+        let waited = |told: &Told| self.view.status.deferred.get(&told.control);
+        match told.iter().find_map(waited) {
+            Some(first) if cause.asks != Asks::Breakable => Cow::Owned(Cause {
+                event: first.event.clone(),
+                id: first.event_id.clone(),
+                time: first.event_time.clone(),
+                actor: first.actor.clone(),
+                ..cause.clone()
+            }),
+            _ => Cow::Borrowed(cause),
         }
     }
 }
 
 /// What the ledger knows of a resource when it is judged.
-pub(super) fn memory(status: &Status, carried: Option<&Record>) -> Memory {
+pub(super) fn memory(circumstances: &Circumstances<'_>, status: &Status, carried: Option<&Record>) -> Memory {
     let begun = carried.into_iter().flat_map(|record| &record.report.told);
     Memory {
         violated: status
@@ -53,6 +76,12 @@ pub(super) fn memory(status: &Status, carried: Option<&Record>) -> Memory {
             .filter(|told| matches!(told.outcome, Outcome::Remediated | Outcome::Quarantined))
             .map(|told| told.control.clone())
             .collect(),
+        fights: status
+            .remedied
+            .keys()
+            .filter(|control| circumstances.fight(control).is_some())
+            .cloned()
+            .collect(),
     }
 }
 
@@ -60,23 +89,30 @@ pub(super) fn memory(status: &Status, carried: Option<&Record>) -> Memory {
 pub(super) fn told_of<G: Guard>(plan: &Plan<G>, omitted: bool) -> Vec<Told> {
     let told = plan.findings.iter().map(|judged| {
         let finding = &judged.finding;
-        let (outcome, why) = match &judged.decision {
-            Decision::Enforce if finding.quarantine => (Outcome::Quarantined, String::new()),
-            Decision::Enforce => (Outcome::Remediated, String::new()),
-            Decision::Notify(why) => (Outcome::WouldRemediate, why.clone()),
-            Decision::Exempt(why) => (Outcome::Exempt, why.clone()),
+        let ruling = &judged.ruling;
+        let (outcome, why, until) = match &ruling.decision {
+            Decision::Enforce if finding.quarantine => (Outcome::Quarantined, String::new(), None),
+            Decision::Enforce => (Outcome::Remediated, String::new(), None),
+            Decision::Notify(why) => (Outcome::WouldRemediate, why.clone(), None),
+            Decision::Exempt(why) => (Outcome::Exempt, why.clone(), None),
+            Decision::Defer(wait) => (Outcome::Deferred, wait.why.clone(), Some(wait.until)),
+        };
+        let raised = |severity: Severity| {
+            if omitted || ruling.fight {
+                severity.raised()
+            } else {
+                severity
+            }
         };
         Told {
             control: judged.control.id.into(),
-            severity: if omitted {
-                finding.severity.raised()
-            } else {
-                finding.severity
-            },
+            severity: raised(finding.severity),
             outcome,
             summary: finding.summary.clone(),
             change: finding.change.clone(),
             why,
+            until,
+            notes: ruling.notes.clone(),
         }
     });
     told.collect()
@@ -134,7 +170,7 @@ pub fn json_of(value: &impl serde::Serialize) -> Result<Value, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Severity;
+    use portcullis_core::{Actor, Resource, Settings};
 
     use super::*;
 
@@ -147,6 +183,8 @@ mod tests {
             summary: summary.into(),
             change: String::new(),
             why: String::new(),
+            until: None,
+            notes: Vec::new(),
         };
         let mut status = Status::default();
         let all = [
@@ -156,8 +194,47 @@ mod tests {
             told("fixed", Outcome::Remediated, "was open"),
             told("unseen", Outcome::Failed, "can't be judged: DescribeKey was denied"),
         ];
-        status.note(&all, "r-1", Timestamp::UNIX_EPOCH);
-        let known = memory(&status, None);
+        let resource = Resource {
+            kind: "AWS::S3::Bucket".into(),
+            arn: "arn:aws:s3:::b".into(),
+            id: "b".into(),
+            account: "111122223333".into(),
+            region: "eu-west-1".into(),
+        };
+        let cause = Cause {
+            event: "CreateBucket".into(),
+            id: String::new(),
+            time: String::new(),
+            actor: Actor::default(),
+            omitted: false,
+            asks: Asks::All,
+        };
+        let report = Report {
+            ledger_id: "r-1".into(),
+            resource: resource.clone(),
+            event: cause.event.clone(),
+            event_id: String::new(),
+            event_time: String::new(),
+            parameters_omitted: false,
+            actor: Actor::default(),
+            told: all.into(),
+            before: json!({}),
+            after: json!({}),
+            managed_by: None,
+        };
+        status.note(&report, Timestamp::UNIX_EPOCH);
+        let circumstances = Circumstances {
+            resource: &resource,
+            tags: None,
+            settings: &Settings::default(),
+            cause: &cause,
+            holds: &status.holds,
+            deferred: &status.deferred,
+            history: &status.remedied,
+            budget_spent: false,
+            now: Timestamp::UNIX_EPOCH,
+        };
+        let known = memory(&circumstances, &status, None);
         assert_eq!(
             known.violated.iter().collect::<Vec<_>>(),
             ["exempt", "left", "restored"]

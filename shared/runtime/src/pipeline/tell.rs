@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use super::{UNJUDGED, Work};
 use crate::error::{AwsError, Failure};
-use crate::ledger::{Record, Status};
+use crate::ledger::Record;
 use crate::metrics;
+use crate::status::Status;
 
 impl Work<'_> {
     /// Sends the alert, then closes the record: an alert that did not leave keeps it open.
@@ -33,7 +34,7 @@ impl Work<'_> {
                 sent.map_err(Failure::Notify)?;
             }
         }
-        status.note(&report.told, &report.ledger_id, now);
+        status.note(report, now);
         shell
             .ledger
             .close(
@@ -83,7 +84,10 @@ impl Work<'_> {
             view,
             carried,
         } = self;
+        let mut status = view.status.clone();
+        status.deferred.clear();
         let Some(carried) = carried else {
+            self.note(&status).await?;
             tracing::info!(
                 resource = resource.arn,
                 event = cause.event,
@@ -96,8 +100,11 @@ impl Work<'_> {
         for told in &mut record.report.told {
             gone(told);
         }
-        shell.ledger.open(&record, &shell.request, shell.deadline, view).await?;
-        self.tell(record, view.status.clone()).await
+        shell
+            .ledger
+            .open(&record, &shell.request, shell.deadline, view, None)
+            .await?;
+        self.tell(record, status).await
     }
 
     /// A read was refused: unknown is not compliant, so it is told.
@@ -117,6 +124,8 @@ impl Work<'_> {
             summary: format!("{UNJUDGED}: {} was denied", error.operation),
             change: String::new(),
             why: error.to_string(),
+            until: None,
+            notes: Vec::new(),
         });
         let told: Vec<_> = told.collect();
         let reminder = shell.settings.notifications.reminder_days;
@@ -127,23 +136,11 @@ impl Work<'_> {
         let prior = carried.map_or(Value::Null, |record| record.prior.clone());
         let mut record = self.record(cause, told, prior, None);
         record.remedies = carried.map(|record| record.remedies.clone()).unwrap_or_default();
-        shell.ledger.open(&record, &shell.request, shell.deadline, view).await?;
+        shell
+            .ledger
+            .open(&record, &shell.request, shell.deadline, view, None)
+            .await?;
         self.tell(record, view.status.clone()).await
-    }
-
-    /// What was wrong and is not any more is forgotten, so that its return is told.
-    pub(super) async fn forget<G: Guard>(&self, plan: &Plan<G>) -> Result<(), Failure> {
-        let status = self.without_compliant(plan);
-        if status == self.view.status {
-            return Ok(());
-        }
-        self.shell.ledger.note(&self.resource.arn, self.view, &status).await
-    }
-
-    pub(super) fn without_compliant<G: Guard>(&self, plan: &Plan<G>) -> Status {
-        let mut status = self.view.status.clone();
-        status.told.retain(|control, _| !plan.clears(control));
-        status
     }
 }
 

@@ -1,0 +1,403 @@
+//! What an operator may set: `portcullis.yaml`, typed, with unknown keys refused by name and line.
+
+mod check;
+mod ec2;
+mod exemption;
+mod locate;
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use jiff::fmt::serde::duration::friendly::compact;
+use serde::{Deserialize, Serialize};
+
+pub use check::{Known, SettingsError};
+pub use ec2::Ec2Settings;
+pub use exemption::{ByTag, Exemption};
+
+use crate::{Meta, Tags};
+
+/// All settings. Their defaults are written out in the `portcullis.yaml` at the root of the repository.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Settings {
+    /// What all controls do at most.
+    pub mode: Mode,
+    /// What single controls do, by id, where it differs from their default.
+    pub controls: BTreeMap<String, ControlSettings>,
+    /// How sensitive data is recognised, and what it needs.
+    pub classification: Classification,
+    /// Who may be let in by a policy besides the owner.
+    pub trusted: Trusted,
+    /// ARNs of principals that a quarantine spares, so that people can still look and repair.
+    pub break_glass: Vec<String>,
+    /// What is left as it is, by whom, why, until when.
+    pub exemptions: Vec<Exemption>,
+    /// How much may be disturbed in an hour.
+    pub budget: Budget,
+    /// When putting right what somebody keeps undoing counts as a fight, and what is done then.
+    pub flips: Flips,
+    /// When the same finding is told again.
+    pub notifications: Notifications,
+    /// What a restore does besides putting back.
+    pub restore: RestoreSettings,
+    /// How long the ledger keeps its records.
+    pub ledger: LedgerSettings,
+    /// What is asked of KMS keys.
+    pub kms: KmsSettings,
+    /// What is asked of EC2.
+    pub ec2: Ec2Settings,
+}
+
+/// What all controls do at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Tell what would be done.
+    Notify,
+    /// Do it.
+    Enforce,
+}
+
+/// What one control does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Switch {
+    /// Nothing; its facts are not even read.
+    Off,
+    /// Tell.
+    Notify,
+    /// Put right, in enforce mode.
+    Enforce,
+}
+
+/// The settings of one control.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct ControlSettings {
+    /// What it does; its own default where this is absent.
+    pub mode: Option<Switch>,
+    /// Whether its violation closes the resource off instead of putting it right.
+    pub quarantine: bool,
+    /// How long a violation is only announced before it is put right, as in `24h` or `90m`; none for at once.
+    #[serde(serialize_with = "compact::optional")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub grace: Option<SignedDuration>,
+}
+
+/// How sensitive data is recognised.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Classification {
+    /// The key of the tag that says it.
+    pub tag: String,
+    /// The level of what has no such tag, or one with a value that no level names.
+    pub untagged: String,
+    /// The levels by name.
+    pub levels: BTreeMap<String, Level>,
+}
+
+/// What data of one level needs.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Level {
+    /// The tag values that mean it, without regard to case.
+    pub values: Vec<String>,
+    /// The encryption at rest that it needs at least.
+    pub encryption: Encryption,
+    /// The customer-managed key to encrypt with, as a key ARN, where it must be this one.
+    pub key: Option<String>,
+    /// Whether the data is meant for everybody.
+    pub public: bool,
+    /// The VPC endpoints through which alone it may be reached; none means any way.
+    pub vpc_endpoints: Vec<String>,
+    /// Whether a resource of it that is exposed is closed off at once.
+    pub quarantine: bool,
+}
+
+/// Encryption at rest, from the least to the most demanding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Encryption {
+    /// Any that AWS offers; SSE-S3 for a bucket.
+    #[default]
+    Any,
+    /// With KMS, under the AWS-managed key or a better one.
+    AwsManagedKey,
+    /// With KMS, under a customer-managed key.
+    CustomerManagedKey,
+    /// Two layers with KMS (DSSE-KMS), where the service has it.
+    DualLayer,
+}
+
+/// Who may be let in by a policy besides the owner.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Trusted {
+    /// Account ids.
+    pub accounts: Vec<String>,
+    /// Organisation ids (`o-…`).
+    pub organizations: Vec<String>,
+    /// Paths of organisational units (`o-…/r-…/ou-…/*`).
+    pub organization_paths: Vec<String>,
+    /// VPC ids.
+    pub vpcs: Vec<String>,
+    /// VPC endpoint ids.
+    pub vpc_endpoints: Vec<String>,
+    /// Networks in CIDR notation.
+    pub networks: Vec<String>,
+}
+
+/// How much may be disturbed in an hour.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Budget {
+    /// On so many resources an hour, in one account and region, may remedies cost somebody access or availability; what is
+    /// beyond waits for the next hour. None for no limit.
+    pub disruptive_per_hour: Option<u32>,
+}
+
+/// When putting right what somebody keeps undoing counts as a fight, and what is done then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Flips {
+    /// Which remediation of one control on one resource within the window counts as a fight: the second to the tenth.
+    pub count: u8,
+    /// The window, as in `24h`.
+    #[serde(serialize_with = "compact::required")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub window: SignedDuration,
+    /// What is done then, besides telling it one severity higher.
+    pub then: Then,
+}
+
+/// What is done about a fight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Then {
+    /// It is put right again.
+    Tell,
+    /// It is left as it is, and told.
+    Stop,
+    /// The resource is closed off, where its guard has a quarantine for that control; else as `tell`.
+    Quarantine,
+}
+
+/// When the same finding is told again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Notifications {
+    /// An open finding that has not changed is told again after so many days.
+    pub reminder_days: u16,
+}
+
+/// What a restore does besides putting back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RestoreSettings {
+    /// For so many days the restored controls are told, not enforced, on that resource.
+    pub hold_days: u16,
+}
+
+/// How long the ledger keeps its records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct LedgerSettings {
+    /// Closed records are deleted after so many days.
+    pub retention_days: u16,
+}
+
+/// What is asked of KMS keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct KmsSettings {
+    /// The most days between two rotations, from 90 to 2560.
+    pub rotation_days: u16,
+    /// The key of a tag that says that a key may be disabled and deleted; none for no key.
+    pub retirement_tag: Option<String>,
+    /// Imported key material that expires within so many days is told.
+    pub expiry_warning_days: u16,
+    /// The regions, besides its own, in which a multi-Region key may live.
+    pub regions: Vec<String>,
+    /// The levels of data whose keys may be used only through AWS services (`kms:ViaService`).
+    pub via_service_levels: Vec<String>,
+    /// Aliases that must exist: by name (`alias/…`), the id of the key that each must stand for.
+    pub required_aliases: BTreeMap<String, String>,
+    /// The service principals that the policy of a key that a level names must let in.
+    pub required_services: Vec<String>,
+}
+
+impl Default for KmsSettings {
+    fn default() -> Self {
+        Self {
+            rotation_days: 365,
+            retirement_tag: None,
+            expiry_warning_days: 30,
+            regions: Vec::new(),
+            via_service_levels: Vec::new(),
+            required_aliases: BTreeMap::new(),
+            required_services: Vec::new(),
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Notify,
+            controls: BTreeMap::new(),
+            classification: Classification::default(),
+            trusted: Trusted::default(),
+            break_glass: Vec::new(),
+            exemptions: Vec::new(),
+            budget: Budget::default(),
+            flips: Flips::default(),
+            notifications: Notifications::default(),
+            restore: RestoreSettings::default(),
+            ledger: LedgerSettings::default(),
+            kms: KmsSettings::default(),
+            ec2: Ec2Settings::default(),
+        }
+    }
+}
+
+impl Default for Classification {
+    fn default() -> Self {
+        let level = |value: &str| Level {
+            values: vec![value.into()],
+            ..Level::default()
+        };
+        let levels = [
+            (
+                "public",
+                Level {
+                    public: true,
+                    ..level("public")
+                },
+            ),
+            ("internal", level("internal")),
+            (
+                "confidential",
+                Level {
+                    encryption: Encryption::AwsManagedKey,
+                    ..level("confidential")
+                },
+            ),
+            (
+                "restricted",
+                Level {
+                    encryption: Encryption::CustomerManagedKey,
+                    quarantine: true,
+                    ..level("restricted")
+                },
+            ),
+        ];
+        Self {
+            tag: "DataClassification".into(),
+            untagged: "internal".into(),
+            levels: levels.map(|(name, level)| (name.to_owned(), level)).into(),
+        }
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            disruptive_per_hour: Some(100),
+        }
+    }
+}
+
+impl Default for Flips {
+    fn default() -> Self {
+        Self {
+            count: 3,
+            window: SignedDuration::from_hours(24),
+            then: Then::Tell,
+        }
+    }
+}
+
+impl Default for Notifications {
+    fn default() -> Self {
+        Self { reminder_days: 7 }
+    }
+}
+
+impl Default for RestoreSettings {
+    fn default() -> Self {
+        Self { hold_days: 7 }
+    }
+}
+
+impl Default for LedgerSettings {
+    fn default() -> Self {
+        Self { retention_days: 400 }
+    }
+}
+
+static NO_LEVEL: Level = Level {
+    values: Vec::new(),
+    encryption: Encryption::Any,
+    key: None,
+    public: false,
+    vpc_endpoints: Vec::new(),
+    quarantine: false,
+};
+
+impl Settings {
+    /// What a control does here: its own default, unless set; never more than the mode allows.
+    pub fn switch(&self, control: &Meta) -> Switch {
+        let wanted = self
+            .controls
+            .get(control.id)
+            .and_then(|set| set.mode)
+            .unwrap_or(control.default);
+        match (self.mode, wanted) {
+            (Mode::Notify, Switch::Enforce) => Switch::Notify,
+            _ => wanted,
+        }
+    }
+
+    /// Whether a violation of this control closes the resource off.
+    pub fn quarantines(&self, control: &str) -> bool {
+        self.controls.get(control).is_some_and(|set| set.quarantine)
+    }
+
+    /// How long a violation of this control is only announced.
+    pub fn grace(&self, control: &str) -> Option<SignedDuration> {
+        self.controls.get(control).and_then(|set| set.grace)
+    }
+
+    /// The name and needs of the data's level.
+    pub fn level(&self, tags: Option<&Tags>) -> (&str, &Level) {
+        let Classification { tag, untagged, levels } = &self.classification;
+        let value = tags.and_then(|tags| tags.get(tag));
+        let tagged = value.and_then(|value| {
+            levels
+                .iter()
+                .find(|(_, level)| level.values.iter().any(|named| named.eq_ignore_ascii_case(value)))
+        });
+        tagged
+            .or_else(|| levels.get_key_value(untagged))
+            .map_or((untagged.as_str(), &NO_LEVEL), |(name, level)| (name.as_str(), level))
+    }
+}
+
+#[cfg(test)]
+mod tests;

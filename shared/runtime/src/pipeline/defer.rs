@@ -1,0 +1,163 @@
+//! Putting off: what waits, when it is looked at again, and what is told once it has waited.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use portcullis_core::{
+    Cause, Decision, Deferral, Guard, Outcome, Plan, Reason, Remedy, Report, Told, Wait, whole_second,
+};
+
+use super::Work;
+use crate::error::{AwsError, Failure, Kind};
+use crate::metrics;
+use crate::status::Status;
+
+/// How long a resource that can't be changed now is left alone, and how often: six hours, then it is a failure.
+const NOT_READY: SignedDuration = SignedDuration::from_mins(10);
+const NOT_READY_TRIES: u32 = 36;
+
+impl Work<'_> {
+    /// The status once a plan is carried out: what holds again is forgotten, so that its return is told; what waits is kept.
+    pub(super) fn status_after<G: Guard>(&self, plan: &Plan<G>, cause: &Cause) -> Status {
+        let mut status = self.view.status.clone();
+        status.told.retain(|control, _| !plan.clears(control));
+        for judged in &plan.findings {
+            if let Decision::Defer(Wait { until, reason, .. }) = judged.ruling.decision {
+                self.wait(&mut status, judged.control.id, until, reason, cause);
+            }
+        }
+        status
+    }
+
+    /// Keeps that a finding waits. What led to it first stays.
+    fn wait(&self, status: &mut Status, control: &str, until: Timestamp, reason: Reason, cause: &Cause) {
+        let entry = status.deferred.entry(control.to_owned());
+        let deferral = entry.or_insert_with(|| Deferral {
+            until,
+            reason,
+            tries: 0,
+            resource: self.resource.clone(),
+            event: cause.event.clone(),
+            event_id: cause.id.clone(),
+            event_time: cause.time.clone(),
+            actor: cause.actor.clone(),
+        });
+        let again = deferral.reason == reason && deferral.until != until;
+        deferral.tries = if again { deferral.tries + 1 } else { 0 };
+        (deferral.until, deferral.reason) = (until, reason);
+    }
+
+    /// What was announced, and is right now that its time has come: nothing is done, and that is told.
+    pub(super) fn put_right_meanwhile<G: Guard>(&self, plan: &Plan<G>, now: Timestamp) -> Vec<Told> {
+        let waited = self.view.status.deferred.iter();
+        waited
+            .filter(|(control, deferral)| deferral.until <= now && plan.clears(control))
+            .filter_map(|(control, deferral)| {
+                let told = self.view.status.told.get(control);
+                let meta = G::controls().iter().find(|one| one.meta.id == control)?;
+                Some(Told {
+                    control: control.clone(),
+                    severity: meta.meta.severity,
+                    outcome: Outcome::Compliant,
+                    summary: told.map_or_else(
+                        || "is right by now".to_owned(),
+                        |told| format!("is right by now: it no longer {}", told.summary),
+                    ),
+                    change: String::new(),
+                    why: format!(
+                        "it was to be looked at again on {}; it was put right meanwhile, so nothing was done",
+                        deferral.until
+                    ),
+                    until: None,
+                    notes: Vec::new(),
+                })
+            })
+            .collect()
+    }
+
+    /// Turns what failed since AWS can't change the resource yet into something that waits for some minutes.
+    pub(super) fn put_off<G: Guard>(
+        &self,
+        report: &mut Report,
+        status: &mut Status,
+        failures: &BTreeMap<Cow<'static, str>, AwsError>,
+        plan: &Plan<G>,
+    ) {
+        let Report {
+            event,
+            event_id,
+            event_time,
+            actor,
+            ..
+        } = &*report;
+        let cause = Cause {
+            event: event.clone(),
+            id: event_id.clone(),
+            time: event_time.clone(),
+            actor: actor.clone(),
+            omitted: false,
+            asks: portcullis_core::Asks::All,
+        };
+        for told in report.told.iter_mut().filter(|told| told.outcome == Outcome::Failed) {
+            let judged = plan.findings.iter().find(|judged| judged.control.id == told.control);
+            let targets = judged
+                .into_iter()
+                .flat_map(|judged| &judged.finding.remedies)
+                .map(Remedy::target);
+            let mut kinds = targets
+                .filter_map(|target| failures.get(&target))
+                .map(|error| error.kind)
+                .peekable();
+            let only_unready = kinds.peek().is_some() && kinds.all(|kind| kind == Kind::NotReady);
+            let waited = status
+                .deferred
+                .get(&told.control)
+                .filter(|one| one.reason == Reason::NotReady);
+            if !only_unready || waited.is_some_and(|one| one.tries >= NOT_READY_TRIES) {
+                continue;
+            }
+            let until = whole_second(Timestamp::now() + NOT_READY);
+            self.wait(status, &told.control, until, Reason::NotReady, &cause);
+            metrics::deferred(Reason::NotReady);
+            told.outcome = Outcome::Deferred;
+            told.until = Some(until);
+            told.why = format!(
+                "AWS can't change it in its present state ({}): tried again at {until}",
+                told.why
+            );
+        }
+    }
+
+    /// Has the function invoked again for what waits for a moment of its own. What the budget puts off, the sweep finds.
+    pub(super) async fn schedule(&self, told: &[Told], status: &Status) -> Result<(), Failure> {
+        for told in told.iter().filter(|told| told.outcome == Outcome::Deferred) {
+            let timed = |one: &&Deferral| one.reason != Reason::Budget;
+            if let Some(deferral) = status.deferred.get(&told.control).filter(timed) {
+                self.shell
+                    .schedules
+                    .put(&self.resource.arn, &told.control, deferral.until)
+                    .await
+                    .map_err(Failure::Schedule)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the status outside of any record, where it changed.
+    pub(super) async fn note(&self, status: &Status) -> Result<(), Failure> {
+        if *status == self.view.status {
+            return Ok(());
+        }
+        self.shell.ledger.note(&self.resource.arn, self.view, status).await
+    }
+}
+
+/// Counts what waits; an alarm watches those that wait for budget.
+pub(super) fn count_deferred<G: Guard>(plan: &Plan<G>) {
+    for judged in &plan.findings {
+        if let Decision::Defer(wait) = &judged.ruling.decision {
+            metrics::deferred(wait.reason);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Ending a hold that a restore left.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use portcullis_core::event::Release;
+use portcullis_core::{Actor, Asks, Cause, Hold, Outcome, Report, Resource, Told};
+use serde_json::json;
+
+use crate::error::Failure;
+use crate::ledger::Record;
+use crate::pipeline::{Shell, log, take_over};
+
+/// What led to a record of a release, in place of a call's name.
+const RELEASE: &str = "release";
+
+/// A hold that ended: what is to be looked at now.
+pub struct Released {
+    pub resource: Resource,
+    pub cause: Cause,
+    /// The record that says so.
+    pub record: String,
+}
+
+/// Finds the resource whose holds are to end, by its ARN or by a record of it.
+pub async fn find(shell: &Shell, request: &Release) -> Result<Resource, Failure> {
+    let refused = |why: &str| Failure::Release {
+        what: request.release.clone(),
+        why: why.to_owned(),
+    };
+    let id = if request.release.starts_with("arn:") {
+        let view = shell.ledger.read(&request.release).await?;
+        let hold = view.status.holds.first();
+        hold.map(|hold| hold.record.clone())
+            .ok_or_else(|| refused("the ledger has no hold on it"))?
+    } else {
+        request.release.clone()
+    };
+    let found = shell.ledger.find(&id).await?;
+    let (record, _) = found.ok_or_else(|| refused("the ledger has no such record"))?;
+    Ok(record.report.resource)
+}
+
+/// Ends the holds on a resource, or that of one control, and tells it.
+pub async fn release(shell: &Shell, request: &Release, resource: Resource) -> Result<Released, Failure> {
+    let view = shell.ledger.read(&resource.arn).await?;
+    let now = Timestamp::now();
+    let asked =
+        |hold: &&Hold| request.control.as_ref().is_none_or(|control| *control == hold.control) && now < hold.until;
+    let holds: Vec<_> = view.status.holds.iter().filter(asked).collect();
+    if holds.is_empty() {
+        let held: Vec<_> = view.status.holds.iter().map(|hold| hold.control.as_str()).collect();
+        let held = if held.is_empty() {
+            "none".into()
+        } else {
+            held.join(", ")
+        };
+        let asked = request.control.as_deref().unwrap_or("any control");
+        return Err(Failure::Release {
+            what: request.release.clone(),
+            why: format!("expected a hold of {asked}, found {held}"),
+        });
+    }
+    // A release that broke off is finished; any other record is left to its own event, or to the sweep.
+    let carried = take_over(shell, &resource, &view)?;
+    if let Some(open) = carried.filter(|open| open.record.report.event != RELEASE) {
+        return Err(Failure::Busy {
+            resource: resource.arn.clone(),
+            until: open.until,
+        });
+    }
+    let report = telling(request, &resource, &holds, carried.map(|open| &open.record.report));
+    let ended: BTreeSet<_> = holds.iter().map(|hold| hold.control.clone()).collect();
+    let mut status = view.status.clone();
+    status.holds.retain(|hold| !ended.contains(&hold.control));
+    let record = Record {
+        report,
+        prior: json!(null),
+        remedies: Vec::new(),
+        restores: None,
+        drawn: false,
+        opened: now,
+    };
+    shell
+        .ledger
+        .open(&record, &shell.request, shell.deadline, &view, None)
+        .await?;
+    let report = &record.report;
+    if let Err(error) = shell.topic.publish(report, &shell.function).await {
+        shell.ledger.release(&resource.arn, &shell.request).await;
+        return Err(Failure::Notify(error));
+    }
+    shell
+        .ledger
+        .close(
+            &record,
+            &shell.request,
+            &status,
+            shell.settings.ledger.retention_days,
+            None,
+        )
+        .await?;
+    log(&resource, &report.told, &report.ledger_id);
+    let cause = Cause {
+        event: report.event.clone(),
+        id: report.event_id.clone(),
+        time: report.event_time.clone(),
+        actor: report.actor.clone(),
+        omitted: false,
+        asks: Asks::Only(ended),
+    };
+    Ok(Released {
+        resource,
+        cause,
+        record: report.ledger_id.clone(),
+    })
+}
+
+/// What is told of holds that end.
+fn telling(request: &Release, resource: &Resource, holds: &[&Hold], carried: Option<&Report>) -> Report {
+    let by = request
+        .by
+        .clone()
+        .unwrap_or_else(|| "somebody who did not say who".into());
+    let told = holds.iter().map(|hold| Told {
+        control: hold.control.clone(),
+        severity: portcullis_core::Severity::Low,
+        outcome: Outcome::Released,
+        summary: "is no longer held: its state is judged again now, and put right if the settings say so".into(),
+        change: String::new(),
+        why: format!(
+            "{by} ended the hold that {} had left by restoring {}, and that would have ended on {}",
+            hold.by, hold.record, hold.until
+        ),
+        until: None,
+        notes: Vec::new(),
+    });
+    Report {
+        ledger_id: carried.map_or_else(|| uuid::Uuid::now_v7().to_string(), |report| report.ledger_id.clone()),
+        resource: resource.clone(),
+        event: RELEASE.into(),
+        event_id: holds[0].record.clone(),
+        event_time: Timestamp::now().to_string(),
+        parameters_omitted: false,
+        actor: Actor {
+            arn: by.clone(),
+            ..Actor::default()
+        },
+        told: told.collect(),
+        before: json!({}),
+        after: json!({}),
+        managed_by: None,
+    }
+}

@@ -1,0 +1,92 @@
+//! What the ledger remembers of a resource between two events.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use portcullis_core::{Deferral, Hold, Outcome, Remediation, Report, Told};
+use serde::{Deserialize, Serialize};
+
+/// As many remediations of a control are remembered as settings can ask for.
+const REMEMBERED: usize = 10;
+
+/// What a resource's findings were last told as, and what is held.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// By control.
+    #[serde(default)]
+    pub told: BTreeMap<String, LastTold>,
+    /// Controls that a restore suspended.
+    #[serde(default)]
+    pub holds: Vec<Hold>,
+    /// Findings that wait, by control.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub deferred: BTreeMap<String, Deferral>,
+    /// When a control was put right, the latest last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub remedied: BTreeMap<String, Vec<Remediation>>,
+    /// The record that was closed last: whoever read the status before can tell that it is old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<String>,
+}
+
+/// How and when a finding was last told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastTold {
+    pub summary: String,
+    pub outcome: Outcome,
+    pub at: Timestamp,
+    pub record: String,
+}
+
+impl Status {
+    /// Whether the same was told recently enough.
+    pub fn knows(&self, told: &Told, now: Timestamp, reminder_days: u16) -> bool {
+        let day = 24 * 60 * 60;
+        self.told.get(&told.control).is_some_and(|last| {
+            last.summary == told.summary
+                && last.outcome == told.outcome
+                && now.as_second() - last.at.as_second() < i64::from(reminder_days) * day
+        })
+    }
+
+    /// Notes what was just told; what is right now is forgotten, so that its return is told.
+    pub fn note(&mut self, report: &Report, now: Timestamp) {
+        for one in &report.told {
+            match one.outcome {
+                Outcome::Compliant | Outcome::Gone | Outcome::Remediated | Outcome::Quarantined => {
+                    self.told.remove(&one.control);
+                }
+                Outcome::Released => {}
+                // What was restored is violated again, and known to be.
+                outcome => {
+                    let last = LastTold {
+                        summary: one.summary.clone(),
+                        outcome,
+                        at: now,
+                        record: report.ledger_id.clone(),
+                    };
+                    self.told.insert(one.control.clone(), last);
+                }
+            }
+            // What failed waits as it did: its grace is over, and does not begin again.
+            if !matches!(one.outcome, Outcome::Deferred | Outcome::Failed) {
+                self.deferred.remove(&one.control);
+            }
+            if matches!(one.outcome, Outcome::Remediated | Outcome::Quarantined) {
+                let times = self.remedied.entry(one.control.clone()).or_default();
+                times.push(Remediation {
+                    at: now,
+                    actor: report.actor.describe(),
+                });
+                let old = times.len().saturating_sub(REMEMBERED);
+                times.drain(..old);
+            }
+        }
+        self.holds.retain(|hold| hold.until > now);
+    }
+
+    /// What of it has to be looked at again, and when first.
+    pub fn next(&self) -> Option<Timestamp> {
+        self.deferred.values().map(|deferral| deferral.until).min()
+    }
+}
