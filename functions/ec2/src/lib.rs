@@ -1,4 +1,4 @@
-//! The guards of Amazon EC2: a region's defaults, EBS snapshots, images, security groups, instances.
+//! The guards of Amazon EC2: a region's defaults, EBS volumes and snapshots, images, security groups, instances.
 //!
 //! [`listings`] is what the command line, the docs and the template's test see. With the feature `aws`, [`serve`] joins
 //! each guard with the file that talks to AWS.
@@ -13,6 +13,7 @@ mod naming;
 pub mod security_group;
 pub mod sharing;
 pub mod snapshot;
+pub mod volume;
 
 use portcullis_core::{Listing, listing};
 
@@ -26,6 +27,7 @@ pub const SOURCE: &str = "ec2.amazonaws.com";
 pub fn listings() -> Vec<Box<dyn Listing>> {
     vec![
         listing::<account_defaults::AccountDefaults>(),
+        listing::<volume::Volume>(),
         listing::<snapshot::Snapshot>(),
         listing::<image::Image>(),
         listing::<security_group::SecurityGroup>(),

@@ -23,6 +23,9 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+/// What an event named, and the resources that it stands for; none where it stands for nothing any more.
+pub type Resolved = (Resource, Result<Vec<Resource>, AwsError>);
+
 /// The one part of a guard that talks to AWS.
 pub trait Adapter<G: Guard>: Send + Sync + 'static {
     /// Reads the facts, at the same time where they are independent; `None` where the resource is no more.
@@ -37,6 +40,22 @@ pub trait Adapter<G: Guard>: Send + Sync + 'static {
     fn resolve(&self, resource: Resource) -> impl Future<Output = Result<Option<Resource>, AwsError>> + Send {
         async { Ok(Some(resource)) }
     }
+
+    /// The same for all that one event names, where AWS answers for many in one call. What is read ahead by that may serve as the
+    /// first look at each, and is to be forgotten with the event.
+    fn resolve_all(&self, named: Vec<Resource>) -> impl Future<Output = Vec<Resolved>> + Send {
+        async move {
+            let mut found = Vec::with_capacity(named.len());
+            for one in named {
+                let is = self.resolve(one.clone()).await;
+                found.push((one, is.map(|is| is.into_iter().collect())));
+            }
+            found
+        }
+    }
+
+    /// Called when an event is done: what was read ahead of it must not be taken for what the next one finds.
+    fn forget(&self) {}
 
     /// One page of the resources of a place, from the first or from what the page before said. Of a page that is not the
     /// last, about [`PAGE`] resources.
@@ -137,14 +156,25 @@ impl<G: Guard, A: Adapter<G>> Serve for Served<G, A> {
                 answers.push(json!({"resource": null, "outcome": "ignored", "why": why}));
             }
             // One resource that fails must not keep the others from being looked at.
-            for named in named {
-                match self.process(shell, &named, &cause).await {
-                    Ok(answer) => answers.push(answer),
-                    // The first is what the event fails with, and logged as such.
-                    Err(error) if failure.is_none() => failure = Some(error),
-                    Err(error) => tracing::error!(resource = named.arn, error = %error, "failed as well"),
+            for (named, stands_for) in self.adapter.resolve_all(named).await {
+                let found = match stands_for {
+                    Ok(found) => found,
+                    Err(error) => {
+                        note(&named, Failure::Observe(error), &mut failure);
+                        continue;
+                    }
+                };
+                if found.is_empty() {
+                    answers.push(pipeline::answer(&named, "gone", &[], None));
+                }
+                for resource in found {
+                    match pipeline::process::<G, A>(shell, &self.adapter, &resource, &cause).await {
+                        Ok(answer) => answers.push(answer),
+                        Err(error) => note(&resource, error, &mut failure),
+                    }
                 }
             }
+            self.adapter.forget();
             failure.map_or(Ok(answers), Err)
         })
     }
@@ -161,5 +191,14 @@ impl<G: Guard, A: Adapter<G>> Serve for Served<G, A> {
         by: String,
     ) -> Boxed<'a, Result<Value, Failure>> {
         Box::pin(restore::restore::<G, A>(shell, &self.adapter, record, force, by))
+    }
+}
+
+/// The first failure is what the event fails with, and logged as such.
+fn note(resource: &Resource, error: Failure, first: &mut Option<Failure>) {
+    if first.is_some() {
+        tracing::error!(resource = resource.arn, error = %error, "failed as well");
+    } else {
+        *first = Some(error);
     }
 }

@@ -21,7 +21,7 @@ mod status;
 mod sweep;
 mod topic;
 
-pub use adapter::{Adapter, PAGE, Page, Serve, serve};
+pub use adapter::{Adapter, PAGE, Page, Resolved, Serve, serve};
 pub use aws_config::SdkConfig;
 pub use environment::Environment;
 pub use error::{AwsError, Failure, Kind};

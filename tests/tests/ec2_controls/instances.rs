@@ -129,8 +129,8 @@ async fn imdsv2_is_required_in_place_and_optional_again() {
         .build();
     let made = run.metadata_options(options).send().await.unwrap();
     let id = made.instances()[0].instance_id.clone().unwrap();
-    let answer = json!({"instancesSet": {"items": [{"instanceId": id}]}});
-    let event = ec2.call("RunInstances", json!({})).response(answer).event();
+    let params = json!({"ModifyInstanceMetadataOptionsRequest": {"InstanceId": id, "HttpTokens": "optional"}});
+    let event = ec2.call("ModifyInstanceMetadataOptions", params).event();
     let calls: (&[&str], &[&str]) = (&["ModifyInstanceMetadataOptions"], &["ModifyInstanceMetadataOptions"]);
     let options = async || {
         let answer = ec2.client.describe_instances().instance_ids(&id).send().await.unwrap();

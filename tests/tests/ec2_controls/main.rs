@@ -13,3 +13,4 @@ mod samples;
 mod security_groups;
 mod snapshots;
 mod support;
+mod volumes;

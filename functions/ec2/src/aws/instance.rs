@@ -2,14 +2,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{
-    Filter, GroupIdentifier, HttpTokensState, InstanceMetadataEndpointState, InstanceNetworkInterface,
-    InstanceStateName, Reservation, Tag,
+    Filter, GroupIdentifier, HttpTokensState, Instance as Described, InstanceMetadataEndpointState,
+    InstanceNetworkInterface, InstanceStateName, Reservation, Tag,
 };
 use portcullis_core::{Place, Resource, Seen};
-use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page};
+use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Resolved};
 
 use super::security_group::{revoke, rules_of};
-use super::{Clients, done, tags, unless};
+use super::{Ahead, Clients, MANY, done, tags, unless};
 use crate::instance::{Fact, Instance, Interface, QUARANTINE, Remedy, State, Tokens, resource};
 use crate::security_group::Rule;
 
@@ -23,20 +23,24 @@ const TAG: &str = "portcullis:groups";
 /// What a tag's value holds. Source: EC2 User Guide, "Tag restrictions".
 const TAG_LENGTH: usize = 256;
 
-pub struct Aws(pub Clients);
+pub struct Aws {
+    pub clients: Clients,
+    /// What one `DescribeInstances` said of all instances of an event.
+    pub ahead: Ahead<Described>,
+    /// The rules of the groups of these, read once for all.
+    pub open: Ahead<Vec<Rule>>,
+}
 
 impl Adapter<Instance> for Aws {
     async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
-        let ec2 = &self.0.ec2(&resource.region);
-        let answer = ec2.describe_instances().instance_ids(&resource.id).send().await;
-        let answer = unless(&GONE, done("DescribeInstances", answer))?;
-        let mut reservations = answer
-            .and_then(|answer| answer.reservations)
-            .unwrap_or_default()
-            .into_iter();
-        let Some(instance) = reservations.find_map(|one| one.instances?.into_iter().next()) else {
-            return Ok(None);
+        let ec2 = &self.clients.ec2(&resource.region);
+        let ahead = self.ahead.take(&resource.id);
+        let is_one_of_many = ahead.is_some();
+        let described = match ahead {
+            Some(described) => Some(described),
+            None => described(ec2, &resource.id).await?,
         };
+        let Some(instance) = described else { return Ok(None) };
         let ended = [InstanceStateName::Terminated, InstanceStateName::ShuttingDown];
         if instance
             .state()
@@ -69,7 +73,7 @@ impl Adapter<Instance> for Aws {
                 let groups = groups
                     .filter_map(|group| Some((group.group_id.clone()?, called(group)?)))
                     .collect();
-                Seen::Is(open(ec2, &resource.account, &groups).await?)
+                Seen::Is(self.open(resource, groups, is_one_of_many).await?)
             }
         };
         Ok(Some(State {
@@ -86,7 +90,7 @@ impl Adapter<Instance> for Aws {
         if !named.id.starts_with("eni-") {
             return Ok(Some(named));
         }
-        let ec2 = self.0.ec2(&named.region);
+        let ec2 = self.clients.ec2(&named.region);
         let answer = ec2
             .describe_network_interfaces()
             .network_interface_ids(&named.id)
@@ -100,8 +104,38 @@ impl Adapter<Instance> for Aws {
         Ok(id.map(|id| resource(&id, &Place { account, region })))
     }
 
+    /// One call for all instances that are named.
+    async fn resolve_all(&self, named: Vec<Resource>) -> Vec<Resolved> {
+        for many in named.chunks(MANY) {
+            // One by itself costs as much when it is looked at.
+            let ids: Vec<_> = many
+                .iter()
+                .map(|one| one.id.clone())
+                .filter(|id| id.starts_with("i-"))
+                .collect();
+            if let ([first, ..], [_, _, ..]) = (many, ids.as_slice()) {
+                match filtered(&self.clients.ec2(&first.region), ids).await {
+                    Ok(described) => self.ahead.put(described),
+                    // Each is asked for by itself then.
+                    Err(error) => tracing::warn!(%error, "instances can't be read ahead"),
+                }
+            }
+        }
+        let mut found = Vec::with_capacity(named.len());
+        for one in named {
+            let is = self.resolve(one.clone()).await;
+            found.push((one, is.map(|is| is.into_iter().collect())));
+        }
+        found
+    }
+
+    fn forget(&self) {
+        self.ahead.clear();
+        self.open.clear();
+    }
+
     async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
-        let call = self.0.ec2(&place.region).describe_instances();
+        let call = self.clients.ec2(&place.region).describe_instances();
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
         let answer = done("DescribeInstances", answer)?;
         let instances = answer.reservations().iter().flat_map(Reservation::instances);
@@ -113,7 +147,7 @@ impl Adapter<Instance> for Aws {
     }
 
     async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
-        let ec2 = &self.0.ec2(&resource.region);
+        let ec2 = &self.clients.ec2(&resource.region);
         match remedy {
             Remedy::Tokens(tokens) => {
                 let tokens = match tokens {
@@ -155,6 +189,31 @@ impl Adapter<Instance> for Aws {
     }
 }
 
+async fn described(ec2: &Client, id: &str) -> Result<Option<Described>, AwsError> {
+    let answer = ec2.describe_instances().instance_ids(id).send().await;
+    let answer = unless(&GONE, done("DescribeInstances", answer))?;
+    let mut reservations = answer
+        .and_then(|answer| answer.reservations)
+        .unwrap_or_default()
+        .into_iter();
+    Ok(reservations.find_map(|one| one.instances?.into_iter().next()))
+}
+
+/// By a filter, one that is gone is left out; by their ids, it would be an error for all.
+async fn filtered(ec2: &Client, ids: Vec<String>) -> Result<Vec<(String, Described)>, AwsError> {
+    let filter = Filter::builder().name("instance-id").set_values(Some(ids)).build();
+    let mut pages = ec2.describe_instances().filters(filter).into_paginator().send();
+    let mut found = Vec::new();
+    while let Some(page) = pages.next().await {
+        let reservations = done("DescribeInstances", page)?.reservations.unwrap_or_default();
+        let instances = reservations
+            .into_iter()
+            .flat_map(|one| one.instances.unwrap_or_default());
+        found.extend(instances.filter_map(|one| Some((one.instance_id.clone()?, one))));
+    }
+    Ok(found)
+}
+
 fn interface(of: &InstanceNetworkInterface) -> Interface {
     let addresses = of
         .private_ip_addresses()
@@ -177,20 +236,31 @@ fn called(group: &GroupIdentifier) -> Option<String> {
     }
 }
 
-/// The rules of these groups that let traffic in from far and wide, by what each group is called here.
-async fn open(
-    ec2: &Client,
-    account: &str,
-    groups: &BTreeMap<String, String>,
-) -> Result<BTreeMap<String, Vec<Rule>>, AwsError> {
-    let mut open: BTreeMap<String, Vec<Rule>> = BTreeMap::new();
-    for (group, rule) in rules_of(ec2, account, groups.keys().cloned().collect()).await? {
-        if !rule.egress && rule.peer.open().is_some() {
-            let called = groups.get(&group).cloned().unwrap_or(group);
-            open.entry(called).or_default().push(rule);
+impl Aws {
+    /// The rules of these groups that let traffic in from far and wide, by what each group is called here.
+    async fn open(
+        &self,
+        resource: &Resource,
+        groups: BTreeMap<String, String>,
+        is_one_of_many: bool,
+    ) -> Result<BTreeMap<String, Vec<Rule>>, AwsError> {
+        let known = |group: &String| self.open.known(group).filter(|_| is_one_of_many);
+        let unknown: BTreeSet<_> = groups.keys().filter(|group| known(group).is_none()).cloned().collect();
+        let mut read: BTreeMap<String, Vec<Rule>> = unknown.iter().map(|group| (group.clone(), Vec::new())).collect();
+        for (group, rule) in rules_of(&self.clients.ec2(&resource.region), &resource.account, unknown).await? {
+            if !rule.egress && rule.peer.open().is_some() {
+                read.entry(group).or_default().push(rule);
+            }
         }
+        if is_one_of_many {
+            self.open.put(read.clone());
+        }
+        let rules = groups.into_iter().filter_map(|(group, called)| {
+            let rules = read.remove(&group).or_else(|| known(&group))?;
+            (!rules.is_empty()).then_some((called, rules))
+        });
+        Ok(rules.collect())
     }
-    Ok(open)
 }
 
 /// As many of these as a tag can hold; the ledger has them all.

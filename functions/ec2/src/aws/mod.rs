@@ -5,6 +5,10 @@ mod image;
 mod instance;
 mod security_group;
 mod snapshot;
+mod volume;
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::Region;
@@ -13,29 +17,91 @@ use aws_sdk_ec2::types::Tag;
 use portcullis_core::Tags;
 use portcullis_runtime::{AwsError, Serve};
 
-/// The client of one process. Another region gets a client of its own, which shares the connections.
+/// How many values a filter takes. Source: EC2 API Reference, `DescribeInstances`.
+const MANY: usize = 200;
+
+/// The clients of one process. Another region gets clients of its own, which share the connections.
 #[derive(Clone)]
-struct Clients(Client);
+struct Clients {
+    ec2: Client,
+    kms: aws_sdk_kms::Client,
+}
 
 impl Clients {
     fn ec2(&self, region: &str) -> Client {
-        if self.0.config().region().is_some_and(|own| own.as_ref() == region) {
-            return self.0.clone();
+        if self.ec2.config().region().is_some_and(|own| own.as_ref() == region) {
+            return self.ec2.clone();
         }
-        let config = self.0.config().to_builder().region(Region::new(region.to_owned()));
+        let config = self.ec2.config().to_builder().region(Region::new(region.to_owned()));
         Client::from_conf(config.build())
+    }
+
+    fn kms(&self, region: &str) -> aws_sdk_kms::Client {
+        if self.kms.config().region().is_some_and(|own| own.as_ref() == region) {
+            return self.kms.clone();
+        }
+        let config = self.kms.config().to_builder();
+        let config = config.region(aws_sdk_kms::config::Region::new(region.to_owned()));
+        aws_sdk_kms::Client::from_conf(config.build())
+    }
+}
+
+/// What was read of many in one call, by their names.
+struct Ahead<T>(Mutex<HashMap<String, T>>);
+
+impl<T> Default for Ahead<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone> Ahead<T> {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, read: impl IntoIterator<Item = (String, T)>) {
+        self.all().extend(read);
+    }
+
+    /// Once only: whoever looks again reads again.
+    fn take(&self, name: &str) -> Option<T> {
+        self.all().remove(name)
+    }
+
+    /// Of what never changes.
+    fn known(&self, name: &str) -> Option<T> {
+        self.all().get(name).cloned()
+    }
+
+    fn clear(&self) {
+        self.all().clear();
     }
 }
 
 /// The guards of this function, with the SDK behind them.
 pub async fn serve(config: portcullis_runtime::SdkConfig) -> Vec<Box<dyn Serve>> {
-    let clients = Clients(Client::new(&config));
+    let clients = Clients {
+        ec2: Client::new(&config),
+        kms: aws_sdk_kms::Client::new(&config),
+    };
+    let instances = instance::Aws {
+        clients: clients.clone(),
+        ahead: Ahead::default(),
+        open: Ahead::default(),
+    };
+    let volumes = volume::Aws {
+        clients: clients.clone(),
+        ahead: Ahead::default(),
+        managers: Ahead::default(),
+    };
     vec![
         portcullis_runtime::serve::<crate::account_defaults::AccountDefaults>(account_defaults::Aws(clients.clone())),
         portcullis_runtime::serve::<crate::snapshot::Snapshot>(snapshot::Aws(clients.clone())),
         portcullis_runtime::serve::<crate::image::Image>(image::Aws(clients.clone())),
-        portcullis_runtime::serve::<crate::security_group::SecurityGroup>(security_group::Aws(clients.clone())),
-        portcullis_runtime::serve::<crate::instance::Instance>(instance::Aws(clients)),
+        portcullis_runtime::serve::<crate::security_group::SecurityGroup>(security_group::Aws(clients)),
+        portcullis_runtime::serve::<crate::volume::Volume>(volumes),
+        portcullis_runtime::serve::<crate::instance::Instance>(instances),
     ]
 }
 

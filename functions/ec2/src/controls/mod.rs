@@ -7,6 +7,7 @@ use crate::image::Image;
 use crate::instance::Instance;
 use crate::security_group::SecurityGroup;
 use crate::snapshot::Snapshot;
+use crate::volume::Volume;
 
 mod ec2_ebs_encryption_by_default;
 mod ec2_image_block_public_access;
@@ -22,6 +23,8 @@ mod ec2_snapshot_block_public_access;
 mod ec2_snapshot_encrypted;
 mod ec2_snapshot_external_access;
 mod ec2_snapshot_public;
+mod ec2_volume_encrypted;
+mod ec2_volume_quarantine;
 
 /// The controls of a region's defaults.
 pub const ACCOUNT_DEFAULTS: &[Control<AccountDefaults>] = &[
@@ -30,6 +33,9 @@ pub const ACCOUNT_DEFAULTS: &[Control<AccountDefaults>] = &[
     ec2_image_block_public_access::CONTROL,
     ec2_instance_metadata_defaults::CONTROL,
 ];
+
+/// The controls of volumes.
+pub const VOLUME: &[Control<Volume>] = &[ec2_volume_encrypted::CONTROL, ec2_volume_quarantine::CONTROL];
 
 /// The controls of snapshots.
 pub const SNAPSHOT: &[Control<Snapshot>] = &[

@@ -15,6 +15,22 @@ pub struct Ec2Settings {
     pub open_udp_ports: Vec<u16>,
     /// The TCP ports of administration and of databases: critical, where the internet reaches them.
     pub critical_ports: Vec<u16>,
+    /// What becomes of a volume that is not encrypted, besides being told.
+    pub unencrypted_volumes: VolumeQuarantine,
+}
+
+/// How a volume that is not encrypted is set apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum VolumeQuarantine {
+    /// A tag says so.
+    #[default]
+    Tag,
+    /// It is detached as well, unless an instance starts from it.
+    Detach,
+    /// The instances that it is attached to are stopped as well.
+    Stop,
 }
 
 impl Default for Ec2Settings {
@@ -28,6 +44,7 @@ impl Default for Ec2Settings {
                 20, 21, 22, 23, 25, 110, 135, 143, 445, 1433, 1434, 3000, 3306, 3389, 4333, 5000, 5432, 5500, 5601,
                 6379, 8080, 8088, 8888, 9200, 9300, 11211, 27017,
             ],
+            unencrypted_volumes: VolumeQuarantine::Tag,
         }
     }
 }

@@ -12,7 +12,7 @@ use jiff::fmt::serde::duration::friendly::compact;
 use serde::{Deserialize, Serialize};
 
 pub use check::{Known, SettingsError};
-pub use ec2::Ec2Settings;
+pub use ec2::{Ec2Settings, VolumeQuarantine};
 pub use exemption::{ByTag, Exemption};
 
 use crate::{Meta, Tags};

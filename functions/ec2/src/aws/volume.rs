@@ -1,0 +1,283 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::{Filter, InstanceStateName, Reservation, Tag, Volume as Described, VolumeAttachmentState};
+use aws_sdk_kms::types::KeyManagerType;
+use futures_util::future::try_join;
+use portcullis_core::{Place, Resource, Seen};
+use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Resolved};
+
+use super::{Ahead, Clients, MANY, done, tags, unless};
+use crate::volume::{Attachment, Fact, Manager, Remedy, State, TAG, Volume, resource};
+
+const GONE: [&str; 1] = ["InvalidVolume.NotFound"];
+/// Not attached, or attached, already: what was wanted. Source: EC2 API Reference, "Error codes".
+const NOT_THERE: [&str; 2] = ["IncorrectState", "InvalidAttachment.NotFound"];
+const THERE: [&str; 1] = ["VolumeInUse"];
+/// What is no more need not be stopped or started.
+const NO_INSTANCE: [&str; 1] = ["InvalidInstanceID.NotFound"];
+
+pub struct Aws {
+    pub clients: Clients,
+    /// What one `DescribeVolumes` said of all volumes of an event.
+    pub ahead: Ahead<Described>,
+    /// Whose a key is, which never changes.
+    pub managers: Ahead<Manager>,
+}
+
+impl Adapter<Volume> for Aws {
+    async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
+        let ec2 = &self.clients.ec2(&resource.region);
+        let described = match self.ahead.take(&resource.id) {
+            Some(described) => Some(described),
+            None => described(ec2, &resource.id).await?,
+        };
+        let Some(volume) = described else { return Ok(None) };
+        let key = async {
+            match volume.kms_key_id() {
+                Some(key) if facts.contains(&Fact::Key) => self.manager(resource, key).await.map(Seen::Is),
+                Some(_) => Ok(Seen::Unread),
+                None => Ok(Seen::Absent),
+            }
+        };
+        let plain = volume.encrypted == Some(false);
+        let attached = attached(ec2, &volume, plain && facts.contains(&Fact::Instances));
+        let (manager, attached) = try_join(key, attached).await?;
+        Ok(Some(State {
+            tags: Seen::Is(tags(volume.tags())),
+            encrypted: volume.encrypted.into(),
+            key: volume.kms_key_id.into(),
+            manager,
+            attached: Seen::Is(attached),
+        }))
+    }
+
+    /// Instances stand for their volumes: one call for those of all, and one for all volumes that are named as such.
+    async fn resolve_all(&self, named: Vec<Resource>) -> Vec<Resolved> {
+        let mut found = Vec::new();
+        let (instances, volumes): (Vec<_>, Vec<_>) = named.into_iter().partition(|one| one.id.starts_with("i-"));
+        for many in instances.chunks(MANY) {
+            found.extend(self.of_instances(many).await);
+        }
+        for many in volumes.chunks(MANY) {
+            // One by itself costs as much when it is looked at.
+            if let [first, _, ..] = many {
+                let ids = many.iter().map(|one| one.id.clone()).collect();
+                match filtered(&self.clients.ec2(&first.region), "volume-id", ids).await {
+                    Ok(described) => self.ahead.put(described.into_iter().filter_map(by_id)),
+                    // Each is asked for by itself then.
+                    Err(error) => tracing::warn!(%error, "volumes can't be read ahead"),
+                }
+            }
+            found.extend(many.iter().map(|one| (one.clone(), Ok(vec![one.clone()]))));
+        }
+        found
+    }
+
+    fn forget(&self) {
+        self.ahead.clear();
+    }
+
+    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
+        let call = self.clients.ec2(&place.region).describe_volumes();
+        let answer = call.max_results(PAGE).set_next_token(from).send().await;
+        let answer = done("DescribeVolumes", answer)?;
+        let ids = answer.volumes().iter().filter_map(|volume| volume.volume_id());
+        Ok(Page {
+            resources: ids.map(|id| resource(id, place)).collect(),
+            next: answer.next_token.clone().filter(|token| !token.is_empty()),
+        })
+    }
+
+    async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
+        let (ec2, volume) = (&self.clients.ec2(&resource.region), &resource.id);
+        let tag = || Tag::builder().key(TAG);
+        match remedy {
+            Remedy::Tag(Some(value)) => {
+                let call = ec2.create_tags().resources(volume).tags(tag().value(value).build());
+                done("CreateTags", call.send().await)?;
+            }
+            Remedy::Tag(None) => {
+                let call = ec2.delete_tags().resources(volume).tags(tag().build());
+                done("DeleteTags", call.send().await)?;
+            }
+            Remedy::Detach(from) => {
+                for (instance, device) in from {
+                    let call = ec2
+                        .detach_volume()
+                        .volume_id(volume)
+                        .instance_id(instance)
+                        .device(device);
+                    unless(&NOT_THERE, done("DetachVolume", call.send().await))?;
+                }
+            }
+            Remedy::Attach(to) => {
+                for (instance, device) in to {
+                    let call = ec2
+                        .attach_volume()
+                        .volume_id(volume)
+                        .instance_id(instance)
+                        .device(device);
+                    unless(&THERE, done("AttachVolume", call.send().await))?;
+                }
+            }
+            Remedy::Stop(instances) => {
+                for instance in instances {
+                    let answer = ec2.stop_instances().instance_ids(instance).send().await;
+                    unless(&NO_INSTANCE, done("StopInstances", answer))?;
+                }
+            }
+            Remedy::Start(instances) => {
+                for instance in instances {
+                    let answer = ec2.start_instances().instance_ids(instance).send().await;
+                    unless(&NO_INSTANCE, done("StartInstances", answer))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Aws {
+    /// The volumes of instances. Of one that is still being launched, those that are missing come later: an event about it has to
+    /// be tried again.
+    async fn of_instances(&self, instances: &[Resource]) -> Vec<Resolved> {
+        let Some(first) = instances.first() else {
+            return Vec::new();
+        };
+        let ec2 = &self.clients.ec2(&first.region);
+        let ids: Vec<_> = instances.iter().map(|one| one.id.clone()).collect();
+        let described = match filtered(ec2, "attachment.instance-id", ids).await {
+            Ok(described) => described,
+            Err(error) => return instances.iter().map(|one| (one.clone(), Err(error.clone()))).collect(),
+        };
+        let mut of: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for volume in &described {
+            for attachment in volume.attachments() {
+                if let (Some(instance), Some(id)) = (attachment.instance_id(), volume.volume_id()) {
+                    of.entry(instance.to_owned()).or_default().push(id.to_owned());
+                }
+            }
+        }
+        self.ahead.put(described.into_iter().filter_map(by_id));
+        let bare: Vec<_> = instances.iter().filter(|one| !of.contains_key(&one.id)).collect();
+        let launching = launching(ec2, bare.iter().map(|one| one.id.clone()).collect()).await;
+        let stands = |one: &Resource| -> Result<Vec<Resource>, AwsError> {
+            let place = Place {
+                account: one.account.clone(),
+                region: one.region.clone(),
+            };
+            if let Some(ids) = of.get(&one.id) {
+                return Ok(ids.iter().map(|id| resource(id, &place)).collect());
+            }
+            if launching.as_ref().map_err(Clone::clone)?.contains(&one.id) {
+                return Err(AwsError {
+                    operation: "DescribeVolumes",
+                    code: "not there yet".into(),
+                    message: format!("{} is still being launched and has no volumes", one.id),
+                    kind: Kind::Transient,
+                });
+            }
+            Ok(Vec::new())
+        };
+        instances.iter().map(|one| (one.clone(), stands(one))).collect()
+    }
+
+    /// Whose a key is. One of another account is never AWS's.
+    async fn manager(&self, resource: &Resource, key: &str) -> Result<Manager, AwsError> {
+        if key.split(':').nth(4).is_some_and(|account| account != resource.account) {
+            return Ok(Manager::Customer);
+        }
+        if let Some(known) = self.managers.known(key) {
+            return Ok(known);
+        }
+        let answer = self
+            .clients
+            .kms(&resource.region)
+            .describe_key()
+            .key_id(key)
+            .send()
+            .await;
+        let metadata = done("DescribeKey", answer)?.key_metadata;
+        let manager = match metadata.and_then(|metadata| metadata.key_manager) {
+            Some(KeyManagerType::Aws) => Manager::Aws,
+            _ => Manager::Customer,
+        };
+        self.managers.put([(key.to_owned(), manager)]);
+        Ok(manager)
+    }
+}
+
+fn by_id(volume: Described) -> Option<(String, Described)> {
+    Some((volume.volume_id.clone()?, volume))
+}
+
+async fn described(ec2: &Client, id: &str) -> Result<Option<Described>, AwsError> {
+    let answer = ec2.describe_volumes().volume_ids(id).send().await;
+    let answer = unless(&GONE, done("DescribeVolumes", answer))?;
+    Ok(answer.and_then(|answer| answer.volumes?.into_iter().next()))
+}
+
+/// By a filter, one that is gone is left out; by their ids, it would be an error for all.
+async fn filtered(ec2: &Client, name: &str, ids: Vec<String>) -> Result<Vec<Described>, AwsError> {
+    let filter = Filter::builder().name(name).set_values(Some(ids)).build();
+    let pages = ec2.describe_volumes().filters(filter).into_paginator();
+    let mut items = pages.items().send();
+    let mut found = Vec::new();
+    while let Some(volume) = items.next().await {
+        found.push(done("DescribeVolumes", volume)?);
+    }
+    Ok(found)
+}
+
+/// Those of these instances that are not launched yet.
+async fn launching(ec2: &Client, ids: Vec<String>) -> Result<BTreeSet<String>, AwsError> {
+    if ids.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let filter = Filter::builder().name("instance-id").set_values(Some(ids)).build();
+    let answer = ec2.describe_instances().filters(filter).send().await;
+    let answer = done("DescribeInstances", answer)?;
+    let pending = |state: Option<&InstanceStateName>| state == Some(&InstanceStateName::Pending);
+    let instances = answer
+        .reservations()
+        .iter()
+        .flat_map(Reservation::instances)
+        .filter(|instance| pending(instance.state().and_then(|state| state.name())));
+    Ok(instances.filter_map(|instance| instance.instance_id.clone()).collect())
+}
+
+/// What a volume is attached to; of an unencrypted one, also what its instances are doing.
+async fn attached(ec2: &Client, volume: &Described, ask: bool) -> Result<BTreeMap<String, Attachment>, AwsError> {
+    let leaves = [VolumeAttachmentState::Detached, VolumeAttachmentState::Detaching];
+    let stays = volume
+        .attachments()
+        .iter()
+        .filter(|one| one.state().is_none_or(|state| !leaves.contains(state)));
+    let mut attached: BTreeMap<_, _> = stays
+        .filter_map(|one| {
+            let attachment = Attachment {
+                device: one.device.clone()?,
+                root: None,
+                running: None,
+            };
+            Some((one.instance_id.clone()?, attachment))
+        })
+        .collect();
+    if !ask || attached.is_empty() {
+        return Ok(attached);
+    }
+    let ids = attached.keys().cloned().collect();
+    let filter = Filter::builder().name("instance-id").set_values(Some(ids)).build();
+    let answer = ec2.describe_instances().filters(filter).send().await;
+    let answer = done("DescribeInstances", answer)?;
+    for instance in answer.reservations().iter().flat_map(Reservation::instances) {
+        let runs = [InstanceStateName::Pending, InstanceStateName::Running];
+        let state = instance.state().and_then(|state| state.name());
+        if let Some(one) = instance.instance_id().and_then(|id| attached.get_mut(id)) {
+            one.root = Some(instance.root_device_name() == Some(one.device.as_str()));
+            one.running = Some(state.is_some_and(|state| runs.contains(state)));
+        }
+    }
+    Ok(attached)
+}

@@ -1,0 +1,194 @@
+//! # What it requires
+//! A volume that is not encrypted is set apart, as settings say (`ec2.unencrypted-volumes`), until it is replaced.
+//!
+//! # Why
+//! It can't be encrypted in place, so it stays as it is until a person swaps it; until then it should not pass for any other, and
+//! where the data ask for it not be in use.
+//!
+//! # What it changes
+//! `tag` (default): `CreateTags` with `portcullis:quarantine`. `detach`: besides, `DetachVolume` from its instances, unless one starts
+//! from it. `stop`: besides, `StopInstances` of the instances that it is attached to. A restore takes the tag off, attaches it as the same
+//! device, starts what ran.
+//!
+//! # What may break
+//! By `tag`, nothing. By `detach`, whatever has the file system mounted: writes that are not on the disk yet are lost. By `stop`,
+//! all that the instance does; an Auto Scaling group replaces it, instance store volumes lose their data, and a public IPv4 address
+//! that is not an Elastic one changes.
+//!
+//! # References
+//! EBS User Guide, "Detach an Amazon EBS volume from an Amazon EC2 instance"; EC2 User Guide, "Stop and start Amazon EC2 instances".
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use portcullis_core::settings::{Switch, VolumeQuarantine};
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+
+use super::ec2_volume_encrypted;
+use crate::volume::{Attachment, Fact, Remedy, State, TAG, UNENCRYPTED, Volume};
+
+pub const CONTROL: Control<Volume> = Control {
+    meta: Meta {
+        id: "ec2-volume-quarantine",
+        title: "Unencrypted volumes are set apart",
+        severity: Severity::Medium,
+        impact: Impact::Availability,
+        default: Switch::Enforce,
+        standards: &["Security Hub EC2.3"],
+        calls: &["AttachVolume", "CopyVolumes", "CreateVolume", "RunInstances"],
+        writes: &[
+            "ec2:AttachVolume",
+            "ec2:CreateTags",
+            "ec2:DeleteTags",
+            "ec2:DetachVolume",
+            "ec2:StartInstances",
+            "ec2:StopInstances",
+        ],
+    },
+    facts: &[Fact::Description, Fact::Instances],
+    judge,
+};
+
+fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    let (settings, cause) = (scope.settings, ec2_volume_encrypted::CONTROL.meta);
+    let tolerated = settings.switch(&cause) == Switch::Off
+        || settings
+            .exemption(cause.id, scope.resource, volume.tags.get(), scope.now)
+            .is_some();
+    if volume.encrypted.get() != Some(&false) || tolerated {
+        return Judgement::Compliant;
+    }
+    let (mut change, mut remedies) = (Vec::new(), Vec::new());
+    if volume.tags.get().is_some_and(|tags| tags.get(TAG).is_none()) {
+        change.push(format!("tag it {TAG}={UNENCRYPTED}"));
+        remedies.push(Remedy::Tag(Some(UNENCRYPTED.into())));
+    }
+    let attached = || volume.attached.get().into_iter().flatten();
+    let mut why = String::new();
+    match settings.ec2.unencrypted_volumes {
+        VolumeQuarantine::Tag => {}
+        VolumeQuarantine::Detach => {
+            // What an instance starts from can't be taken from it while it runs, and must not be while it doesn't.
+            let is_data = |one: &Attachment| one.root == Some(false);
+            let from: BTreeMap<_, _> = attached()
+                .filter(|(_, one)| is_data(one))
+                .map(|(instance, one)| (instance.clone(), one.device.clone()))
+                .collect();
+            let roots: Vec<_> = attached()
+                .filter(|(_, one)| !is_data(one))
+                .map(|(id, _)| id.as_str())
+                .collect();
+            if !roots.is_empty() {
+                why = format!("; it stays attached to {}, which starts from it", roots.join(", "));
+            }
+            if !from.is_empty() {
+                change.push(format!(
+                    "detach it from {}",
+                    from.keys().cloned().collect::<Vec<_>>().join(", ")
+                ));
+                remedies.push(Remedy::Detach(from));
+            }
+        }
+        VolumeQuarantine::Stop => {
+            let running = attached().filter(|(_, one)| one.running == Some(true));
+            let ids: BTreeSet<_> = running.map(|(instance, _)| instance.clone()).collect();
+            if !ids.is_empty() {
+                change.push(format!("stop {}", ids.iter().cloned().collect::<Vec<_>>().join(", ")));
+                remedies.push(Remedy::Stop(ids));
+            }
+        }
+    }
+    if remedies.is_empty() {
+        return Judgement::Compliant;
+    }
+    let summary = format!("is not encrypted and in use like any other{why}");
+    Judgement::Violated(Finding {
+        quarantine: true,
+        ..Finding::new(Severity::Medium, summary, change.join(", "), remedies)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::{Seen, Settings, State as _, Tags};
+
+    use super::*;
+    use crate::security_group::tests::with_settings;
+
+    fn volume(attached: &[(&str, bool, bool)]) -> State {
+        let attachment = |&(instance, root, running): &(&str, bool, bool)| {
+            let attachment = Attachment {
+                device: "/dev/sdf".into(),
+                root: Some(root),
+                running: Some(running),
+            };
+            (instance.to_owned(), attachment)
+        };
+        State {
+            tags: Seen::Is(Tags::new()),
+            encrypted: Seen::Is(false),
+            attached: Seen::Is(attached.iter().map(attachment).collect()),
+            ..State::default()
+        }
+    }
+
+    fn remedies(volume: &State, how: VolumeQuarantine) -> Vec<Remedy> {
+        let mut settings = Settings::default();
+        settings.ec2.unencrypted_volumes = how;
+        let found = with_settings(&settings, |scope| judge(volume, scope).finding());
+        found.map(|finding| finding.remedies).unwrap_or_default()
+    }
+
+    #[test]
+    fn each_way_is_as_settings_say_holds_and_can_be_undone() {
+        let ids = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect::<BTreeSet<_>>();
+        let tag = Remedy::Tag(Some(UNENCRYPTED.into()));
+        let data = volume(&[("i-1", false, true), ("i-2", false, false)]);
+        let root = volume(&[("i-1", true, true)]);
+        let from = ["i-1", "i-2"].map(|id| (id.to_owned(), "/dev/sdf".to_owned())).into();
+        for (before, how, expected) in [
+            (&data, VolumeQuarantine::Tag, vec![tag.clone()]),
+            (&data, VolumeQuarantine::Detach, vec![tag.clone(), Remedy::Detach(from)]),
+            (
+                &data,
+                VolumeQuarantine::Stop,
+                vec![tag.clone(), Remedy::Stop(ids(&["i-1"]))],
+            ),
+            (&root, VolumeQuarantine::Detach, vec![tag.clone()]),
+            (
+                &root,
+                VolumeQuarantine::Stop,
+                vec![tag.clone(), Remedy::Stop(ids(&["i-1"]))],
+            ),
+        ] {
+            let found = remedies(before, how);
+            assert_eq!(found, expected);
+            let after = found.iter().fold(before.clone(), |state, remedy| state.after(remedy));
+            assert_eq!(remedies(&after, how), [], "{after:?}");
+            let back = found
+                .iter()
+                .rev()
+                .fold(after, |state, remedy| state.after(&before.inverse(remedy).unwrap()));
+            assert_eq!(back.tags, before.tags);
+            let (was, is) = (before.attached.get().unwrap(), back.attached.get().unwrap());
+            assert!(was.iter().all(|(id, one)| is[id].device == one.device));
+        }
+    }
+
+    #[test]
+    fn an_encrypted_volume_and_an_exempt_one_are_left() {
+        let mut encrypted = volume(&[("i-1", false, true)]);
+        encrypted.encrypted = Seen::Is(true);
+        assert_eq!(remedies(&encrypted, VolumeQuarantine::Stop), []);
+        let mut settings = Settings::default();
+        let off = portcullis_core::settings::ControlSettings {
+            mode: Some(Switch::Off),
+            ..Default::default()
+        };
+        settings.controls.insert("ec2-volume-encrypted".into(), off);
+        let open = volume(&[]);
+        assert_eq!(
+            with_settings(&settings, |scope| judge(&open, scope)),
+            Judgement::Compliant
+        );
+    }
+}

@@ -1,0 +1,321 @@
+//! EBS volumes: whether they are encrypted, and what they are attached to.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use portcullis_core::event::{Call, EventError};
+use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags};
+use serde::{Deserialize, Serialize};
+
+use crate::instance::Instance;
+use crate::naming::{self, at, id, items, named, place};
+use crate::{SOURCE, controls};
+
+/// The guard of volumes.
+pub struct Volume;
+
+/// What can be read of a volume, one API call each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fact {
+    /// `DescribeVolumes`: tags, encryption, attachments; for an event that names instances, one call for all of theirs.
+    Description,
+    /// `kms:DescribeKey`: whose the key is; asked for once a key and process, since that never changes.
+    Key,
+    /// `DescribeInstances` of those that an unencrypted volume is attached to.
+    Instances,
+}
+
+/// A volume as read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// Its tags; none reads as an empty map.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub tags: Seen<Tags>,
+    /// Whether it is encrypted.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub encrypted: Seen<bool>,
+    /// The ARN of its key.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub key: Seen<String>,
+    /// Whose the key is.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub manager: Seen<Manager>,
+    /// The instances that it is attached to, each with how.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub attached: Seen<BTreeMap<String, Attachment>>,
+}
+
+/// Who looks after a key. Source: KMS API Reference, `KeyMetadata`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Manager {
+    /// AWS: `aws/ebs`.
+    Aws,
+    /// The customer.
+    Customer,
+}
+
+/// How a volume is attached to an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// The name of the device.
+    pub device: String,
+    /// Whether the instance starts from it, where that was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<bool>,
+    /// Whether the instance runs, where that was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<bool>,
+}
+
+/// The tag of a volume in quarantine.
+pub const TAG: &str = "portcullis:quarantine";
+/// Its value.
+pub const UNENCRYPTED: &str = "unencrypted";
+
+/// A change to a volume, or to what it is attached to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Remedy {
+    /// `CreateTags`, `DeleteTags`: the tag of the quarantine with this value, or none.
+    Tag(Option<String>),
+    /// `DetachVolume` from each of these instances, where it is this device.
+    Detach(BTreeMap<String, String>),
+    /// `AttachVolume` to each of these instances, as this device.
+    Attach(BTreeMap<String, String>),
+    /// `StopInstances`
+    Stop(BTreeSet<String>),
+    /// `StartInstances`
+    Start(BTreeSet<String>),
+}
+
+impl portcullis_core::State for State {
+    type Remedy = Remedy;
+
+    fn after(&self, remedy: &Remedy) -> Self {
+        let mut after = self.clone();
+        if let (Remedy::Tag(value), Seen::Is(tags)) = (remedy, &mut after.tags) {
+            let others = tags.iter().filter(|(key, _)| *key != TAG);
+            let own = value.as_ref().map(|value| (TAG.to_owned(), value.clone()));
+            *tags = others
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .chain(own)
+                .collect();
+        }
+        let Seen::Is(attached) = &mut after.attached else {
+            return after;
+        };
+        let mut runs = |instances: &BTreeSet<String>, running| {
+            for (id, attachment) in attached.iter_mut() {
+                if instances.contains(id) && attachment.running.is_some() {
+                    attachment.running = Some(running);
+                }
+            }
+        };
+        match remedy {
+            Remedy::Tag(_) => {}
+            Remedy::Detach(from) => attached.retain(|instance, _| !from.contains_key(instance)),
+            Remedy::Attach(to) => attached.extend(to.iter().map(|(instance, device)| {
+                let attachment = Attachment {
+                    device: device.clone(),
+                    root: None,
+                    running: None,
+                };
+                (instance.clone(), attachment)
+            })),
+            Remedy::Stop(instances) => runs(instances, false),
+            Remedy::Start(instances) => runs(instances, true),
+        }
+        after
+    }
+
+    fn inverse(&self, remedy: &Remedy) -> Option<Remedy> {
+        let attached = self.attached.get();
+        let was = |instances: &BTreeSet<String>, running| -> Option<BTreeSet<String>> {
+            let ids = attached?
+                .iter()
+                .filter(|(id, one)| instances.contains(*id) && one.running == Some(running));
+            Some(ids.map(|(id, _)| id.clone()).collect())
+        };
+        Some(match remedy {
+            Remedy::Tag(_) => Remedy::Tag(self.tags.get()?.get(TAG).map(ToString::to_string)),
+            Remedy::Detach(from) => {
+                let had = attached?.iter().filter(|(instance, _)| from.contains_key(*instance));
+                Remedy::Attach(
+                    had.map(|(instance, one)| (instance.clone(), one.device.clone()))
+                        .collect(),
+                )
+            }
+            Remedy::Attach(to) => {
+                let had = |instance: &String| attached.is_some_and(|attached| attached.contains_key(instance));
+                let new = to.iter().filter(|(instance, _)| !had(instance));
+                Remedy::Detach(
+                    new.map(|(instance, device)| (instance.clone(), device.clone()))
+                        .collect(),
+                )
+            }
+            Remedy::Stop(instances) => Remedy::Start(was(instances, true)?),
+            Remedy::Start(instances) => Remedy::Stop(was(instances, false)?),
+        })
+    }
+
+    fn tags(&self) -> Option<&Tags> {
+        self.tags.get()
+    }
+}
+
+impl portcullis_core::Remedy for Remedy {
+    fn target(&self) -> Cow<'static, str> {
+        match self {
+            Self::Tag(_) => "quarantine_tag",
+            Self::Detach(_) | Self::Attach(_) => "attachments",
+            Self::Stop(_) | Self::Start(_) => "instances",
+        }
+        .into()
+    }
+
+    fn writes(&self) -> &'static [&'static str] {
+        match self {
+            Self::Tag(_) => &["ec2:CreateTags", "ec2:DeleteTags"],
+            Self::Detach(_) | Self::Attach(_) => &["ec2:AttachVolume", "ec2:DetachVolume"],
+            Self::Stop(_) | Self::Start(_) => &["ec2:StartInstances", "ec2:StopInstances"],
+        }
+    }
+}
+
+impl Guard for Volume {
+    const KIND: &'static str = "AWS::EC2::Volume";
+    const SOURCE: &'static str = SOURCE;
+    type Fact = Fact;
+    type State = State;
+    type Remedy = Remedy;
+
+    fn controls() -> &'static [Control<Self>] {
+        controls::VOLUME
+    }
+
+    /// Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2".
+    fn reads(fact: Fact) -> &'static [&'static str] {
+        match fact {
+            Fact::Description => &["ec2:DescribeInstances", "ec2:DescribeVolumes"],
+            Fact::Key => &["kms:DescribeKey"],
+            Fact::Instances => &["ec2:DescribeInstances"],
+        }
+    }
+
+    /// The classification of the data is in its tags.
+    fn always() -> &'static [Fact] {
+        &[Fact::Description]
+    }
+
+    fn touches(remedy: &Remedy) -> Fact {
+        match remedy {
+            Remedy::Tag(_) | Remedy::Detach(_) | Remedy::Attach(_) => Fact::Description,
+            Remedy::Stop(_) | Remedy::Start(_) => Fact::Instances,
+        }
+    }
+
+    /// The volumes of a call. `RunInstances` names instances, not their volumes: the adapter asks EC2 for these.
+    fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
+        let expected = "a volume's id (vol-…)";
+        if call.name == "RunInstances" {
+            return Instance::resources(call);
+        }
+        // `CopyVolumes` answers under its own name; its parameters name the originals.
+        let copies = [&["CopyVolumesResponse", "volumeSet"][..], &["volumeSet"]];
+        let ids = if call.name == "CopyVolumes" && !call.omitted {
+            let copies = copies.iter().flat_map(|path| items(&call.response, path));
+            let ids = copies.filter_map(|copy| at(copy, &["volumeId"]));
+            let ids = ids.map(|value| id("volumeSet.volumeId", "vol", expected, value));
+            let ids = ids.collect::<Result<Vec<_>, _>>()?;
+            if ids.is_empty() {
+                return Err(EventError::Missing(
+                    "responseElements.CopyVolumesResponse.volumeSet".into(),
+                ));
+            }
+            ids
+        } else {
+            named(call, "volumeId", "vol", expected)?
+        };
+        let place = place(call);
+        Ok(ids.iter().map(|id| resource(id, &place)).collect())
+    }
+
+    fn identified(id: &str, place: &Place) -> Option<Resource> {
+        naming::identified(id, "vol", place, resource)
+    }
+
+    fn lists() -> &'static [&'static str] {
+        &["ec2:DescribeVolumes"]
+    }
+}
+
+/// A volume of a place.
+pub(crate) fn resource(id: &str, place: &Place) -> Resource {
+    naming::resource(Volume::KIND, "volume", id, place)
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::event::Event;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_volume_is_named_by_what_was_made_not_by_what_it_was_made_of() {
+        let (one, other, original) = (
+            "vol-0a1b2c3d4e5f60718",
+            "vol-0b1b2c3d4e5f60718",
+            "vol-0c1b2c3d4e5f60718",
+        );
+        let copied = json!({"CopyVolumesResponse": {"volumeSet": {"item": [{"volumeId": one}, {"volumeId": other}]}}});
+        for (name, parameters, response, expected) in [
+            (
+                "CreateVolume",
+                json!({"size": "8"}),
+                json!({"volumeId": one, "encrypted": false}),
+                Ok(vec![one]),
+            ),
+            (
+                "AttachVolume",
+                json!({"volumeId": one, "instanceId": "i-0b8c4d1e"}),
+                json!({"volumeId": one}),
+                Ok(vec![one]),
+            ),
+            (
+                "CopyVolumes",
+                json!({"CopyVolumesRequest": {"SourceVolumeId": original}}),
+                copied,
+                Ok(vec![one, other]),
+            ),
+            (
+                "CopyVolumes",
+                json!({"CopyVolumesRequest": {"SourceVolumeId": original}}),
+                json!({}),
+                Err("volumeSet"),
+            ),
+            (
+                "CreateVolume",
+                json!({"size": 8}),
+                json!({"volumeId": ""}),
+                Err("volumeId"),
+            ),
+            ("AttachVolume", json!({"volumeId": "vol-1"}), Value::Null, Err("vol-1")),
+        ] {
+            let record = json!({
+                "eventSource": SOURCE, "eventName": name, "awsRegion": "eu-west-1", "recipientAccountId": "111122223333",
+                "requestParameters": parameters, "responseElements": response,
+            });
+            let Event::Call(call) = Event::parse(&record).unwrap() else {
+                panic!()
+            };
+            match (Volume::resources(&call), expected) {
+                (Ok(found), Ok(ids)) => assert_eq!(found.into_iter().map(|one| one.id).collect::<Vec<_>>(), ids),
+                (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{name}: {error}"),
+                (found, _) => panic!("{name}: {found:?}"),
+            }
+        }
+    }
+}
