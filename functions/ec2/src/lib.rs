@@ -1,4 +1,5 @@
-//! The guards of Amazon EC2: a region's defaults, EBS volumes and snapshots, images, security groups, instances.
+//! The guards of Amazon EC2: a region's defaults, EBS volumes and snapshots, images, security groups, instances,
+//! launch templates.
 //!
 //! [`listings`] is what the command line, the docs and the template's test see. With the feature `aws`, [`serve`] joins
 //! each guard with the file that talks to AWS.
@@ -9,6 +10,7 @@ mod aws;
 pub mod controls;
 pub mod image;
 pub mod instance;
+pub mod launch_template;
 mod naming;
 pub mod security_group;
 pub mod sharing;
@@ -32,5 +34,6 @@ pub fn listings() -> Vec<Box<dyn Listing>> {
         listing::<image::Image>(),
         listing::<security_group::SecurityGroup>(),
         listing::<instance::Instance>(),
+        listing::<launch_template::LaunchTemplate>(),
     ]
 }

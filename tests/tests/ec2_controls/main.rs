@@ -9,6 +9,7 @@
 mod defaults;
 mod images;
 mod instances;
+mod launch_templates;
 mod samples;
 mod security_groups;
 mod snapshots;

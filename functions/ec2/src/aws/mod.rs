@@ -3,6 +3,7 @@
 mod account_defaults;
 mod image;
 mod instance;
+mod launch_template;
 mod security_group;
 mod snapshot;
 mod volume;
@@ -99,7 +100,8 @@ pub async fn serve(config: portcullis_runtime::SdkConfig) -> Vec<Box<dyn Serve>>
         portcullis_runtime::serve::<crate::account_defaults::AccountDefaults>(account_defaults::Aws(clients.clone())),
         portcullis_runtime::serve::<crate::snapshot::Snapshot>(snapshot::Aws(clients.clone())),
         portcullis_runtime::serve::<crate::image::Image>(image::Aws(clients.clone())),
-        portcullis_runtime::serve::<crate::security_group::SecurityGroup>(security_group::Aws(clients)),
+        portcullis_runtime::serve::<crate::security_group::SecurityGroup>(security_group::Aws(clients.clone())),
+        portcullis_runtime::serve::<crate::launch_template::LaunchTemplate>(launch_template::Aws(clients)),
         portcullis_runtime::serve::<crate::volume::Volume>(volumes),
         portcullis_runtime::serve::<crate::instance::Instance>(instances),
     ]

@@ -5,6 +5,7 @@ use portcullis_core::Control;
 use crate::account_defaults::AccountDefaults;
 use crate::image::Image;
 use crate::instance::Instance;
+use crate::launch_template::LaunchTemplate;
 use crate::security_group::SecurityGroup;
 use crate::snapshot::Snapshot;
 use crate::volume::Volume;
@@ -17,6 +18,9 @@ mod ec2_image_public;
 mod ec2_instance_exposed;
 mod ec2_instance_imdsv2;
 mod ec2_instance_metadata_defaults;
+mod ec2_launch_template_encrypted;
+mod ec2_launch_template_imdsv2;
+mod ec2_launch_template_public_address;
 mod ec2_security_group_default;
 mod ec2_security_group_open_ingress;
 mod ec2_snapshot_block_public_access;
@@ -53,6 +57,13 @@ pub const IMAGE: &[Control<Image>] = &[
 
 /// The controls of instances.
 pub const INSTANCE: &[Control<Instance>] = &[ec2_instance_exposed::CONTROL, ec2_instance_imdsv2::CONTROL];
+
+/// The controls of launch templates.
+pub const LAUNCH_TEMPLATE: &[Control<LaunchTemplate>] = &[
+    ec2_launch_template_encrypted::CONTROL,
+    ec2_launch_template_imdsv2::CONTROL,
+    ec2_launch_template_public_address::CONTROL,
+];
 
 /// The controls of security groups.
 pub const SECURITY_GROUP: &[Control<SecurityGroup>] = &[

@@ -1,0 +1,93 @@
+use std::collections::BTreeSet;
+
+use aws_sdk_ec2::types::{
+    LaunchTemplateHttpTokensState, LaunchTemplateInstanceMetadataEndpointState, ResponseLaunchTemplateData,
+};
+use futures_util::future::try_join;
+use portcullis_core::{Place, Resource, Seen};
+use portcullis_runtime::{Adapter, AwsError, PAGE, Page};
+
+use super::{Clients, done, tags, unless};
+use crate::instance::Tokens;
+use crate::launch_template::{Fact, LaunchTemplate, Remedy, State, Version, resource};
+
+const GONE: [&str; 1] = ["InvalidLaunchTemplateId.NotFound"];
+
+pub struct Aws(pub Clients);
+
+impl Adapter<LaunchTemplate> for Aws {
+    async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
+        let ec2 = &self.0.ec2(&resource.region);
+        let description = async {
+            let answer = ec2
+                .describe_launch_templates()
+                .launch_template_ids(&resource.id)
+                .send()
+                .await;
+            let answer = unless(&GONE, done("DescribeLaunchTemplates", answer))?;
+            Ok(answer.and_then(|answer| answer.launch_templates?.into_iter().next()))
+        };
+        let versions = async {
+            if !facts.contains(&Fact::Versions) {
+                return Ok(Seen::Unread);
+            }
+            let call = ec2.describe_launch_template_versions().launch_template_id(&resource.id);
+            let answer = call.versions("$Default").versions("$Latest").send().await;
+            let answer = unless(&GONE, done("DescribeLaunchTemplateVersions", answer))?;
+            let versions = answer
+                .and_then(|answer| answer.launch_template_versions)
+                .unwrap_or_default();
+            let version = |one: aws_sdk_ec2::types::LaunchTemplateVersion| {
+                Some((one.version_number?, version(&one.launch_template_data?)))
+            };
+            Ok(Seen::Is(versions.into_iter().filter_map(version).collect()))
+        };
+        let (description, versions) = try_join(description, versions).await?;
+        Ok(description.map(|template| State {
+            tags: Seen::Is(tags(template.tags())),
+            versions,
+        }))
+    }
+
+    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
+        let call = self.0.ec2(&place.region).describe_launch_templates();
+        let answer = call.max_results(PAGE).set_next_token(from).send().await;
+        let answer = done("DescribeLaunchTemplates", answer)?;
+        let ids = answer
+            .launch_templates()
+            .iter()
+            .filter_map(|template| template.launch_template_id());
+        Ok(Page {
+            resources: ids.map(|id| resource(id, place)).collect(),
+            next: answer.next_token.clone().filter(|token| !token.is_empty()),
+        })
+    }
+
+    async fn execute(&self, _: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
+        match *remedy {}
+    }
+}
+
+fn version(data: &ResponseLaunchTemplateData) -> Version {
+    let plain = data
+        .block_device_mappings()
+        .iter()
+        .filter(|device| device.ebs().is_some_and(|ebs| ebs.encrypted() == Some(false)));
+    let metadata = data
+        .metadata_options()
+        .filter(|options| options.http_endpoint() != Some(&LaunchTemplateInstanceMetadataEndpointState::Disabled));
+    let tokens = metadata
+        .and_then(|options| options.http_tokens())
+        .map(|tokens| match tokens {
+            LaunchTemplateHttpTokensState::Required => Tokens::Required,
+            _ => Tokens::Optional,
+        });
+    Version {
+        plain: plain.filter_map(|device| device.device_name.clone()).collect(),
+        tokens,
+        public: data
+            .network_interfaces()
+            .iter()
+            .any(|one| one.associate_public_ip_address() == Some(true)),
+    }
+}

@@ -1,0 +1,216 @@
+//! Launch templates: what the instances that are launched from them will be like.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use portcullis_core::event::{Call, EventError};
+use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags};
+use serde::{Deserialize, Serialize};
+
+use crate::instance::Tokens;
+use crate::naming::{self, at, id, is_id, place};
+use crate::{SOURCE, controls};
+
+/// The guard of launch templates.
+pub struct LaunchTemplate;
+
+/// What can be read of a template, one API call each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fact {
+    /// `DescribeLaunchTemplates`: tags.
+    Description,
+    /// `DescribeLaunchTemplateVersions`: the default version and the latest.
+    Versions,
+}
+
+/// A template as read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// Its tags; none reads as an empty map.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub tags: Seen<Tags>,
+    /// Its default version and its latest, by number.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub versions: Seen<BTreeMap<i64, Version>>,
+}
+
+/// What a version says of the instances launched from it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// The devices whose volumes it wants unencrypted.
+    pub plain: BTreeSet<String>,
+    /// How metadata are asked for; absent where there are none, or where it leaves that to the region's default.
+    pub tokens: Option<Tokens>,
+    /// Whether a network interface gets a public IPv4 address.
+    pub public: bool,
+}
+
+/// No change is made to a template: a new version would be a decision about a product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Remedy {}
+
+impl State {
+    /// The versions of which something holds, in words.
+    pub fn versions_that(&self, is_wrong: impl Fn(&Version) -> bool) -> Option<String> {
+        let versions = self.versions.get()?.iter().filter(|(_, version)| is_wrong(version));
+        let numbers: Vec<_> = versions.map(|(number, _)| number.to_string()).collect();
+        (!numbers.is_empty()).then(|| format!("version {}", numbers.join(" and ")))
+    }
+}
+
+impl portcullis_core::State for State {
+    type Remedy = Remedy;
+
+    fn after(&self, remedy: &Remedy) -> Self {
+        match *remedy {}
+    }
+
+    fn inverse(&self, remedy: &Remedy) -> Option<Remedy> {
+        match *remedy {}
+    }
+
+    fn tags(&self) -> Option<&Tags> {
+        self.tags.get()
+    }
+}
+
+impl portcullis_core::Remedy for Remedy {
+    fn target(&self) -> Cow<'static, str> {
+        match *self {}
+    }
+
+    fn writes(&self) -> &'static [&'static str] {
+        match *self {}
+    }
+}
+
+impl Guard for LaunchTemplate {
+    const KIND: &'static str = "AWS::EC2::LaunchTemplate";
+    const SOURCE: &'static str = SOURCE;
+    type Fact = Fact;
+    type State = State;
+    type Remedy = Remedy;
+
+    fn controls() -> &'static [Control<Self>] {
+        controls::LAUNCH_TEMPLATE
+    }
+
+    /// Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2".
+    fn reads(fact: Fact) -> &'static [&'static str] {
+        match fact {
+            Fact::Description => &["ec2:DescribeLaunchTemplates"],
+            Fact::Versions => &["ec2:DescribeLaunchTemplateVersions"],
+        }
+    }
+
+    /// The classification of the data is in its tags.
+    fn always() -> &'static [Fact] {
+        &[Fact::Description]
+    }
+
+    fn touches(remedy: &Remedy) -> Fact {
+        match *remedy {}
+    }
+
+    /// A call may name it by its name; the answer says its id.
+    fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
+        const PATHS: [[&str; 3]; 3] = [
+            ["CreateLaunchTemplateResponse", "launchTemplate", "launchTemplateId"],
+            [
+                "CreateLaunchTemplateVersionResponse",
+                "launchTemplateVersion",
+                "launchTemplateId",
+            ],
+            ["ModifyLaunchTemplateResponse", "launchTemplate", "launchTemplateId"],
+        ];
+        let answered = PATHS.iter().find_map(|path| at(&call.response, path));
+        let asked = || {
+            let request = format!("{}Request", call.name);
+            at(&call.parameters, &[&request, "LaunchTemplateId"])
+        };
+        let place = place(call);
+        let mut named = call.resources.iter().filter_map(|arn| arn.rsplit('/').next());
+        let id = match (answered.or_else(asked), named.find(|id| is_id(id, "lt"))) {
+            (Some(value), _) => id("launchTemplateId", "lt", "a launch template's id (lt-…)", value)?,
+            (None, Some(named)) => named.to_owned(),
+            (None, None) => {
+                let expected = "responseElements.…Response.launchTemplate.launchTemplateId";
+                return Err(EventError::Missing(expected.into()));
+            }
+        };
+        Ok(vec![resource(&id, &place)])
+    }
+
+    fn identified(id: &str, place: &Place) -> Option<Resource> {
+        naming::identified(id, "lt", place, resource)
+    }
+
+    fn lists() -> &'static [&'static str] {
+        &["ec2:DescribeLaunchTemplates"]
+    }
+}
+
+/// A template of a place.
+pub(crate) fn resource(id: &str, place: &Place) -> Resource {
+    naming::resource(LaunchTemplate::KIND, "launch-template", id, place)
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::event::Event;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn the_answer_says_the_id_and_what_has_none_is_refused_by_name() {
+        let id = "lt-0780d55503d605988";
+        let template = json!({"launchTemplateId": id, "launchTemplateName": "web"});
+        for (name, parameters, response, expected) in [
+            (
+                "CreateLaunchTemplate",
+                json!({"CreateLaunchTemplateRequest": {"LaunchTemplateName": "web"}}),
+                json!({"CreateLaunchTemplateResponse": {"launchTemplate": template}}),
+                Ok(id),
+            ),
+            (
+                "CreateLaunchTemplateVersion",
+                json!({"CreateLaunchTemplateVersionRequest": {"LaunchTemplateId": id}}),
+                Value::Null,
+                Ok(id),
+            ),
+            (
+                "ModifyLaunchTemplate",
+                json!({"ModifyLaunchTemplateRequest": {"LaunchTemplateName": "web", "SetDefaultVersion": 2}}),
+                json!({"ModifyLaunchTemplateResponse": {"launchTemplate": template}}),
+                Ok(id),
+            ),
+            (
+                "ModifyLaunchTemplate",
+                json!({"ModifyLaunchTemplateRequest": {"LaunchTemplateName": "web"}}),
+                Value::Null,
+                Err("launchTemplateId"),
+            ),
+            (
+                "CreateLaunchTemplateVersion",
+                json!({"CreateLaunchTemplateVersionRequest": {"LaunchTemplateId": "web"}}),
+                Value::Null,
+                Err("lt-…"),
+            ),
+        ] {
+            let record = json!({
+                "eventSource": SOURCE, "eventName": name, "awsRegion": "eu-west-1", "recipientAccountId": "111122223333",
+                "requestParameters": parameters, "responseElements": response,
+            });
+            let Event::Call(call) = Event::parse(&record).unwrap() else {
+                panic!()
+            };
+            match (LaunchTemplate::resources(&call), expected) {
+                (Ok(found), Ok(id)) => assert_eq!(found[0].id, id),
+                (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{name}: {error}"),
+                (found, _) => panic!("{name}: {found:?}"),
+            }
+        }
+    }
+}
