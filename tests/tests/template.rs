@@ -135,6 +135,25 @@ fn policy(function: &str, name: &str) -> (BTreeSet<&'static str>, Option<&'stati
 }
 
 #[test]
+fn the_tag_that_the_function_sets_starts_the_re_encryption() {
+    let pattern = &resource("ReencryptionRule")["EventPattern"]["detail"];
+    let tags = &pattern["requestParameters"]["tagSet"]["items"];
+    assert_eq!(texts(&tags["key"]), [portcullis_ec2::volume::TAG].into());
+    assert_eq!(texts(&tags["value"]), [portcullis_ec2::volume::RE_ENCRYPT].into());
+    let by = &pattern["userIdentity"]["sessionContext"]["sessionIssuer"]["arn"];
+    assert_eq!(
+        *by,
+        json!([{"Fn::GetAtt": ["Ec2Role", "Arn"]}]),
+        "nobody else's tag does"
+    );
+    let mark = resource("Reencryption")["Definition"]["States"]["Mark"].to_string();
+    assert!(
+        mark.contains(&format!("\"{}\"", portcullis_ec2::volume::REPLACED)),
+        "{mark}"
+    );
+}
+
+#[test]
 fn a_role_may_do_what_the_controls_declare_and_nothing_else() {
     for (name, _, listings) in functions() {
         let reads = listings.iter().flat_map(|listing| listing.reads()).collect();

@@ -4,7 +4,7 @@ image are encrypted, and the defaults of the metadata service."""
 from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError
 from moto.ec2.models.amis import Ami
-from moto.ec2.models.elastic_block_store import EBSBackend
+from moto.ec2.models.elastic_block_store import EBSBackend, VolumeAttachment
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.responses import EC2Response
 
@@ -157,3 +157,41 @@ EC2Response.modify_instance_metadata_options = modify_instance_metadata_options
 
 # An interface has the groups that it was given; moto adds those of its instance, which on AWS are the first interface's own.
 NetworkInterface.group_set = property(lambda self: self._group_set or (self.instance.security_groups if self.instance else []))
+
+
+def delete_on_termination(self):
+    """What AWS says of each attachment, and moto only of the instance's device."""
+    device = self.instance.block_device_mapping.get(self.device)
+    return bool(device and device.delete_on_termination)
+
+
+VolumeAttachment.delete_on_termination = property(delete_on_termination)
+
+_attach_volume, _detach_volume = EBSBackend.attach_volume, EC2Response.detach_volume
+
+
+def attach_volume(self, volume_id, instance_id, device_path, *args, **kwargs):
+    """One disk a device and, of the kinds that are used here, one instance a volume; moto puts one in the place of the other."""
+    if self.get_volume(volume_id).attachment:
+        raise EC2ClientError("VolumeInUse", f"{volume_id} is already attached to an instance")
+    if device_path in self.get_instance(instance_id).block_device_mapping:
+        raise EC2ClientError("InvalidParameterValue", f"Invalid value '{device_path}' for unixDevice. Attachment point is already in use")
+    return _attach_volume(self, volume_id, instance_id, device_path, *args, **kwargs)
+
+
+def detach_volume(self):
+    """The instance need not be named; moto breaks off without it. What an instance starts from stays while it runs."""
+    volume = self._get_param("VolumeId")
+    attachment = self.ec2_backend.get_volume(volume).attachment
+    if not attachment:
+        raise EC2ClientError("IncorrectState", f"Volume '{volume}' is in the 'available' state.")
+    instance = attachment.instance
+    if instance.state == "running" and attachment.device == instance.root_device_name:
+        raise EC2ClientError("OperationNotPermitted", f"Unable to detach root volume '{volume}' from instance '{instance.id}'")
+    if self._get_param("InstanceId"):
+        return _detach_volume(self)
+    self.ec2_backend.detach_volume(volume, instance.id, attachment.device)
+    return ActionResult({"VolumeId": volume, "InstanceId": instance.id, "Device": attachment.device, "State": "detaching"})
+
+
+EBSBackend.attach_volume, EC2Response.detach_volume = attach_volume, detach_volume

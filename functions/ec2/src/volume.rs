@@ -73,6 +73,10 @@ pub struct Attachment {
 pub const TAG: &str = "portcullis:quarantine";
 /// Its value.
 pub const UNENCRYPTED: &str = "unencrypted";
+/// Its value where the volume is to be swapped for an encrypted one: the rule of the re-encryption in the template waits for it.
+pub const RE_ENCRYPT: &str = "re-encrypt";
+/// Its value once the volume was swapped: the state machine of the re-encryption sets it.
+pub const REPLACED: &str = "replaced";
 
 /// A change to a volume, or to what it is attached to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

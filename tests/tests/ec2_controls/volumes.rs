@@ -158,6 +158,32 @@ async fn by_setting_it_is_detached_or_its_instance_stopped_and_a_restore_undoes_
 }
 
 #[tokio::test]
+async fn by_setting_a_tag_has_it_swapped_and_once_that_is_done_it_is_left() {
+    let ec2 = Ec2::new().await;
+    let id = volume(&ec2, None, "internal").await;
+    let settings = only(&[QUARANTINE, ENCRYPTED], "ec2: {unencrypted-volumes: re-encrypt}\n");
+    let function = ec2.function().env("PORTCULLIS_SETTINGS", settings).start().await;
+    let done = function.invoke(made(&ec2, &id)).await;
+    assert_eq!(
+        controls_in(done.answer())[QUARANTINE],
+        "quarantined",
+        "{:?}",
+        done.result
+    );
+    assert_eq!(look(&ec2, &id).await.2, ["portcullis:quarantine=re-encrypt"]);
+    let replaced = Tag::builder().key("portcullis:quarantine").value("replaced").build();
+    ec2.client
+        .create_tags()
+        .resources(&id)
+        .tags(replaced)
+        .send()
+        .await
+        .unwrap();
+    let again = function.invoke(made(&ec2, &id)).await;
+    assert_eq!(writes(&again.calls), [""; 0], "{:?}", again.result);
+}
+
+#[tokio::test]
 async fn what_an_instance_starts_from_stays_attached() {
     let ec2 = Ec2::new().await;
     let instance = instances(&ec2, 1).await.remove(0);

@@ -6,8 +6,8 @@
 //! What is on it, and on every snapshot and copy of it, can be read by whoever gets hold of one.
 //!
 //! # What it changes
-//! Nothing: a volume can't be encrypted in place. A person makes a snapshot, an encrypted copy of that, and a volume of the copy, and
-//! swaps it in. What happens to the volume until then is `ec2-volume-quarantine`'s.
+//! Nothing: a volume can't be encrypted in place. A person makes a snapshot, and of that an encrypted volume, and swaps it in. What
+//! happens to the volume until then, or instead, is `ec2-volume-quarantine`'s.
 //!
 //! # What may break
 //! Nothing.
@@ -51,7 +51,7 @@ fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     Finding::new(
         severity,
         format!("{what}{at}"),
-        "make a snapshot, an encrypted copy of it, a volume of that, and swap it in",
+        "make a snapshot, an encrypted volume of it, and swap that in",
         Vec::new(),
     )
     .only_notify("AWS can't encrypt a volume in place")

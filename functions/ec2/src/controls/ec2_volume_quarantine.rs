@@ -8,12 +8,14 @@
 //! # What it changes
 //! `tag` (default): `CreateTags` with `portcullis:quarantine`. `detach`: besides, `DetachVolume` from its instances, unless one starts
 //! from it. `stop`: besides, `StopInstances` of the instances that it is attached to. A restore takes the tag off, attaches it as the same
-//! device, starts what ran.
+//! device, starts what ran. `re-encrypt`: the tag's value starts the state machine `…-reencryption`, which stops the instance, makes a
+//! snapshot and of that an encrypted volume of the same kind with the region's default key, swaps it in, and starts the instance if
+//! it ran. If a step fails, the old volume goes back. It is kept, and so is the snapshot, for people to delete.
 //!
 //! # What may break
 //! By `tag`, nothing. By `detach`, whatever has the file system mounted: writes that are not on the disk yet are lost. By `stop`,
 //! all that the instance does; an Auto Scaling group replaces it, instance store volumes lose their data, and a public IPv4 address
-//! that is not an Elastic one changes.
+//! that is not an Elastic one changes. By `re-encrypt`, the same while it is swapped: minutes to hours, by the size of the snapshot.
 //!
 //! # References
 //! EBS User Guide, "Detach an Amazon EBS volume from an Amazon EC2 instance"; EC2 User Guide, "Stop and start Amazon EC2 instances".
@@ -24,7 +26,7 @@ use portcullis_core::settings::{Switch, VolumeQuarantine};
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
 use super::ec2_volume_encrypted;
-use crate::volume::{Attachment, Fact, Remedy, State, TAG, UNENCRYPTED, Volume};
+use crate::volume::{Attachment, Fact, RE_ENCRYPT, REPLACED, Remedy, State, TAG, UNENCRYPTED, Volume};
 
 pub const CONTROL: Control<Volume> = Control {
     meta: Meta {
@@ -58,14 +60,28 @@ fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         return Judgement::Compliant;
     }
     let (mut change, mut remedies) = (Vec::new(), Vec::new());
-    if volume.tags.get().is_some_and(|tags| tags.get(TAG).is_none()) {
-        change.push(format!("tag it {TAG}={UNENCRYPTED}"));
-        remedies.push(Remedy::Tag(Some(UNENCRYPTED.into())));
+    let tag = volume.tags.get().map(|tags| tags.get(TAG).map(ToString::to_string));
+    let swaps = settings.ec2.unencrypted_volumes == VolumeQuarantine::ReEncrypt;
+    let wanted = if swaps { RE_ENCRYPT } else { UNENCRYPTED };
+    match tag.as_ref().map(Option::as_deref) {
+        // What was swapped out is kept for people to delete.
+        Some(Some(REPLACED)) => return Judgement::Compliant,
+        Some(Some(tag)) if tag == wanted || !swaps => {}
+        Some(_) => {
+            let then = if swaps {
+                ", which has it swapped for an encrypted one"
+            } else {
+                ""
+            };
+            change.push(format!("tag it {TAG}={wanted}{then}"));
+            remedies.push(Remedy::Tag(Some(wanted.into())));
+        }
+        None => {}
     }
     let attached = || volume.attached.get().into_iter().flatten();
     let mut why = String::new();
     match settings.ec2.unencrypted_volumes {
-        VolumeQuarantine::Tag => {}
+        VolumeQuarantine::Tag | VolumeQuarantine::ReEncrypt => {}
         VolumeQuarantine::Detach => {
             // What an instance starts from can't be taken from it while it runs, and must not be while it doesn't.
             let is_data = |one: &Attachment| one.root == Some(false);
@@ -171,6 +187,24 @@ mod tests {
             assert_eq!(back.tags, before.tags);
             let (was, is) = (before.attached.get().unwrap(), back.attached.get().unwrap());
             assert!(was.iter().all(|(id, one)| is[id].device == one.device));
+        }
+    }
+
+    #[test]
+    fn a_tag_has_it_swapped_and_what_was_swapped_out_is_left() {
+        let tagged = |value: Option<&str>| {
+            let before = volume(&[]);
+            value.map_or(before.clone(), |value| before.after(&Remedy::Tag(Some(value.into()))))
+        };
+        let swap = [Remedy::Tag(Some(RE_ENCRYPT.into()))];
+        for (value, how, expected) in [
+            (None, VolumeQuarantine::ReEncrypt, &swap[..]),
+            (Some(UNENCRYPTED), VolumeQuarantine::ReEncrypt, &swap),
+            (Some(RE_ENCRYPT), VolumeQuarantine::ReEncrypt, &[]),
+            (Some(REPLACED), VolumeQuarantine::ReEncrypt, &[]),
+            (Some(RE_ENCRYPT), VolumeQuarantine::Tag, &[]),
+        ] {
+            assert_eq!(remedies(&tagged(value), how), expected, "{value:?}");
         }
     }
 

@@ -31,6 +31,8 @@ pub enum VolumeQuarantine {
     Detach,
     /// The instances that it is attached to are stopped as well.
     Stop,
+    /// A tag has it swapped for an encrypted one: its instance stops meanwhile.
+    ReEncrypt,
 }
 
 impl Default for Ec2Settings {
