@@ -148,18 +148,23 @@ fn hostile() -> Vec<(&'static str, String)> {
     let allow = json!({"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::b/*"});
     let deny = |condition: Value| json!({"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*", "Condition": condition});
     let mut wild = vec![allow.clone()];
+    let mut hundred = vec![allow.clone()];
     let mut tied = vec![allow.clone()];
     let mut branching = vec![allow.clone()];
     for number in 0..80 {
-        let pattern = |salt: usize| {
+        let long = |parts: usize, salt: usize| {
             let mut text = String::new();
-            for part in 0..6 {
+            for part in 0..parts {
                 let _ = write!(text, "*{}", (number * 7 + part * salt) % 97);
             }
             text + "*"
         };
+        let pattern = |salt: usize| long(6, salt);
         let key = |offset: usize| KEYS[(number + offset) % KEYS.len()];
         wild.push(deny(json!({"StringLike": {key(0): [pattern(3), pattern(5)]}, "StringNotLike": {key(3): pattern(7), key(5): pattern(11)}})));
+        if number < 25 {
+            hundred.push(deny(json!({"StringLike": {key(0): long(58, 3), key(2): long(58, 5)}, "StringNotLike": {key(3): long(58, 7), key(5): long(58, 11)}})));
+        }
         tied.push(deny(json!({"StringLike": {key(0): format!("*${{{}}}*", key(1)), key(2): format!("${{{}}}*", key(3))}, "StringNotEquals": {key(4): "x"}})));
         branching.push(deny(json!({"StringEquals": {key(0): format!("v{number}"), key(1): format!("w{number}")}, "StringNotEquals": {key(2): format!("x{number}"), key(3): "y"}, "StringNotLike": {key(4): "z*"}})));
     }
@@ -186,6 +191,7 @@ fn hostile() -> Vec<(&'static str, String)> {
         })
         .collect();
     vec![
+        ("100 wildcard conditions in Denies", document(&hundred)),
         ("240 wildcard conditions in Denies", document(&wild)),
         ("240 conditions tied by variables", document(&tied)),
         ("400 conditions, branching Denies", document(&branching)),
