@@ -21,6 +21,44 @@ ACCOUNT_BLOCK = {method: f"s3:{verb}AccountPublicAccessBlock" for method, verb i
 SCHEDULER = {"POST": "scheduler:CreateSchedule", "PUT": "scheduler:UpdateSchedule"}
 
 
+# What EC2's ids are the ids of, by their prefix, and whether its ARN names the account. Source: Service Authorization Reference.
+EC2_IDS = {
+    "ami": ("image", False),
+    "eni": ("network-interface", True),
+    "i": ("instance", True),
+    "sg": ("security-group", True),
+    "sgr": ("security-group-rule", True),
+    "snap": ("snapshot", False),
+    "vol": ("volume", True),
+    "vpc": ("vpc", True),
+}
+
+
+def ec2_checks(call, account):
+    """EC2 checks an action on each resource that the call names; on none where it only reads, or is about the region."""
+    form = parse_qs(call["body"] or "", keep_blank_values=True)
+    action = form["Action"][0]
+    if action.startswith(("Describe", "Get")):
+        return [(f"ec2:{action}", "*")]
+    # A tag's value is a text, whatever it says.
+    named = [values[0] for name, values in form.items() if not name.startswith("Tag.")]
+    named = [re.fullmatch(r"([a-z]+)-[0-9a-f]{8,17}", value) for value in named]
+    arns = []
+    for id in named:
+        if id and id[1] in EC2_IDS:
+            kind, ours = EC2_IDS[id[1]]
+            arns.append(f"arn:aws:ec2:{call['region']}:{account if ours else ''}:{kind}/{id[0]}")
+    if action == "CreateSecurityGroup":
+        arns.append(f"arn:aws:ec2:{call['region']}:{account}:security-group/sg-0a1b2c3d4e5f60718")
+    return [(f"ec2:{action}", arn) for arn in arns or ["*"]]
+
+
+def tag_keys(call):
+    """The keys of the tags that a call sets or takes away."""
+    form = parse_qs(call["body"] or "", keep_blank_values=True) if call["service"] == "ec2" else {}
+    return [values[0] for name, values in form.items() if re.fullmatch(r"Tag\.\d+\.Key", name)]
+
+
 def resolved(value, names):
     """A value of the template with its references replaced; every condition of it holds."""
     if isinstance(value, list):
@@ -49,6 +87,10 @@ def checks(call, account):
         headers["x-amz-target"] = "DynamoDB_20120810." + call["action"]
     if call["service"] in ("sns", "sqs"):
         query.update(parse_qs(body.decode(), keep_blank_values=True))
+    if call["service"] == "ec2":
+        return ec2_checks(call, account)
+    if call["service"] == "kms":  # by the ARN, as EC2 says it of a volume's key
+        return [(f"kms:{call['action']}", json.loads(body)["KeyId"])]
     if call["service"] == "s3control":
         action = s3control_action(call["method"], path) or ACCOUNT_BLOCK[call["method"]]
         point = re.match(r"/v20180820/accesspoint/([^/]+)/policy", path)
@@ -88,7 +130,12 @@ def main():
                 action=action,
                 resource_arn=arn,
                 region=region,
-                service_context={"s3:ResourceAccount": account, "aws:ResourceAccount": account},
+                service_context={
+                    "s3:ResourceAccount": account,
+                    "aws:ResourceAccount": account,
+                    "ec2:region": call["region"],
+                    "aws:tagkeys": tag_keys(call),
+                },
             )
             used.add(action)
             if evaluate(context, policies).decision != "Allow":

@@ -51,7 +51,22 @@ def block(name, member):
     EC2Response.enable_image_block_public_access,
     EC2Response.disable_image_block_public_access,
 ) = block("image", "ImageBlockPublicAccessState")
-EC2Response.get_ebs_default_kms_key_id = lambda self: ActionResult({"KmsKeyId": "alias/aws/ebs"})
+
+
+def default_key(change):
+    """Get, modify and reset for the key of new volumes."""
+
+    def answer(self):
+        key = {"get": state(self).get("key"), "modify": self._get_param("KmsKeyId")}.get(change)
+        state(self)["key"] = key or "alias/aws/ebs"
+        return ActionResult({"KmsKeyId": state(self)["key"]})
+
+    return answer
+
+
+EC2Response.get_ebs_default_kms_key_id = default_key("get")
+EC2Response.modify_ebs_default_kms_key_id = default_key("modify")
+EC2Response.reset_ebs_default_kms_key_id = default_key("reset")
 
 
 def get_instance_metadata_defaults(self):

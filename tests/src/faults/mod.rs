@@ -3,6 +3,7 @@
 //! A run makes a violation in an account of its own, lets one thing go wrong at one call of the function, retries as Lambda
 //! does, and judges the end: it may take as long as it takes, but nothing may be lost, unrecorded, wider or told twice.
 
+pub mod ec2;
 pub mod scenarios;
 
 use std::collections::{BTreeMap, BTreeSet};

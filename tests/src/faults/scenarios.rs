@@ -38,10 +38,12 @@ pub struct Path {
 /// All controls of all functions.
 pub fn controls() -> Vec<&'static Meta> {
     let listings = portcullis_s3::listings().into_iter().chain(portcullis_kms::listings());
+    let listings = listings.chain(portcullis_ec2::listings());
     listings.flat_map(|listing| listing.controls()).collect()
 }
 
-fn only(enforced: &str, more: &str) -> String {
+/// The settings with one control enforced, and the others of its function off.
+pub(super) fn only(enforced: &str, more: &str) -> String {
     let listed = controls().into_iter().map(|meta| {
         let switch = if enforced == meta.id { "enforce" } else { "off" };
         format!("  {}: {{mode: {switch}}}\n", meta.id)
@@ -122,7 +124,11 @@ fn restricted() -> String {
 }
 
 /// What violates each control, function by function.
-pub const PATHS: &[Path] = &[
+pub fn paths() -> Vec<Path> {
+    [PATHS, super::ec2::PATHS].concat()
+}
+
+const PATHS: &[Path] = &[
     bucket!("s3-bucket-public-access-block", "CreateBucket", "", |bucket| &bucket),
     bucket!("s3-bucket-sse-c-blocked", "CreateBucket", "", |bucket| &bucket),
     bucket!("s3-bucket-default-encryption", "PutBucketEncryption", "", |bucket| {

@@ -32,6 +32,27 @@ async fn encryption_by_default_is_turned_on_and_off_again() {
 }
 
 #[tokio::test]
+async fn the_key_of_new_volumes_is_that_of_the_settings_and_a_restore_brings_the_other_back() {
+    let ec2 = Ec2::new().await;
+    ec2.client.enable_ebs_encryption_by_default().send().await.unwrap();
+    let control = "ec2-ebs-encryption-by-default";
+    let account = ec2.world.aws.account();
+    let key = format!("arn:aws:kms:us-east-1:{account}:key/1234abcd-12ab-34cd-56ef-1234567890ab");
+    let settings = only(&[control], &format!("ec2: {{default-key: '{key}'}}\n"));
+    let event = ec2
+        .call("ResetEbsDefaultKmsKeyId", json!({"ResetEbsDefaultKmsKeyIdRequest": ""}))
+        .event();
+    let calls: (&[&str], &[&str]) = (&["ModifyEbsDefaultKmsKeyId"], &["ModifyEbsDefaultKmsKeyId"]);
+    let state = async || {
+        let answer = ec2.client.get_ebs_default_kms_key_id().send().await.unwrap();
+        answer.kms_key_id.unwrap()
+    };
+    let (alert, states) = round_trip(&ec2, control, &settings, &event, calls, state).await;
+    assert_eq!(states, ["alias/aws/ebs", &key, "alias/aws/ebs"]);
+    assert!(alert.text.contains(&key), "{}", alert.text);
+}
+
+#[tokio::test]
 async fn snapshots_can_not_be_public_any_more_and_a_restore_lifts_it() {
     let ec2 = Ec2::new().await;
     let control = "ec2-snapshot-block-public-access";
