@@ -1,5 +1,6 @@
-"""EC2: the blocks of public snapshots and images, the default key of EBS, its default encryption, whether the devices of an
-image are encrypted, and the defaults of the metadata service."""
+"""EC2, where moto differs from AWS: the blocks of public snapshots and images, the default key of EBS and its default encryption,
+the defaults of the metadata service, whether the devices of an image are encrypted, the options of a metadata service that a call does
+not name, the security groups of an interface, what a volume is attached to and when it can't be attached or detached."""
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError

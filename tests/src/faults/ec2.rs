@@ -37,7 +37,10 @@ fn call(name: &str, parameters: Value) -> CloudTrail {
 fn scenario(world: &World, control: &str, id: String, event: CloudTrail) -> Scenario {
     let mut settings = only(control, "");
     if control == "ec2-volume-quarantine" {
-        // It follows from the other one, which only tells.
+        settings.push_str("ec2: {unencrypted-volumes: stop}\n");
+    }
+    if ["ec2-volume-marked", "ec2-volume-quarantine"].contains(&control) {
+        // They follow from the one that only tells.
         settings = settings.replace(
             "ec2-volume-encrypted: {mode: off}",
             "ec2-volume-encrypted: {mode: notify}",
@@ -142,8 +145,14 @@ pub const PATHS: &[Path] = &[
         let id = volume(ec2).await;
         (id.clone(), json!({"volumeId": id}), json!({}))
     }),
-    ec2!("ec2-volume-quarantine", "AttachVolume", |ec2| {
+    ec2!("ec2-volume-marked", "AttachVolume", |ec2| {
         let id = volume(ec2).await;
+        (id.clone(), json!({"volumeId": id}), json!({}))
+    }),
+    ec2!("ec2-volume-quarantine", "AttachVolume", |ec2| {
+        let (id, instance) = (volume(ec2).await, instance(ec2).await);
+        let attach = ec2.attach_volume().volume_id(&id).instance_id(instance);
+        attach.device("/dev/sdf").send().await.unwrap();
         (id.clone(), json!({"volumeId": id}), json!({}))
     }),
     ec2!("ec2-launch-template-encrypted", "CreateLaunchTemplate", |ec2| template(

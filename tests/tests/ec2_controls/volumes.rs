@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::support::{Ec2, only, writes};
 
 const ENCRYPTED: &str = "ec2-volume-encrypted";
+const MARKED: &str = "ec2-volume-marked";
 const QUARANTINE: &str = "ec2-volume-quarantine";
 
 async fn volume(ec2: &Ec2, key: Option<&str>, level: &str) -> String {
@@ -80,7 +81,7 @@ async fn an_unencrypted_volume_is_told_and_tagged_and_a_restore_takes_the_tag_of
     let told = notify.invoke(&event).await;
     let would = controls_in(told.answer());
     assert_eq!(
-        (would[ENCRYPTED].as_str(), would[QUARANTINE].as_str()),
+        (would[ENCRYPTED].as_str(), would[MARKED].as_str()),
         ("would-remediate", "would-remediate")
     );
     assert_eq!(writes(&told.calls), [""; 0]);
@@ -89,7 +90,7 @@ async fn an_unencrypted_volume_is_told_and_tagged_and_a_restore_takes_the_tag_of
     let function = ec2.function().start().await;
     let done = function.invoke(&event).await;
     let controls = controls_in(done.answer());
-    assert_eq!(controls[QUARANTINE], "quarantined", "{:?}", done.result);
+    assert_eq!(controls[MARKED], "quarantined", "{:?}", done.result);
     assert_eq!(controls[ENCRYPTED], "would-remediate");
     assert_eq!(writes(&done.calls), ["CreateTags"]);
     let tag = vec!["portcullis:quarantine=unencrypted".to_owned()];
@@ -102,7 +103,7 @@ async fn an_unencrypted_volume_is_told_and_tagged_and_a_restore_takes_the_tag_of
     assert_eq!(writes(&restored.calls), ["DeleteTags"]);
     assert_eq!(look(&ec2, &id).await, (vec![], vec![], vec![]));
     let held = function.invoke(&event).await;
-    assert_eq!(controls_in(held.answer())[QUARANTINE], "exempt");
+    assert_eq!(controls_in(held.answer())[MARKED], "exempt");
 }
 
 #[tokio::test]
@@ -129,7 +130,7 @@ async fn by_setting_it_is_detached_or_its_instance_stopped_and_a_restore_undoes_
         attach(&ec2, &id, &instance).await;
         let before = look(&ec2, &id).await;
         let settings = only(
-            &[QUARANTINE, ENCRYPTED],
+            &[MARKED, QUARANTINE, ENCRYPTED],
             &format!("ec2: {{unencrypted-volumes: {how}}}\n"),
         );
         let function = ec2.function().env("PORTCULLIS_SETTINGS", settings).start().await;
@@ -161,7 +162,10 @@ async fn by_setting_it_is_detached_or_its_instance_stopped_and_a_restore_undoes_
 async fn by_setting_a_tag_has_it_swapped_and_once_that_is_done_it_is_left() {
     let ec2 = Ec2::new().await;
     let id = volume(&ec2, None, "internal").await;
-    let settings = only(&[QUARANTINE, ENCRYPTED], "ec2: {unencrypted-volumes: re-encrypt}\n");
+    let settings = only(
+        &[MARKED, QUARANTINE, ENCRYPTED],
+        "ec2: {unencrypted-volumes: re-encrypt}\n",
+    );
     let function = ec2.function().env("PORTCULLIS_SETTINGS", settings).start().await;
     let done = function.invoke(made(&ec2, &id)).await;
     assert_eq!(
@@ -193,18 +197,18 @@ async fn what_an_instance_starts_from_stays_attached() {
         .build();
     let found = ec2.client.describe_volumes().filters(of).send().await.unwrap();
     let root = found.volumes()[0].volume_id.clone().unwrap();
-    let settings = only(&[QUARANTINE, ENCRYPTED], "ec2: {unencrypted-volumes: detach}\n");
+    let settings = only(&[MARKED, QUARANTINE, ENCRYPTED], "ec2: {unencrypted-volumes: detach}\n");
     let function = ec2.function().env("PORTCULLIS_SETTINGS", settings).start().await;
     let done = function.invoke(made(&ec2, &root)).await;
     assert_eq!(
         controls_in(done.answer())[QUARANTINE],
-        "quarantined",
+        "would-remediate",
         "{:?}",
         done.result
     );
     assert_eq!(writes(&done.calls), ["CreateTags"]);
     let alert = &ec2.world.alerts().await[0];
-    assert!(alert.text.contains("which starts from it"), "{}", alert.text);
+    assert!(alert.text.contains("starts from it"), "{}", alert.text);
 }
 
 #[tokio::test]
@@ -241,7 +245,7 @@ async fn a_launch_of_fifty_is_read_in_three_calls() {
     ec2.client.enable_ebs_encryption_by_default().send().await.unwrap();
     let ids = instances(&ec2, 50).await;
     let items: Vec<_> = ids.iter().map(|id| json!({"instanceId": id})).collect();
-    let settings = only(&[ENCRYPTED, QUARANTINE, "ec2-instance-exposed"], "");
+    let settings = only(&[ENCRYPTED, MARKED, QUARANTINE, "ec2-instance-exposed"], "");
     let function = ec2.function().env("PORTCULLIS_SETTINGS", settings).start().await;
     let answer = json!({"instancesSet": {"items": items}});
     let event = ec2.call("RunInstances", json!({})).response(answer).event();

@@ -1,21 +1,20 @@
 //! # What it requires
-//! A volume that is not encrypted is set apart, as settings say (`ec2.unencrypted-volumes`), until it is replaced.
+//! A volume that is not encrypted is taken out of use, or swapped for an encrypted one, where settings say so
+//! (`ec2.unencrypted-volumes`). With `tag`, the default, it is left in use, and `ec2-volume-marked` marks it.
 //!
 //! # Why
-//! It can't be encrypted in place, so it stays as it is until a person swaps it; until then it should not pass for any other, and
-//! where the data ask for it not be in use.
+//! It can't be encrypted in place, so it stays as it is until somebody swaps it. Until then, some data must not be in use.
 //!
 //! # What it changes
-//! `tag` (default): `CreateTags` with `portcullis:quarantine`. `detach`: besides, `DetachVolume` from its instances, unless one starts
-//! from it. `stop`: besides, `StopInstances` of the instances that it is attached to. A restore takes the tag off, attaches it as the same
-//! device, starts what ran. `re-encrypt`: the tag's value starts the state machine `…-reencryption`, which stops the instance, makes a
-//! snapshot and of that an encrypted volume of the same kind with the region's default key, swaps it in, and starts the instance if
-//! it ran. If a step fails, the old volume goes back. It is kept, and so is the snapshot, for people to delete.
+//! `detach`: `DetachVolume` from its instances, unless one starts from it. `stop`: `StopInstances` of the instances that it is attached
+//! to. A restore attaches it as the same device, starts what ran. `re-encrypt`: a tag starts the state machine `…-reencryption`, which
+//! stops the instance, makes a snapshot and of that an encrypted volume of the same kind with the region's default key, swaps it in, and
+//! starts the instance if it ran. If a step fails, the old volume goes back. It is kept, and so is the snapshot, for people to delete.
 //!
 //! # What may break
-//! By `tag`, nothing. By `detach`, whatever has the file system mounted: writes that are not on the disk yet are lost. By `stop`,
-//! all that the instance does; an Auto Scaling group replaces it, instance store volumes lose their data, and a public IPv4 address
-//! that is not an Elastic one changes. By `re-encrypt`, the same while it is swapped: minutes to hours, by the size of the snapshot.
+//! By `detach`, whatever has the file system mounted: writes that are not on the disk yet are lost. By `stop`, all that the instance
+//! does; an Auto Scaling group replaces it, instance store volumes lose their data, and a public IPv4 address that is not an Elastic
+//! one changes. By `re-encrypt`, the same while it is swapped: minutes to hours, by the size of the snapshot.
 //!
 //! # References
 //! EBS User Guide, "Detach an Amazon EBS volume from an Amazon EC2 instance"; EC2 User Guide, "Stop and start Amazon EC2 instances".
@@ -25,13 +24,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use portcullis_core::settings::{Switch, VolumeQuarantine};
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
-use super::ec2_volume_encrypted;
-use crate::volume::{Attachment, Fact, RE_ENCRYPT, REPLACED, Remedy, State, TAG, UNENCRYPTED, Volume};
+use super::ec2_volume_marked;
+use crate::volume::{Fact, RE_ENCRYPT, Remedy, State, TAG, Volume};
 
 pub const CONTROL: Control<Volume> = Control {
     meta: Meta {
         id: "ec2-volume-quarantine",
-        title: "Unencrypted volumes are set apart",
+        title: "Unencrypted volumes are taken out of use, or swapped, where settings say so",
         severity: Severity::Medium,
         impact: Impact::Availability,
         default: Switch::Enforce,
@@ -51,75 +50,55 @@ pub const CONTROL: Control<Volume> = Control {
 };
 
 fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let (settings, cause) = (scope.settings, ec2_volume_encrypted::CONTROL.meta);
-    let tolerated = settings.switch(&cause) == Switch::Off
-        || settings
-            .exemption(cause.id, scope.resource, volume.tags.get(), scope.now)
-            .is_some();
-    if volume.encrypted.get() != Some(&false) || tolerated {
+    let Some(mark) = ec2_volume_marked::mark(volume, scope) else {
         return Judgement::Compliant;
-    }
-    let (mut change, mut remedies) = (Vec::new(), Vec::new());
-    let tag = volume.tags.get().map(|tags| tags.get(TAG).map(ToString::to_string));
-    let swaps = settings.ec2.unencrypted_volumes == VolumeQuarantine::ReEncrypt;
-    let wanted = if swaps { RE_ENCRYPT } else { UNENCRYPTED };
-    match tag.as_ref().map(Option::as_deref) {
-        // What was swapped out is kept for people to delete.
-        Some(Some(REPLACED)) => return Judgement::Compliant,
-        Some(Some(tag)) if tag == wanted || !swaps => {}
-        Some(_) => {
-            let then = if swaps {
-                ", which has it swapped for an encrypted one"
-            } else {
-                ""
-            };
-            change.push(format!("tag it {TAG}={wanted}{then}"));
-            remedies.push(Remedy::Tag(Some(wanted.into())));
-        }
-        None => {}
-    }
+    };
     let attached = || volume.attached.get().into_iter().flatten();
-    let mut why = String::new();
-    match settings.ec2.unencrypted_volumes {
-        VolumeQuarantine::Tag | VolumeQuarantine::ReEncrypt => {}
+    let listed = |ids: &mut dyn Iterator<Item = &String>| ids.cloned().collect::<Vec<_>>().join(", ");
+    let (change, remedy) = match scope.settings.ec2.unencrypted_volumes {
         VolumeQuarantine::Detach => {
             // What an instance starts from can't be taken from it while it runs, and must not be while it doesn't.
-            let is_data = |one: &Attachment| one.root == Some(false);
-            let from: BTreeMap<_, _> = attached()
-                .filter(|(_, one)| is_data(one))
-                .map(|(instance, one)| (instance.clone(), one.device.clone()))
-                .collect();
-            let roots: Vec<_> = attached()
-                .filter(|(_, one)| !is_data(one))
-                .map(|(id, _)| id.as_str())
-                .collect();
-            if !roots.is_empty() {
-                why = format!("; it stays attached to {}, which starts from it", roots.join(", "));
+            let (data, roots): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                attached().partition(|(_, one)| one.root == Some(false));
+            if data.is_empty() && !roots.is_empty() {
+                let summary = format!(
+                    "is not encrypted, and {} starts from it",
+                    listed(&mut roots.into_keys())
+                );
+                return Finding::new(Severity::Medium, summary, "swap it for an encrypted one", Vec::new())
+                    .only_notify("what an instance starts from can't be detached")
+                    .into();
             }
-            if !from.is_empty() {
-                change.push(format!(
-                    "detach it from {}",
-                    from.keys().cloned().collect::<Vec<_>>().join(", ")
-                ));
-                remedies.push(Remedy::Detach(from));
+            if data.is_empty() {
+                return Judgement::Compliant;
             }
+            let from = data
+                .into_iter()
+                .map(|(instance, one)| (instance.clone(), one.device.clone()));
+            let from: BTreeMap<_, _> = from.collect();
+            (
+                format!("detach it from {}", listed(&mut from.keys())),
+                Remedy::Detach(from),
+            )
         }
         VolumeQuarantine::Stop => {
             let running = attached().filter(|(_, one)| one.running == Some(true));
             let ids: BTreeSet<_> = running.map(|(instance, _)| instance.clone()).collect();
-            if !ids.is_empty() {
-                change.push(format!("stop {}", ids.iter().cloned().collect::<Vec<_>>().join(", ")));
-                remedies.push(Remedy::Stop(ids));
+            if ids.is_empty() {
+                return Judgement::Compliant;
             }
+            (format!("stop {}", listed(&mut ids.iter())), Remedy::Stop(ids))
         }
-    }
-    if remedies.is_empty() {
-        return Judgement::Compliant;
-    }
-    let summary = format!("is not encrypted and in use like any other{why}");
+        VolumeQuarantine::ReEncrypt if mark != Some(RE_ENCRYPT) => {
+            let change = format!("tag it {TAG}={RE_ENCRYPT}, which has it swapped for an encrypted one");
+            (change, Remedy::Tag(Some(RE_ENCRYPT.into())))
+        }
+        VolumeQuarantine::Tag | VolumeQuarantine::ReEncrypt => return Judgement::Compliant,
+    };
+    let summary = "is not encrypted and in use like any other";
     Judgement::Violated(Finding {
         quarantine: true,
-        ..Finding::new(Severity::Medium, summary, change.join(", "), remedies)
+        ..Finding::new(Severity::Medium, summary, change, vec![remedy])
     })
 }
 
@@ -128,7 +107,9 @@ mod tests {
     use portcullis_core::{Seen, Settings, State as _, Tags};
 
     use super::*;
+    use crate::controls::VOLUME;
     use crate::security_group::tests::with_settings;
+    use crate::volume::{Attachment, REPLACED, UNENCRYPTED};
 
     fn volume(attached: &[(&str, bool, bool)]) -> State {
         let attachment = |&(instance, root, running): &(&str, bool, bool)| {
@@ -150,8 +131,12 @@ mod tests {
     fn remedies(volume: &State, how: VolumeQuarantine) -> Vec<Remedy> {
         let mut settings = Settings::default();
         settings.ec2.unencrypted_volumes = how;
-        let found = with_settings(&settings, |scope| judge(volume, scope).finding());
-        found.map(|finding| finding.remedies).unwrap_or_default()
+        with_settings(&settings, |scope| {
+            let findings = VOLUME
+                .iter()
+                .filter_map(|control| (control.judge)(volume, scope).finding());
+            findings.flat_map(|finding| finding.remedies).collect()
+        })
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod ec2_snapshot_encrypted;
 mod ec2_snapshot_external_access;
 mod ec2_snapshot_public;
 mod ec2_volume_encrypted;
+mod ec2_volume_marked;
 mod ec2_volume_quarantine;
 
 /// The controls of a region's defaults.
@@ -39,7 +40,11 @@ pub const ACCOUNT_DEFAULTS: &[Control<AccountDefaults>] = &[
 ];
 
 /// The controls of volumes.
-pub const VOLUME: &[Control<Volume>] = &[ec2_volume_encrypted::CONTROL, ec2_volume_quarantine::CONTROL];
+pub const VOLUME: &[Control<Volume>] = &[
+    ec2_volume_encrypted::CONTROL,
+    ec2_volume_marked::CONTROL,
+    ec2_volume_quarantine::CONTROL,
+];
 
 /// The controls of snapshots.
 pub const SNAPSHOT: &[Control<Snapshot>] = &[

@@ -1,0 +1,66 @@
+//! # What it requires
+//! A volume that is not encrypted has a tag that says so, `portcullis:quarantine`, until it is replaced.
+//!
+//! # Why
+//! It can't be encrypted in place. Whoever looks at it, makes a copy of it or attaches it elsewhere should know.
+//!
+//! # What it changes
+//! `CreateTags`: `portcullis:quarantine=unencrypted`. A restore takes the tag off. Where settings have volumes swapped
+//! (`ec2.unencrypted-volumes: re-encrypt`), the tag is `ec2-volume-quarantine`'s.
+//!
+//! # What may break
+//! Nothing.
+//!
+//! # References
+//! EC2 User Guide, "Tag your Amazon EC2 resources".
+
+use portcullis_core::settings::{Switch, VolumeQuarantine};
+use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+
+use super::ec2_volume_encrypted;
+use crate::volume::{Fact, REPLACED, Remedy, State, TAG, UNENCRYPTED, Volume};
+
+pub const CONTROL: Control<Volume> = Control {
+    meta: Meta {
+        id: "ec2-volume-marked",
+        title: "Unencrypted volumes are marked",
+        severity: Severity::Low,
+        impact: Impact::Nothing,
+        default: Switch::Enforce,
+        standards: &["Security Hub EC2.3"],
+        calls: &["AttachVolume", "CopyVolumes", "CreateVolume", "RunInstances"],
+        writes: &["ec2:CreateTags", "ec2:DeleteTags"],
+    },
+    facts: &[Fact::Description],
+    judge,
+};
+
+/// The value of the tag of a volume that something is to be done about, if it has one; `None` of one that is encrypted, that may
+/// be as it is, or that was swapped out and is kept for people to delete.
+#[expect(clippy::option_option, reason = "a volume that is left, and one without the tag")]
+pub fn mark<'a>(volume: &'a State, scope: &Scope<'_>) -> Option<Option<&'a str>> {
+    let (settings, cause) = (scope.settings, ec2_volume_encrypted::CONTROL.meta);
+    let tags = volume.tags.get()?;
+    let tolerated = settings.switch(&cause) == Switch::Off
+        || settings
+            .exemption(cause.id, scope.resource, Some(tags), scope.now)
+            .is_some();
+    let mark = tags.get(TAG).map(AsRef::as_ref);
+    (volume.encrypted.get() == Some(&false) && !tolerated && mark != Some(REPLACED)).then_some(mark)
+}
+
+fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    let swaps = scope.settings.ec2.unencrypted_volumes == VolumeQuarantine::ReEncrypt;
+    if swaps || mark(volume, scope) != Some(None) {
+        return Judgement::Compliant;
+    }
+    Judgement::Violated(Finding {
+        quarantine: true,
+        ..Finding::new(
+            Severity::Low,
+            "is not encrypted, and nothing on it says so",
+            format!("tag it {TAG}={UNENCRYPTED}"),
+            vec![Remedy::Tag(Some(UNENCRYPTED.into()))],
+        )
+    })
+}
