@@ -95,6 +95,8 @@ def checks(call, account):
         action = s3control_action(call["method"], path) or ACCOUNT_BLOCK[call["method"]]
         point = re.match(r"/v20180820/accesspoint/([^/]+)/policy", path)
         return [(action, f"arn:aws:s3:{call['region']}:{account}:accesspoint/{point[1]}" if point else "*")]
+    if call["service"] == "config":
+        return [("config:" + call["action"], "*")]
     if call["service"] == "scheduler":
         name, group = path.removeprefix("/schedules/"), json.loads(body)["GroupName"]
         return [(SCHEDULER[call["method"]], f"arn:aws:scheduler:{call['region']}:{account}:schedule/{group}/{name}")]

@@ -5,7 +5,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use portcullis_core::{Event, Listing, triage};
+use portcullis_core::event::Item;
+use portcullis_core::{Event, Listing, Place, Resource, triage};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -38,6 +39,17 @@ struct Named {
     arn: String,
     account: String,
     region: String,
+}
+
+impl From<Resource> for Named {
+    fn from(resource: Resource) -> Self {
+        Self {
+            kind: resource.kind,
+            arn: resource.arn,
+            account: resource.account,
+            region: resource.region,
+        }
+    }
 }
 
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Error> {
@@ -170,6 +182,23 @@ impl<W: Write> Triage<'_, W> {
                 line.event = Some("scheduled".into());
                 line.ignored = Some("what waits is in the ledger, which only the function can read".into());
             }
+            Ok(Event::Config(event)) => {
+                line.source = Some("config.amazonaws.com".into());
+                line.event = Some(event.event.clone());
+                self.item(&mut line, &event.item);
+                line.ignored = event.ignored.map(ToOwned::to_owned).or(line.ignored);
+            }
+            Ok(Event::Rule(rule)) => {
+                line.source = Some("config.amazonaws.com".into());
+                line.event = Some(format!("AWS Config rule {}", rule.name));
+                match &rule.item {
+                    Some(item) => self.item(&mut line, item),
+                    None => {
+                        line.ignored =
+                            Some("a schedule leads to all resources, which only the function can list".into())
+                    }
+                }
+            }
             Ok(Event::Call(call)) => {
                 line.source = Some(call.source.clone());
                 line.event = Some(call.name.clone());
@@ -178,18 +207,29 @@ impl<W: Write> Triage<'_, W> {
                     Ok(found) => {
                         line.controls = found.controls;
                         line.ignored = found.ignored;
-                        let named = found.resources.into_iter().map(|resource| Named {
-                            kind: resource.kind,
-                            arn: resource.arn,
-                            account: resource.account,
-                            region: resource.region,
-                        });
-                        line.resources = named.collect();
+                        line.resources = found.resources.into_iter().map(Named::from).collect();
                     }
                 }
             }
         }
         self.say(&line)
+    }
+
+    /// The resource that AWS Config names.
+    fn item(&self, line: &mut Line<'_>, item: &Item) {
+        let place = Place {
+            account: item.account.clone(),
+            region: item.region.clone(),
+        };
+        for listing in self.listings.iter().filter(|listing| listing.takes_item(&item.kind)) {
+            let named = listing.identified(&item.id, &place);
+            line.resources.extend(named.map(Named::from));
+            line.controls
+                .extend(listing.controls().iter().map(|control| control.id));
+        }
+        if line.resources.is_empty() {
+            line.ignored = Some(format!("no control is about {}", item.kind));
+        }
     }
 
     fn refuse(&mut self, file: &str, why: String) -> Result<(), Error> {

@@ -235,7 +235,11 @@ fn every_sample_event_but_the_odd_ones_leads_to_a_control() {
     let lines = lines(&output);
     let plain: Vec<_> = lines
         .iter()
-        .filter(|line| !line["file"].as_str().unwrap().contains("/odd/"))
+        .filter(|line| {
+            let file = line["file"].as_str().unwrap();
+            // A schedule of AWS Config leads to all resources, which only the function can list.
+            !file.contains("/odd/") && !file.ends_with("/RuleSchedule.json")
+        })
         .collect();
     assert!(!plain.is_empty());
     for line in plain {

@@ -191,6 +191,8 @@ async fn the_role_of_s3_allows_exactly_what_is_done() {
     replay_all(&world, &function).await;
     the_other_ways(&world).await;
     function.invoke(json!({"sweep": {}})).await.answer();
+    let asked = &samples::in_folder("config")["RuleSchedule"];
+    function.invoke(samples::moved(asked, &world, "", "")).await.answer();
     let mut input = input("S3Role", &world, &world.aws.calls().await);
     let verdict = judged(&input);
     assert_eq!(

@@ -47,8 +47,8 @@ fn texts(list: &Value) -> BTreeSet<&str> {
     list.iter().map(|text| text.as_str().unwrap()).collect()
 }
 
-/// The only rule that leads to a function.
-fn rule_of(function: &str) -> &'static Value {
+/// The rules that lead to a function: one of its service's events, one of AWS Config's.
+fn rules_of(function: &str) -> [&'static Value; 2] {
     let target = json!({"Fn::GetAtt": [format!("{function}Function"), "Arn"]});
     let leads = |rule: &Value| {
         rule["Targets"]
@@ -57,10 +57,14 @@ fn rule_of(function: &str) -> &'static Value {
             .iter()
             .any(|one| one["Arn"] == target)
     };
-    let mut rules = of_type("AWS::Events::Rule").filter(|(_, rule)| leads(rule));
-    let (_, rule) = rules.next().unwrap_or_else(|| panic!("no rule leads to {function}"));
-    assert!(rules.next().is_none(), "two rules lead to {function}");
-    rule
+    let rules = of_type("AWS::Events::Rule").filter(|(_, rule)| leads(rule));
+    let mut rules: Vec<_> = rules.map(|(_, rule)| rule).collect();
+    rules.sort_by_key(|rule| rule["EventPattern"]["source"] == json!(["aws.config"]));
+    rules.try_into().unwrap()
+}
+
+fn rule_of(function: &str) -> &'static Value {
+    rules_of(function)[0]
 }
 
 #[test]
@@ -83,7 +87,10 @@ fn a_rule_knows_the_calls_that_the_guards_know() {
 /// EventBridge's matching, as far as the template uses it: every field of the pattern has one of the listed values.
 fn fits(pattern: &Value, event: &Value) -> bool {
     match pattern {
-        Value::Object(fields) => fields.iter().all(|(name, pattern)| fits(pattern, &event[name])),
+        Value::Object(fields) => fields.iter().all(|(name, pattern)| match (name.as_str(), pattern) {
+            ("$or", Value::Array(any)) => any.iter().any(|pattern| fits(pattern, event)),
+            _ => fits(pattern, &event[name]),
+        }),
         Value::Array(any) => any.iter().any(|one| match one.get("exists") {
             Some(exists) => *exists != event.is_null(),
             None => one == event,
@@ -112,6 +119,55 @@ fn each_sample_event_passes_its_rule_and_no_other() {
         &rule_of("S3")["EventPattern"],
         &serde_json::from_str(failed).unwrap()
     ));
+}
+
+#[test]
+fn what_config_sees_leads_to_the_guards_that_look_after_it() {
+    for (name, service, listings) in functions() {
+        let [_, rule] = rules_of(name);
+        assert_eq!(
+            rule["State"],
+            json!({"Fn::If": ["TakesConfigEvents", "ENABLED", "DISABLED"]})
+        );
+        let pattern = &rule["EventPattern"];
+        let kinds: BTreeSet<_> = listings
+            .iter()
+            .flat_map(|listing| [listing.kind(), listing.config_kind()])
+            .collect();
+        let [result, item, summary] = pattern["detail"]["$or"].as_array().unwrap().as_slice() else {
+            panic!("{name}: {pattern}");
+        };
+        for named in [result, &item["configurationItem"], &summary["configurationItemSummary"]] {
+            let named = texts(&named["resourceType"]);
+            assert!(named.iter().all(|kind| kinds.contains(kind)), "{name}: {named:?}");
+            for listing in &listings {
+                assert!(
+                    named.contains(listing.config_kind()),
+                    "{name}: {}",
+                    listing.config_kind()
+                );
+            }
+        }
+        for (sample, text) in samples::in_folder("config") {
+            let event: Value = serde_json::from_str(&text).unwrap();
+            let passes = service == "s3" && !sample.starts_with("Rule");
+            assert_eq!(
+                fits(pattern, &event),
+                passes,
+                "events/config/{sample}.json through {name}"
+            );
+        }
+        let right = samples::in_folder("config")["ComplianceChange"].replace("NON_COMPLIANT", "COMPLIANT");
+        assert!(!fits(pattern, &serde_json::from_str(&right).unwrap()));
+
+        let asks = resource(&format!("{name}ConfigRule"));
+        let scope = texts(&asks["Scope"]["ComplianceResourceTypes"]);
+        assert!(scope.iter().all(|kind| kinds.contains(kind)), "{name}: {scope:?}");
+        let source = asks["Source"]["SourceIdentifier"]["Fn::GetAtt"][0].as_str();
+        assert_eq!(source, Some(&*format!("{name}Function")));
+        let allowed = resource(&format!("{name}ConfigPermission"));
+        assert_eq!(allowed["SourceAccount"], json!({"Ref": "AWS::AccountId"}));
+    }
 }
 
 /// The actions of one policy of a role, and the condition under which it is there.
@@ -192,10 +248,12 @@ fn a_role_may_do_what_the_controls_declare_and_nothing_else() {
             ),
             "{name}"
         );
+        let evaluate = (["config:PutEvaluations"].into(), Some("HasConfigRules"));
+        assert_eq!(policy(name, "Evaluate"), evaluate, "{name}");
         let run = ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
         assert_eq!(policy(name, "Run"), (run.into(), None), "{name}");
         let policies = resource(&format!("{name}Role"))["Policies"].as_array().unwrap();
-        assert_eq!(policies.len(), 7, "{name}: a policy that this test does not know");
+        assert_eq!(policies.len(), 8, "{name}: a policy that this test does not know");
         assert!(resource(&format!("{name}Role"))["ManagedPolicyArns"].is_null());
     }
 }
@@ -246,7 +304,8 @@ fn no_failure_is_lost_and_no_storm_is_unbounded() {
             invoke["MaximumEventAgeInSeconds"].as_u64().unwrap() >= 3600,
             "{name}: retries"
         );
-        for target in rule_of(name)["Targets"].as_array().unwrap() {
+        let rules = rules_of(name).into_iter();
+        for target in rules.flat_map(|rule| rule["Targets"].as_array().unwrap()) {
             assert!(
                 target["DeadLetterConfig"]["Arn"].is_object(),
                 "{name}: the rule's dead letters"

@@ -21,6 +21,11 @@ pub trait Listing: Send + Sync {
     /// The resource that an id or an ARN stands for.
     fn identified(&self, id: &str, place: &Place) -> Option<Resource>;
 
+    /// Whether it looks after what AWS Config calls by this type.
+    fn takes_item(&self, kind: &str) -> bool {
+        kind == self.config_kind() || kind == self.kind()
+    }
+
     /// The calls that lead to it: those that can break a control.
     fn calls(&self) -> BTreeSet<&'static str> {
         self.controls()

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::error::{AwsError, Failure};
 use crate::ledger::Record;
-use crate::pipeline::{self, Shell};
+use crate::pipeline::{self, Looked, Shell};
 use crate::{preflight, restore};
 
 /// How many resources a page has where AWS lets the caller say: as many as one invocation can look at in time.
@@ -83,6 +83,13 @@ pub trait Serve: Send + Sync {
         resource: &'a Resource,
         cause: &'a Cause,
     ) -> Boxed<'a, Result<Value, Failure>>;
+    /// Reads and judges one resource, and changes, records and tells nothing.
+    fn evaluate<'a>(
+        &'a self,
+        shell: &'a Shell,
+        resource: &'a Resource,
+        cause: &'a Cause,
+    ) -> Boxed<'a, Result<Looked, Failure>>;
     /// Takes a call through the pipeline, for each resource that it names.
     fn call<'a>(&'a self, shell: &'a Shell, call: &'a Call) -> Boxed<'a, Result<Vec<Value>, Failure>>;
     /// Looks at what settings require of this guard's resources.
@@ -135,6 +142,21 @@ impl<G: Guard, A: Adapter<G>> Serve for Served<G, A> {
             match self.adapter.resolve(resource.clone()).await {
                 Ok(Some(resource)) => pipeline::process::<G, A>(shell, &self.adapter, &resource, cause).await,
                 Ok(None) => Ok(pipeline::answer(resource, "gone", &[], None)),
+                Err(error) => Err(Failure::Observe(error)),
+            }
+        })
+    }
+
+    fn evaluate<'a>(
+        &'a self,
+        shell: &'a Shell,
+        resource: &'a Resource,
+        cause: &'a Cause,
+    ) -> Boxed<'a, Result<Looked, Failure>> {
+        Box::pin(async move {
+            match self.adapter.resolve(resource.clone()).await {
+                Ok(Some(resource)) => pipeline::evaluate::<G, A>(shell, &self.adapter, &resource, cause).await,
+                Ok(None) => Ok(Looked::Gone),
                 Err(error) => Err(Failure::Observe(error)),
             }
         })

@@ -222,6 +222,14 @@ pub enum Failure {
         /// What was expected and found.
         why: String,
     },
+    /// AWS Config got no answer, or only a part of it.
+    #[error("the rule {rule} of AWS Config can't be answered in full: {why}")]
+    Evaluations {
+        /// The rule's name.
+        rule: String,
+        /// What went wrong.
+        why: String,
+    },
     /// A restore was refused.
     #[error("{record} can't be restored: {why}")]
     Restore {
@@ -250,6 +258,7 @@ impl Failure {
             Self::Release { .. } => "ReleaseRefused",
             Self::NotRemediated { .. } => "NotRemediated",
             Self::Preflight(_) => "PreflightRefused",
+            Self::Evaluations { .. } => "EvaluationsFailed",
             Self::Restore { .. } => "RestoreRefused",
         }
     }

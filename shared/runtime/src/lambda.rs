@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::adapter::Serve;
+use crate::config;
 use crate::environment::{Environment, EnvironmentError};
 use crate::error::Failure;
 use crate::ledger::Ledger;
@@ -36,6 +37,7 @@ struct Function {
     dynamodb: aws_sdk_dynamodb::Client,
     topic: Topic,
     scheduler: aws_sdk_scheduler::Client,
+    config: aws_sdk_config::Client,
 }
 
 /// A failed event. The runtime logs it, by its `Debug`, and reports it to Lambda: one line, nothing twice.
@@ -68,6 +70,7 @@ where
     let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
     let topic = Topic::new(aws_sdk_sns::Client::new(&sdk), environment.topic_arn.clone());
     let scheduler = aws_sdk_scheduler::Client::new(&sdk);
+    let config = aws_sdk_config::Client::new(&sdk);
     let place = Place {
         account: environment.account.clone(),
         region: sdk.region().map(ToString::to_string).unwrap_or_default(),
@@ -95,6 +98,7 @@ where
         dynamodb,
         topic,
         scheduler,
+        config,
     });
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let function = Arc::clone(&function);
@@ -173,6 +177,8 @@ impl Function {
                 guard.restore(&shell, record, request.force, by).await
             }
             Event::Release(request) => self.release(&shell, &request).await,
+            Event::Config(event) => config::lead(&shell, &self.guards, &event).await,
+            Event::Rule(rule) => config::answer(&shell, &self.config, &self.sweeping, &rule).await,
             Event::Scheduled(scheduled) => self.scheduled(&shell, &scheduled).await,
         }
     }

@@ -5,6 +5,7 @@
 //! ([`Adapter`]), to [`run`].
 
 mod adapter;
+mod config;
 mod environment;
 mod error;
 mod lambda;

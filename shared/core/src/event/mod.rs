@@ -5,15 +5,18 @@
 //! envelope (EventBridge User Guide, "AWS service events delivered via CloudTrail").
 
 mod actor;
+mod config;
 mod fields;
 mod sweep;
 
 pub use actor::Actor;
+pub use config::{ConfigEvent, ConfigRule, Item};
 pub use fields::{field, string, strings};
 pub use sweep::{Counts, Sweep, SweepPage};
 
 use serde_json::Value;
 
+use config::{COMPLIANCE_CHANGE, ITEM_CHANGE};
 use fields::{object_in, optional_text, text};
 
 /// The most that Lambda takes for an asynchronous invocation, in bytes. Source: Lambda Developer Guide, "Lambda quotas".
@@ -40,6 +43,10 @@ pub enum Event {
     Release(Release),
     /// Look again at what waited until now.
     Scheduled(Scheduled),
+    /// AWS Config saw a change, or that a rule is not satisfied.
+    Config(Box<ConfigEvent>),
+    /// AWS Config asks for evaluations.
+    Rule(Box<ConfigRule>),
 }
 
 /// A call recorded by CloudTrail.
@@ -144,7 +151,7 @@ pub enum EventError {
     },
     /// Nothing that this tool knows.
     #[error(
-        "expected a CloudTrail event from EventBridge, a CloudTrail record, a restore, a release, a scheduled look, a sweep or a preflight, found an object with the keys {0}"
+        "expected an event of CloudTrail or AWS Config from EventBridge, a CloudTrail record, an invocation by AWS Config, a restore, a release, a scheduled look, a sweep or a preflight, found an object with the keys {0}"
     )]
     Unknown(String),
 }
@@ -179,7 +186,7 @@ impl Event {
         Self::parse(&value)
     }
 
-    /// Reads an event: an EventBridge envelope, a bare CloudTrail record, a restore or a preflight.
+    /// Reads an event: an EventBridge envelope, a bare CloudTrail record, an invocation by AWS Config, a request of our own.
     pub fn parse(event: &Value) -> Result<Self, EventError> {
         let Some(object) = event.as_object() else {
             return Err(EventError::unexpected("(the event itself)", "an object", event));
@@ -217,8 +224,12 @@ impl Event {
         }
         if object.contains_key("detail-type") {
             let kind = text(event, "detail-type")?;
+            if kind == COMPLIANCE_CHANGE || kind == ITEM_CHANGE {
+                return ConfigEvent::parse(event, &kind).map(|event| Self::Config(Box::new(event)));
+            }
             if kind != API_CALL && kind != SERVICE_EVENT {
-                let expected = "\"AWS API Call via CloudTrail\" or \"AWS Service Event via CloudTrail\"";
+                let expected =
+                    "\"AWS API Call via CloudTrail\", \"AWS Service Event via CloudTrail\" or an event of AWS Config";
                 return Err(EventError::unexpected("detail-type", expected, &kind.into()));
             }
             let detail = object_in(event, "detail")?.ok_or_else(|| EventError::Missing("detail".into()))?;
@@ -229,6 +240,9 @@ impl Event {
                 optional_text(event, "region")?,
             )
             .map(|call| Self::Call(Box::new(call)));
+        }
+        if object.contains_key("invokingEvent") {
+            return ConfigRule::parse(event).map(|rule| Self::Rule(Box::new(rule)));
         }
         if object.contains_key("eventName") || object.contains_key("eventSource") {
             return Call::parse(event, "", None, None).map(|call| Self::Call(Box::new(call)));

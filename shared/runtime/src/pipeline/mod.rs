@@ -2,6 +2,7 @@
 
 mod apply;
 mod defer;
+mod evaluate;
 mod record;
 mod tell;
 
@@ -13,13 +14,15 @@ use futures_util::future::try_join;
 use jiff::Timestamp;
 use portcullis_core::settings::Switch;
 use portcullis_core::{
-    Cause, Circumstances, Control, Decision, Guard, Place, Plan, Resource, Scope, Settings, State, decide, plan,
+    Cause, Circumstances, Control, Decision, Guard, Memory, Place, Plan, Resource, Scope, Settings, State, Tags,
+    decide, plan,
 };
 use serde_json::Value;
 
 pub use apply::{apply, difference};
 use apply::{has_failed, settle, verify};
 use defer::count_deferred;
+pub use evaluate::{Looked, evaluate};
 pub use record::json_of;
 use record::{memory, merge_intentions, merged, remedies_of, told_of};
 use tell::with_not_applicable;
@@ -196,6 +199,40 @@ enum Beginning<G: Guard> {
     },
 }
 
+impl<'a> Work<'a> {
+    fn circumstances(&self, tags: Option<&'a Tags>, cause: &'a Cause, now: Timestamp) -> Circumstances<'a> {
+        let Self {
+            shell, resource, view, ..
+        } = *self;
+        Circumstances {
+            resource,
+            tags,
+            settings: &shell.settings,
+            cause,
+            holds: &view.status.holds,
+            deferred: &view.status.deferred,
+            history: &view.status.remedied,
+            budget_spent: false,
+            now,
+        }
+    }
+
+    fn scope(&self, tags: Option<&Tags>, now: Timestamp, memory: &'a Memory) -> Scope<'a> {
+        let Self { shell, resource, .. } = *self;
+        let (level_name, level) = shell.settings.level(tags);
+        Scope {
+            resource,
+            settings: &shell.settings,
+            level,
+            level_name,
+            own_role: &shell.own_role,
+            region: &shell.place.region,
+            now,
+            memory,
+        }
+    }
+}
+
 impl Work<'_> {
     async fn judge<G: Guard, A: Adapter<G>>(
         &self,
@@ -205,34 +242,14 @@ impl Work<'_> {
         cause: &Cause,
     ) -> Result<Value, Failure> {
         let Self {
-            shell,
             resource,
             view,
             carried,
+            ..
         } = self;
-        let (level_name, level) = shell.settings.level(state.tags());
-        let circumstances = Circumstances {
-            resource,
-            tags: state.tags(),
-            settings: &shell.settings,
-            cause,
-            holds: &view.status.holds,
-            deferred: &view.status.deferred,
-            history: &view.status.remedied,
-            budget_spent: false,
-            now: Timestamp::now(),
-        };
+        let circumstances = self.circumstances(state.tags(), cause, Timestamp::now());
         let known = memory(&circumstances, &view.status, *carried);
-        let scope = Scope {
-            resource,
-            settings: &shell.settings,
-            level,
-            level_name,
-            own_role: &shell.own_role,
-            region: &shell.place.region,
-            now: circumstances.now,
-            memory: &known,
-        };
+        let scope = self.scope(state.tags(), circumstances.now, &known);
         let (plan, mut record, mut status) = match self.begin(state, controls, &scope, circumstances).await? {
             Beginning::Answered(answer) => return Ok(answer),
             Beginning::Begun { plan, record, status } => (plan, *record, status),

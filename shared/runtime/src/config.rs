@@ -1,0 +1,313 @@
+//! AWS Config: its events lead to a resource, its rules are answered with evaluations of what is there now.
+
+use aws_sdk_config::types::{ComplianceType, Evaluation};
+use aws_smithy_types::DateTime;
+use futures_util::stream::{self, StreamExt};
+use jiff::Timestamp;
+use portcullis_core::alert::clean;
+use portcullis_core::event::{ConfigEvent, ConfigRule, EventError, Item};
+use portcullis_core::{Actor, Asks, Cause, Place, Resource};
+use serde_json::{Value, json};
+
+use crate::adapter::Serve;
+use crate::error::{AwsError, Failure};
+use crate::pipeline::{Looked, Shell};
+
+/// As many as PutEvaluations takes. Source: AWS Config API Reference, "PutEvaluations".
+const BATCH: usize = 100;
+/// The longest that an annotation may be. Source: AWS Config API Reference, "Evaluation".
+const LONGEST_ANNOTATION: usize = 256;
+/// How many resources are looked at at the same time.
+const AT_ONCE: usize = 8;
+/// No resource is begun later than so many milliseconds before the invocation's end.
+const RESERVE: i64 = 15_000;
+/// What Config calls an account.
+const ACCOUNT: &str = "AWS::::Account";
+
+/// Looks at the resource that an event of Config is about.
+pub async fn lead(shell: &Shell, guards: &[Box<dyn Serve>], event: &ConfigEvent) -> Result<Value, Failure> {
+    own(shell, &event.item.account)?;
+    let named: Vec<_> = guards
+        .iter()
+        .filter_map(|guard| Some((guard, identified(guard.as_ref(), &event.item, &shell.place)?)))
+        .collect();
+    let ignored = event
+        .ignored
+        .or_else(|| named.is_empty().then_some("no control is about it"));
+    if let Some(why) = ignored {
+        tracing::info!(
+            event = event.event,
+            r#type = event.item.kind,
+            id = event.item.id,
+            why,
+            "ignored"
+        );
+        return Ok(json!({"ignored": why}));
+    }
+    let cause = Cause {
+        event: event.event.clone(),
+        id: event.id.clone(),
+        time: event.time.clone(),
+        actor: Actor::default(),
+        omitted: false,
+        asks: Asks::All,
+    };
+    let mut answers = Vec::new();
+    for (guard, resource) in named {
+        answers.push(guard.process(shell, &resource, &cause).await?);
+    }
+    Ok(json!({"resources": answers}))
+}
+
+/// Answers a rule of Config.
+pub async fn answer(
+    shell: &Shell,
+    config: &aws_sdk_config::Client,
+    guards: &[Box<dyn Serve>],
+    rule: &ConfigRule,
+) -> Result<Value, Failure> {
+    own(shell, &rule.account)?;
+    let known: Vec<_> = guards.iter().flat_map(|guard| guard.listing().controls()).collect();
+    if let Some(unknown) = rule
+        .controls
+        .iter()
+        .find(|id| !known.iter().any(|meta| meta.id == **id))
+    {
+        return Err(Failure::Event(EventError::Unexpected {
+            field: "ruleParameters.controls".into(),
+            expected: "ids of controls of this function",
+            found: unknown.chars().take(80).collect(),
+        }));
+    }
+    let at = rule.time.parse::<Timestamp>().map_err(|_| {
+        Failure::Event(EventError::Unexpected {
+            field: "invokingEvent.notificationCreationTime".into(),
+            expected: "a time (ISO 8601)",
+            found: rule.time.chars().take(80).collect(),
+        })
+    })?;
+    let asked = Asked {
+        shell,
+        rule,
+        at: DateTime::from_secs(at.as_second()),
+        cause: cause(rule),
+    };
+    let (evaluations, missed) = match &rule.item {
+        Some(item) => (asked.item(guards, item).await?, Vec::new()),
+        None => asked.all(guards).await?,
+    };
+    let counts = counts(&evaluations);
+    for batch in evaluations.chunks(BATCH) {
+        asked.put(config, batch).await?;
+    }
+    tracing::info!(rule = rule.name, counts = %counts, "evaluated");
+    if missed.is_empty() {
+        return Ok(json!({"rule": rule.name, "evaluations": counts}));
+    }
+    Err(Failure::Evaluations {
+        rule: rule.name.clone(),
+        why: format!(
+            "{} could not be evaluated: {}",
+            missed.len(),
+            missed.into_iter().take(3).collect::<Vec<_>>().join("; ")
+        ),
+    })
+}
+
+/// A rule's question.
+struct Asked<'a> {
+    shell: &'a Shell,
+    rule: &'a ConfigRule,
+    at: DateTime,
+    cause: Cause,
+}
+
+impl Asked<'_> {
+    /// The evaluation of one item. What this function does not look after is not applicable.
+    async fn item(&self, guards: &[Box<dyn Serve>], item: &Item) -> Result<Vec<Evaluation>, Failure> {
+        let (mut findings, mut applies) = (Vec::new(), false);
+        for guard in guards.iter().filter(|_| !item.gone) {
+            let Some(resource) = identified(guard.as_ref(), item, &self.shell.place) else {
+                continue;
+            };
+            match self.look(guard.as_ref(), &resource).await? {
+                Looked::Gone | Looked::NotApplicable => {}
+                Looked::Compliant => applies = true,
+                Looked::Violated(more) => findings.extend(more),
+            }
+        }
+        let looked = match (findings.is_empty(), applies) {
+            (false, _) => Looked::Violated(findings),
+            (true, true) => Looked::Compliant,
+            (true, false) => Looked::NotApplicable,
+        };
+        Ok(vec![self.evaluation(&item.kind, &item.id, &looked)?])
+    }
+
+    /// The evaluations of all resources, and what could not be evaluated: the rest is answered all the same.
+    async fn all(&self, guards: &[Box<dyn Serve>]) -> Result<(Vec<Evaluation>, Vec<String>), Failure> {
+        let (mut evaluations, mut missed) = (Vec::new(), Vec::new());
+        for guard in guards {
+            let ids: Vec<_> = guard.listing().controls().iter().map(|meta| meta.id).collect();
+            if !self.rule.controls.is_empty() && !ids.iter().any(|id| self.rule.controls.contains(*id)) {
+                continue;
+            }
+            let mut from = None;
+            loop {
+                let place = &self.shell.place;
+                let page = guard.list(place, from).await.map_err(Failure::Observe)?;
+                let mut looks = stream::iter(page.resources)
+                    .map(|resource| async move {
+                        let late = self.shell.deadline - Timestamp::now().as_millisecond() < RESERVE;
+                        let looked = if late {
+                            None
+                        } else {
+                            Some(self.look(guard.as_ref(), &resource).await)
+                        };
+                        (resource, looked)
+                    })
+                    .buffer_unordered(AT_ONCE);
+                while let Some((resource, looked)) = looks.next().await {
+                    match looked {
+                        Some(Ok(looked)) => {
+                            let kind = guard.listing().config_kind();
+                            let id = if kind == ACCOUNT {
+                                &resource.account
+                            } else {
+                                &resource.id
+                            };
+                            evaluations.push(self.evaluation(kind, id, &looked)?);
+                        }
+                        Some(Err(failure)) => missed.push(format!("{}: {failure}", resource.arn)),
+                        None => missed.push(format!("{}: there was no time left", resource.arn)),
+                    }
+                }
+                from = page.next;
+                if from.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok((evaluations, missed))
+    }
+
+    /// Looks at one resource; where the rule remediates, after it was put right.
+    async fn look(&self, guard: &dyn Serve, resource: &Resource) -> Result<Looked, Failure> {
+        if self.rule.remediate {
+            match guard.process(self.shell, resource, &self.cause).await {
+                // It is told, and the evaluation says that it is still wrong.
+                Ok(_) | Err(Failure::NotRemediated { .. }) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        guard.evaluate(self.shell, resource, &self.cause).await
+    }
+
+    fn evaluation(&self, kind: &str, id: &str, looked: &Looked) -> Result<Evaluation, Failure> {
+        let (compliance, annotation) = match looked {
+            Looked::Gone | Looked::NotApplicable => (ComplianceType::NotApplicable, None),
+            Looked::Compliant => (ComplianceType::Compliant, None),
+            Looked::Violated(findings) => (ComplianceType::NonCompliant, Some(annotation(findings))),
+        };
+        Evaluation::builder()
+            .compliance_resource_type(kind)
+            .compliance_resource_id(id)
+            .compliance_type(compliance)
+            .set_annotation(annotation)
+            .ordering_timestamp(self.at)
+            .build()
+            .map_err(|error| self.refused(error.to_string()))
+    }
+
+    async fn put(&self, config: &aws_sdk_config::Client, batch: &[Evaluation]) -> Result<(), Failure> {
+        let answered = config
+            .put_evaluations()
+            .set_evaluations(Some(batch.to_vec()))
+            .result_token(&self.rule.token)
+            .test_mode(self.rule.test)
+            .send()
+            .await
+            .map_err(|error| self.refused(AwsError::new("PutEvaluations", &error).to_string()))?;
+        match answered.failed_evaluations() {
+            [] => Ok(()),
+            refused => {
+                let ids: Vec<_> = refused
+                    .iter()
+                    .map(|one| one.compliance_resource_id.as_str())
+                    .take(3)
+                    .collect();
+                let why = format!(
+                    "AWS Config did not take {} evaluations, as of {}",
+                    refused.len(),
+                    ids.join(", ")
+                );
+                Err(self.refused(why))
+            }
+        }
+    }
+
+    fn refused(&self, why: String) -> Failure {
+        Failure::Evaluations {
+            rule: self.rule.name.clone(),
+            why,
+        }
+    }
+}
+
+fn own(shell: &Shell, account: &str) -> Result<(), Failure> {
+    let expected = &shell.place.account;
+    if account == expected {
+        return Ok(());
+    }
+    Err(Failure::ForeignAccount {
+        expected: expected.clone(),
+        found: account.to_owned(),
+    })
+}
+
+/// The resource that an item stands for, where this guard looks after it.
+fn identified(guard: &dyn Serve, item: &Item, place: &Place) -> Option<Resource> {
+    let here = item.account == place.account && [place.region.as_str(), "global", ""].contains(&item.region.as_str());
+    let listing = guard.listing();
+    (here && listing.takes_item(&item.kind))
+        .then(|| listing.identified(&item.id, place))
+        .flatten()
+}
+
+fn cause(rule: &ConfigRule) -> Cause {
+    let asks = if rule.controls.is_empty() {
+        Asks::All
+    } else {
+        Asks::Only(rule.controls.clone())
+    };
+    Cause {
+        event: format!("AWS Config rule {}", rule.name),
+        id: String::new(),
+        time: rule.time.clone(),
+        actor: Actor::default(),
+        omitted: false,
+        asks,
+    }
+}
+
+fn annotation(findings: &[(&'static str, String)]) -> String {
+    let all: Vec<_> = findings
+        .iter()
+        .map(|(control, summary)| format!("{control} {}", clean(summary)))
+        .collect();
+    let whole = all.join("; ");
+    if whole.chars().count() <= LONGEST_ANNOTATION {
+        return whole;
+    }
+    let cut: String = whole.chars().take(LONGEST_ANNOTATION - 3).collect();
+    format!("{cut}...")
+}
+
+fn counts(evaluations: &[Evaluation]) -> Value {
+    let mut counts = serde_json::Map::new();
+    for evaluation in evaluations {
+        let count = counts.entry(evaluation.compliance_type().as_str()).or_insert(json!(0));
+        *count = json!(count.as_u64().unwrap_or_default() + 1);
+    }
+    counts.into()
+}
