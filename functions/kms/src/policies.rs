@@ -85,11 +85,29 @@ fn names_everyone(principal: &Value) -> bool {
     everyone(principal) || principal.get("AWS").is_some_and(everyone)
 }
 
+/// What a key policy does of AWS's practice, given what it lacks, in words that follow "what is good of it:".
+pub fn keeps(lacks: &[(KeyFinding, String)]) -> Vec<&'static str> {
+    let practices = [
+        (KeyFinding::NoAccountRoot, "the account itself can manage the key"),
+        (KeyFinding::AdminIsUser, "nobody both administers and uses it"),
+        (KeyFinding::KmsStarNonroot, "nobody else has kms:*"),
+        (KeyFinding::GrantNotAwsOnly, "grants only for AWS resources"),
+        (KeyFinding::NoMfa, "MFA to manage it"),
+        (KeyFinding::UserNotViaService, "use only through AWS services"),
+    ];
+    let kept = practices
+        .into_iter()
+        .filter(|(kind, _)| !lacks.iter().any(|(lacking, _)| lacking == kind));
+    kept.map(|(_, text)| text).collect()
+}
+
 /// What a key policy lacks of AWS's practice, in words that follow "lacks good practice:". Whom it lets in is not said here:
 /// other controls do.
 pub fn lacks(analysis: &Analysis<'_>) -> Vec<(KeyFinding, String)> {
     let (policy, account) = (analysis.policy(), &analysis.resource().account);
     let found = portcullis_access::key_practice(policy, account, analysis.trust()).findings;
+    // Conditions and denials count here, which a look at the default statement leaves out.
+    let manager = lockout::manager(policy.text(), analysis.resource());
     let of = |index: Option<usize>| {
         let sid = |index| field(&analysis.statement(index)?, "Sid").and_then(string);
         index.map_or_else(String::new, |index| {
@@ -107,9 +125,16 @@ pub fn lacks(analysis: &Analysis<'_>) -> Vec<(KeyFinding, String)> {
             KeyFinding::GrantNotAwsOnly => {
                 format!("{} lets grants be made without kms:GrantIsForAWSResource", of(index))
             }
-            KeyFinding::NoAccountRoot => "the account itself can't manage the key".to_owned(),
+            KeyFinding::NoAccountRoot => return None,
         };
         Some((kind, text))
     };
-    found.into_iter().filter_map(words).collect()
+    let mut lacks: Vec<_> = found.into_iter().filter_map(words).collect();
+    let locked = match manager {
+        Manager::Root => return lacks,
+        Manager::Principal => "the account itself can't manage the key, only principals that may be deleted one day",
+        Manager::Nobody => "nobody of the account can surely manage the key any more: only AWS Support could help",
+    };
+    lacks.push((KeyFinding::NoAccountRoot, locked.to_owned()));
+    lacks
 }

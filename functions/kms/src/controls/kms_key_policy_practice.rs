@@ -2,7 +2,8 @@
 //! The key's policy follows AWS's practice: the account root can manage the key; administrators are not users of it at the
 //! same time; nobody but the account root has `kms:*`; grants may be made for AWS resources only
 //! (`kms:GrantIsForAWSResource`); managing the key asks for MFA; and where settings say so of the data's level
-//! (`kms.via-service-levels`), the key is used through AWS services only (`kms:ViaService`).
+//! (`kms.via-service-levels`), the key is used through AWS services only (`kms:ViaService`). What it keeps of this is told beside
+//! what it lacks; that the account can't manage its key any more, with a higher severity.
 //!
 //! # Why
 //! Who both manages and uses a key needs nobody else to take data away. A policy without the account root is one deleted role
@@ -24,7 +25,7 @@ use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
 use crate::key::{Fact, Key, Remedy, State};
-use crate::policies::{analyse, lacks};
+use crate::policies::{analyse, keeps, lacks};
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -56,15 +57,23 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         .iter()
         .any(|level| level == scope.level_name);
     let mut lacks = lacks(&analysis);
+    let good = keeps(&lacks).join(", ");
     lacks.retain(|(kind, _)| via_service || *kind != KeyFinding::UserNotViaService);
     // The account root alone: nobody is an administrator or a user by it, so IAM policies decide on MFA too.
     let alone = analysis.policy().statements().len() == 1 && lacks.iter().all(|(kind, _)| *kind == KeyFinding::NoMfa);
     if lacks.is_empty() || alone {
         return Judgement::Compliant;
     }
+    let is_locked = lacks.iter().any(|(kind, _)| *kind == KeyFinding::NoAccountRoot);
     let lacks: Vec<_> = lacks.into_iter().map(|(_, text)| text).collect();
-    let summary = format!("has a policy that lacks good practice: {}", lacks.join("; "));
-    Finding::new(Severity::Low, summary, "", Vec::new())
+    let lacks = lacks.join("; ");
+    let summary = match good.as_str() {
+        "" => format!("has a policy that lacks good practice: {lacks}"),
+        good => format!("has a policy that lacks good practice: {lacks} (what is good of it: {good})"),
+    };
+    // A key that is lost with the next deleted role, or is lost already, is not a matter of style.
+    let severity = if is_locked { Severity::High } else { Severity::Low };
+    Finding::new(severity, summary, "", Vec::new())
         .only_notify("who administers the key and who uses it is for people to say")
         .into()
 }
@@ -86,9 +95,11 @@ mod tests {
     #[test]
     fn an_example_of_separate_duties_lacks_only_mfa() {
         let found = finding(judge, &with_policy(EXAMPLE)).unwrap();
-        let lacks: Vec<_> = found.summary.split_once(": ").unwrap().1.split("; ").collect();
-        assert_eq!(lacks.len(), 1, "{lacks:?}");
-        assert!(lacks[0].contains("MFA"), "{lacks:?}");
+        assert_eq!(
+            found.summary,
+            "has a policy that lacks good practice: managing the key does not ask for MFA (what is good of it: the account \
+             itself can manage the key, nobody both administers and uses it, nobody else has kms:*, grants only for AWS resources)"
+        );
         assert_eq!(found.severity, Severity::Low);
         assert!(found.only_notify.is_some() && found.remedies.is_empty());
         assert_eq!(
@@ -108,6 +119,21 @@ mod tests {
         for (statements, named) in [([ROOT, all], "kms:*"), ([ROOT, grants], "GrantIsForAWSResource")] {
             let summary = finding(judge, &with_policy(&policy(&statements))).unwrap().summary;
             assert!(summary.contains(named), "{summary}");
+        }
+    }
+
+    /// KMS takes such policies where the caller asks it not to check for a lockout.
+    #[test]
+    fn a_policy_under_which_the_account_cannot_manage_its_key_is_told_loudly() {
+        let deny = r#"{"Effect":"Deny","Principal":"*","Action":"kms:PutKeyPolicy","Resource":"*"}"#;
+        let role = r#"{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/Admin"},"Action":["kms:PutKeyPolicy","kms:ScheduleKeyDeletion"],"Resource":"*"}"#;
+        for (statements, named) in [
+            (vec![ROOT, deny], "nobody of the account can surely manage the key"),
+            (vec![role], "only principals that may be deleted one day"),
+        ] {
+            let found = finding(judge, &with_policy(&policy(&statements))).unwrap();
+            assert!(found.summary.contains(named), "{}", found.summary);
+            assert_eq!(found.severity, Severity::High);
         }
     }
 

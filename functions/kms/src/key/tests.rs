@@ -235,10 +235,15 @@ fn any_policy() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// Whatever is remedied, the account root can manage the key afterwards, unless it could not before.
+    /// Whatever is remedied, the account root can manage the key afterwards, unless it could not before, which is told.
     #[test]
     fn no_remedy_locks_the_account_out(policy in any_policy()) {
         let before = manager(&policy, &resource_k1());
+        if before != Manager::Root {
+            let practice = controls::KEY.iter().find(|control| control.meta.id == "kms-key-policy-practice").unwrap();
+            let told = finding(practice.judge, &with_policy(&policy));
+            prop_assert!(told.is_some_and(|told| told.summary.contains("manage the key")), "{policy}");
+        }
         for control in controls::KEY {
             let Some(found) = finding(control.judge, &with_policy(&policy)) else { continue };
             for remedy in &found.remedies {
