@@ -1,7 +1,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs measure faults replay build validate deploy preflight advisories clean
+.PHONY: help demo test lint docs measure faults replay build validate deploy preflight redrive advisories clean
 
 # For build and deploy.
 STACK ?= portcullis
@@ -9,6 +9,8 @@ MODE ?= notify
 ARCH ?= arm64
 EMAIL ?=
 SETTINGS ?=
+CONFIG_EVENTS ?= off
+CONFIG_RULES ?= off
 # The functions' environment: cargo-lambda, zig and SAM from .tools.
 LAMBDA := PATH="$(CURDIR)/.tools/lambda/bin:$$PATH" SAM_CLI_TELEMETRY=0
 SAM := $(LAMBDA) .tools/lambda/bin/sam
@@ -74,14 +76,18 @@ validate: ## Let SAM validate the template
 	tools/install lambda
 	AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} $(SAM) validate --lint
 
-deploy: build ## Build and deploy: make deploy MODE=enforce EMAIL=ops@example.com (also STACK, ARCH, SETTINGS; account and region from your AWS profile)
+deploy: build ## Build and deploy: make deploy MODE=enforce EMAIL=ops@example.com (also STACK, ARCH, SETTINGS, CONFIG_EVENTS, CONFIG_RULES; account and region from your AWS profile)
 	$(SAM) deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
-	  --tags app=portcullis --parameter-overrides Mode=$(MODE) Architecture=$(ARCH) \
+	  --tags app=portcullis --parameter-overrides Mode=$(MODE) Architecture=$(ARCH) ConfigEvents=$(CONFIG_EVENTS) ConfigRules=$(CONFIG_RULES) \
 	  $(if $(EMAIL),AlertEmail=$(EMAIL)) $(if $(SETTINGS),SettingsParameter=$(SETTINGS))
 
 preflight: ## After a deploy: whether the keys that settings name exist, are enabled, here, and let the required services in
 	@aws lambda invoke --function-name $(STACK)-kms --cli-binary-format raw-in-base64-out \
 	  --payload '{"preflight": {"by": "make preflight"}}' /dev/stdout
+
+redrive: ## Send the dead letters to their functions again; one that fails again says why, and stays
+	@tools/install lambda
+	@.tools/lambda/bin/python tools/redrive.py $(STACK)
 
 clean: ## Remove the tools and what SAM built (cargo clean is yours to say)
 	rm -rf .tools .aws-sam

@@ -345,6 +345,33 @@ fn no_failure_is_lost_and_no_storm_is_unbounded() {
     }
 }
 
+/// Metrics that are not there are drawn as an empty picture, which looks like peace.
+#[test]
+fn the_dashboard_shows_metrics_that_are_sent() {
+    let body = resource("Dashboard")["DashboardBody"]["Fn::Sub"].as_str().unwrap();
+    let body: Value = serde_json::from_str(body).unwrap();
+    let widgets = body["widgets"].as_array().unwrap();
+    assert_eq!(widgets.len(), 6);
+    let sent = std::fs::read_to_string(template::root().join("shared/runtime/src/metrics.rs")).unwrap();
+    let mut shown = BTreeSet::new();
+    for metric in widgets.iter().flat_map(|widget| widget["properties"]["metrics"].as_array().unwrap()) {
+        let expression = metric[0]["expression"].as_str().unwrap_or_default();
+        if let Some(dimensions) = expression.strip_prefix("SEARCH('{Portcullis,") {
+            let (dimensions, names) = dimensions.split_once('}').unwrap();
+            let dimensions: Vec<_> = dimensions.split(',').map(|name| format!("\"{name}\"")).collect();
+            assert!(sent.contains(&format!("&[{}]", dimensions.join(", "))), "{expression}");
+            shown.extend(names.split('"').skip(1).step_by(2).map(str::to_owned));
+        } else if metric[0] == "Portcullis" {
+            shown.insert(metric[1].as_str().unwrap().to_owned());
+        }
+    }
+    for name in &shown {
+        assert!(sent.contains(&format!("\"{name}\"")), "nobody sends {name}");
+    }
+    let expected = ["Deferred", "EventAge", "Findings", "SettingsUnusable", "SweptNew", "SweptResources", "SweptUnseen"];
+    assert_eq!(shown.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+}
+
 #[tokio::test]
 async fn the_ledger_is_the_one_that_the_tests_use() {
     let world = World::new().await;
