@@ -195,7 +195,7 @@ impl<W: Write> Triage<'_, W> {
                     Some(item) => self.item(&mut line, item),
                     None => {
                         line.ignored =
-                            Some("a schedule leads to all resources, which only the function can list".into())
+                            Some("a schedule leads to all resources, which only the function can list".into());
                     }
                 }
             }

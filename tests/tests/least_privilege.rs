@@ -325,6 +325,8 @@ async fn the_other_ways_of_ec2(world: &World) {
         "remediated"
     );
     function.invoke(json!({"sweep": {}})).await.answer();
+    let asked = &samples::in_folder("config")["RuleSchedule"];
+    function.invoke(samples::moved(asked, world, "", "")).await.answer();
 }
 
 #[tokio::test]

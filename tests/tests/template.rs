@@ -354,7 +354,10 @@ fn the_dashboard_shows_metrics_that_are_sent() {
     assert_eq!(widgets.len(), 6);
     let sent = std::fs::read_to_string(template::root().join("shared/runtime/src/metrics.rs")).unwrap();
     let mut shown = BTreeSet::new();
-    for metric in widgets.iter().flat_map(|widget| widget["properties"]["metrics"].as_array().unwrap()) {
+    for metric in widgets
+        .iter()
+        .flat_map(|widget| widget["properties"]["metrics"].as_array().unwrap())
+    {
         let expression = metric[0]["expression"].as_str().unwrap_or_default();
         if let Some(dimensions) = expression.strip_prefix("SEARCH('{Portcullis,") {
             let (dimensions, names) = dimensions.split_once('}').unwrap();
@@ -368,7 +371,15 @@ fn the_dashboard_shows_metrics_that_are_sent() {
     for name in &shown {
         assert!(sent.contains(&format!("\"{name}\"")), "nobody sends {name}");
     }
-    let expected = ["Deferred", "EventAge", "Findings", "SettingsUnusable", "SweptNew", "SweptResources", "SweptUnseen"];
+    let expected = [
+        "Deferred",
+        "EventAge",
+        "Findings",
+        "SettingsUnusable",
+        "SweptNew",
+        "SweptResources",
+        "SweptUnseen",
+    ];
     assert_eq!(shown.iter().map(String::as_str).collect::<Vec<_>>(), expected);
 }
 

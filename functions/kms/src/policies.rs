@@ -116,7 +116,8 @@ pub fn lacks(analysis: &Analysis<'_>) -> Vec<(KeyFinding, String)> {
     };
     let words = |(kind, index): (KeyFinding, Option<usize>)| {
         let text = match kind {
-            KeyFinding::Public | KeyFinding::External => return None,
+            // The last one is added below, where it is known how badly.
+            KeyFinding::Public | KeyFinding::External | KeyFinding::NoAccountRoot => return None,
             KeyFinding::NoMfa => "managing the key does not ask for MFA".to_owned(),
             KeyFinding::MfaDenyTooWide => format!("{} denies use without MFA too, which stops applications", of(index)),
             KeyFinding::AdminIsUser => "somebody both administers and uses the key".to_owned(),
@@ -125,7 +126,6 @@ pub fn lacks(analysis: &Analysis<'_>) -> Vec<(KeyFinding, String)> {
             KeyFinding::GrantNotAwsOnly => {
                 format!("{} lets grants be made without kms:GrantIsForAWSResource", of(index))
             }
-            KeyFinding::NoAccountRoot => return None,
         };
         Some((kind, text))
     };

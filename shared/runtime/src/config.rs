@@ -13,7 +13,7 @@ use crate::adapter::Serve;
 use crate::error::{AwsError, Failure};
 use crate::pipeline::{Looked, Shell};
 
-/// As many as PutEvaluations takes. Source: AWS Config API Reference, "PutEvaluations".
+/// As many as one call takes. Source: AWS Config API Reference, `PutEvaluations`.
 const BATCH: usize = 100;
 /// The longest that an annotation may be. Source: AWS Config API Reference, "Evaluation".
 const LONGEST_ANNOTATION: usize = 256;
