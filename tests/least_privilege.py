@@ -95,6 +95,9 @@ def checks(call, account):
         action = s3control_action(call["method"], path) or ACCOUNT_BLOCK[call["method"]]
         point = re.match(r"/v20180820/accesspoint/([^/]+)/policy", path)
         return [(action, f"arn:aws:s3:{call['region']}:{account}:accesspoint/{point[1]}" if point else "*")]
+    if call["service"] == "ssm":
+        name = json.loads(body)["Name"]
+        return [("ssm:" + call["action"], f"arn:aws:ssm:{call['region']}:{account}:parameter{name}")]
     if call["service"] == "config":
         return [("config:" + call["action"], "*")]
     if call["service"] == "scheduler":

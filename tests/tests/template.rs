@@ -71,11 +71,19 @@ fn rule_of(function: &str) -> &'static Value {
 fn a_rule_knows_the_calls_that_the_guards_know() {
     for (name, service, listings) in functions() {
         let pattern = &rule_of(name)["EventPattern"];
-        let calls: BTreeSet<_> = listings.iter().flat_map(|listing| listing.calls()).collect();
+        // The heartbeat comes by the rule whose life it proves.
+        let mut calls: BTreeSet<_> = listings.iter().flat_map(|listing| listing.calls()).collect();
+        calls.insert("TagResource");
         assert_eq!(texts(&pattern["detail"]["eventName"]), calls, "{name}");
-        let sources: BTreeSet<_> = listings.iter().map(|listing| listing.source()).collect();
+        let mut sources: BTreeSet<_> = listings.iter().map(|listing| listing.source()).collect();
+        sources.insert("sns.amazonaws.com");
         assert_eq!(texts(&pattern["detail"]["eventSource"]), sources, "{name}");
-        assert_eq!(texts(&pattern["source"]), [&*format!("aws.{service}")].into());
+        assert_eq!(
+            texts(&pattern["source"]),
+            [&*format!("aws.{service}"), "aws.sns"].into()
+        );
+        let heartbeat = &samples::in_folder("heartbeat")["TagResource"];
+        assert!(fits(pattern, &serde_json::from_str(heartbeat).unwrap()), "{name}");
         assert_eq!(
             pattern["detail"]["errorCode"],
             json!([{"exists": false}]),
@@ -234,7 +242,11 @@ fn a_role_may_do_what_the_controls_declare_and_nothing_else() {
                 .collect()
         };
         assert_eq!(of_dynamodb(policy(name, "Ledger").0), ledger.into(), "{name}");
-        assert_eq!(of_dynamodb(policy(name, "Alert").0), ["sns:Publish"].into(), "{name}");
+        assert_eq!(
+            of_dynamodb(policy(name, "Alert").0),
+            ["sns:ListSubscriptionsByTopic", "sns:Publish"].into(),
+            "{name}"
+        );
         assert_eq!(
             policy(name, "Settings"),
             (["ssm:GetParameter"].into(), Some("HasSettings")),
@@ -250,10 +262,12 @@ fn a_role_may_do_what_the_controls_declare_and_nothing_else() {
         );
         let evaluate = (["config:PutEvaluations"].into(), Some("HasConfigRules"));
         assert_eq!(policy(name, "Evaluate"), evaluate, "{name}");
+        let trace = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"];
+        assert_eq!(policy(name, "Trace"), (trace.into(), Some("Traces")), "{name}");
         let run = ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
         assert_eq!(policy(name, "Run"), (run.into(), None), "{name}");
         let policies = resource(&format!("{name}Role"))["Policies"].as_array().unwrap();
-        assert_eq!(policies.len(), 8, "{name}: a policy that this test does not know");
+        assert_eq!(policies.len(), 9, "{name}: a policy that this test does not know");
         assert!(resource(&format!("{name}Role"))["ManagedPolicyArns"].is_null());
     }
 }
@@ -345,13 +359,39 @@ fn no_failure_is_lost_and_no_storm_is_unbounded() {
     }
 }
 
+/// A function that hears nothing more has to be missed: that no data come is the alarm.
+#[test]
+fn a_silent_function_is_missed() {
+    for (name, ..) in functions() {
+        let alarm = resource(&format!("{name}Silent"));
+        assert_eq!(alarm["MetricName"], "Heartbeat");
+        assert_eq!(
+            alarm["Dimensions"],
+            json!([{"Name": "Function", "Value": {"Ref": format!("{name}Function")}}])
+        );
+        assert_eq!(alarm["TreatMissingData"], "breaching");
+        assert!(alarm["AlarmActions"].is_array());
+    }
+    let beat = resource("Heartbeat");
+    assert_eq!(
+        beat["Target"]["Arn"],
+        json!({"Fn::Sub": "arn:${AWS::Partition}:scheduler:::aws-sdk:sns:tagResource"})
+    );
+    let input = beat["Target"]["Input"]["Fn::Sub"].as_str().unwrap();
+    assert!(serde_json::from_str::<Value>(input).unwrap()["Tags"].is_array());
+    assert_eq!(
+        resource("HeartbeatRole")["Policies"][0]["PolicyDocument"]["Statement"][0]["Action"],
+        "sns:TagResource"
+    );
+}
+
 /// Metrics that are not there are drawn as an empty picture, which looks like peace.
 #[test]
 fn the_dashboard_shows_metrics_that_are_sent() {
     let body = resource("Dashboard")["DashboardBody"]["Fn::Sub"].as_str().unwrap();
     let body: Value = serde_json::from_str(body).unwrap();
     let widgets = body["widgets"].as_array().unwrap();
-    assert_eq!(widgets.len(), 6);
+    assert_eq!(widgets.len(), 8);
     let sent = std::fs::read_to_string(template::root().join("shared/runtime/src/metrics.rs")).unwrap();
     let mut shown = BTreeSet::new();
     for metric in widgets
@@ -372,9 +412,12 @@ fn the_dashboard_shows_metrics_that_are_sent() {
         assert!(sent.contains(&format!("\"{name}\"")), "nobody sends {name}");
     }
     let expected = [
+        "AwsCalls",
         "Deferred",
+        "Duration",
         "EventAge",
         "Findings",
+        "Heartbeat",
         "SettingsUnusable",
         "SweptNew",
         "SweptResources",

@@ -16,13 +16,14 @@ use crate::adapter::Serve;
 use crate::config;
 use crate::environment::{Environment, EnvironmentError};
 use crate::error::Failure;
+use crate::heartbeat;
 use crate::ledger::Ledger;
 use crate::metrics;
 use crate::pipeline::Shell;
 use crate::preflight;
 use crate::release;
 use crate::schedule::Schedules;
-use crate::sdk::{on_loopback, sdk_config};
+use crate::sdk::{on_loopback, requests, sdk_config};
 use crate::settings::Source;
 use crate::sweep::{Digest, Sweeper};
 use crate::topic::Topic;
@@ -150,6 +151,9 @@ impl Function {
                 };
                 sweeper.run(&sweep).await
             }
+            Event::Call(call) if heartbeat::is_one(&call, &self.environment.topic_arn) => {
+                heartbeat::answer(&shell, &self.settings).await
+            }
             Event::Call(call) => self.call(&shell, &call).await,
             Event::Preflight(request) => {
                 preflight::preflight(&shell, self.guards.iter().map(Box::as_ref), request.by.as_deref()).await
@@ -250,11 +254,24 @@ impl Function {
                 found: call.account.clone(),
             });
         }
-        let age = call.time.parse::<Timestamp>().ok();
-        metrics::event(
-            &call.name,
-            age.map(|time| Timestamp::now().as_millisecond() - time.as_millisecond()),
-        );
+        let (arrived, before) = (Timestamp::now().as_millisecond(), requests());
+        let answers = self.guarded(shell, call).await;
+        let made = call.time.parse::<Timestamp>().ok();
+        metrics::event(metrics::Handled {
+            function: &shell.function,
+            event: &call.name,
+            age: made.map(|made| arrived - made.as_millisecond()),
+            duration: Timestamp::now().as_millisecond() - arrived,
+            calls: requests() - before,
+        });
+        match answers? {
+            answers if answers.is_empty() => ignore(Ignored::Foreign.to_string()),
+            answers => Ok(json!({"resources": answers})),
+        }
+    }
+
+    /// Lets each guard that looks after what the call can break look at what it names.
+    async fn guarded(&self, shell: &Shell, call: &Call) -> Result<Vec<Value>, Failure> {
         let mut answers = Vec::new();
         let mut failure = None;
         for guard in self.guards.iter().filter(|guard| takes(guard.listing(), call)) {
@@ -263,10 +280,6 @@ impl Function {
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
-        match failure {
-            Some(failure) => Err(failure),
-            None if answers.is_empty() => ignore(Ignored::Foreign.to_string()),
-            None => Ok(json!({"resources": answers})),
-        }
+        failure.map_or(Ok(answers), Err)
     }
 }

@@ -5,7 +5,7 @@
 //! `record#<id>`, the closed records, by time since ids are UUIDs of version 7. `~` sorts last, so a descending query
 //! has the two first. The sparse index `todo` answers "what is open" and "what is deferred" (then the status carries the
 //! attribute), the index `by-id` finds a record by its id alone. Apart from resources, `budget#<account>` counts what may be
-//! disturbed in an hour.
+//! disturbed in an hour, and `heartbeat#<function>` holds the last heartbeat.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -372,6 +372,23 @@ impl Ledger {
             Err(error) if error.code != "ConditionalCheckFailedException" => Err(Failure::Ledger(error)),
             _ => Ok(()),
         }
+    }
+
+    /// Notes a heartbeat: that the ledger can be written.
+    pub async fn beat(&self, function: &str, now: Timestamp) -> Result<(), Failure> {
+        let expires = now.as_second() + 30 * 24 * 60 * 60;
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .item("pk", text(&format!("heartbeat#{function}")))
+            .item("sk", text("last"))
+            .item("at", text(&now.to_string()))
+            .item("expires", AttributeValue::N(expires.to_string()));
+        put.send()
+            .await
+            .map_err(|error| Failure::Ledger(AwsError::new("PutItem", &error)))?;
+        Ok(())
     }
 
     /// The resources whose record is open, and that nobody is at any more.

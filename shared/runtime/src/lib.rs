@@ -8,6 +8,7 @@ mod adapter;
 mod config;
 mod environment;
 mod error;
+mod heartbeat;
 mod lambda;
 mod ledger;
 mod metrics;

@@ -27,13 +27,46 @@ pub fn deferred(reason: Reason) {
     }));
 }
 
-/// One handled event: how late it came.
-pub fn event(call: &str, age: Option<i64>) {
-    let Some(age) = age else { return };
+/// One event that was handled, or failed.
+#[derive(Debug, Clone, Copy)]
+pub struct Handled<'a> {
+    /// The function's name.
+    pub function: &'a str,
+    /// The call's name.
+    pub event: &'a str,
+    /// From the call to its arrival here, in milliseconds; none where the event has no time.
+    pub age: Option<i64>,
+    /// From its arrival to its end, in milliseconds.
+    pub duration: i64,
+    /// The requests to AWS that it took.
+    pub calls: u64,
+}
+
+/// Tells what an event took. Its name is no dimension, which would cost a metric for each: Logs Insights groups by it.
+pub fn event(handled: Handled<'_>) {
+    let mut metrics = vec![
+        json!({"Name": "Duration", "Unit": "Milliseconds"}),
+        json!({"Name": "AwsCalls", "Unit": "Count"}),
+    ];
+    if handled.age.is_some() {
+        metrics.push(json!({"Name": "EventAge", "Unit": "Milliseconds"}));
+    }
     emit(&json!({
-        "_aws": envelope(&[&[]], &json!([{"Name": "EventAge", "Unit": "Milliseconds"}])),
-        "Event": call,
-        "EventAge": age,
+        "_aws": envelope(&[&[], &["Function"]], &json!(metrics)),
+        "Function": handled.function,
+        "Event": handled.event,
+        "EventAge": handled.age,
+        "Duration": handled.duration,
+        "AwsCalls": handled.calls,
+    }));
+}
+
+/// What leads to the function is alive, and so is what it needs.
+pub fn heartbeat(function: &str) {
+    emit(&json!({
+        "_aws": envelope(&[&["Function"]], &json!([{"Name": "Heartbeat", "Unit": "Count"}])),
+        "Function": function,
+        "Heartbeat": 1,
     }));
 }
 

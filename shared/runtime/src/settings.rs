@@ -70,6 +70,14 @@ impl Source {
         Ok(settings)
     }
 
+    /// Reads the parameter again, whatever is at hand: whether it can be used now.
+    pub async fn proven(&self) -> Result<(), Failure> {
+        match &self.parameter {
+            Some(parameter) => self.fetch(parameter).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
     async fn fetch(&self, parameter: &str) -> Result<Settings, Failure> {
         let answer = self
             .ssm

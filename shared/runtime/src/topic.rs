@@ -83,6 +83,25 @@ impl Topic {
         Ok(())
     }
 
+    /// Whether anybody has confirmed a subscription.
+    pub async fn is_heard(&self) -> Result<bool, AwsError> {
+        let mut subscriptions = self
+            .client
+            .list_subscriptions_by_topic()
+            .topic_arn(&self.arn)
+            .into_paginator()
+            .items()
+            .send();
+        while let Some(one) = subscriptions.next().await {
+            let one = one.map_err(|error| AwsError::new("ListSubscriptionsByTopic", &error))?;
+            // Until then AWS has words in its place.
+            if one.subscription_arn().is_some_and(|arn| arn.starts_with("arn:")) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn sent(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
         // A list of texts is whole, whoever panicked while holding it.
         self.sent.lock().unwrap_or_else(PoisonError::into_inner)
