@@ -78,6 +78,17 @@ def resolved(value, names):
     return {key: resolved(one, names) for key, one in value.items()}
 
 
+def kms_checks(action, asked, prefix):
+    """Lists have no resource; a call about an alias takes the permission for the alias and for the key that it is given."""
+    if action in ("ListAliases", "ListKeys"):
+        return [(f"kms:{action}", "*")]
+    key = asked.get("KeyId") or asked.get("TargetKeyId")
+    if key and "alias/" in key:  # AWS asks for the permission for the key that the alias stands for
+        key = "the-key-of-the-alias"
+    names = [asked.get("AliasName"), key if not key or key.startswith("arn:") else f"key/{key}"]
+    return [(f"kms:{action}", name if name.startswith("arn:") else prefix + name) for name in names if name]
+
+
 def checks(call, account):
     """The actions that IAM would check for a call, each with its resource."""
     url = urlsplit(call["path"])
@@ -89,8 +100,8 @@ def checks(call, account):
         query.update(parse_qs(body.decode(), keep_blank_values=True))
     if call["service"] == "ec2":
         return ec2_checks(call, account)
-    if call["service"] == "kms":  # by the ARN, as EC2 says it of a volume's key
-        return [(f"kms:{call['action']}", json.loads(body)["KeyId"])]
+    if call["service"] == "kms":
+        return kms_checks(call["action"], json.loads(body), f"arn:aws:kms:{call['region']}:{account}:")
     if call["service"] == "s3control":
         action = s3control_action(call["method"], path) or ACCOUNT_BLOCK[call["method"]]
         point = re.match(r"/v20180820/accesspoint/([^/]+)/policy", path)
@@ -140,6 +151,8 @@ def main():
                     "aws:ResourceAccount": account,
                     "ec2:region": call["region"],
                     "aws:tagkeys": tag_keys(call),
+                    # KMS takes a request that does not name it for one that says no.
+                    "kms:bypasspolicylockoutsafetycheck": str('"BypassPolicyLockoutSafetyCheck":true' in (call["body"] or "")).lower(),
                 },
             )
             used.add(action)

@@ -209,10 +209,7 @@ async fn the_role_of_s3_allows_exactly_what_is_done() {
         .await;
     replay_all(&world, &function).await;
     the_other_ways(&world).await;
-    function.invoke(json!({"sweep": {}})).await.answer();
-    let asked = &samples::in_folder("config")["RuleSchedule"];
-    function.invoke(samples::moved(asked, &world, "", "")).await.answer();
-    a_heartbeat(&world, "portcullis-s3").await;
+    the_other_ways_of_all(&world, &function, "portcullis-s3").await;
     let mut input = input("S3Role", &world, &world.aws.calls().await);
     let verdict = judged(&input);
     assert_eq!(
@@ -344,54 +341,119 @@ async fn the_other_ways_of_ec2(world: &World) {
         controls_in(listed.answer())["ec2-security-group-open-ingress"],
         "remediated"
     );
-    function.invoke(json!({"sweep": {}})).await.answer();
-    let asked = &samples::in_folder("config")["RuleSchedule"];
-    function.invoke(samples::moved(asked, world, "", "")).await.answer();
+    the_other_ways_of_all(world, &function, "portcullis-ec2").await;
 }
 
-#[tokio::test]
-async fn the_role_of_ec2_allows_exactly_what_is_done() {
-    let (mut used, mut unneeded) = (0, None::<BTreeSet<String>>);
-    let mut judge = |input: &Value| {
-        let verdict = judged(input);
+/// What a role was judged by, over several worlds: an action is needed if any of them needs it.
+struct Judged {
+    role: &'static str,
+    used: usize,
+    unneeded: Option<BTreeSet<String>>,
+}
+
+impl Judged {
+    fn judge(&mut self, world: &World, calls: &[Call]) {
+        let verdict = judged(&input(self.role, world, calls));
         assert_eq!(
             verdict["denied"],
             json!([]),
             "calls that the role in the template does not allow"
         );
-        used = used.max(verdict["used"].as_array().unwrap().len());
+        self.used = self.used.max(verdict["used"].as_array().unwrap().len());
         let unused: BTreeSet<_> = unexplained(&verdict).into_iter().map(str::to_owned).collect();
-        let so_far = unneeded.take();
-        unneeded = Some(so_far.map_or(unused.clone(), |so_far| &so_far & &unused));
-    };
-    for path in faults::ec2::PATHS {
-        let world = World::new().await;
-        let scenario = (path.arrange)(world.clone()).await;
-        let function = Function::new("portcullis-ec2", &world.aws).deployment(&world.stack);
-        let function = function
-            .mode("enforce")
-            .env("PORTCULLIS_SETTINGS", &scenario.settings)
-            .start()
-            .await;
-        let done = function.invoke(&scenario.event).await;
-        let changed = ["remediated", "quarantined"];
-        if changed.contains(&controls_in(done.answer())[path.control].as_str()) {
-            let restore = json!({"restore": record_of(done.answer()), "force": true});
-            assert_eq!(function.invoke(restore).await.outcome(), "restored", "{}", path.control);
-        }
-        judge(&input("Ec2Role", &world, &world.aws.calls().await));
+        self.unneeded = Some(match &self.unneeded {
+            Some(so_far) => so_far & &unused,
+            None => unused,
+        });
     }
+
+    /// Goes through each control of a function as the faults do, and back again.
+    async fn paths(role: &'static str, name: &'static str) -> Self {
+        let mut judged = Self {
+            role,
+            used: 0,
+            unneeded: None,
+        };
+        let prefix = name.replace("portcullis-", "") + "-";
+        for path in faults::scenarios::paths() {
+            if !path.control.starts_with(&prefix) {
+                continue;
+            }
+            let world = World::new().await;
+            let scenario = (path.arrange)(world.clone()).await;
+            let function = Function::new(name, &world.aws).deployment(&world.stack);
+            let function = function
+                .mode("enforce")
+                .env("PORTCULLIS_SETTINGS", &scenario.settings)
+                .start()
+                .await;
+            let done = function.invoke(&scenario.event).await;
+            let changed = ["remediated", "quarantined"];
+            if changed.contains(&controls_in(done.answer())[path.control].as_str()) {
+                let restore = json!({"restore": record_of(done.answer()), "force": true});
+                let back = function.invoke(restore).await;
+                let no_way = format!("{:?}", back.result).contains("AWS offers no way back");
+                assert!(no_way || back.outcome() == "restored", "{}", path.control);
+            }
+            judged.judge(&world, &world.aws.calls().await);
+        }
+        judged
+    }
+
+    fn assert_nothing_unneeded(self) {
+        // What is deferred is looked at again by the pipeline's schedule, the same for all functions: S3's test comes to it.
+        let pipelines = ["scheduler:CreateSchedule", "scheduler:UpdateSchedule"].map(str::to_owned);
+        let unneeded = &self.unneeded.unwrap() - &pipelines.into();
+        assert_eq!(
+            unneeded,
+            BTreeSet::new(),
+            "actions that the role allows and nothing needs"
+        );
+        assert!(self.used > 10);
+    }
+}
+
+/// What every function comes to beside its controls: a sweep, a question of AWS Config, a heartbeat.
+async fn the_other_ways_of_all(world: &World, function: &Function, name: &str) {
+    function.invoke(json!({"sweep": {}})).await.answer();
+    let asked = &samples::in_folder("config")["RuleSchedule"];
+    function.invoke(samples::moved(asked, world, "", "")).await.answer();
+    a_heartbeat(world, name).await;
+}
+
+#[tokio::test]
+async fn the_role_of_ec2_allows_exactly_what_is_done() {
+    let mut judged = Judged::paths("Ec2Role", "portcullis-ec2").await;
     let world = World::new().await;
     the_other_ways_of_ec2(&world).await;
-    a_heartbeat(&world, "portcullis-ec2").await;
-    judge(&input("Ec2Role", &world, &world.aws.calls().await));
-    // What is deferred is looked at again by the pipeline's schedule, the same for all functions: S3's test comes to it.
-    let pipelines = ["scheduler:CreateSchedule", "scheduler:UpdateSchedule"].map(str::to_owned);
-    let unneeded = &unneeded.unwrap() - &pipelines.into();
-    assert_eq!(
-        unneeded,
-        BTreeSet::new(),
-        "actions that the role allows and nothing needs"
-    );
-    assert!(used > 10);
+    judged.judge(&world, &world.aws.calls().await);
+    judged.assert_nothing_unneeded();
+}
+
+#[tokio::test]
+async fn the_role_of_kms_allows_exactly_what_is_done() {
+    let mut judged = Judged::paths("KmsRole", "portcullis-kms").await;
+    let world = World::new().await;
+    let key = aws_sdk_kms::Client::new(&world.aws.sdk_config())
+        .create_key()
+        .send()
+        .await;
+    let key = key.unwrap().key_metadata.unwrap().key_id;
+    let settings =
+        format!("controls: {{kms-alias-moved: {{mode: enforce}}}}\nkms: {{required-aliases: {{alias/app: {key}}}}}\n");
+    let function = Function::new("portcullis-kms", &world.aws).deployment(&world.stack);
+    let function = function
+        .mode("enforce")
+        .env("PORTCULLIS_SETTINGS", settings)
+        .start()
+        .await;
+    // A required alias that is gone is made again, by the restore it goes again.
+    let deleted = CloudTrail::call("kms.amazonaws.com", "DeleteAlias").params(json!({"aliasName": "alias/app"}));
+    let deleted = deleted.account(world.aws.account()).region(&world.region).event();
+    let made = function.invoke(deleted).await;
+    let restore = json!({"restore": record_of(made.answer())});
+    assert_eq!(function.invoke(restore).await.outcome(), "restored");
+    the_other_ways_of_all(&world, &function, "portcullis-kms").await;
+    judged.judge(&world, &world.aws.calls().await);
+    judged.assert_nothing_unneeded();
 }
