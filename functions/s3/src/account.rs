@@ -68,6 +68,7 @@ impl Guard for Account {
     const KIND: &'static str = "AWS::S3::AccountPublicAccessBlock";
     const CONFIG_KIND: &'static str = "AWS::::Account";
     const SOURCE: &'static str = SOURCE;
+    const REGIONAL: bool = false;
     type Fact = Fact;
     type State = State;
     type Remedy = Remedy;

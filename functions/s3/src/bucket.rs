@@ -4,6 +4,7 @@ use portcullis_core::event::{Call, EventError, field, is_region, string};
 use portcullis_core::{Arn, Control, Guard, Place, Resource, Seen, Tags, partition_of};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::net::Ipv4Addr;
 
 use crate::{PublicAccessBlock, SOURCE, controls};
 
@@ -302,6 +303,7 @@ impl portcullis_core::Remedy for Remedy {
 impl Guard for Bucket {
     const KIND: &'static str = "AWS::S3::Bucket";
     const SOURCE: &'static str = SOURCE;
+    const REGIONAL: bool = false;
     type Fact = Fact;
     type State = State;
     type Remedy = Remedy;
@@ -414,6 +416,7 @@ pub fn is_bucket_name(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+        && name.parse::<Ipv4Addr>().is_err()
 }
 
 #[cfg(test)]

@@ -245,7 +245,6 @@ pub fn judge_at(policy: &Policy, scope: &Scope, now: f64) -> Judgement {
             finding_request(&finding).as_ref(),
             undecided,
             finding.unfinished,
-            scope,
         );
         offending.push(Offence {
             index: at,

@@ -2,7 +2,7 @@
 
 use crate::condition::Comparison;
 use crate::evaluate::{Caller, Request};
-use crate::judge::{Note, NoteKind, Offence, S3Verdict, Scope, Verdict};
+use crate::judge::{Note, NoteKind, Offence, S3Verdict, Verdict};
 use crate::keys::{Class, class};
 use crate::parse::{Policy, Statement};
 
@@ -20,7 +20,6 @@ pub(crate) fn offence(
     found: Option<&(Verdict, Request)>,
     undecided: bool,
     unfinished: bool,
-    scope: &Scope,
 ) -> String {
     let statement = &policy.statements()[index];
     let name = name(statement, index);
@@ -46,14 +45,17 @@ pub(crate) fn offence(
         .conditions
         .iter()
         .filter_map(|condition| {
-            let values = request.context.get(&condition.key)?;
-            Some(format!("{} {}", condition.key, values.join(", ")))
+            let (key, values) = (&condition.key, request.context.get(&condition.key)?);
+            // What callers choose themselves is used as a shared secret, and words end up in logs.
+            Some(match class(key) {
+                Class::Free { .. } => format!("the {key} that it asks for"),
+                _ => format!("{key} {}", values.join(", ")),
+            })
         })
         .collect();
     if !with.is_empty() {
         text += &format!(", for instance with {}", with.join(" and "));
     }
-    let _ = scope;
     let because: Vec<String> = statement.conditions.iter().filter_map(weakness).collect();
     if !because.is_empty() {
         text += &format!("; {}", because.join("; "));

@@ -13,6 +13,10 @@ use crate::{Actor, Outcome, Report, Resource, Severity, Told, partition_of};
 /// SNS takes subjects of at most 100 ASCII characters. Source: SNS API Reference, `Publish`.
 const LONGEST_SUBJECT: usize = 100;
 
+/// What is left of the 262,144 bytes that SNS takes once attributes and the envelope of a message are counted. Source: SNS API
+/// Reference, `Publish`.
+const LARGEST_MESSAGE: usize = 250_000;
+
 /// A message ready for SNS.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Alert {
@@ -34,6 +38,30 @@ pub enum AttributeValue {
     Text(String),
     /// SNS's `String.Array`.
     Texts(Vec<String>),
+}
+
+impl Alert {
+    /// The message by protocol: text for people, the document for queues, functions and HTTP endpoints. An alert that is too
+    /// large for SNS would be lost: it leaves the facts to the ledger, which has them.
+    pub fn message(&self) -> String {
+        let whole = self.by_protocol(&self.document);
+        if whole.len() <= LARGEST_MESSAGE {
+            return whole;
+        }
+        let mut document = self.document.clone();
+        for facts in ["before", "after"] {
+            if let Some(facts) = document.get_mut(facts) {
+                let size = facts.to_string().len();
+                *facts =
+                    json!({"omitted": format!("{size} bytes, too large for SNS: the record in the ledger has them")});
+            }
+        }
+        self.by_protocol(&document)
+    }
+
+    fn by_protocol(&self, document: &Value) -> String {
+        json!({"default": document.to_string(), "email": self.text, "sms": self.subject}).to_string()
+    }
 }
 
 /// Writes the alert of a report; `function` is the name to invoke for a restore.

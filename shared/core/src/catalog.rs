@@ -10,6 +10,10 @@ pub trait Listing: Send + Sync {
     fn kind(&self) -> &'static str;
     /// The CloudTrail event source of its calls.
     fn source(&self) -> &'static str;
+    /// Whether a function looks after those of its own region only.
+    fn regional(&self) -> bool {
+        true
+    }
     /// Its controls.
     fn controls(&self) -> Vec<&'static Meta>;
     /// The IAM actions that observing and listing take.
@@ -66,6 +70,10 @@ impl<G: Guard> Listing for Listed<G> {
 
     fn source(&self) -> &'static str {
         G::SOURCE
+    }
+
+    fn regional(&self) -> bool {
+        G::REGIONAL
     }
 
     fn controls(&self) -> Vec<&'static Meta> {

@@ -15,6 +15,9 @@ pub trait Guard: Sized + Send + Sync + 'static {
     const CONFIG_KIND: &'static str = Self::KIND;
     /// The CloudTrail event source of its calls, as in `s3.amazonaws.com`.
     const SOURCE: &'static str;
+    /// Whether a function looks after those of its own region only. S3 records what happens to a bucket, and to an account, in
+    /// the region through which somebody called.
+    const REGIONAL: bool = true;
     /// One thing that can be read of the resource; the unit in which observation is asked for.
     type Fact: Copy + Ord + Debug + Send + Sync + 'static;
     /// What one observation found.

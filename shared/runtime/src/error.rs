@@ -160,6 +160,14 @@ pub enum Failure {
         /// The event's.
         found: String,
     },
+    /// The event is about a resource that the function of another region looks after.
+    #[error("expected an event of region {expected}, found one of region {found}")]
+    ForeignRegion {
+        /// The function's region.
+        expected: String,
+        /// The event's.
+        found: String,
+    },
     /// The resource can't be read.
     #[error("the state can't be read, so nothing was judged: {0}")]
     Observe(AwsError),
@@ -237,16 +245,27 @@ pub enum Failure {
         record: String,
         /// What was expected and found.
         why: String,
+        /// The facts behind it. Whoever asked gets them; a log must not, for a policy may hold what is secret.
+        facts: Option<Box<str>>,
     },
 }
 
 impl Failure {
+    /// What whoever invoked the function is answered: more than the log says.
+    pub fn answer(&self) -> String {
+        match self {
+            Self::Restore { facts: Some(facts), .. } => format!("{self}: {facts}"),
+            other => other.to_string(),
+        }
+    }
+
     /// A short name for logs and metrics.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Event(_) => "EventRefused",
             Self::Settings(_) | Self::SettingsUnread(_) => "SettingsUnusable",
             Self::ForeignAccount { .. } => "ForeignAccount",
+            Self::ForeignRegion { .. } => "ForeignRegion",
             Self::Observe(_) => "ObserveFailed",
             Self::NotVisibleYet { .. } => "NotVisibleYet",
             Self::Ledger(_) | Self::LedgerRecord(_) => "LedgerFailed",

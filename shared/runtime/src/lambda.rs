@@ -54,7 +54,7 @@ impl From<Failed> for Diagnostic {
     fn from(Failed(failure): Failed) -> Self {
         Self {
             error_type: failure.name().to_owned(),
-            error_message: failure.to_string(),
+            error_message: failure.answer(),
         }
     }
 }
@@ -162,6 +162,7 @@ impl Function {
                 let refused = |why: &str| Failure::Restore {
                     record: request.restore.clone(),
                     why: why.to_owned(),
+                    facts: None,
                 };
                 let (record, open) = shell
                     .ledger
@@ -252,6 +253,13 @@ impl Function {
             return Err(Failure::ForeignAccount {
                 expected: own.clone(),
                 found: call.account.clone(),
+            });
+        }
+        let mut takers = self.guards.iter().map(|guard| guard.listing());
+        if call.region != self.place.region && takers.all(|listing| listing.regional() || !takes(listing, call)) {
+            return Err(Failure::ForeignRegion {
+                expected: self.place.region.clone(),
+                found: call.region.clone(),
             });
         }
         let (arrived, before) = (Timestamp::now().as_millisecond(), requests());

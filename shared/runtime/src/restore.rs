@@ -30,6 +30,12 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
     let refused = |why: String| Failure::Restore {
         record: done.ledger_id.clone(),
         why,
+        facts: None,
+    };
+    let showing = |why: &str, facts: String| Failure::Restore {
+        record: done.ledger_id.clone(),
+        why: why.to_owned(),
+        facts: Some(facts.into()),
     };
     if remedies.is_empty() || earlier.is_some() {
         return Err(refused(
@@ -62,9 +68,10 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
     });
     if changed_since && !force && carried.is_none() && current != wanted {
         let (expected, found) = difference(&now_is, &done.after);
-        return Err(refused(format!(
-            "somebody changed it since: expected {found}, found {expected}; say \"force\": true to overwrite that"
-        )));
+        return Err(showing(
+            "somebody changed it since; say \"force\": true to overwrite that",
+            format!("expected {found}, found {expected}"),
+        ));
     }
 
     let mut record = opening(&done, &by, now_is.clone(), &inverses)?;
@@ -108,10 +115,10 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
             Some(&record.report.ledger_id),
         ));
     }
-    Err(refused(format!(
-        "the state read afterwards is not the one from before: {}",
-        record.report.after
-    )))
+    Err(showing(
+        "the state read afterwards is not the one from before",
+        record.report.after.to_string(),
+    ))
 }
 
 /// Keeps what was restored from being undone at once.

@@ -52,22 +52,13 @@ impl Topic {
 
     /// Sends an alert, whatever was sent before.
     pub async fn send(&self, alert: Alert) -> Result<(), AwsError> {
-        let document = alert.document.to_string();
-        let message = json!({
-            "default": alert.text,
-            "sqs": &document,
-            "lambda": &document,
-            "http": &document,
-            "https": &document,
-            "firehose": &document,
-        });
         let mut publish = self
             .client
             .publish()
             .topic_arn(&self.arn)
-            .subject(alert.subject)
             .message_structure("json")
-            .message(message.to_string());
+            .message(alert.message())
+            .subject(alert.subject);
         for (name, value) in alert.attributes {
             let (kind, text) = match value {
                 AttributeValue::Text(text) => ("String", text),

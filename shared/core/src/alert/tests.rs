@@ -88,6 +88,31 @@ fn text_from_outside_forges_nothing() {
     assert_eq!(alert.text.matches("\nUNDO\n").count(), 1);
 }
 
+/// SNS refuses a message of more than 256 KB, and an alert that is refused is lost.
+#[test]
+fn what_is_too_large_for_sns_is_left_to_the_ledger() {
+    let mut large = report();
+    let parts = |alert: &Alert| -> Value {
+        let message: Value = serde_json::from_str(&alert.message()).unwrap();
+        serde_json::from_str(message["default"].as_str().unwrap()).unwrap()
+    };
+    let policy = r#"{"Sid":"x"}"#.repeat(20_480 / 11);
+    large.before = json!({"policy": policy});
+    large.after = large.before.clone();
+    assert_eq!(
+        parts(&compose(&large, "f"))["before"]["policy"],
+        policy,
+        "S3's largest fits, twice"
+    );
+
+    large.before = json!({"policy": policy.repeat(4)});
+    large.after = large.before.clone();
+    let alert = compose(&large, "f");
+    assert!(alert.message().len() < LARGEST_MESSAGE);
+    assert!(parts(&alert)["before"]["omitted"].as_str().unwrap().contains("ledger"));
+    assert_eq!(alert.document["before"], large.before, "only what is sent is shortened");
+}
+
 proptest! {
     #[test]
     fn every_subject_is_one_that_sns_takes(id in ".{0,300}", summary in ".{0,300}") {
