@@ -50,7 +50,12 @@ def ec2_checks(call, account):
             arns.append(f"arn:aws:ec2:{call['region']}:{account if ours else ''}:{kind}/{id[0]}")
     if action == "CreateSecurityGroup":
         arns.append(f"arn:aws:ec2:{call['region']}:{account}:security-group/sg-0a1b2c3d4e5f60718")
-    return [(f"ec2:{action}", arn) for arn in arns or ["*"]]
+    tags = []
+    if action == "CreateSnapshots":  # on its volumes and the new snapshots as well; with tags, which are permitted apart
+        snapshot = f"arn:aws:ec2:{call['region']}::snapshot/snap-0a1b2c3d4e5f60718"
+        arns += [snapshot, f"arn:aws:ec2:{call['region']}:{account}:volume/vol-0a1b2c3d4e5f60718"]
+        tags = [("ec2:CreateTags", snapshot)]
+    return [(f"ec2:{action}", arn) for arn in arns or ["*"]] + tags
 
 
 def tag_keys(call):
@@ -151,6 +156,7 @@ def main():
                     "aws:ResourceAccount": account,
                     "ec2:region": call["region"],
                     "aws:tagkeys": tag_keys(call),
+                    **({"ec2:createaction": call["action"]} if call["action"].startswith("Create") and action == "ec2:CreateTags" else {}),
                     # KMS takes a request that does not name it for one that says no.
                     "kms:bypasspolicylockoutsafetycheck": str('"BypassPolicyLockoutSafetyCheck":true' in (call["body"] or "")).lower(),
                 },

@@ -262,6 +262,53 @@ async fn listed_group(client: &aws_sdk_ec2::Client) -> String {
     group
 }
 
+/// An instance that the internet reaches, cut off with all that settings can ask for, and let on again.
+async fn exposed_instance(world: &World, client: &aws_sdk_ec2::Client) {
+    let vpc = client.create_vpc().cidr_block("10.9.0.0/16").send().await.unwrap();
+    let vpc = vpc.vpc.unwrap().vpc_id.unwrap();
+    let subnet = client.create_subnet().vpc_id(&vpc).cidr_block("10.9.1.0/24").send();
+    let subnet = subnet.await.unwrap().subnet.unwrap().subnet_id.unwrap();
+    let group = client
+        .create_security_group()
+        .group_name("open")
+        .description("open")
+        .vpc_id(&vpc);
+    let group = group.send().await.unwrap().group_id.unwrap();
+    let all = aws_sdk_ec2::types::IpRange::builder().cidr_ip("0.0.0.0/0").build();
+    let ssh = aws_sdk_ec2::types::IpPermission::builder()
+        .ip_protocol("tcp")
+        .from_port(22)
+        .to_port(22);
+    let open = client.authorize_security_group_ingress().group_id(&group);
+    open.ip_permissions(ssh.ip_ranges(all).build()).send().await.unwrap();
+    let interface = aws_sdk_ec2::types::InstanceNetworkInterfaceSpecification::builder()
+        .device_index(0)
+        .subnet_id(&subnet)
+        .groups(&group)
+        .associate_public_ip_address(true);
+    let run = client
+        .run_instances()
+        .image_id("ami-12c6146b")
+        .min_count(1)
+        .max_count(1);
+    let run = run.network_interfaces(interface.build()).send().await.unwrap();
+    let id = run.instances()[0].instance_id.clone().unwrap();
+    let settings = "controls: {ec2-instance-exposed: {mode: enforce, quarantine: true}}\n\
+                    ec2: {exposed-instances: {snapshot: true, stop: true}}\n";
+    let function = Function::new("portcullis-ec2", &world.aws).deployment(&world.stack);
+    let function = function
+        .mode("enforce")
+        .env("PORTCULLIS_SETTINGS", settings)
+        .start()
+        .await;
+    let call = CloudTrail::call("ec2.amazonaws.com", "AssociateAddress").params(json!({"instanceId": id}));
+    let event = call.account(world.aws.account()).region(&world.region).event();
+    let done = function.invoke(event).await;
+    assert_eq!(controls_in(done.answer())["ec2-instance-exposed"], "quarantined");
+    let undone = function.invoke(json!({"restore": record_of(done.answer())})).await;
+    assert_eq!(undone.outcome(), "restored", "{:?}", undone.result);
+}
+
 /// What EC2's controls don't come to on the paths of the faults: other ways to set a volume apart, keys, prefix lists.
 async fn the_other_ways_of_ec2(world: &World) {
     let client = aws_sdk_ec2::Client::new(&world.aws.sdk_config());
@@ -334,6 +381,7 @@ async fn the_other_ways_of_ec2(world: &World) {
         .await
         .answer();
 
+    exposed_instance(world, &client).await;
     let group = listed_group(&client).await;
     let event = told("AuthorizeSecurityGroupIngress", json!({"groupId": group}));
     let listed = function.invoke(event).await;

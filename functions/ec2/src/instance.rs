@@ -33,6 +33,9 @@ pub struct State {
     /// How its metadata are asked for; absent where there are none to ask for.
     #[serde(skip_serializing_if = "Seen::is_unread")]
     pub tokens: Seen<Tokens>,
+    /// Whether it runs, or is about to.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub running: Seen<bool>,
     /// Its VPC.
     #[serde(skip_serializing_if = "Seen::is_unread")]
     pub vpc: Seen<String>,
@@ -87,6 +90,10 @@ pub enum Remedy {
         /// What they are to be.
         to: Groups,
     },
+    /// `CreateSnapshots` of all its volumes; `false`, the way back, keeps them.
+    Snapshots(bool),
+    /// `StartInstances` or `StopInstances`
+    Running(bool),
 }
 
 impl State {
@@ -106,6 +113,8 @@ impl portcullis_core::State for State {
         let mut after = self.clone();
         match remedy {
             Remedy::Tokens(tokens) => after.tokens = Seen::Is(*tokens),
+            Remedy::Snapshots(_) => {}
+            Remedy::Running(running) => after.running = Seen::Is(*running),
             Remedy::Groups { to, .. } => {
                 if let Seen::Is(interfaces) = &mut after.interfaces {
                     for (id, interface) in interfaces {
@@ -126,6 +135,8 @@ impl portcullis_core::State for State {
     fn inverse(&self, remedy: &Remedy) -> Option<Remedy> {
         match remedy {
             Remedy::Tokens(_) => self.tokens.get().copied().map(Remedy::Tokens),
+            Remedy::Snapshots(_) => Some(Remedy::Snapshots(false)),
+            Remedy::Running(_) => self.running.get().copied().map(Remedy::Running),
             Remedy::Groups { vpc, to, .. } => {
                 let had = self.interfaces.get()?.iter().filter(|(id, _)| to.contains_key(*id));
                 Some(Remedy::Groups {
@@ -139,6 +150,17 @@ impl portcullis_core::State for State {
         }
     }
 
+    /// A public address that is not an Elastic IP goes with a stop, and another comes with a start.
+    fn lasting(&self) -> Self {
+        let mut state = self.clone();
+        if let Seen::Is(interfaces) = &mut state.interfaces {
+            for interface in interfaces.values_mut() {
+                interface.public.clear();
+            }
+        }
+        state
+    }
+
     fn tags(&self) -> Option<&Tags> {
         self.tags.get()
     }
@@ -149,6 +171,8 @@ impl portcullis_core::Remedy for Remedy {
         match self {
             Self::Tokens(_) => "tokens",
             Self::Groups { .. } => "groups",
+            Self::Snapshots(_) => "snapshots",
+            Self::Running(_) => "running",
         }
         .into()
     }
@@ -156,7 +180,8 @@ impl portcullis_core::Remedy for Remedy {
     fn lane(&self) -> u8 {
         match self {
             Self::Tokens(_) => 0,
-            Self::Groups { .. } => 1,
+            // What is cut off first can do nothing to its volumes any more.
+            Self::Groups { .. } | Self::Snapshots(_) | Self::Running(_) => 1,
         }
     }
 
@@ -171,6 +196,8 @@ impl portcullis_core::Remedy for Remedy {
                 "ec2:RevokeSecurityGroupEgress",
                 "ec2:RevokeSecurityGroupIngress",
             ],
+            Self::Snapshots(_) => &["ec2:CreateSnapshots", "ec2:CreateTags"],
+            Self::Running(_) => &["ec2:StartInstances", "ec2:StopInstances"],
         }
     }
 }

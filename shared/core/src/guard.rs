@@ -78,6 +78,13 @@ pub trait State: Clone + Default + PartialEq + Debug + Serialize + DeserializeOw
         false
     }
 
+    /// It without what AWS changes by itself, such as a public address that comes and goes with a stop and a start: what a
+    /// restore compares.
+    #[must_use]
+    fn lasting(&self) -> Self {
+        self.clone()
+    }
+
     /// Its tags, where they were read.
     fn tags(&self) -> Option<&Tags>;
 }

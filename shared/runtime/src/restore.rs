@@ -61,11 +61,7 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
     let wanted = inverses
         .iter()
         .fold(current.clone(), |state, inverse| state.after(inverse));
-    let changed_since = done.after.as_object().is_some_and(|facts| {
-        facts
-            .iter()
-            .any(|(fact, value)| now_is.get(fact).is_some_and(|now| now != value))
-    });
+    let changed_since = changed_since(&current, &done.after)?;
     if changed_since && !force && carried.is_none() && current != wanted {
         let (expected, found) = difference(&now_is, &done.after);
         return Err(showing(
@@ -81,7 +77,7 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
         .await?;
     let failures = apply::<G, A>(adapter, resource, &inverses).await?;
     let after = read().await?;
-    let restored = after == wanted;
+    let restored = after.lasting() == wanted.lasting();
     for told in &mut record.report.told {
         if !restored {
             told.outcome = Outcome::Failed;
@@ -119,6 +115,17 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
         "the state read afterwards is not the one from before",
         record.report.after.to_string(),
     ))
+}
+
+/// Whether a fact is not what it was when the record was closed; what AWS changes by itself aside.
+fn changed_since<S: State>(current: &S, after: &Value) -> Result<bool, Failure> {
+    if !after.is_object() {
+        return Ok(false);
+    }
+    let after: S = serde_json::from_value(after.clone()).map_err(|error| Failure::LedgerRecord(error.to_string()))?;
+    let (now, then) = (json_of(&current.lasting())?, json_of(&after.lasting())?);
+    let mut facts = then.as_object().into_iter().flatten();
+    Ok(facts.any(|(fact, value)| now.get(fact).is_some_and(|now| now != value)))
 }
 
 /// Keeps what was restored from being undone at once.

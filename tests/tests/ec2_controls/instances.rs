@@ -6,6 +6,7 @@ use aws_sdk_ec2::types::{
     Filter, HttpTokensState, InstanceMetadataEndpointState, InstanceMetadataOptionsRequest,
     InstanceNetworkInterfaceSpecification, IpPermission, IpRange, ResourceType, Tag, TagSpecification,
 };
+use portcullis_testkit::Fault;
 use portcullis_tests::{Answered, controls_in};
 use serde_json::json;
 
@@ -231,6 +232,68 @@ async fn an_exposed_instance_of_restricted_data_is_cut_off_and_a_restore_gives_i
     assert_eq!(interfaces(&ec2, &id).await, before);
     let held = function.invoke(&event).await;
     assert_eq!(controls_in(held.answer())[EXPOSED], "exempt");
+}
+
+#[tokio::test]
+async fn by_setting_snapshots_are_made_and_it_is_stopped_until_a_restore() {
+    let ec2 = Ec2::new().await;
+    let net = net(&ec2).await;
+    let id = instance(&ec2, &net, true, &[("DataClassification", "restricted")]).await;
+    let event = ec2
+        .call(
+            "StartInstances",
+            json!({"instancesSet": {"items": [{"instanceId": id}]}}),
+        )
+        .event();
+    let settings = only(&[EXPOSED], "ec2: {exposed-instances: {snapshot: true, stop: true}}\n");
+    let function = ec2.function().env("PORTCULLIS_SETTINGS", &settings).start().await;
+    let evidence = async || {
+        let filter = Filter::builder().name("tag:portcullis:evidence").values(&id).build();
+        let found = ec2.client.describe_snapshots().filters(filter).send().await.unwrap();
+        found.snapshots().len()
+    };
+    let state = async || {
+        let found = ec2.client.describe_instances().instance_ids(&id).send().await.unwrap();
+        let state = found.reservations()[0].instances()[0]
+            .state()
+            .unwrap()
+            .name()
+            .unwrap()
+            .clone();
+        state.as_str().to_owned()
+    };
+    // What fails on the way is told as such; the retry makes the rest, and no snapshots twice.
+    ec2.world
+        .aws
+        .fault(Fault::on("ec2", "StopInstances").denied().always())
+        .await;
+    let half = function.invoke(&event).await;
+    assert!(half.result.is_err(), "{:?}", half.result);
+    let alert = ec2.world.alerts().await.remove(0);
+    assert_eq!(alert.attributes["outcome"], "failed");
+    assert!(alert.text.contains("StopInstances"), "{}", alert.text);
+    ec2.world.aws.clear_faults().await;
+    assert_eq!((evidence().await, state().await.as_str()), (1, "running"));
+
+    let other = instance(&ec2, &net, true, &[("DataClassification", "restricted")]).await;
+    let event = ec2
+        .call(
+            "StartInstances",
+            json!({"instancesSet": {"items": [{"instanceId": other}]}}),
+        )
+        .event();
+    let done = function.invoke(event).await;
+    assert_eq!(controls_in(done.answer())[EXPOSED], "quarantined", "{:?}", done.result);
+    let last: Vec<_> = writes(&done.calls).into_iter().rev().take(2).collect();
+    assert_eq!(last, ["StopInstances", "CreateSnapshots"]);
+    let undo = json!({"restore": portcullis_tests::record_of(done.answer())});
+    let restored = function.invoke(undo).await;
+    assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
+    let back = writes(&restored.calls);
+    assert!(
+        back.contains(&"StartInstances".to_owned()) && !back.contains(&"CreateSnapshots".to_owned()),
+        "{back:?}"
+    );
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{
     Filter, GroupIdentifier, HttpTokensState, Instance as Described, InstanceMetadataEndpointState,
-    InstanceNetworkInterface, InstanceStateName, Reservation, Tag,
+    InstanceNetworkInterface, InstanceSpecification, InstanceStateName, Reservation, ResourceType, Snapshot, Tag,
+    TagSpecification,
 };
 use portcullis_core::{Place, Resource, Seen};
 use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Resolved};
@@ -20,6 +21,8 @@ const THERE: [&str; 1] = ["InvalidGroup.Duplicate"];
 
 /// The tag of a network interface that keeps its groups while it is quarantined.
 const TAG: &str = "portcullis:groups";
+/// The tag of the snapshots that are made of an instance when it is cut off; its value is the instance's id.
+const EVIDENCE: &str = "portcullis:evidence";
 /// What a tag's value holds. Source: EC2 User Guide, "Tag restrictions".
 const TAG_LENGTH: usize = 256;
 
@@ -49,6 +52,9 @@ impl Adapter<Instance> for Aws {
         {
             return Ok(None);
         }
+        let up = [InstanceStateName::Pending, InstanceStateName::Running];
+        let name = instance.state().and_then(|state| state.name());
+        let runs = name.is_some_and(|name| up.contains(name));
         let tokens = instance
             .metadata_options()
             .filter(|options| options.http_endpoint() != Some(&InstanceMetadataEndpointState::Disabled))
@@ -79,6 +85,7 @@ impl Adapter<Instance> for Aws {
         Ok(Some(State {
             tags: Seen::Is(tags(instance.tags())),
             tokens: tokens.into(),
+            running: Seen::Is(runs),
             vpc: instance.vpc_id.into(),
             interfaces: Seen::Is(interfaces),
             open,
@@ -158,6 +165,16 @@ impl Adapter<Instance> for Aws {
                 let call = ec2.modify_instance_metadata_options().instance_id(&resource.id);
                 done("ModifyInstanceMetadataOptions", call.http_tokens(tokens).send().await)?;
             }
+            Remedy::Snapshots(false) => {}
+            Remedy::Snapshots(true) => keep_evidence(ec2, &resource.id).await?,
+            Remedy::Running(true) => {
+                let call = ec2.start_instances().instance_ids(&resource.id);
+                done("StartInstances", call.send().await)?;
+            }
+            Remedy::Running(false) => {
+                let call = ec2.stop_instances().instance_ids(&resource.id);
+                done("StopInstances", call.send().await)?;
+            }
             Remedy::Groups { vpc, from, to } => {
                 let mut quarantine = None;
                 for (interface, groups) in to {
@@ -187,6 +204,27 @@ impl Adapter<Instance> for Aws {
         }
         Ok(())
     }
+}
+
+/// Snapshots of all its volumes, unless there are some of the last hour already, which an earlier try has made.
+async fn keep_evidence(ec2: &Client, instance: &str) -> Result<(), AwsError> {
+    let filter = Filter::builder().name(format!("tag:{EVIDENCE}")).values(instance);
+    let call = ec2.describe_snapshots().owner_ids("self").filters(filter.build());
+    let made = done("DescribeSnapshots", call.send().await)?;
+    let hour_ago = jiff::Timestamp::now().as_second() - 60 * 60;
+    let is_new = |one: &Snapshot| one.start_time().is_some_and(|time| time.secs() > hour_ago);
+    if made.snapshots().iter().any(is_new) {
+        return Ok(());
+    }
+    let tag = Tag::builder().key(EVIDENCE).value(instance).build();
+    let tags = TagSpecification::builder()
+        .resource_type(ResourceType::Snapshot)
+        .tags(tag);
+    let of = InstanceSpecification::builder().instance_id(instance).build();
+    let call = ec2.create_snapshots().instance_specification(of);
+    let call = call.description(format!("Portcullis: {instance} when it was cut off"));
+    done("CreateSnapshots", call.tag_specifications(tags.build()).send().await)?;
+    Ok(())
 }
 
 async fn described(ec2: &Client, id: &str) -> Result<Option<Described>, AwsError> {

@@ -10,7 +10,10 @@
 //! Where the data's level says `quarantine: true` (or this control does): the security groups of all its network interfaces are
 //! swapped for one that lets nothing in or out, `portcullis-quarantine`, which is made in its VPC if it isn't there
 //! (`ModifyNetworkInterfaceAttribute`). It runs on, so that people can look. The ledger keeps the groups, and so does the tag
-//! `portcullis:groups` of each interface; a restore swaps them back. Elsewhere it is told.
+//! `portcullis:groups` of each interface; a restore swaps them back. Elsewhere it is told. With `ec2.exposed-instances.snapshot`,
+//! snapshots of all its volumes are made then (`CreateSnapshots`, tagged `portcullis:evidence`), which a restore keeps; with
+//! `ec2.exposed-instances.stop` it is stopped after that, and started again by a restore; a public address that is no Elastic IP
+//! is then another one.
 //!
 //! # What may break
 //! All that the instance does over the network, until a restore. EC2 may let connections go on that are open already. An Auto
@@ -50,11 +53,14 @@ pub const CONTROL: Control<Instance> = Control {
         ],
         writes: &[
             "ec2:CreateSecurityGroup",
+            "ec2:CreateSnapshots",
             "ec2:CreateTags",
             "ec2:DeleteTags",
             "ec2:ModifyNetworkInterfaceAttribute",
             "ec2:RevokeSecurityGroupEgress",
             "ec2:RevokeSecurityGroupIngress",
+            "ec2:StartInstances",
+            "ec2:StopInstances",
         ],
     },
     facts: &[Fact::Description, Fact::Rules],
@@ -98,8 +104,16 @@ fn judge(instance: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         .iter()
         .any(|port| rules().any(|rule| rule.traffic.lets_tcp(*port)) && !settings.open_tcp_ports.contains(port));
     let severity = if critical { Severity::Critical } else { Severity::High };
+    let also = settings.exposed_instances;
+    let stop = also.stop && instance.running.get() == Some(&true);
     let change = format!(
-        "swap the security groups of all its network interfaces for {QUARANTINE}, which lets nothing in or out"
+        "swap the security groups of all its network interfaces for {QUARANTINE}, which lets nothing in or out{}{}",
+        if also.snapshot {
+            "; make snapshots of all its volumes"
+        } else {
+            ""
+        },
+        if stop { "; stop it" } else { "" },
     );
     let Some(vpc) = instance
         .vpc
@@ -120,9 +134,12 @@ fn judge(instance: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         .map(|id| (id.clone(), [QUARANTINE.to_owned()].into()))
         .collect();
     let vpc = vpc.clone();
+    let mut remedies = vec![Remedy::Groups { vpc, from, to }];
+    remedies.extend(also.snapshot.then_some(Remedy::Snapshots(true)));
+    remedies.extend(stop.then_some(Remedy::Running(false)));
     Judgement::Violated(Finding {
         quarantine: true,
-        ..Finding::new(severity, summary, change, vec![Remedy::Groups { vpc, from, to }])
+        ..Finding::new(severity, summary, change, remedies)
     })
 }
 

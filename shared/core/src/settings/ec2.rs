@@ -17,6 +17,19 @@ pub struct Ec2Settings {
     pub critical_ports: Vec<u16>,
     /// What becomes of a volume that is not encrypted, besides being told.
     pub unencrypted_volumes: VolumeQuarantine,
+    /// What is done with an instance that is cut off because the internet reaches it, besides.
+    pub exposed_instances: ExposedInstances,
+}
+
+/// What is done with an instance once it is cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct ExposedInstances {
+    /// Snapshots of all its volumes are made, for whoever looks into what happened.
+    pub snapshot: bool,
+    /// It is stopped then; what is in its memory, or on instance store, is lost.
+    pub stop: bool,
 }
 
 /// How a volume that is not encrypted is set apart.
@@ -47,6 +60,7 @@ impl Default for Ec2Settings {
                 6379, 8080, 8088, 8888, 9200, 9300, 11211, 27017,
             ],
             unencrypted_volumes: VolumeQuarantine::Tag,
+            exposed_instances: ExposedInstances::default(),
         }
     }
 }
