@@ -4,6 +4,7 @@
 //! `FAULTS_RANDOM=1000` more of them, `FAULTS_SHARE=20` each twentieth run only. Figures go to the file that is named as the only argument.
 #![allow(
     clippy::print_stdout,
+    clippy::print_stderr,
     clippy::expect_used,
     reason = "it prints figures, or why there are none"
 )]
@@ -120,6 +121,13 @@ async fn main() {
         })
         .buffer_unordered(BESIDE);
     while let Some((job, verdict)) = runs.next().await {
+        if total.tried % 500 == 499 {
+            eprintln!(
+                "{} runs, {} survived",
+                total.tried + 1,
+                total.survived + usize::from(verdict.survived())
+            );
+        }
         rows.entry(job.heading.clone()).or_default().add(&verdict);
         total.add(&verdict);
         if !verdict.why.is_empty() {
