@@ -2,7 +2,8 @@
 
     make replay EVENT=events/s3/CreateBucket.json
 
-The resource that the event names is made first, as insecure as the event says. Everything listens on loopback.
+The resource that the event names is made first, as insecure as the event says; where the local AWS gives it another id, the
+event names that. Everything listens on loopback.
 """
 
 import io
@@ -18,13 +19,15 @@ import urllib.request
 from pathlib import Path
 
 import boto3
+import ec2
+import kms
+import s3
 import yaml
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 ENDPOINT = os.environ.get("PORTCULLIS_LOCAL_AWS", "")
-FUNCTIONS = {"s3.amazonaws.com": "portcullis-s3"}  # event source -> binary
+SERVICES = {"s3.amazonaws.com": s3, "kms.amazonaws.com": kms, "ec2.amazonaws.com": ec2}
 COMPILING = 600  # seconds that the first build may take
 
 COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
@@ -80,82 +83,6 @@ class Account:
 def control(method, path):
     with urllib.request.urlopen(urllib.request.Request(ENDPOINT + path, method=method)) as answer:
         return json.load(answer)
-
-
-# ------------------------------------------------------------------------------------------------ the insecure resource
-
-
-def document(value):
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def public(resource):
-    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": resource}
-    return {"Version": "2012-10-17", "Statement": [statement]}
-
-
-def make_resource(aws, name, parameters):
-    """Makes what the event names, and does to it what the event tells."""
-    bucket = parameters.get("bucketName") or parameters.get("Bucket") or parameters.get("bucket")
-    point = parameters.get("name") or parameters.get("Name")
-    if point and not bucket:
-        bucket = "behind-" + point
-    s3, s3control = aws.client("s3"), aws.client("s3control")
-    if bucket:
-        where = {"CreateBucketConfiguration": {"LocationConstraint": aws.region}} if aws.region != "us-east-1" else {}
-        s3.create_bucket(Bucket=bucket, **where)
-    if name == "PutBucketPolicy":
-        policy = parameters.get("bucketPolicy") or public(f"arn:aws:s3:::{bucket}/*")
-        s3.put_bucket_policy(Bucket=bucket, Policy=document(policy))
-    elif name == "PutBucketAcl":
-        canned = parameters.get("x-amz-acl") or "public-read"
-        s3.put_bucket_acl(Bucket=bucket, ACL=canned[0] if isinstance(canned, list) else canned)
-    elif name == "PutBucketWebsite":
-        s3.put_bucket_website(Bucket=bucket, WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}})
-    elif name == "PutBucketVersioning":
-        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
-    elif name in ("CreateAccessPoint", "PutAccessPointPolicy"):
-        block = {"BlockPublicAcls": False, "BlockPublicPolicy": False, "IgnorePublicAcls": False, "RestrictPublicBuckets": False}
-        s3control.create_access_point(AccountId=aws.id, Name=point, Bucket=bucket, PublicAccessBlockConfiguration=block)
-        if name == "PutAccessPointPolicy":
-            policy = public(f"arn:aws:s3:{aws.region}:{aws.id}:accesspoint/{point}/object/*")
-            s3control.put_access_point_policy(AccountId=aws.id, Name=point, Policy=document(policy))
-        return lambda: describe_access_point(s3control, aws.id, point)
-    if bucket:
-        return lambda: describe_bucket(s3, bucket)
-    return lambda: {"account's public access block": shown(s3control.get_public_access_block, AccountId=aws.id)}
-
-
-def shown(call, **arguments):
-    """An answer in one line, without what every answer has."""
-    try:
-        answer = call(**arguments)
-    except ClientError as error:
-        return error.response["Error"]["Code"]
-    answer.pop("ResponseMetadata")
-    while len(answer) == 1 and isinstance(next(iter(answer.values())), dict):
-        answer = next(iter(answer.values()))
-    return answer["Policy"] if set(answer) == {"Policy"} else json.dumps(answer, default=str)
-
-
-def describe_bucket(s3, bucket):
-    reads = {
-        "encryption": s3.get_bucket_encryption,
-        "public access block": s3.get_public_access_block,
-        "policy": s3.get_bucket_policy,
-        "ACL": s3.get_bucket_acl,
-        "ownership": s3.get_bucket_ownership_controls,
-        "versioning": s3.get_bucket_versioning,
-        "website": s3.get_bucket_website,
-    }
-    return {name: shown(read, Bucket=bucket) for name, read in reads.items()}
-
-
-def describe_access_point(s3control, account, point):
-    return {
-        "access point": shown(s3control.get_access_point, AccountId=account, Name=point),
-        "policy": shown(s3control.get_access_point_policy, AccountId=account, Name=point),
-    }
 
 
 # ------------------------------------------------------------------------------------------------------ the function
@@ -214,9 +141,12 @@ class Watch:
         return io.TextIOWrapper(self.log, errors="replace").read()
 
     def invoke(self, function, event):
-        command = ["cargo", "lambda", "invoke", function, "--data-file", event]
-        command += ["--invoke-address", "127.0.0.1", "--invoke-port", self.port]
-        return subprocess.run(command, cwd=ROOT, timeout=COMPILING, capture_output=True, text=True)
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            file.write(event)
+            file.flush()
+            command = ["cargo", "lambda", "invoke", function, "--data-file", file.name]
+            command += ["--invoke-address", "127.0.0.1", "--invoke-port", self.port]
+            return subprocess.run(command, cwd=ROOT, timeout=COMPILING, capture_output=True, text=True)
 
 
 def main():
@@ -227,23 +157,26 @@ def main():
     path = Path(sys.argv[1]).resolve()
     event = json.loads(path.read_text())
     record = event.get("detail", event)
-    function = FUNCTIONS.get(record.get("eventSource"))
-    if not function:
-        sys.exit(f"replay: no function handles events of {record.get('eventSource')!r}")
+    service = SERVICES.get(record.get("eventSource"))
+    if not service:
+        sys.exit(f"replay: expected an event of {', '.join(SERVICES)}, found one of {record.get('eventSource')!r}")
 
     title(f"{record['eventName']} ({path.name})")
     account = event.get("account") or record["recipientAccountId"]
     aws = Account(account, record["awsRegion"])
     aws.deploy()
-    describe = make_resource(aws, record["eventName"], record.get("requestParameters") or {})
+    names, describe = service.make(aws, record)
+    text = json.dumps(event)
+    for there, here in names.items():
+        text = text.replace(there, here)
     before = describe()
     for name, value in before.items():
-        print(f"  {name:21} {value}")
+        print(f"  {name:24} {value}")
 
     # The same selection of packages, and so of features, as `cargo lambda watch` builds: it will find nothing left to do.
-    subprocess.run(["cargo", "build", "--quiet", "--bin", function], cwd=ROOT, check=True)
+    subprocess.run(["cargo", "build", "--quiet", "--bin", service.FUNCTION], cwd=ROOT, check=True)
     with Watch(aws, os.environ.get("MODE", "enforce")) as watch:
-        answer = watch.invoke(function, path)
+        answer = watch.invoke(service.FUNCTION, text)
         title("The function answered")
         print(answer.stdout.strip() or answer.stderr.strip())
         if answer.returncode:
@@ -253,7 +186,7 @@ def main():
         after = describe()
         changed = {name: value for name, value in after.items() if value != before[name]}
         for name, value in changed.items():
-            print(f"  {name:21} {value}")
+            print(f"  {name:24} {value}")
         if not changed:
             print("  nothing")
 
