@@ -40,6 +40,7 @@ for name in [n for n in os.environ if n.startswith(("AWS_", "MOTO_"))]:
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 
 import moto_shims
+import moto_shims.fast
 from botocore.loaders import Loader
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server

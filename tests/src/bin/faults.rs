@@ -143,13 +143,15 @@ async fn main() {
                     format!("{} at call {} ({call})", trouble.wrong.name(), trouble.at + 1)
                 })
                 .collect();
-            amiss.push(format!(
+            let line = format!(
                 "{}: {}: {}: {}",
                 job.heading,
                 job.path.control,
                 troubles.join(", "),
                 verdict.why.join("; ")
-            ));
+            );
+            eprintln!("{line}");
+            amiss.push(line);
         }
     }
     print(&rows, &total, &mut amiss);
