@@ -16,7 +16,10 @@ impl Adapter<AccessPoint> for Aws {
         // Always read: it tells whether the access point is there.
         let settings = async {
             let answer = control.get_access_point().account_id(account).name(name).send().await;
-            convert::found(answer.map_err(|error| AwsError::new("GetAccessPoint", &error)))
+            convert::found(
+                &["NoSuchAccessPoint"],
+                answer.map_err(|error| AwsError::new("GetAccessPoint", &error)),
+            )
         };
         let policy = async {
             if !facts.contains(&Fact::Policy) {
@@ -28,7 +31,8 @@ impl Adapter<AccessPoint> for Aws {
                 .name(name)
                 .send()
                 .await;
-            let answer = convert::found(answer.map_err(|error| AwsError::new("GetAccessPointPolicy", &error)))?;
+            let answer = answer.map_err(|error| AwsError::new("GetAccessPointPolicy", &error));
+            let answer = convert::found(&["NoSuchAccessPointPolicy", "NoSuchAccessPoint"], answer)?;
             let policy = AwsError::policy("GetAccessPointPolicy", answer.and_then(|answer| answer.policy))?;
             Ok(policy.into())
         };

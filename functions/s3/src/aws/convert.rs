@@ -9,20 +9,13 @@ use portcullis_runtime::{AwsError, Kind};
 use crate::PublicAccessBlock;
 use crate::bucket::{Acl, Encryption, Grant, Grantee, RoutingRule, Website};
 
-/// An answer, or none where AWS says that there is none.
-pub fn found<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
+/// An answer, or none where AWS says that there is none by one of these codes. Another "not found" is a failure: what it says
+/// may not be about what was asked for.
+pub fn found<T>(none: &[&str], answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) if none.contains(&error.code.as_str()) => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// As [`found`] for a bucket's fact: that the bucket itself is gone is another matter.
-pub fn fact<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
-    match answer {
-        Err(error) if error.code == "NoSuchBucket" => Err(error),
-        answer => found(answer),
     }
 }
 

@@ -33,7 +33,8 @@ impl Clients {
 
     async fn account_block(&self, account: &str) -> Result<Option<PublicAccessBlock>, AwsError> {
         let answer = self.control.get_public_access_block().account_id(account).send().await;
-        let answer = convert::found(answer.map_err(|error| AwsError::new("GetPublicAccessBlock (account)", &error)))?;
+        let answer = answer.map_err(|error| AwsError::new("GetPublicAccessBlock (account)", &error));
+        let answer = convert::found(&["NoSuchPublicAccessBlockConfiguration"], answer)?;
         Ok(answer
             .and_then(|answer| answer.public_access_block_configuration)
             .map(|block| convert::account_block(&block)))
