@@ -18,6 +18,8 @@ use scenarios::{Path, Scenario};
 /// Lambda tries an asynchronous invocation three times. Source: Lambda Developer Guide, "Error handling for asynchronous
 /// invocation".
 const TRIES: usize = 3;
+/// How long a call takes that times out: more than the function waits for one attempt.
+const TIMEOUT: Duration = Duration::from_millis(6_500);
 
 /// What goes wrong at a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,8 +97,7 @@ impl Wrong {
             Self::Throttled => fault.status(400, "ThrottlingException"),
             Self::InternalError => fault.status(500, "InternalError"),
             Self::SlowDown => fault.status(503, "SlowDown"),
-            // More than the function waits for one attempt.
-            Self::Timeout => fault.delay(Duration::from_millis(6_500)),
+            Self::Timeout => fault.delay(TIMEOUT),
             Self::ResetBefore => fault.drop_connection(),
             Self::ResetAfter => fault.once_done().drop_connection(),
             Self::AccessDenied => match service {
@@ -236,6 +237,10 @@ pub async fn run(path: Path, clean: &Clean, troubles: &[Trouble]) -> Verdict {
     while last.result.is_err() && tries < TRIES {
         last = function.retry(&last).await;
         tries += 1;
+    }
+    if troubles.iter().any(|trouble| trouble.wrong == Wrong::Timeout) {
+        // What nobody waits for any more is still carried out.
+        tokio::time::sleep(TIMEOUT).await;
     }
     judge(&world, &scenario, &function, clean, (last, tries), killing, troubles).await
 }
