@@ -114,7 +114,8 @@ pub struct Scope<'a> {
 pub struct Memory {
     /// Those that it was last told to violate, or that a restore brought back to be violated.
     pub violated: BTreeSet<String>,
-    /// Those whose remedies were begun and whose outcome is not told yet: by this event, or by one that broke off.
+    /// Those whose remedies were begun and are not known to be complete: by this event, by one that broke off, or by one
+    /// that was told to have failed.
     pub begun: BTreeSet<String>,
     /// Those that were put right so often that doing it again is a fight.
     pub fights: BTreeSet<String>,

@@ -52,6 +52,7 @@ fn scenario(world: &World, control: &str, id: String, event: CloudTrail) -> Scen
         settings,
         event: event.account(&account).region(&world.region).event(),
         names: vec![(id, "RESOURCE"), (account, "ACCOUNT")],
+        forced: &[],
     }
 }
 

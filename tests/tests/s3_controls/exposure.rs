@@ -307,6 +307,44 @@ async fn half_a_quarantine_is_a_failure() {
 }
 
 #[tokio::test]
+async fn the_other_half_of_a_quarantine_is_done_by_the_retry() {
+    for refused in ["PutBucketPolicy", "PutPublicAccessBlock"] {
+        let world = World::new().await;
+        let bucket = world.bucket("retried").await;
+        bucket.classify("restricted").await;
+        let open = json!({"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": format!("{}/*", bucket.arn())});
+        bucket
+            .put_policy(json!({"Version": "2012-10-17", "Statement": [open]}).to_string())
+            .await;
+        let settings = only(&EXPOSURES, "");
+        let function = world.function().env("PORTCULLIS_SETTINGS", settings).start().await;
+        world.aws.fault(Fault::on("s3", refused).denied().always()).await;
+        let half = function.invoke(bucket.call("PutBucketPolicy").event()).await;
+        assert_eq!(half.result.as_ref().unwrap_err().error_type, "NotRemediated");
+        world.aws.clear_faults().await;
+        let retried = function.retry(&half).await;
+        assert_eq!(
+            controls_in(retried.answer())["s3-bucket-quarantine"],
+            "quarantined",
+            "{refused}"
+        );
+        let closed = bucket.snapshot().await;
+        assert_eq!(closed["block"], "all four");
+        assert!(
+            closed["policy"].to_string().contains("PortcullisQuarantine"),
+            "{closed:?}"
+        );
+        let told: Vec<_> = world
+            .alerts()
+            .await
+            .into_iter()
+            .map(|alert| alert.attributes["outcome"].clone())
+            .collect();
+        assert_eq!(told, ["failed", "quarantined"]);
+    }
+}
+
+#[tokio::test]
 async fn a_control_can_ask_for_a_quarantine_whatever_the_data() {
     let world = World::new().await;
     let bucket = world.bucket("control").await;

@@ -8,7 +8,8 @@
 //! # What it changes
 //! `PutPublicAccessBlock` with all four flags, and `PutBucketPolicy` with one more statement, `PortcullisQuarantine`, that
 //! denies everything to everybody but the break-glass principals of the settings and this function. The other statements
-//! stay, but for public ones where `BlockPublicPolicy` is on: S3 would refuse the policy. A restore lifts it.
+//! stay, but for public ones where `BlockPublicPolicy` is on: S3 would refuse the policy. Where one of the
+//! two changes fails, the retry makes it, and until then it is told as a failure. A restore lifts it.
 //!
 //! # What may break
 //! All use of the bucket, until it is lifted.
@@ -29,9 +30,11 @@ use crate::policies::{Analysis, Cure, bucket_and_objects, with_statement};
 /// The statement's name, by which people and this control find it.
 const SID: &str = "PortcullisQuarantine";
 
+const ID: &str = "s3-bucket-quarantine";
+
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
-        id: "s3-bucket-quarantine",
+        id: ID,
         title: "An exposed bucket of the most sensitive data is closed off",
         severity: Severity::Critical,
         impact: Impact::Availability,
@@ -63,9 +66,17 @@ const EXPOSURES: [Control<Bucket>; 3] = [
 ];
 
 fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    // Either half may end the exposure; a quarantine that was begun is both.
+    let begun = scope.memory.begun.contains(ID);
+    let block = Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL));
     let text = bucket.policy.get().map(String::as_str);
     if text.is_some_and(|text| text.contains(&format!("\"{SID}\""))) {
-        return Judgement::Compliant;
+        if !begun || bucket.public_access_block.get() == Some(&PublicAccessBlock::FULL) {
+            return Judgement::Compliant;
+        }
+        let summary = "is closed off by its policy alone: its public access block has holes";
+        let change = "turn on its whole public access block";
+        return quarantine(summary.into(), change.into(), vec![block]);
     }
     let settings = scope.settings;
     let demanded = |control: &&Control<Bucket>| {
@@ -83,7 +94,7 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         .iter()
         .filter(demanded)
         .find_map(|control| match (control.judge)(bucket, scope) {
-            Judgement::Violated(finding) if finding.severity >= Severity::High => Some(finding),
+            Judgement::Violated(finding) if begun || finding.severity >= Severity::High => Some(finding),
             _ => None,
         });
     let Some(exposure) = exposure else {
@@ -115,12 +126,8 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     };
     match with_statement(kept, statement) {
         Ok(policy) => {
-            let block = Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL));
             let remedies = vec![block, Remedy::Policy(Some(policy))];
-            Judgement::Violated(Finding {
-                quarantine: true,
-                ..Finding::new(Severity::Critical, exposure.summary, change, remedies)
-            })
+            quarantine(exposure.summary, change, remedies)
         }
         Err(why) => Finding::new(Severity::Critical, exposure.summary, change, Vec::new())
             .only_notify(why)
@@ -128,10 +135,17 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     }
 }
 
+fn quarantine(summary: String, change: String, remedies: Vec<Remedy>) -> Judgement<Remedy> {
+    Judgement::Violated(Finding {
+        quarantine: true,
+        ..Finding::new(Severity::Critical, summary, change, remedies)
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Settings;
     use portcullis_core::settings::ControlSettings;
+    use portcullis_core::{Memory, Seen, Settings};
 
     use super::*;
     use crate::bucket::tests::{finding, in_scope, with_policy, with_settings};
@@ -154,6 +168,43 @@ mod tests {
             };
             assert!(policy.contains(scope.own_role));
             assert_eq!(judge(&with_policy(policy), scope), Judgement::Compliant);
+        });
+    }
+
+    #[test]
+    fn what_was_begun_is_both_halves_though_either_ends_the_exposure() {
+        let memory = Memory {
+            begun: [ID.to_owned()].into(),
+            ..Memory::default()
+        };
+        in_scope("restricted", |scope| {
+            let begun = Scope {
+                memory: &memory,
+                ..*scope
+            };
+            let blocked = State {
+                public_access_block: Seen::Is(PublicAccessBlock::FULL),
+                ..with_policy(PUBLIC)
+            };
+            assert_eq!(judge(&blocked, scope), Judgement::Compliant);
+            let [Remedy::PublicAccessBlock(_), Remedy::Policy(Some(policy))] =
+                &judge(&blocked, &begun).finding().unwrap().remedies[..]
+            else {
+                panic!()
+            };
+            // With its block on, S3 would refuse a policy that is public still.
+            assert!(!policy.contains("GetObject"));
+            let denying = with_policy(policy);
+            assert_eq!(judge(&denying, scope), Judgement::Compliant);
+            assert_eq!(
+                judge(&denying, &begun).finding().unwrap().remedies,
+                [Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL))]
+            );
+            let whole = State {
+                public_access_block: Seen::Is(PublicAccessBlock::FULL),
+                ..denying
+            };
+            assert_eq!(judge(&whole, &begun), Judgement::Compliant);
         });
     }
 

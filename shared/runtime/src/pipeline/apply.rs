@@ -33,7 +33,12 @@ pub async fn apply<G: Guard, A: Adapter<G>>(
         let mut failures = Vec::new();
         for remedy in lane {
             if let Err(error) = adapter.execute(resource, remedy).await {
+                // What somebody else changed is read again: what was to follow may not be right any more.
+                let lost = error.kind == Kind::Conflict;
                 failures.push((remedy.target(), error));
+                if lost {
+                    break;
+                }
             }
         }
         failures

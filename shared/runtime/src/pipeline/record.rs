@@ -64,17 +64,23 @@ impl Work<'_> {
 
 /// What the ledger knows of a resource when it is judged.
 pub(super) fn memory(circumstances: &Circumstances<'_>, status: &Status, carried: Option<&Record>) -> Memory {
-    let begun = carried.into_iter().flat_map(|record| &record.report.told);
-    Memory {
-        violated: status
+    let judged = || {
+        status
             .told
             .iter()
             .filter(|(_, last)| !last.summary.starts_with(UNJUDGED))
-            .map(|(control, _)| control.clone())
-            .collect(),
-        begun: begun
+    };
+    let broken_off = carried.into_iter().flat_map(|record| &record.report.told);
+    Memory {
+        violated: judged().map(|(control, _)| control.clone()).collect(),
+        begun: broken_off
             .filter(|told| matches!(told.outcome, Outcome::Remediated | Outcome::Quarantined))
             .map(|told| told.control.clone())
+            .chain(
+                judged()
+                    .filter(|(_, last)| last.outcome == Outcome::Failed)
+                    .map(|(control, _)| control.clone()),
+            )
             .collect(),
         fights: status
             .remedied
@@ -192,6 +198,7 @@ mod tests {
             told("restored", Outcome::Restored, "is again as before"),
             told("exempt", Outcome::Exempt, "is open"),
             told("fixed", Outcome::Remediated, "was open"),
+            told("half", Outcome::Failed, "is open"),
             told("unseen", Outcome::Failed, "can't be judged: DescribeKey was denied"),
         ];
         let resource = Resource {
@@ -237,8 +244,8 @@ mod tests {
         let known = memory(&circumstances, &status, None);
         assert_eq!(
             known.violated.iter().collect::<Vec<_>>(),
-            ["exempt", "left", "restored"]
+            ["exempt", "half", "left", "restored"]
         );
-        assert!(known.begun.is_empty());
+        assert_eq!(known.begun.iter().collect::<Vec<_>>(), ["half"]);
     }
 }
