@@ -16,10 +16,7 @@ impl Adapter<AccessPoint> for Aws {
         // Always read: it tells whether the access point is there.
         let settings = async {
             let answer = control.get_access_point().account_id(account).name(name).send().await;
-            convert::found(
-                &["NoSuchAccessPoint"],
-                answer.map_err(|error| AwsError::new("GetAccessPoint", &error)),
-            )
+            answer.map_err(|error| AwsError::new("GetAccessPoint", &error))
         };
         let policy = async {
             if !facts.contains(&Fact::Policy) {
@@ -32,7 +29,7 @@ impl Adapter<AccessPoint> for Aws {
                 .send()
                 .await;
             let answer = answer.map_err(|error| AwsError::new("GetAccessPointPolicy", &error));
-            let answer = convert::found(&["NoSuchAccessPointPolicy", "NoSuchAccessPoint"], answer)?;
+            let answer = convert::found(&["NoSuchAccessPointPolicy"], answer)?;
             let policy = AwsError::policy("GetAccessPointPolicy", answer.and_then(|answer| answer.policy))?;
             Ok(policy.into())
         };
@@ -42,8 +39,9 @@ impl Adapter<AccessPoint> for Aws {
             }
             self.0.account_block(account).await.map(Seen::from)
         };
-        let (settings, policy, account_block) = try_join3(settings, policy, block).await?;
-        Ok(settings.map(|point| State {
+        // Whichever read says that there is none: a point without a policy is something else.
+        let read = convert::found(&["NoSuchAccessPoint"], try_join3(settings, policy, block).await)?;
+        Ok(read.map(|(point, policy, account_block)| State {
             settings: Seen::Is(Settings {
                 public_access_block: point
                     .public_access_block_configuration
