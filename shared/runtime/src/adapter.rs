@@ -3,6 +3,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 
+use futures_util::{StreamExt as _, stream};
 use portcullis_core::{Call, Cause, Guard, Listing, Place, Resource, Settings, listing};
 use serde_json::{Value, json};
 
@@ -13,6 +14,10 @@ use crate::{preflight, restore};
 
 /// How many resources a page has where AWS lets the caller say: as many as one invocation can look at in time.
 pub const PAGE: i32 = 200;
+
+/// How many of an event's resources are looked at at the same time. The smallest limit is that of EC2's changes: a bucket of
+/// 50 requests, 5 more each second. Source: EC2 Developer Guide, "Request throttling for the Amazon EC2 API".
+const AT_ONCE: usize = 16;
 
 /// One page of a place's resources of a type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -178,24 +183,27 @@ impl<G: Guard, A: Adapter<G>> Serve for Served<G, A> {
                 answers.push(json!({"resource": null, "outcome": "ignored", "why": why}));
             }
             // One resource that fails must not keep the others from being looked at.
+            let mut found = Vec::new();
             for (named, stands_for) in self.adapter.resolve_all(named).await {
-                let found = match stands_for {
-                    Ok(found) => found,
-                    Err(error) => {
-                        note(&named, Failure::Observe(error), &mut failure);
-                        continue;
-                    }
-                };
-                if found.is_empty() {
-                    answers.push(pipeline::answer(&named, "gone", &[], None));
-                }
-                for resource in found {
-                    match pipeline::process::<G, A>(shell, &self.adapter, &resource, &cause).await {
-                        Ok(answer) => answers.push(answer),
-                        Err(error) => note(&resource, error, &mut failure),
-                    }
+                match stands_for {
+                    Ok(none) if none.is_empty() => answers.push(pipeline::answer(&named, "gone", &[], None)),
+                    Ok(resources) => found.extend(resources),
+                    Err(error) => note(&named, Failure::Observe(error), &mut failure),
                 }
             }
+            let mut looks = stream::iter(found)
+                .map(|resource| async {
+                    let handled = pipeline::process::<G, A>(shell, &self.adapter, &resource, &cause).await;
+                    (resource, handled)
+                })
+                .buffered(AT_ONCE);
+            while let Some((resource, handled)) = looks.next().await {
+                match handled {
+                    Ok(answer) => answers.push(answer),
+                    Err(error) => note(&resource, error, &mut failure),
+                }
+            }
+            drop(looks);
             self.adapter.forget();
             failure.map_or(Ok(answers), Err)
         })

@@ -382,3 +382,23 @@ async fn an_instance_without_a_public_address_costs_one_read_and_a_terminated_on
     ec2.client.terminate_instances().instance_ids(&id).send().await.unwrap();
     assert_eq!(function.invoke(&event).await.outcome(), "gone");
 }
+
+/// Each is read with the ledger, written ahead, changed, verified, told and closed: all of them at the same time.
+#[tokio::test]
+async fn a_launch_of_ten_takes_as_many_rounds_as_one() {
+    let ec2 = Ec2::new().await;
+    let run = ec2.client.run_instances().image_id("ami-12c6146b");
+    let made = run.min_count(10).max_count(10).send().await.unwrap();
+    let ids = made.instances().iter().map(|one| one.instance_id.clone().unwrap());
+    let items: Vec<_> = ids.map(|id| json!({"instanceId": id})).collect();
+    let settings = only(&[IMDS], "");
+    let function = ec2.function().env("PORTCULLIS_SETTINGS", settings).start().await;
+    ec2.world.aws.slow(std::time::Duration::from_millis(50)).await;
+    let answer = json!({"instancesSet": {"items": items}});
+    let event = ec2.call("RunInstances", json!({})).response(answer).event();
+    let done = function.invoke(&event).await;
+    done.answer();
+    let rounds = portcullis_testkit::rounds(&done.calls);
+    assert!(rounds < 20, "{rounds}\n{}", portcullis_testkit::table(&done.calls));
+    assert_eq!(writes(&done.calls).len(), 10);
+}

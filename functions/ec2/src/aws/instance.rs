@@ -32,6 +32,8 @@ pub struct Aws {
     pub ahead: Ahead<Described>,
     /// The rules of the groups of these, read once for all.
     pub open: Ahead<Vec<Rule>>,
+    /// Held by whoever reads those rules, or looks for the quarantine group: the others of an event then find them.
+    pub turn: tokio::sync::Mutex<()>,
 }
 
 impl Adapter<Instance> for Aws {
@@ -186,6 +188,7 @@ impl Adapter<Instance> for Aws {
                         done("CreateTags", call.send().await)?;
                     }
                     if closed && quarantine.is_none() {
+                        let _turn = self.turn.lock().await;
                         quarantine = Some(closed_group(ec2, &resource.account, vpc).await?);
                     }
                     let ids = groups.iter().filter(|group| *group != QUARANTINE).cloned();
@@ -282,6 +285,11 @@ impl Aws {
         groups: BTreeMap<String, String>,
         is_one_of_many: bool,
     ) -> Result<BTreeMap<String, Vec<Rule>>, AwsError> {
+        let _turn = if is_one_of_many {
+            Some(self.turn.lock().await)
+        } else {
+            None
+        };
         let known = |group: &String| self.open.known(group).filter(|_| is_one_of_many);
         let unknown: BTreeSet<_> = groups.keys().filter(|group| known(group).is_none()).cloned().collect();
         let mut read: BTreeMap<String, Vec<Rule>> = unknown.iter().map(|group| (group.clone(), Vec::new())).collect();

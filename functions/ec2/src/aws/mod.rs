@@ -90,6 +90,7 @@ pub async fn serve(config: portcullis_runtime::SdkConfig) -> Vec<Box<dyn Serve>>
         clients: clients.clone(),
         ahead: Ahead::default(),
         open: Ahead::default(),
+        turn: tokio::sync::Mutex::default(),
     };
     let volumes = volume::Aws {
         clients: clients.clone(),
