@@ -1,7 +1,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs measure faults replay build validate deploy preflight redrive advisories clean
+.PHONY: help demo test lint docs measure bench faults replay build validate deploy preflight redrive advisories clean
 
 # For build and deploy.
 STACK ?= portcullis
@@ -53,11 +53,17 @@ advisories: ## RustSec advisories against Cargo.lock; fetches their database, so
 docs: ## Write docs/controls.md and the JSON schemas from the code; a test says when they are stale
 	cargo run --quiet --package portcullis-cli -- docs
 
-measure: ## Size, cold start, memory and AWS calls of the release binary, as in bench/README.md
+measure: ## Size, cold start, memory and AWS calls of the release binaries, as in bench/README.md
 	@tools/install moto
-	cargo build --release -p portcullis-s3 --bins
+	cargo build --release -p portcullis-s3 -p portcullis-kms -p portcullis-ec2 --bins
 	cargo build -p portcullis-tests --bins
-	@tools/with-local-aws "$(TARGET)/debug/measure" "$(TARGET)/release/portcullis-s3"
+	@tools/with-local-aws "$(TARGET)/debug/measure" "$(TARGET)/release"
+
+bench: ## Speed and cost beside Cloud Custodian's, on one local AWS: bench/results.json, a picture, tables; ten minutes and a release build
+	@tools/install moto bench
+	cargo build --release -p portcullis-s3 -p portcullis-kms -p portcullis-ec2 -p portcullis-hello --bins
+	cargo build -p portcullis-tests --bin bench
+	@tools/with-local-aws "$(TARGET)/debug/bench" "$(TARGET)/release" bench
 
 faults: ## Everything that can go wrong, at each AWS call of each control: what survived; takes about half an hour
 	@tools/install moto

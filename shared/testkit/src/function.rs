@@ -300,9 +300,14 @@ impl Function {
         self.sandbox.lock().unwrap().as_ref()?.cold_start()
     }
 
+    /// The id of the present process.
+    pub fn pid(&self) -> Option<u32> {
+        Some(self.sandbox.lock().unwrap().as_ref()?.pid)
+    }
+
     /// The most memory that the present process has held, in KiB, where the system tells (Linux).
     pub fn peak_memory_kib(&self) -> Option<u64> {
-        let pid = self.sandbox.lock().unwrap().as_ref()?.pid;
+        let pid = self.pid()?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         line.trim().trim_end_matches(" kB").parse().ok()

@@ -1,14 +1,15 @@
-//! Size, cold start, memory and AWS calls of the release binary of the S3 function: `make measure`.
+//! The sizes of the release binaries, cold start, memory and AWS calls of the S3 function, and calls of EC2's: `make measure`.
 #![allow(
     clippy::print_stdout,
     clippy::expect_used,
     reason = "it prints figures, or why there are none"
 )]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use portcullis_testkit::{Call, CloudTrail, rounds, table};
+use aws_sdk_ec2::types::{IpPermission, IpRange, LaunchPermission, LaunchPermissionModifications, PermissionGroup};
+use portcullis_testkit::{Call, CloudTrail, Function, rounds, table};
 use portcullis_tests::World;
 use serde_json::json;
 
@@ -21,15 +22,14 @@ const RUNS: usize = 15;
 
 #[tokio::main]
 async fn main() {
-    let binary = PathBuf::from(
-        std::env::args()
-            .nth(1)
-            .expect("measure: expected the path of a release binary"),
-    );
-    let size = std::fs::metadata(&binary)
-        .expect("measure: the binary can't be read")
-        .len();
-    println!("size                                {:.1} MB", megabytes(size));
+    let folder = std::env::args().nth(1).map(PathBuf::from);
+    let folder = folder.expect("measure: expected the folder of the release binaries");
+    let names = ["portcullis-s3", "portcullis-kms", "portcullis-ec2"];
+    let [binary, _, of_ec2] = names.map(|name| folder.join(name));
+    for name in names {
+        let size = std::fs::metadata(folder.join(name)).expect("measure: a release binary is missing");
+        println!("size of {name:<27} {:.1} MB", megabytes(size.len()));
+    }
 
     let world = World::new().await;
     let bucket = world.bucket("measured").await;
@@ -99,11 +99,73 @@ async fn main() {
     let again = function.invoke(&event).await;
     let writes = again.calls.iter().filter(|call| !Call::is_read(call)).count();
     println!("The same event again: {} rounds, {writes} writes", rounds(&again.calls));
+    ec2(&of_ec2).await;
     sweep(&binary).await;
 }
 
+/// The AWS calls of EC2's events: of one that finds something, and of the same one again.
+async fn ec2(binary: &Path) {
+    println!();
+    let world = World::new().await;
+    let client = aws_sdk_ec2::Client::new(&world.aws.sdk_config());
+    let made = client.register_image().name("measured").send().await;
+    let image = made.ok().and_then(|made| made.image_id).expect("measure: no image");
+    let everybody = LaunchPermission::builder().group(PermissionGroup::All).build();
+    let with = LaunchPermissionModifications::builder().add(everybody).build();
+    let share = client.modify_image_attribute().image_id(&image).launch_permission(with);
+    share.send().await.expect("measure: the image is not shared");
+    let group = client
+        .create_security_group()
+        .group_name("measured")
+        .description("measured");
+    let group = group
+        .send()
+        .await
+        .ok()
+        .and_then(|made| made.group_id)
+        .expect("measure: no group");
+    let range = IpRange::builder().cidr_ip("0.0.0.0/0").build();
+    let ssh = IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22);
+    let open = client.authorize_security_group_ingress().group_id(&group);
+    let open = open.ip_permissions(ssh.ip_ranges(range).build());
+    open.send().await.expect("measure: the group is not open");
+    let run = client.run_instances().image_id(&image).min_count(10).max_count(10);
+    let run = run.send().await.expect("measure: no instances");
+    let items: Vec<_> = run
+        .instances()
+        .iter()
+        .map(|one| json!({"instanceId": one.instance_id()}))
+        .collect();
+
+    let function = Function::new("portcullis-ec2", &world.aws)
+        .deployment(&world.stack)
+        .binary(binary);
+    let function = function.mode("enforce").start().await;
+    for (name, parameters, answer) in [
+        ("DisableEbsEncryptionByDefault", json!({}), json!({})),
+        ("ModifyImageAttribute", json!({"imageId": image}), json!({})),
+        ("AuthorizeSecurityGroupIngress", json!({"groupId": group}), json!({})),
+        ("RunInstances", json!({}), json!({"instancesSet": {"items": items}})),
+    ] {
+        let event = CloudTrail::call("ec2.amazonaws.com", name)
+            .params(parameters)
+            .response(answer);
+        let event = event.account(world.aws.account()).region(&world.region).event();
+        let (first, again) = (function.invoke(&event).await, function.invoke(&event).await);
+        first.result.as_ref().expect("measure: the event failed");
+        let of_ec2 = |calls: &[Call]| calls.iter().filter(|call| call.service == "ec2").count();
+        println!(
+            "EC2: {name:<31} {} calls, {} of them to EC2; the same again {}, {}",
+            first.calls.len(),
+            of_ec2(&first.calls),
+            again.calls.len(),
+            of_ec2(&again.calls)
+        );
+    }
+}
+
 /// A sweep of many buckets, in as many invocations as it takes, as the state machine does it.
-async fn sweep(binary: &std::path::Path) {
+async fn sweep(binary: &Path) {
     let world = World::new().await;
     let controls = ["s3-bucket-public-access-block", "s3-bucket-versioning"];
     for number in 0..SWEPT {

@@ -330,10 +330,7 @@ async fn the_other_half_of_a_quarantine_is_done_by_the_retry() {
         );
         let closed = bucket.snapshot().await;
         assert_eq!(closed["block"], "all four");
-        assert!(
-            closed["policy"].to_string().contains("PortcullisQuarantine"),
-            "{closed:?}"
-        );
+        assert!(closed["policy"].contains("PortcullisQuarantine"), "{closed:?}");
         let told: Vec<_> = world
             .alerts()
             .await
