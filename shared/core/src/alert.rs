@@ -127,7 +127,7 @@ fn tense(told: &Told, clause: &str) -> String {
         ("does not ", "did not "),
         ("accepts ", "accepted "),
     ];
-    if !matches!(told.outcome, Outcome::Remediated | Outcome::Quarantined) {
+    if !told.outcome.is_change() {
         return clause.to_owned();
     }
     VERBS
@@ -257,7 +257,10 @@ fn write_changes(text: &mut String, report: &Report) -> std::fmt::Result {
 fn write_next_steps(text: &mut String, report: &Report, function: &str) -> std::fmt::Result {
     let resource = &report.resource;
     let outcomes: BTreeSet<_> = report.told.iter().map(|told| told.outcome).collect();
-    if outcomes.contains(&Outcome::Remediated) || outcomes.contains(&Outcome::Quarantined) {
+    // What failed may have been done in part: then something is different.
+    let half_done =
+        outcomes.contains(&Outcome::Failed) && report.before.as_object().is_some_and(|facts| !facts.is_empty());
+    if outcomes.iter().any(|outcome| outcome.is_change()) || half_done {
         writeln!(
             text,
             "\nUNDO\n  {}",

@@ -33,6 +33,13 @@ pub enum Outcome {
     Failed,
 }
 
+impl Outcome {
+    /// Whether the resource was changed, as far as the outcome tells.
+    pub fn is_change(self) -> bool {
+        matches!(self, Self::Remediated | Self::Quarantined)
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

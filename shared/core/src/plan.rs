@@ -18,8 +18,10 @@ pub struct Judged<R> {
 pub struct Plan<G: Guard> {
     /// The findings, in the order of the controls.
     pub findings: Vec<Judged<G::Remedy>>,
-    /// The controls that hold.
+    /// The controls that hold, once the remedies are made.
     pub compliant: Vec<&'static str>,
+    /// Those among them that hold by another's remedy only: if it fails, what is wrong.
+    pub covered: Vec<(&'static Meta, Finding<G::Remedy>)>,
     /// Those that can't be asked of this resource, and why.
     pub not_applicable: Vec<(&'static str, String)>,
     /// The changes to make: at most one a target.
@@ -55,17 +57,26 @@ pub fn plan<G: Guard>(
     let mut plan: Plan<G> = Plan {
         findings: Vec::new(),
         compliant: Vec::new(),
+        covered: Vec::new(),
         not_applicable: Vec::new(),
         remedies: Vec::new(),
         after: state.clone(),
     };
     for control in controls {
+        // Without an earlier remedy the state is as it was found.
+        let as_found = || {
+            let changed = !plan.remedies.is_empty();
+            changed.then(|| (control.judge)(state, scope).finding()).flatten()
+        };
         match (control.judge)(&plan.after, scope) {
-            Judgement::Compliant => plan.compliant.push(control.meta.id),
+            Judgement::Compliant => {
+                plan.covered.extend(as_found().map(|found| (&control.meta, found)));
+                plan.compliant.push(control.meta.id);
+            }
             Judgement::NotApplicable(why) => plan.not_applicable.push((control.meta.id, why)),
             Judgement::Violated(mut finding) => {
                 // An earlier remedy may lessen it, as a block does a public policy: it is told as it was found.
-                if let Some(found) = (control.judge)(state, scope).finding() {
+                if let Some(found) = as_found() {
                     (finding.severity, finding.summary) = (found.severity, found.summary);
                 }
                 let ruling = decide(&control.meta, &finding);

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 
 use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
 use portcullis_core::{Call, Cause, Guard, Listing, Place, Resource, Settings, listing};
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ use crate::{preflight, restore};
 /// How many resources a page has where AWS lets the caller say: as many as one invocation can look at in time.
 pub const PAGE: i32 = 200;
 
-/// How many of an event's resources are looked at at the same time. The smallest limit is that of EC2's changes: a bucket of
+/// How many of an event's resources a guard looks at at the same time. The smallest limit is that of EC2's changes: a bucket of
 /// 50 requests, 5 more each second. Source: EC2 Developer Guide, "Request throttling for the Amazon EC2 API".
 const AT_ONCE: usize = 16;
 
@@ -144,8 +145,9 @@ impl<G: Guard, A: Adapter<G>> Serve for Served<G, A> {
         cause: &'a Cause,
     ) -> Boxed<'a, Result<Value, Failure>> {
         Box::pin(async move {
+            let since = Timestamp::now();
             match self.adapter.resolve(resource.clone()).await {
-                Ok(Some(resource)) => pipeline::process::<G, A>(shell, &self.adapter, &resource, cause).await,
+                Ok(Some(resource)) => pipeline::process::<G, A>(shell, &self.adapter, &resource, cause, since).await,
                 Ok(None) => Ok(pipeline::answer(resource, "gone", &[], None)),
                 Err(error) => Err(Failure::Observe(error)),
             }
@@ -182,6 +184,7 @@ impl<G: Guard, A: Adapter<G>> Serve for Served<G, A> {
                 let why = "it is about another account's resource";
                 answers.push(json!({"resource": null, "outcome": "ignored", "why": why}));
             }
+            let since = Timestamp::now();
             // One resource that fails must not keep the others from being looked at.
             let mut found = Vec::new();
             for (named, stands_for) in self.adapter.resolve_all(named).await {
@@ -193,7 +196,7 @@ impl<G: Guard, A: Adapter<G>> Serve for Served<G, A> {
             }
             let mut looks = stream::iter(found)
                 .map(|resource| async {
-                    let handled = pipeline::process::<G, A>(shell, &self.adapter, &resource, &cause).await;
+                    let handled = pipeline::process::<G, A>(shell, &self.adapter, &resource, &cause, since).await;
                     (resource, handled)
                 })
                 .buffered(AT_ONCE);

@@ -20,6 +20,13 @@ pub enum Kind {
     Transient,
 }
 
+impl Kind {
+    /// Whether a retry of the whole event may help.
+    pub fn is_passing(self) -> bool {
+        matches!(self, Self::Transient | Self::Conflict)
+    }
+}
+
 /// A call to AWS that failed after the SDK's own retries.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{operation} failed: {code}: {message}")]

@@ -24,7 +24,7 @@ use portcullis_core::{Report, Resource};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::{AwsError, Failure, Kind};
+use crate::error::{AwsError, Failure};
 use crate::status::Status;
 use crate::sweep::Noted;
 
@@ -41,8 +41,8 @@ const CONFLICT_PAUSES: [Duration; 5] = [
     Duration::from_millis(160),
     Duration::from_millis(320),
 ];
-/// Status, open record and the latest history in one page.
-const PAGE: i32 = 20;
+/// The open record and the status: of a resource's items they sort last.
+const NEWEST: i32 = 2;
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -80,6 +80,17 @@ pub enum Opened {
     BudgetSpent,
 }
 
+/// What the opening of a record takes along in its transaction.
+#[derive(Debug, Clone, Copy)]
+pub enum Along<'a> {
+    /// Nothing else.
+    Nothing,
+    /// One of the hour's budget, of which there are so many.
+    Draw(u32),
+    /// The status from now on: what has to hold even if nobody comes to close the record.
+    Status(&'a Status),
+}
+
 /// A resource with findings that have waited long enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
@@ -107,6 +118,51 @@ pub struct View {
     seen: Option<String>,
 }
 
+impl View {
+    /// That the status is still the one that was seen.
+    fn condition(&self) -> &'static str {
+        match self.seen {
+            None => "attribute_not_exists(pk)",
+            Some(_) => "document = :seen",
+        }
+    }
+
+    fn values(&self) -> Option<Item> {
+        let seen = self.seen.as_deref()?;
+        Some(Item::from([(":seen".to_owned(), text(seen))]))
+    }
+}
+
+/// A transaction that was not carried out.
+struct Cancelled {
+    /// Item by item, where DynamoDB said so.
+    reasons: Vec<CancellationReason>,
+    error: AwsError,
+}
+
+impl Cancelled {
+    fn reason(&self, item: usize) -> Option<&str> {
+        self.reasons.get(item).and_then(CancellationReason::code)
+    }
+
+    /// Whether somebody else was at one of the items.
+    fn is_race(&self) -> bool {
+        let raced = ["ConditionalCheckFailed", "TransactionConflict"];
+        let mut codes = self.reasons.iter().filter_map(CancellationReason::code);
+        codes.any(|code| raced.contains(&code))
+    }
+}
+
+impl From<Cancelled> for Failure {
+    fn from(cancelled: Cancelled) -> Self {
+        Self::Ledger(cancelled.error)
+    }
+}
+
+fn built(error: aws_sdk_dynamodb::error::BuildError) -> Failure {
+    Failure::LedgerRecord(error.to_string())
+}
+
 impl Ledger {
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
@@ -122,7 +178,7 @@ impl Ledger {
             .expression_attribute_values(":pk", text(arn))
             .scan_index_forward(false)
             .consistent_read(true)
-            .limit(PAGE)
+            .limit(NEWEST)
             .send()
             .await
             .map_err(|error| Failure::Ledger(AwsError::new("Query", &error)))?;
@@ -148,76 +204,36 @@ impl Ledger {
     }
 
     /// Writes the record ahead of the first change. One condition makes it the lease: it holds for one owner at a time. The
-    /// other is that no record was closed since `view` was read: else the state that was read with it is old. With `draw`, the
-    /// hour's limit, it takes one of the budget in the same transaction.
+    /// other is that no record was closed since `view` was read: else the state that was read with it is old.
     pub async fn open(
         &self,
         record: &Record,
         owner: &str,
         until: i64,
         view: &View,
-        draw: Option<u32>,
+        along: Along<'_>,
     ) -> Result<Opened, Failure> {
-        let built = |error: aws_sdk_dynamodb::error::BuildError| Failure::LedgerRecord(error.to_string());
         let resource = &record.report.resource.arn;
-        let mut item = item(resource, OPEN, record)?;
-        item.insert("id".into(), text(&record.report.ledger_id));
-        item.insert("todo".into(), text("open"));
-        item.insert("since".into(), text(&record.opened.to_string()));
-        item.insert("owner".into(), text(owner));
-        item.insert("lease_until".into(), AttributeValue::N(until.to_string()));
-        let now = Timestamp::now().as_millisecond();
-        let lease = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk) OR #owner = :me OR lease_until < :now")
-            .expression_attribute_names("#owner", "owner")
-            .expression_attribute_values(":me", text(owner))
-            .expression_attribute_values(":now", AttributeValue::N(now.to_string()));
-        let current = ConditionCheck::builder()
-            .table_name(&self.table)
-            .key("pk", text(resource))
-            .key("sk", text(STATUS));
-        let current = match &view.seen {
-            None => current.condition_expression("attribute_not_exists(pk)"),
-            Some(seen) => current
-                .condition_expression("document = :seen")
-                .expression_attribute_values(":seen", text(seen)),
-        };
-        let lease = TransactWriteItem::builder().put(lease.build().map_err(built)?).build();
-        let current = TransactWriteItem::builder()
-            .condition_check(current.build().map_err(built)?)
-            .build();
-        let mut items = vec![lease, current];
-        if draw == Some(0) {
-            return Ok(Opened::BudgetSpent);
-        }
-        if let Some(limit) = draw {
-            let account = &record.report.resource.account;
-            let draw = self.draw(account, limit, Timestamp::now()).build().map_err(built)?;
-            items.push(TransactWriteItem::builder().update(draw).build());
+        let mut items = vec![self.lease(record, owner, until)?];
+        items.push(match along {
+            Along::Status(status) => self.put_status(resource, status, view)?,
+            Along::Nothing | Along::Draw(_) => self.is_current(resource, view)?,
+        });
+        match along {
+            Along::Draw(0) => return Ok(Opened::BudgetSpent),
+            Along::Draw(limit) => items.push(self.draw(&record.report.resource.account, limit, Timestamp::now())?),
+            Along::Nothing | Along::Status(_) => {}
         }
         let mut pauses = CONFLICT_PAUSES.into_iter();
         loop {
-            let opened = self
-                .client
-                .transact_write_items()
-                .set_transact_items(Some(items.clone()))
-                .send()
-                .await;
-            let Err(error) = opened else { return Ok(Opened::Yes) };
-            let reasons = match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                    cancelled.cancellation_reasons()
-                }
-                _ => &[],
+            let Err(cancelled) = self.transact(items.clone()).await else {
+                return Ok(Opened::Yes);
             };
-            let reason = |at: usize| reasons.get(at).and_then(CancellationReason::code);
-            match (reason(0), reason(1), reason(2)) {
+            match (cancelled.reason(0), cancelled.reason(1), cancelled.reason(2)) {
                 (Some("ConditionalCheckFailed"), _, _) => {
                     return Err(Failure::Busy {
                         resource: resource.clone(),
-                        until: now,
+                        until: Timestamp::now().as_millisecond(),
                     });
                 }
                 (Some("TransactionConflict"), _, _)
@@ -230,16 +246,77 @@ impl Ledger {
                     Some(pause) => tokio::time::sleep(pause).await,
                     None => return Err(Failure::LostRace(resource.clone())),
                 },
-                _ => return Err(Failure::Ledger(AwsError::new("TransactWriteItems", &error))),
+                _ => return Err(cancelled.into()),
             }
         }
     }
 
+    /// The open record, which one owner at a time can write.
+    fn lease(&self, record: &Record, owner: &str, until: i64) -> Result<TransactWriteItem, Failure> {
+        let resource = &record.report.resource.arn;
+        let mut item = item(resource, OPEN, record)?;
+        item.insert("id".into(), text(&record.report.ledger_id));
+        item.insert("todo".into(), text("open"));
+        item.insert("since".into(), text(&record.opened.to_string()));
+        item.insert("owner".into(), text(owner));
+        item.insert("lease_until".into(), AttributeValue::N(until.to_string()));
+        let now = Timestamp::now().as_millisecond();
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk) OR #owner = :me OR lease_until < :now")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":me", text(owner))
+            .expression_attribute_values(":now", AttributeValue::N(now.to_string()));
+        Ok(TransactWriteItem::builder().put(put.build().map_err(built)?).build())
+    }
+
+    /// Asks that the status is still the one that was seen.
+    fn is_current(&self, arn: &str, view: &View) -> Result<TransactWriteItem, Failure> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .key("pk", text(arn))
+            .key("sk", text(STATUS))
+            .condition_expression(view.condition())
+            .set_expression_attribute_values(view.values());
+        Ok(TransactWriteItem::builder()
+            .condition_check(check.build().map_err(built)?)
+            .build())
+    }
+
+    /// Writes the status if it is still the one that was seen.
+    fn put_status(&self, arn: &str, status: &Status, view: &View) -> Result<TransactWriteItem, Failure> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(status_item(arn, status)?))
+            .condition_expression(view.condition())
+            .set_expression_attribute_values(view.values());
+        Ok(TransactWriteItem::builder().put(put.build().map_err(built)?).build())
+    }
+
+    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<(), Cancelled> {
+        let sent = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(items))
+            .send()
+            .await;
+        sent.map(drop).map_err(|error| Cancelled {
+            reasons: match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                    cancelled.cancellation_reasons().to_vec()
+                }
+                _ => Vec::new(),
+            },
+            error: AwsError::new("TransactWriteItems", &error),
+        })
+    }
+
     /// One more of the hour's budget, if that leaves it within its limit. The counter is deleted some days later.
-    fn draw(&self, account: &str, limit: u32, now: Timestamp) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+    fn draw(&self, account: &str, limit: u32, now: Timestamp) -> Result<TransactWriteItem, Failure> {
         let hour = now.strftime("%Y-%m-%dT%H").to_string();
         let expires = now.as_second() + 3 * 24 * 60 * 60;
-        Update::builder()
+        let update = Update::builder()
             .table_name(&self.table)
             .key("pk", text(&format!("budget#{account}")))
             .key("sk", text(&hour))
@@ -247,7 +324,10 @@ impl Ledger {
             .condition_expression("attribute_not_exists(drawn) OR drawn < :limit")
             .expression_attribute_values(":expires", AttributeValue::N(expires.to_string()))
             .expression_attribute_values(":one", AttributeValue::N("1".into()))
-            .expression_attribute_values(":limit", AttributeValue::N(limit.to_string()))
+            .expression_attribute_values(":limit", AttributeValue::N(limit.to_string()));
+        Ok(TransactWriteItem::builder()
+            .update(update.build().map_err(built)?)
+            .build())
     }
 
     /// The resources with findings that have waited long enough, those that waited longest first.
@@ -291,7 +371,6 @@ impl Ledger {
         retention_days: u16,
         untold: Option<&str>,
     ) -> Result<(), Failure> {
-        let built = |error: aws_sdk_dynamodb::error::BuildError| Failure::LedgerRecord(error.to_string());
         let Record { report, .. } = record;
         let arn = &report.resource.arn;
         let expires = Timestamp::now().as_second() + i64::from(retention_days) * 24 * 60 * 60;
@@ -303,9 +382,10 @@ impl Ledger {
             closed.insert("todo".into(), text(&format!("{UNTOLD}{function}")));
             closed.insert("since".into(), text(&Timestamp::now().to_string()));
         }
-        let controls: Vec<_> = report.told.iter().map(|told| told.control.clone()).collect();
+        // A set of DynamoDB's takes no value twice, and none that is empty.
+        let controls: BTreeSet<_> = report.told.iter().map(|told| told.control.clone()).collect();
         if !controls.is_empty() {
-            closed.insert("controls".into(), AttributeValue::Ss(controls));
+            closed.insert("controls".into(), AttributeValue::Ss(controls.into_iter().collect()));
         }
         let unlock = Delete::builder()
             .table_name(&self.table)
@@ -317,28 +397,25 @@ impl Ledger {
         let keep = Put::builder().table_name(&self.table).set_item(Some(closed));
         let status = Status {
             closed: Some(report.ledger_id.clone()),
+            closed_at: Some(Timestamp::now()),
             ..status.clone()
         };
+        // While a record is open nobody else writes the status.
         let note = Put::builder()
             .table_name(&self.table)
             .set_item(Some(status_item(arn, &status)?));
-        self.client
-            .transact_write_items()
-            .transact_items(
-                TransactWriteItem::builder()
-                    .delete(unlock.build().map_err(built)?)
-                    .build(),
-            )
-            .transact_items(TransactWriteItem::builder().put(keep.build().map_err(built)?).build())
-            .transact_items(TransactWriteItem::builder().put(note.build().map_err(built)?).build())
-            .send()
-            .await
-            .map_err(|error| Failure::Ledger(AwsError::new("TransactWriteItems", &error)))?;
-        Ok(())
+        let items = vec![
+            TransactWriteItem::builder()
+                .delete(unlock.build().map_err(built)?)
+                .build(),
+            TransactWriteItem::builder().put(keep.build().map_err(built)?).build(),
+            TransactWriteItem::builder().put(note.build().map_err(built)?).build(),
+        ];
+        Ok(self.transact(items).await?)
     }
 
     /// Ends the lease but keeps the record open, so that the retry need not wait. A failure costs only that wait.
-    pub async fn release(&self, arn: &str, owner: &str) {
+    pub async fn give_back(&self, arn: &str, owner: &str) {
         let update = self
             .client
             .update_item()
@@ -355,22 +432,21 @@ impl Ledger {
         }
     }
 
-    /// Notes that findings are no more, outside of any record. Somebody else's newer note wins.
+    /// Notes what changed of a status outside of any record: a race that is lost where somebody else wrote it, or opened a
+    /// record, since it was read.
     pub async fn note(&self, arn: &str, view: &View, status: &Status) -> Result<(), Failure> {
-        let mut put = self
-            .client
-            .put_item()
+        let nobody_at_it = ConditionCheck::builder()
             .table_name(&self.table)
-            .set_item(Some(status_item(arn, status)?));
-        put = match &view.seen {
-            None => put.condition_expression("attribute_not_exists(pk)"),
-            Some(seen) => put
-                .condition_expression("document = :seen")
-                .expression_attribute_values(":seen", text(seen)),
-        };
-        match put.send().await.map_err(|error| AwsError::new("PutItem", &error)) {
-            Err(error) if error.code != "ConditionalCheckFailedException" => Err(Failure::Ledger(error)),
-            _ => Ok(()),
+            .key("pk", text(arn))
+            .key("sk", text(OPEN))
+            .condition_expression("attribute_not_exists(pk)");
+        let nobody_at_it = TransactWriteItem::builder()
+            .condition_check(nobody_at_it.build().map_err(built)?)
+            .build();
+        let items = vec![self.put_status(arn, status, view)?, nobody_at_it];
+        match self.transact(items).await {
+            Err(cancelled) if cancelled.is_race() => Err(Failure::LostRace(arn.to_owned())),
+            other => Ok(other?),
         }
     }
 
@@ -481,13 +557,6 @@ impl Ledger {
             .first()
             .map(|item| Ok((document(item)?, sort == OPEN)))
             .transpose()
-    }
-}
-
-impl Kind {
-    /// Whether a retry of the whole event may help.
-    pub fn is_passing(self) -> bool {
-        matches!(self, Self::Transient | Self::Conflict)
     }
 }
 

@@ -45,9 +45,9 @@ pub async fn look<G: Guard, A: Adapter<G>>(
             );
             Ok(json!({"resource": resource.arn, "outcome": "unchecked", "why": why}))
         } else if resource.region != shell.place.region {
-            pipeline::process::<G, _>(shell, &Elsewhere, &resource, &cause).await
+            pipeline::process::<G, _>(shell, &Elsewhere, &resource, &cause, Timestamp::now()).await
         } else {
-            pipeline::process::<G, A>(shell, adapter, &resource, &cause).await
+            pipeline::process::<G, A>(shell, adapter, &resource, &cause, Timestamp::now()).await
         };
         answers.push(match looked {
             // It is told: the others are looked at all the same.

@@ -8,7 +8,7 @@ use portcullis_core::{Actor, Asks, Cause, Hold, Outcome, Report, Resource, Told}
 use serde_json::json;
 
 use crate::error::Failure;
-use crate::ledger::Record;
+use crate::ledger::{Along, Record};
 use crate::pipeline::{Shell, log, take_over};
 
 /// What led to a record of a release, in place of a call's name.
@@ -69,12 +69,14 @@ pub async fn release(shell: &Shell, request: &Release, resource: Resource) -> Re
             until: open.until,
         });
     }
-    let report = telling(request, &resource, &holds, carried.map(|open| &open.record.report));
     let ended: BTreeSet<_> = holds.iter().map(|hold| hold.control.clone()).collect();
+    // The retry of what was told, and not closed, tells the same: the topic then knows it.
+    let same = |report: &&Report| report.told.iter().map(|told| &told.control).eq(&ended);
+    let begun = carried.map(|open| &open.record.report).filter(same);
     let mut status = view.status.clone();
     status.holds.retain(|hold| !ended.contains(&hold.control));
     let record = Record {
-        report,
+        report: begun.map_or_else(|| telling(request, &resource, &holds), Clone::clone),
         prior: json!(null),
         remedies: Vec::new(),
         restores: None,
@@ -83,23 +85,19 @@ pub async fn release(shell: &Shell, request: &Release, resource: Resource) -> Re
     };
     shell
         .ledger
-        .open(&record, &shell.request, shell.deadline, &view, None)
+        .open(&record, &shell.request, shell.deadline, &view, Along::Nothing)
         .await?;
     let report = &record.report;
-    if let Err(error) = shell.topic.publish(report, &shell.function).await {
-        shell.ledger.release(&resource.arn, &shell.request).await;
-        return Err(Failure::Notify(error));
+    let done = async {
+        let sent = shell.topic.publish(report, &shell.function).await;
+        sent.map_err(Failure::Notify)?;
+        let days = shell.settings.ledger.retention_days;
+        shell.ledger.close(&record, &shell.request, &status, days, None).await
+    };
+    if let Err(failure) = done.await {
+        shell.ledger.give_back(&resource.arn, &shell.request).await;
+        return Err(failure);
     }
-    shell
-        .ledger
-        .close(
-            &record,
-            &shell.request,
-            &status,
-            shell.settings.ledger.retention_days,
-            None,
-        )
-        .await?;
     log(&resource, &report.told, &report.ledger_id);
     let cause = Cause {
         event: report.event.clone(),
@@ -117,7 +115,7 @@ pub async fn release(shell: &Shell, request: &Release, resource: Resource) -> Re
 }
 
 /// What is told of holds that end.
-fn telling(request: &Release, resource: &Resource, holds: &[&Hold], carried: Option<&Report>) -> Report {
+fn telling(request: &Release, resource: &Resource, holds: &[&Hold]) -> Report {
     let by = request
         .by
         .clone()
@@ -136,7 +134,7 @@ fn telling(request: &Release, resource: &Resource, holds: &[&Hold], carried: Opt
         notes: Vec::new(),
     });
     Report {
-        ledger_id: carried.map_or_else(|| uuid::Uuid::now_v7().to_string(), |report| report.ledger_id.clone()),
+        ledger_id: uuid::Uuid::now_v7().to_string(),
         resource: resource.clone(),
         event: RELEASE.into(),
         event_id: holds[0].record.clone(),

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use portcullis_core::{Actor, Guard, Hold, Outcome, Remedy, Report, State, Told};
+use portcullis_core::{Actor, Guard, Hold, Outcome, Remedy, Report, Resource, State, Told};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::adapter::Adapter;
 use crate::error::{AwsError, Failure};
-use crate::ledger::Record;
+use crate::ledger::{Along, Record, View};
 use crate::pipeline::{Shell, answer, apply, difference, json_of, log, take_over};
 use crate::status::Status;
 
@@ -27,144 +28,222 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
         restores: earlier,
         ..
     } = undone;
-    let refused = |why: String| Failure::Restore {
-        record: done.ledger_id.clone(),
-        why,
-        facts: None,
-    };
-    let showing = |why: &str, facts: String| Failure::Restore {
-        record: done.ledger_id.clone(),
-        why: why.to_owned(),
-        facts: Some(facts.into()),
-    };
+    let refused = |why: String| refused(&done.ledger_id, why);
     if remedies.is_empty() || earlier.is_some() {
         return Err(refused(
             "expected a record of a remediation, found one that changed nothing or is itself a restore".into(),
         ));
     }
-    let inverses = ways_back::<G>(prior, &remedies, refused)?;
+    let before: G::State = of_json(prior)?;
+    let made: Vec<G::Remedy> = remedies.into_iter().map(of_json).collect::<Result<_, _>>()?;
+    let inverses = ways_back(&before, &made).map_err(refused)?;
     let resource = &done.resource;
-    let facts: BTreeSet<_> = inverses.iter().map(G::touches).collect();
-    let read = || async {
-        let state = adapter.observe(resource, &facts).await.map_err(Failure::Observe)?;
-        state.ok_or_else(|| refused("the resource is no more".into()))
-    };
-    let current = read().await?;
     let view = shell.ledger.read(&resource.arn).await?;
-    let carried = take_over(shell, resource, &view)?.map(|open| &open.record);
-    if carried.is_some_and(|open| open.restores.as_deref() != Some(done.ledger_id.as_str())) {
+    if let Some(open) = take_over(shell, resource, &view)? {
+        if open.record.restores.as_deref() == Some(done.ledger_id.as_str()) {
+            return finish::<G, A>(shell, adapter, open.record.clone(), &view).await;
+        }
         return Err(refused(
             "another record of this resource is still open: let its event be retried first".into(),
         ));
     }
-    let now_is = json_of(&current)?;
-    let wanted = inverses
-        .iter()
-        .fold(current.clone(), |state, inverse| state.after(inverse));
-    let changed_since = changed_since(&current, &done.after)?;
-    if changed_since && !force && carried.is_none() && current != wanted {
-        let (expected, found) = difference(&now_is, &done.after);
-        return Err(showing(
-            "somebody changed it since; say \"force\": true to overwrite that",
-            format!("expected {found}, found {expected}"),
-        ));
+    let current = look::<G, A>(adapter, resource, &inverses, &done.ledger_id).await?;
+    let left = left_at(&before, &made, &done.after)?;
+    let changed = differing(&current, &left)?;
+    if !changed.is_empty() && !force && current != target(&current, &inverses) {
+        let (expected, found) = difference(&json_of(&current)?, &json_of(&left)?);
+        return Err(Failure::Restore {
+            record: done.ledger_id.clone(),
+            why: format!(
+                "somebody changed it since ({}); say \"force\": true to overwrite that",
+                changed.join(", ")
+            ),
+            facts: Some(format!("expected {found}, found {expected}").into()),
+        });
     }
+    let record = opening(&done, &by, json_of(&current)?, &inverses)?;
+    carry_out::<G, A>(shell, adapter, record, &view, current).await
+}
 
-    let mut record = opening(&done, &by, now_is.clone(), &inverses)?;
+/// Finishes a restore that broke off, whoever comes by: what it had not changed yet is changed, unless somebody else changed
+/// it meanwhile.
+pub async fn finish<G: Guard, A: Adapter<G>>(
+    shell: &Shell,
+    adapter: &A,
+    record: Record,
+    view: &View,
+) -> Result<Value, Failure> {
+    let undone = record.restores.as_deref().unwrap_or_default();
+    let inverses = record.remedies.iter().cloned().map(of_json::<G::Remedy>);
+    let inverses: Vec<_> = inverses.collect::<Result<_, _>>()?;
+    let current = look::<G, A>(adapter, &record.report.resource, &inverses, undone).await?;
+    carry_out::<G, A>(shell, adapter, record, view, current).await
+}
+
+/// Opens the record, with the hold: what is restored must not be undone by whoever comes by while nobody has closed it.
+async fn carry_out<G: Guard, A: Adapter<G>>(
+    shell: &Shell,
+    adapter: &A,
+    record: Record,
+    view: &View,
+    current: G::State,
+) -> Result<Value, Failure> {
+    let held = with_holds(&view.status, &record, shell.settings.restore.hold_days);
     shell
         .ledger
-        .open(&record, &shell.request, shell.deadline, &view, None)
+        .open(&record, &shell.request, shell.deadline, view, Along::Status(&held))
         .await?;
-    let failures = apply::<G, A>(adapter, resource, &inverses).await?;
-    let after = read().await?;
-    let restored = after.lasting() == wanted.lasting();
-    for told in &mut record.report.told {
-        if !restored {
-            told.outcome = Outcome::Failed;
-            told.why = failures
-                .values()
-                .map(AwsError::to_string)
-                .collect::<Vec<_>>()
-                .join("; ");
-        }
+    let arn = record.report.resource.arn.clone();
+    let done = change_and_tell::<G, A>(shell, adapter, record, (view, held), current).await;
+    if !matches!(&done, Ok(_) | Err(Failure::Restore { .. })) {
+        shell.ledger.give_back(&arn, &shell.request).await;
     }
-    (record.report.before, record.report.after) = difference(&now_is, &json_of(&after)?);
-    shell
-        .topic
-        .publish(&record.report, &shell.function)
-        .await
-        .map_err(Failure::Notify)?;
-    let mut status = view.status.clone();
+    done
+}
+
+async fn change_and_tell<G: Guard, A: Adapter<G>>(
+    shell: &Shell,
+    adapter: &A,
+    mut record: Record,
+    (view, held): (&View, Status),
+    current: G::State,
+) -> Result<Value, Failure> {
+    let undone = record.restores.clone().unwrap_or_default();
+    let began: G::State = of_json(record.prior.clone())?;
+    let inverses = record.remedies.iter().cloned().map(of_json::<G::Remedy>);
+    let inverses: Vec<_> = inverses.collect::<Result<_, _>>()?;
+    let resource = record.report.resource.clone();
+    let wanted = target(&current, &inverses);
+    // Each fact is as the restore found it, or as it leaves it: else somebody else was there after it broke off.
+    let (_, aim) = difference(&json_of(&began)?, &json_of(&target(&began, &inverses))?);
+    let as_found = differing(&current, &began)?;
+    let mut crossed = differing(&current, &of_json(aim)?)?;
+    crossed.retain(|fact| as_found.contains(fact));
+    let (after, why) = if crossed.is_empty() {
+        let failures = apply::<G, A>(adapter, &resource, &inverses).await?;
+        let why = failures
+            .values()
+            .map(AwsError::to_string)
+            .collect::<Vec<_>>()
+            .join("; ");
+        (look::<G, A>(adapter, &resource, &inverses, &undone).await?, why)
+    } else {
+        let why = format!(
+            "somebody changed {} after it broke off; it was left so",
+            crossed.join(", ")
+        );
+        (current.clone(), why)
+    };
+    let restored = crossed.is_empty() && after.lasting() == wanted.lasting();
+    let told = record.report.told.iter_mut().filter(|_| !restored);
+    told.for_each(|told| (told.outcome, told.why) = (Outcome::Failed, why.clone()));
+    (record.report.before, record.report.after) = difference(&json_of(&began)?, &json_of(&after)?);
+    let sent = shell.topic.publish(&record.report, &shell.function).await;
+    sent.map_err(Failure::Notify)?;
+    let mut status = if restored { held } else { view.status.clone() };
+    status.holds.retain(|hold| restored || hold.record != undone);
     status.note(&record.report, Timestamp::now());
-    if restored {
-        let until = Timestamp::now() + SignedDuration::from_hours(24 * i64::from(shell.settings.restore.hold_days));
-        hold(&mut status, &record.report.told, until, &by, &done.ledger_id);
-    }
     let days = shell.settings.ledger.retention_days;
     shell.ledger.close(&record, &shell.request, &status, days, None).await?;
-    log(resource, &record.report.told, &record.report.ledger_id);
+    let Report { told, ledger_id, .. } = &record.report;
+    log(&resource, told, ledger_id);
     if restored {
-        return Ok(answer(
-            resource,
-            "restored",
-            &record.report.told,
-            Some(&record.report.ledger_id),
-        ));
+        return Ok(answer(&resource, "restored", told, Some(ledger_id)));
     }
-    Err(showing(
-        "the state read afterwards is not the one from before",
-        record.report.after.to_string(),
-    ))
+    let said = if why.is_empty() {
+        String::new()
+    } else {
+        format!(": {why}")
+    };
+    Err(Failure::Restore {
+        record: undone,
+        why: format!("the state read afterwards is not the one from before{said}"),
+        facts: Some(record.report.after.to_string().into()),
+    })
 }
 
-/// Whether a fact is not what it was when the record was closed; what AWS changes by itself aside.
-fn changed_since<S: State>(current: &S, after: &Value) -> Result<bool, Failure> {
-    if !after.is_object() {
-        return Ok(false);
+fn refused(record: &str, why: String) -> Failure {
+    Failure::Restore {
+        record: record.to_owned(),
+        why,
+        facts: None,
     }
-    let after: S = serde_json::from_value(after.clone()).map_err(|error| Failure::LedgerRecord(error.to_string()))?;
-    let (now, then) = (json_of(&current.lasting())?, json_of(&after.lasting())?);
-    let mut facts = then.as_object().into_iter().flatten();
-    Ok(facts.any(|(fact, value)| now.get(fact).is_some_and(|now| now != value)))
 }
 
-/// Keeps what was restored from being undone at once.
-fn hold(status: &mut Status, told: &[Told], until: Timestamp, by: &str, record: &str) {
+fn of_json<T: DeserializeOwned>(value: Value) -> Result<T, Failure> {
+    serde_json::from_value(value).map_err(|error| Failure::LedgerRecord(error.to_string()))
+}
+
+/// Reads what the changes are about.
+async fn look<G: Guard, A: Adapter<G>>(
+    adapter: &A,
+    resource: &Resource,
+    changes: &[G::Remedy],
+    record: &str,
+) -> Result<G::State, Failure> {
+    let facts: BTreeSet<_> = changes.iter().map(G::touches).collect();
+    let state = adapter.observe(resource, &facts).await.map_err(Failure::Observe)?;
+    state.ok_or_else(|| refused(record, "the resource is no more".into()))
+}
+
+/// What a state is after some changes.
+fn target<S: State>(state: &S, changes: &[S::Remedy]) -> S {
+    changes.iter().fold(state.clone(), |state, change| state.after(change))
+}
+
+/// The facts that changes were to make different, as they were left: as read afterwards, or as they had been.
+fn left_at<S: State>(before: &S, made: &[S::Remedy], read: &Value) -> Result<S, Failure> {
+    let (mut left, _) = difference(&json_of(before)?, &json_of(&target(before, made))?);
+    if let (Some(left), Some(read)) = (left.as_object_mut(), read.as_object()) {
+        left.extend(read.clone());
+    }
+    of_json(left)
+}
+
+/// The facts of `then` that are not the same any more; what AWS changes by itself aside.
+fn differing<S: State>(now: &S, then: &S) -> Result<Vec<String>, Failure> {
+    let (now, then) = (json_of(&now.lasting())?, json_of(&then.lasting())?);
+    let facts = then.as_object().into_iter().flatten();
+    let differ = facts.filter(|(fact, value)| now.get(*fact).is_some_and(|now| now != *value));
+    Ok(differ.map(|(fact, _)| fact.clone()).collect())
+}
+
+/// The status with what keeps a restore from being undone at once.
+fn with_holds(status: &Status, record: &Record, days: u16) -> Status {
+    let until = Timestamp::now() + SignedDuration::from_hours(24 * i64::from(days));
+    let Report { told, actor, .. } = &record.report;
+    let mut status = status.clone();
     status
         .holds
         .retain(|hold| told.iter().all(|told| told.control != hold.control));
     status.holds.extend(told.iter().map(|told| Hold {
         control: told.control.clone(),
         until,
-        by: by.to_owned(),
-        record: record.to_owned(),
+        by: actor.arn.clone(),
+        record: record.restores.clone().unwrap_or_default(),
     }));
+    status
 }
 
-/// The changes that bring back the state from before, in the order that AWS takes them.
-fn ways_back<G: Guard>(
-    prior: Value,
-    remedies: &[Value],
-    refused: impl Fn(String) -> Failure,
-) -> Result<Vec<G::Remedy>, Failure> {
-    let unreadable = |error: serde_json::Error| Failure::LedgerRecord(error.to_string());
-    let before: G::State = serde_json::from_value(prior).map_err(unreadable)?;
-    let mut inverses = Vec::new();
-    for remedy in remedies.iter().rev() {
-        let remedy: G::Remedy = serde_json::from_value(remedy.clone()).map_err(unreadable)?;
-        let inverse = before.inverse(&remedy);
-        inverses.push(inverse.ok_or_else(|| refused(format!("AWS offers no way back for its {}", remedy.target())))?);
-    }
-    inverses.sort_by_key(Remedy::restore_rank);
-    Ok(inverses)
+/// The changes that bring back the state from before, in the order that AWS takes them; or why there are none.
+fn ways_back<S: State<Remedy = R>, R: Remedy>(before: &S, made: &[R]) -> Result<Vec<R>, String> {
+    let back = made.iter().rev().map(|remedy| {
+        let inverse = before.inverse(remedy);
+        inverse.ok_or_else(|| format!("AWS offers no way back for its {}", remedy.target()))
+    });
+    let mut back = back.collect::<Result<Vec<_>, _>>()?;
+    back.sort_by_key(Remedy::restore_rank);
+    Ok(back)
 }
 
 /// The record of the restore itself, written ahead like any other.
 fn opening<R: Remedy>(done: &Report, by: &str, now_is: Value, inverses: &[R]) -> Result<Record, Failure> {
-    let undone = done
-        .told
-        .iter()
-        .filter(|told| matches!(told.outcome, Outcome::Remediated | Outcome::Quarantined));
+    // What failed may have changed something all the same, as half a quarantine does.
+    let undone = done.told.iter().filter(|told| match told.outcome {
+        Outcome::Remediated | Outcome::Quarantined => true,
+        Outcome::Failed => !told.change.is_empty(),
+        _ => false,
+    });
     let told = undone.map(|told| Told {
         outcome: Outcome::Restored,
         summary: format!("is again as before: it {}", told.summary),

@@ -27,6 +27,9 @@ pub struct Status {
     /// The record that was closed last: whoever read the status before can tell that it is old.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<String>,
+    /// When that was: what was read of the resource before may be from before its changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<Timestamp>,
 }
 
 /// How and when a finding was last told.

@@ -120,6 +120,52 @@ async fn what_was_read_before_another_finished_is_read_again() {
     assert_eq!(world.records().await.0.len(), 1);
 }
 
+/// One that read the state first, and the ledger only when another had finished: the ledger knows of a change that the state
+/// does not show.
+#[tokio::test]
+async fn a_state_older_than_what_the_ledger_says_is_read_again() {
+    let world = World::new().await;
+    let bucket = world.bucket("older").await;
+    let event = bucket.call("DeleteBucketPublicAccessBlock").event();
+    let settings = only(&[BLOCK], "");
+    let slow = world.function().env("PORTCULLIS_SETTINGS", &settings).start().await;
+    let quick = world.function().env("PORTCULLIS_SETTINGS", &settings).start().await;
+    let hold_up = Fault::on("dynamodb", "Query").delay(Duration::from_millis(2500));
+    world.aws.fault(hold_up).await;
+    let late = async {
+        world.aws.wait_for_call("s3:GetPublicAccessBlock", 1).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        world.aws.clear_faults().await;
+        quick.invoke(&event).await
+    };
+    let (late_one, prompt) = tokio::join!(slow.invoke(&event), late);
+    assert_eq!(prompt.outcome(), "remediated");
+    assert_eq!(late_one.outcome(), "compliant", "{:?}", late_one.result);
+    let all = world.aws.calls().await;
+    assert_eq!(writes(&all), ["s3:PutPublicAccessBlock"]);
+    assert_eq!((world.alerts().await.len(), world.records().await.0.len()), (1, 1));
+}
+
+/// Deleted between the change and the look back: nothing is proved, and nothing is left to be wrong.
+#[tokio::test]
+async fn what_is_gone_before_it_is_read_again_is_told_as_gone() {
+    let world = World::new().await;
+    let bucket = world.bucket("deleted").await;
+    let settings = only(&[BLOCK], "");
+    let function = world.function().env("PORTCULLIS_SETTINGS", settings).start().await;
+    let deleted = Fault::on("s3", "GetPublicAccessBlock")
+        .status(404, "NoSuchBucket")
+        .after(1);
+    world.aws.fault(deleted.always()).await;
+    let done = function
+        .invoke(bucket.call("DeleteBucketPublicAccessBlock").event())
+        .await;
+    assert_eq!(done.outcome(), "gone", "{:?}", done.result);
+    let alerts = world.alerts().await;
+    assert_eq!(alerts[0].attributes["outcome"], "gone");
+    assert!(!alerts[0].text.contains("read again to prove it"), "{}", alerts[0].text);
+}
+
 /// Somebody takes every change back at once.
 #[tokio::test]
 async fn a_change_that_does_not_last_until_it_is_read_again_is_a_failure() {

@@ -99,6 +99,34 @@ async fn a_refused_write_is_told_once_and_fails_the_event() {
     assert_eq!(world.alerts().await.len(), 1, "the retries wake nobody");
 }
 
+/// One line in a bucket's policy denies this function one read: it must not be the switch that turns the rest off.
+#[tokio::test]
+async fn a_read_that_is_refused_blinds_only_what_needs_it() {
+    let world = World::new().await;
+    let bucket = world.bucket("one-eyed").await;
+    let settings = only(&[BLOCK, "s3-bucket-public-acl"], "");
+    let function = world.function().env("PORTCULLIS_SETTINGS", settings).start().await;
+    world.aws.fault(Fault::on("s3", "GetBucketAcl").denied().always()).await;
+    let before = bucket.snapshot().await;
+    let first = function.invoke(bucket.call("CreateBucket").event()).await;
+    assert_eq!(first.result.as_ref().unwrap_err().error_type, "NotRemediated");
+    assert_changed(&before, &bucket.snapshot().await, &[("block", "all four")]);
+    let alerts = world.alerts().await;
+    let told: Vec<_> = alerts[0].json["controls"].as_array().unwrap().iter().collect();
+    let outcome = |id: &str| told.iter().find(|told| told["control"] == id).unwrap()["outcome"].clone();
+    assert_eq!(
+        (outcome(BLOCK), outcome("s3-bucket-public-acl")),
+        (json!("remediated"), json!("failed"))
+    );
+    assert!(alerts[0].text.contains("GetBucketAcl was denied"), "{}", alerts[0].text);
+    // The retry still can't see it, and wakes nobody.
+    let retried = function.retry(&first).await;
+    assert_eq!(retried.result.as_ref().unwrap_err().error_type, "ObserveFailed");
+    assert_eq!(world.alerts().await.len(), 1);
+    world.aws.clear_faults().await;
+    assert_eq!(function.retry(&first).await.outcome(), "compliant");
+}
+
 #[tokio::test]
 async fn what_can_not_be_read_is_told_and_never_taken_for_compliant() {
     // The fact itself, and the tags that decide what the data needs.

@@ -12,3 +12,4 @@ mod crash;
 mod faults;
 mod rounds;
 mod story;
+mod undo;

@@ -50,25 +50,24 @@ pub async fn apply<G: Guard, A: Adapter<G>>(
     Ok(failures)
 }
 
-/// Reads again what was changed, until it is as it should be or patience ends.
+/// Reads again what was changed, until it is as it should be or patience ends; none where it is gone by now.
 pub(super) async fn verify<G: Guard, A: Adapter<G>>(
     adapter: &A,
     resource: &Resource,
-    (enforced, made): (&[&'static Control<G>], &[&'static Control<G>]),
+    (about, made): (&[&'static Control<G>], &[&'static Control<G>]),
     scope: &Scope<'_>,
-    wanted: &G::State,
-) -> Result<G::State, Failure> {
+) -> Result<Option<G::State>, Failure> {
     let mut pauses = VERIFY_PAUSES.into_iter();
     loop {
-        let read = adapter.observe(resource, &facts::<G>(enforced)).await;
+        let read = adapter.observe(resource, &facts::<G>(about)).await;
         match (read, pauses.next()) {
-            (Ok(None), _) => return Ok(wanted.clone()),
+            (Ok(None), _) => return Ok(None),
             (Ok(Some(state)), pause) => {
                 let holds = made
                     .iter()
                     .all(|control| (control.judge)(&state, scope).finding().is_none());
                 if holds || pause.is_none() {
-                    return Ok(state);
+                    return Ok(Some(state));
                 }
                 tokio::time::sleep(pause.unwrap_or_default()).await;
             }
@@ -129,6 +128,37 @@ pub(super) fn settle<G: Guard>(
     } else {
         reasons.into_iter().collect::<Vec<_>>().join("; ")
     };
+}
+
+/// What would have been put right by another control's remedy, and is still wrong since that failed.
+pub(super) fn uncovered<G: Guard>(
+    controls: &[&'static Control<G>],
+    plan: &Plan<G>,
+    after: &G::State,
+    scope: &Scope<'_>,
+    failures: &BTreeMap<Cow<'static, str>, AwsError>,
+) -> Vec<Told> {
+    let why = failures
+        .values()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ");
+    let still = controls.iter().filter_map(|control| {
+        let (meta, finding) = plan.covered.iter().find(|(meta, _)| meta.id == control.meta.id)?;
+        let still = (control.judge)(after, scope).finding()?;
+        Some(Told {
+            control: meta.id.into(),
+            severity: finding.severity,
+            outcome: Outcome::Failed,
+            summary: still.summary,
+            change: String::new(),
+            why: why.clone(),
+            until: None,
+            notes: Vec::new(),
+        })
+    });
+    let failed = !failures.is_empty();
+    still.filter(|_| failed).collect()
 }
 
 /// The facts that differ, before and after.

@@ -149,6 +149,9 @@ impl Work<'_> {
         if *status == self.view.status {
             return Ok(());
         }
+        if self.is_old {
+            return Err(Failure::LostRace(self.resource.arn.clone()));
+        }
         self.shell.ledger.note(&self.resource.arn, self.view, status).await
     }
 }

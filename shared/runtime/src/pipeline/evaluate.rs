@@ -44,6 +44,8 @@ pub async fn evaluate<G: Guard, A: Adapter<G>>(
         resource,
         view: &view,
         carried: None,
+        is_old: false,
+        unread: Vec::new(),
     };
     let circumstances = work.circumstances(state.tags(), cause, Timestamp::now());
     let memory = super::memory(&circumstances, &view.status, None);

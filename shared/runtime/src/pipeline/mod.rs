@@ -5,32 +5,35 @@ mod defer;
 mod evaluate;
 mod record;
 mod tell;
+mod unread;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use portcullis_core::settings::Switch;
 use portcullis_core::{
-    Cause, Circumstances, Control, Decision, Guard, Memory, Place, Plan, Resource, Scope, Settings, State, Tags,
+    Asks, Cause, Circumstances, Control, Decision, Guard, Memory, Place, Plan, Resource, Scope, Settings, State, Tags,
     decide, plan,
 };
 use serde_json::Value;
 
 pub use apply::{apply, difference};
-use apply::{has_failed, settle, verify};
+use apply::{has_failed, settle, uncovered, verify};
 use defer::count_deferred;
 pub use evaluate::{Looked, evaluate};
 pub use record::json_of;
 use record::{memory, merge_intentions, merged, remedies_of, told_of};
-use tell::with_not_applicable;
 pub use tell::{answer, log};
+use tell::{gone, with_not_applicable};
+use unread::{Unread, readable};
 
 use crate::adapter::Adapter;
 use crate::error::{Failure, Kind};
-use crate::ledger::{Ledger, Open, Opened, Record, View};
+use crate::ledger::{Along, Ledger, Open, Opened, Record, View};
+use crate::restore;
 use crate::schedule::Schedules;
 use crate::status::Status;
 use crate::sweep::Digest;
@@ -60,15 +63,17 @@ pub struct Shell {
     pub digest: Option<Digest>,
 }
 
-/// Takes one resource through the pipeline.
+/// Takes one resource through the pipeline. `since` is the moment from which on the resource may have been read.
 pub async fn process<G: Guard, A: Adapter<G>>(
     shell: &Shell,
     adapter: &A,
     resource: &Resource,
     cause: &Cause,
+    since: Timestamp,
 ) -> Result<Value, Failure> {
+    let mut age = Age { since, after: None };
     for attempt in 1..=ATTEMPTS {
-        match once::<G, A>(shell, adapter, resource, cause).await {
+        match once::<G, A>(shell, adapter, resource, cause, &mut age).await {
             Err(Failure::LostRace(_)) if attempt < ATTEMPTS => {
                 tracing::info!(
                     resource = resource.arn,
@@ -81,7 +86,7 @@ pub async fn process<G: Guard, A: Adapter<G>>(
             Err(
                 failure @ (Failure::LostRace(_) | Failure::Unverified(_) | Failure::Notify(_) | Failure::Schedule(_)),
             ) => {
-                shell.ledger.release(&resource.arn, &shell.request).await;
+                shell.ledger.give_back(&resource.arn, &shell.request).await;
                 return Err(failure);
             }
             other => return other,
@@ -90,44 +95,84 @@ pub async fn process<G: Guard, A: Adapter<G>>(
     Err(Failure::LostRace(resource.arn.clone()))
 }
 
+/// How old what was read of a resource can be. State and ledger are read at the same time, so that the state may be from
+/// before a change of which the ledger says already that it is told.
+struct Age {
+    /// From when on the resource was read.
+    since: Timestamp,
+    /// The record that was known to be closed before.
+    after: Option<String>,
+}
+
+/// What the clocks of two functions differ by at most, and then some.
+const CLOCKS: SignedDuration = SignedDuration::from_millis(500);
+
+impl Age {
+    /// Whether a record was closed that may have been open while the resource was read. The next look is younger.
+    fn is_old(&mut self, status: &Status) -> bool {
+        let known = status.closed == self.after;
+        let closed = status.closed_at.filter(|_| !known);
+        let old = closed.is_some_and(|closed| self.since < closed + CLOCKS);
+        (self.since, self.after) = (Timestamp::now(), status.closed.clone());
+        old
+    }
+}
+
 async fn once<G: Guard, A: Adapter<G>>(
     shell: &Shell,
     adapter: &A,
     resource: &Resource,
     cause: &Cause,
+    age: &mut Age,
 ) -> Result<Value, Failure> {
     let mut controls = enabled::<G>(&shell.settings, |control| cause.asks_for(&control.meta));
-    if controls.is_empty() {
+    // A sweep finishes what was begun before its control was switched off.
+    if controls.is_empty() && cause.asks == Asks::Breakable {
         return Ok(answer(resource, "ignored", &[], None));
     }
-    let observing = async { Ok(adapter.observe(resource, &facts::<G>(&controls)).await) };
-    let (observed, view) = try_join(observing, shell.ledger.read(&resource.arn)).await?;
+    let facts_of_cause = facts::<G>(&controls);
+    let observing = async {
+        Ok(if controls.is_empty() {
+            Ok(None)
+        } else {
+            adapter.observe(resource, &facts_of_cause).await
+        })
+    };
+    let (mut observed, view) = try_join(observing, shell.ledger.read(&resource.arn)).await?;
+    let is_old = age.is_old(&view.status);
     let carried = take_over(shell, resource, &view)?;
-    let mut observed = observed;
     if let Some(open) = carried {
-        // The unfinished record may be about more than this call: its controls are judged as well.
-        let ids: BTreeSet<_> = open
-            .record
-            .report
-            .told
+        if open.record.restores.is_some() {
+            // Whoever comes by finishes it, then looks anew: what it put back is held.
+            restore::finish::<G, A>(shell, adapter, open.record.clone(), &view).await?;
+            return Err(Failure::LostRace(resource.arn.clone()));
+        }
+        // The unfinished record may be about more than this call: its controls are judged as well, even if they are off by now.
+        let told = &open.record.report.told;
+        let begun: Vec<_> = G::controls()
             .iter()
-            .map(|told| told.control.as_str())
+            .filter(|control| told.iter().any(|told| told.control == control.meta.id))
             .collect();
-        let read = facts::<G>(&controls);
-        controls = enabled::<G>(&shell.settings, |control| {
-            cause.asks_for(&control.meta) || ids.contains(control.meta.id)
-        });
+        let asked = |control: &&'static Control<G>| {
+            let is = |one: &&'static Control<G>| one.meta.id == control.meta.id;
+            controls.iter().any(is) || begun.iter().any(is)
+        };
+        controls = G::controls().iter().filter(asked).collect();
         let needed = facts::<G>(&controls);
-        if needed != read {
+        if needed != facts_of_cause {
             observed = adapter.observe(resource, &needed).await;
         }
+    } else if controls.is_empty() {
+        return Ok(answer(resource, "ignored", &[], None));
     }
     let carried = carried.map(|open| &open.record);
-    let work = Work {
+    let mut work = Work {
         shell,
         resource,
         view: &view,
         carried,
+        is_old,
+        unread: Vec::new(),
     };
     let gone = match &observed {
         Ok(state) => state.as_ref().is_none_or(State::is_gone),
@@ -139,6 +184,16 @@ async fn once<G: Guard, A: Adapter<G>>(
             event: cause.event.clone(),
             time: cause.time.clone(),
         });
+    }
+    if matches!(&observed, Err(error) if error.kind == Kind::Denied)
+        && let Some((state, denied)) = readable::<G, A>(adapter, resource, &controls).await
+    {
+        work.unread = controls
+            .iter()
+            .filter_map(|control| Unread::of(control, &denied, carried))
+            .collect();
+        controls.retain(|control| control.facts.iter().all(|fact| !denied.contains_key(fact)));
+        observed = Ok(Some(state));
     }
     match observed {
         Ok(Some(state)) => work.judge(adapter, &state, &controls, cause).await,
@@ -185,6 +240,10 @@ struct Work<'a> {
     resource: &'a Resource,
     view: &'a View,
     carried: Option<&'a Record>,
+    /// What was read of the resource may be from before a record that is closed by now.
+    is_old: bool,
+    /// The controls that can't be judged.
+    unread: Vec<Unread>,
 }
 
 /// How far an event has come before anything is changed.
@@ -203,7 +262,7 @@ impl<'a> Work<'a> {
     fn circumstances(&self, tags: Option<&'a Tags>, cause: &'a Cause, now: Timestamp) -> Circumstances<'a> {
         let Self {
             shell, resource, view, ..
-        } = *self;
+        } = self;
         Circumstances {
             resource,
             tags,
@@ -234,6 +293,16 @@ impl<'a> Work<'a> {
 }
 
 impl Work<'_> {
+    /// Opens the record, unless what it says may be from before another one.
+    async fn open(&self, record: &Record, along: Along<'_>) -> Result<Opened, Failure> {
+        let Self { shell, view, .. } = self;
+        if self.is_old {
+            return Err(Failure::LostRace(self.resource.arn.clone()));
+        }
+        let (owner, until) = (&shell.request, shell.deadline);
+        shell.ledger.open(record, owner, until, view, along).await
+    }
+
     async fn judge<G: Guard, A: Adapter<G>>(
         &self,
         adapter: &A,
@@ -274,7 +343,7 @@ impl Work<'_> {
             ..scope
         };
         let after = if plan.remedies.is_empty() {
-            state.clone()
+            Some(state.clone())
         } else {
             // Waiting helps only where the change was made.
             let made: Vec<_> = enforced
@@ -282,12 +351,23 @@ impl Work<'_> {
                 .copied()
                 .filter(|control| !has_failed(&plan, control.meta.id, &failures))
                 .collect();
-            verify::<G, A>(adapter, resource, (&enforced, &made), &scope, &plan.after).await?
+            let covered = controls
+                .iter()
+                .filter(|control| plan.covered.iter().any(|(meta, _)| meta.id == control.meta.id));
+            let about: Vec<_> = enforced.iter().chain(covered).copied().collect();
+            verify::<G, A>(adapter, resource, (&about, &made), &scope).await?
         };
-        for told in &mut record.report.told {
-            settle::<G>(told, &enforced, &plan, &after, &scope, &failures);
+        let told = &mut record.report.told;
+        if let Some(after) = after {
+            for told in &mut *told {
+                settle::<G>(told, &enforced, &plan, &after, &scope, &failures);
+            }
+            told.extend(uncovered(controls, &plan, &after, &scope, &failures));
+            (record.report.before, record.report.after) = difference(&record.prior, &json_of(&after)?);
+        } else {
+            let intended = told.iter_mut().filter(|told| told.outcome.is_change());
+            intended.for_each(gone);
         }
-        (record.report.before, record.report.after) = difference(&record.prior, &json_of(&after)?);
         self.put_off(&mut record.report, &mut status, &failures, &plan);
         self.schedule(&record.report.told, &status).await?;
         let answer = self.tell(record, status).await?;
@@ -308,6 +388,7 @@ impl Work<'_> {
             resource,
             view,
             carried,
+            ..
         } = self;
         let Circumstances { cause, now, .. } = circumstances;
         loop {
@@ -316,6 +397,7 @@ impl Work<'_> {
             });
             let mut told = told_of(&plan, cause.omitted);
             told.extend(self.put_right_meanwhile(&plan, now));
+            told.extend(self.unread.iter().map(|unread| unread.told.clone()));
             let status = self.status_after(&plan, cause);
             if carried.is_none() {
                 if told.is_empty() {
@@ -333,6 +415,9 @@ impl Work<'_> {
                 let reminder = shell.settings.notifications.reminder_days;
                 if plan.remedies.is_empty() && told.iter().all(|one| view.status.knows(one, now, reminder)) {
                     self.note(&status).await?;
+                    if let Some(unread) = self.unread.first() {
+                        return Err(Failure::Observe(unread.error.clone()));
+                    }
                     count_deferred(&plan);
                     log(resource, &told, "told before");
                     let answer = with_not_applicable(answer(resource, "told-before", &told, None), &plan);
@@ -346,11 +431,7 @@ impl Work<'_> {
             let limit = shell.settings.budget.disruptive_per_hour;
             let draw = limit.filter(|_| plan.disturbs() && !record.drawn);
             record.drawn |= draw.is_some();
-            match shell
-                .ledger
-                .open(&record, &shell.request, shell.deadline, view, draw)
-                .await?
-            {
+            match self.open(&record, draw.map_or(Along::Nothing, Along::Draw)).await? {
                 Opened::Yes => {
                     log_not_applicable(resource, &plan);
                     count_deferred(&plan);

@@ -74,7 +74,7 @@ pub(super) fn memory(circumstances: &Circumstances<'_>, status: &Status, carried
     Memory {
         violated: judged().map(|(control, _)| control.clone()).collect(),
         begun: broken_off
-            .filter(|told| matches!(told.outcome, Outcome::Remediated | Outcome::Quarantined))
+            .filter(|told| told.outcome.is_change())
             .map(|told| told.control.clone())
             .chain(
                 judged()
@@ -132,11 +132,12 @@ pub(super) fn merge_intentions(
     clears: impl Fn(&str) -> bool,
 ) {
     for intended in carried.into_iter().flat_map(|record| &record.report.told) {
-        if clears(&intended.control) {
+        let is_told = told.iter().any(|told| told.control == intended.control);
+        if clears(&intended.control) && !is_told {
             let mut intended = intended.clone();
             if is_gone {
                 gone(&mut intended);
-            } else if !matches!(intended.outcome, Outcome::Remediated | Outcome::Quarantined) {
+            } else if !intended.outcome.is_change() {
                 intended.outcome = Outcome::Compliant;
                 intended.why = "it was put right meanwhile, not by this function".into();
             }

@@ -7,9 +7,10 @@ use portcullis_core::alert::clean;
 use portcullis_core::{Cause, Control, Guard, Outcome, Plan, Resource, Told};
 use serde_json::{Value, json};
 
-use super::{UNJUDGED, Work};
+use super::Work;
+use super::unread::unjudged;
 use crate::error::{AwsError, Failure};
-use crate::ledger::Record;
+use crate::ledger::{Along, Record};
 use crate::metrics;
 use crate::status::Status;
 
@@ -79,10 +80,10 @@ impl Work<'_> {
     /// The resource is no more. Only an unfinished record of it has to be told.
     pub(super) async fn gone(&self, cause: &Cause) -> Result<Value, Failure> {
         let Self {
-            shell,
             resource,
             view,
             carried,
+            ..
         } = self;
         let mut status = view.status.clone();
         status.deferred.clear();
@@ -100,10 +101,7 @@ impl Work<'_> {
         for told in &mut record.report.told {
             gone(told);
         }
-        shell
-            .ledger
-            .open(&record, &shell.request, shell.deadline, view, None)
-            .await?;
+        self.open(&record, Along::Nothing).await?;
         self.tell(record, status).await
     }
 
@@ -117,16 +115,7 @@ impl Work<'_> {
         let Self {
             shell, view, carried, ..
         } = self;
-        let told = controls.iter().map(|control| Told {
-            control: control.meta.id.into(),
-            severity: control.meta.severity,
-            outcome: Outcome::Failed,
-            summary: format!("{UNJUDGED}: {} was denied", error.operation),
-            change: String::new(),
-            why: error.to_string(),
-            until: None,
-            notes: Vec::new(),
-        });
+        let told = controls.iter().map(|control| unjudged(control, &error, *carried));
         let told: Vec<_> = told.collect();
         let reminder = shell.settings.notifications.reminder_days;
         let now = Timestamp::now();
@@ -136,10 +125,7 @@ impl Work<'_> {
         let prior = carried.map_or(Value::Null, |record| record.prior.clone());
         let mut record = self.record(cause, told, prior, None);
         record.remedies = carried.map(|record| record.remedies.clone()).unwrap_or_default();
-        shell
-            .ledger
-            .open(&record, &shell.request, shell.deadline, view, None)
-            .await?;
+        self.open(&record, Along::Nothing).await?;
         self.tell(record, view.status.clone()).await
     }
 }
