@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use lambda_runtime::tracing as lambda_tracing;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -278,14 +279,17 @@ impl Function {
         }
     }
 
-    /// Lets each guard that looks after what the call can break look at what it names.
+    /// Lets each guard that looks after what the call can break look at what it names, at the same time.
     async fn guarded(&self, shell: &Shell, call: &Call) -> Result<Vec<Value>, Failure> {
+        let takers = self.guards.iter().filter(|guard| takes(guard.listing(), call));
+        let looks = join_all(takers.map(|guard| guard.call(shell, call))).await;
         let mut answers = Vec::new();
         let mut failure = None;
-        for guard in self.guards.iter().filter(|guard| takes(guard.listing(), call)) {
-            match guard.call(shell, call).await {
+        for looked in looks {
+            match looked {
                 Ok(mut more) => answers.append(&mut more),
-                Err(error) => failure = failure.or(Some(error)),
+                Err(error) if failure.is_some() => tracing::error!(call = call.name, error = %error, "failed as well"),
+                Err(error) => failure = Some(error),
             }
         }
         failure.map_or(Ok(answers), Err)

@@ -9,7 +9,7 @@ pub mod scenarios;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use portcullis_testkit::{Call, Fault, Function, Invocation};
+use portcullis_testkit::{Call, Fault, Function, Invocation, Message};
 use serde_json::Value;
 
 use crate::World;
@@ -326,10 +326,14 @@ async fn judge(
         verdict.why.push(format!("not made in a clean run: {write}"));
     }
     let alerts = world.alerts().await;
-    let distinct: BTreeSet<_> = alerts
-        .iter()
-        .map(|alert| (alert.subject.clone(), alert.json["ledger_id"].to_string()))
-        .collect();
+    // The same told of the same resource by the same event, whatever record it stands in.
+    let what = |alert: &Message| {
+        let told = ["resource", "event", "outcome"].map(|field| alert.json[field].to_string());
+        let controls = alert.json["controls"].as_array().into_iter().flatten();
+        let controls = controls.map(|one| format!("{} {}", one["control"], one["outcome"]));
+        (told, controls.collect::<Vec<_>>())
+    };
+    let distinct: BTreeSet<_> = alerts.iter().map(what).collect();
     verdict.double_alerts = alerts.len() - distinct.len();
     if verdict.double_alerts > 0 {
         verdict.why.push(format!("{} alerts: {distinct:?}", alerts.len()));
