@@ -33,6 +33,21 @@ async fn confidential_data_gets_kms_and_a_bucket_key_and_what_is_blocked_stays_b
 }
 
 #[tokio::test]
+async fn what_the_console_sets_for_sse_s3_is_left_alone() {
+    let world = World::new().await;
+    let bucket = world.bucket("console").await;
+    bucket.put_encryption("AES256", None, true, &["SSE-C"]).await;
+    let function = world
+        .function()
+        .env("PORTCULLIS_SETTINGS", only(&[CONTROL], ""))
+        .start()
+        .await;
+    let invocation = function.invoke(bucket.call("PutBucketEncryption").event()).await;
+    assert_eq!(invocation.outcome(), "compliant");
+    assert_eq!(bucket.snapshot().await["encryption"], "AES256 bucket-key blocks SSE-C");
+}
+
+#[tokio::test]
 async fn the_level_names_the_key() {
     let world = World::new().await;
     let bucket = world.bucket("cmk").await;

@@ -60,7 +60,7 @@ fn any_encryption() -> impl Strategy<Value = Encryption> {
     (algorithm, key, any::<bool>(), blocked).prop_map(|(algorithm, key, bucket_key, blocked)| Encryption {
         algorithm: algorithm.into(),
         key: key.filter(|_| algorithm != "AES256"),
-        bucket_key: bucket_key && algorithm == "aws:kms",
+        bucket_key,
         blocked,
     })
 }

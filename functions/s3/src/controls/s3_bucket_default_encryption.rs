@@ -78,20 +78,18 @@ fn satisfies(encryption: &Encryption, level: &Level) -> bool {
 /// What an encryption has to become, with all that is stricter already.
 fn wanted(now: &Encryption, level: &Level) -> Encryption {
     let mut wanted = now.clone();
-    if satisfies(now, level) {
-        wanted.bucket_key = rank(now) != Required::Any;
-        return wanted;
+    if !satisfies(now, level) {
+        wanted.algorithm = match level.encryption.max(rank(now)) {
+            Required::Any => "AES256".into(),
+            Required::AwsManagedKey | Required::CustomerManagedKey => KMS.into(),
+            Required::DualLayer => DSSE.into(),
+        };
+        if level.key.is_some() {
+            wanted.key.clone_from(&level.key);
+        }
     }
-    wanted.algorithm = match level.encryption.max(rank(now)) {
-        Required::Any => "AES256".into(),
-        Required::AwsManagedKey | Required::CustomerManagedKey => KMS.into(),
-        Required::DualLayer => DSSE.into(),
-    };
-    if level.key.is_some() {
-        wanted.key.clone_from(&level.key);
-    }
-    // DSSE-KMS has no bucket key.
-    wanted.bucket_key = wanted.algorithm == KMS;
+    // DSSE-KMS has no bucket key, and under SSE-S3 it does nothing: the console sets it there all the same.
+    wanted.bucket_key = wanted.algorithm == KMS || (wanted.algorithm == now.algorithm && now.bucket_key);
     wanted
 }
 
@@ -123,10 +121,7 @@ fn receives_logs(bucket: &State) -> Option<&'static str> {
 fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let level = scope.level;
     let now = bucket.effective_encryption();
-    let mut wanted = wanted(&now, level);
-    if now.algorithm == DSSE {
-        wanted.bucket_key = now.bucket_key;
-    }
+    let wanted = wanted(&now, level);
     if wanted == now {
         return Judgement::Compliant;
     }
@@ -262,6 +257,14 @@ mod tests {
     }
 
     #[test]
+    fn a_bucket_key_beside_another_encryption_is_left_alone() {
+        for (algorithm, key) in [("AES256", None), (DSSE, Some(KEY))] {
+            assert_eq!(result(&with(algorithm, key, true), &level(Required::Any, None)), None);
+        }
+        assert!(!set(&with("AES256", None, true), &level(Required::DualLayer, Some(KEY))).bucket_key);
+    }
+
+    #[test]
     fn buckets_that_take_logs_are_told_not_changed() {
         let needs = level(Required::AwsManagedKey, None);
         let delivery = grant(
@@ -309,7 +312,7 @@ mod tests {
                 Encryption {
                     algorithm: algorithm.into(),
                     key,
-                    bucket_key: bucket_key && algorithm == KMS,
+                    bucket_key,
                     blocked,
                 }
             })
