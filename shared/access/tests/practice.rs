@@ -77,7 +77,7 @@ fn uploads_that_are_refused() {
         );
         let kms = RequiredEncryption {
             algorithms: vec!["aws:kms".to_owned()],
-            key: None,
+            ..RequiredEncryption::default()
         };
         let found = encrypted_writes(Some(&policy(&case)), BUCKET, &kms);
         assert_eq!(
@@ -94,31 +94,47 @@ fn uploads_that_are_refused() {
 
 #[test]
 fn an_explicit_wrong_name_is_refused_without_breaking_clients_that_name_nothing() {
-    let deny = |sid: &str, key: &str, value: &Value| {
-        serde_json::json!({"Sid": sid, "Effect": "Deny", "Principal": "*", "Action": "s3:PutObject",
-            "Resource": format!("{BUCKET}/*"),
-            "Condition": {"StringNotEquals": {key: value}, "Null": {key: "false"}}})
+    const ALGORITHM: &str = "s3:x-amz-server-side-encryption";
+    const KEY: &str = "s3:x-amz-server-side-encryption-aws-kms-key-id";
+    let deny = |condition: Value| {
+        serde_json::json!({"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": format!("{BUCKET}/*"),
+            "Condition": condition})
     };
-    let algorithm = deny(
-        "A",
-        "s3:x-amz-server-side-encryption",
-        &serde_json::json!(["aws:kms", "aws:kms:dsse"]),
-    );
-    let key = deny(
-        "B",
-        "s3:x-amz-server-side-encryption-aws-kms-key-id",
-        &serde_json::json!(OWN_KEY),
-    );
-    let required = |key: Option<&str>| RequiredEncryption {
+    let required = |key: Option<&str>, own_key: bool| RequiredEncryption {
         algorithms: vec!["aws:kms".to_owned(), "aws:kms:dsse".to_owned()],
         key: key.map(str::to_owned),
+        own_key,
     };
-    let of = |statements: &[&Value]| Policy::parse(&serde_json::json!({"Statement": statements}).to_string()).unwrap();
-    let one = encrypted_writes(Some(&of(&[&algorithm])), BUCKET, &required(None));
-    assert!(one.refuses_wrong && !one.refuses_unnamed && !one.refuses_sse_c && !one.refuses_right);
-    assert!(!encrypted_writes(Some(&of(&[&algorithm])), BUCKET, &required(Some(OWN_KEY))).refuses_wrong);
-    let both = encrypted_writes(Some(&of(&[&algorithm, &key])), BUCKET, &required(Some(OWN_KEY)));
-    assert!(both.refuses_wrong && !both.refuses_unnamed && !both.refuses_right);
+    let algorithm = deny(serde_json::json!({
+        "StringNotEquals": {ALGORITHM: ["aws:kms", "aws:kms:dsse"]}, "Null": {ALGORITHM: "false"},
+    }));
+    let key = deny(serde_json::json!({"StringNotEquals": {KEY: OWN_KEY}, "Null": {ALGORITHM: "false"}}));
+    let named_key = deny(serde_json::json!({"StringNotEquals": {KEY: OWN_KEY}, "Null": {KEY: "false"}}));
+    let any_key = deny(serde_json::json!({"Null": {KEY: "true", ALGORITHM: "false"}}));
+    let found = |statements: &[&Value], required: &RequiredEncryption| {
+        let policy = Policy::parse(&serde_json::json!({"Statement": statements}).to_string()).unwrap();
+        encrypted_writes(Some(&policy), BUCKET, required)
+    };
+    let enough: [(&[&Value], _); 3] = [
+        (&[&algorithm], required(None, false)),
+        (&[&algorithm, &key], required(Some(OWN_KEY), true)),
+        (&[&algorithm, &any_key], required(None, true)),
+    ];
+    for (statements, required) in enough {
+        let found = found(statements, &required);
+        assert!(found.refuses_wrong && !found.refuses_unnamed && !found.refuses_sse_c && !found.refuses_right);
+    }
+    // To ask for KMS and name no key is to ask for the AWS-managed one.
+    let not_enough: [(&[&Value], _); 3] = [
+        (&[&algorithm], required(Some(OWN_KEY), true)),
+        (&[&algorithm, &named_key], required(Some(OWN_KEY), true)),
+        (&[&algorithm], required(None, true)),
+    ];
+    for (statements, required) in not_enough {
+        assert!(!found(statements, &required).refuses_wrong);
+    }
+    let refuses_all = deny(serde_json::json!({"Null": {ALGORITHM: "false"}}));
+    assert!(found(&[&refuses_all], &required(None, true)).refuses_right);
 }
 
 #[test]

@@ -180,6 +180,10 @@ async fn uploads_that_name_a_weaker_encryption_are_denied_and_those_that_name_no
             (&json!("Deny"), &json!("s3:PutObject"))
         );
         let spares_the_unnamed = statement["Condition"]["Null"].as_object().unwrap();
+        assert_eq!(
+            spares_the_unnamed.keys().collect::<Vec<_>>(),
+            ["s3:x-amz-server-side-encryption"]
+        );
         assert!(spares_the_unnamed.values().all(|value| value == "false"));
     }
     assert!(after["policy"].contains(&key));

@@ -1,9 +1,11 @@
 //! # What it requires
 //! Where the level of the data asks for KMS, the bucket's policy denies uploads that name a weaker encryption, or another key
-//! than the level's. Uploads that name none are not denied: the default encryption takes care of them.
+//! than the level's. For a customer-managed key it also denies those that ask for KMS and name no key. Uploads that name no
+//! encryption are not denied: the default encryption takes care of them.
 //!
 //! # Why
-//! Default encryption is only a default: a client that names `AES256` gets it.
+//! Default encryption is only a default: a client that names `AES256` gets it, and one that names `aws:kms` without a key gets
+//! the AWS-managed key, whatever the bucket's default is.
 //!
 //! # What it changes
 //! `PutBucketPolicy` with one or two more statements, `PortcullisEncryption` and `PortcullisEncryptionKey`, unless the policy
@@ -13,8 +15,8 @@
 //! Clients that name another encryption. Notify by default.
 //!
 //! # References
-//! S3 User Guide, "Using server-side encryption with AWS KMS keys": "Requiring server-side encryption"; IAM User Guide, "Null
-//! condition operator".
+//! S3 User Guide, "Using server-side encryption with AWS KMS keys": "Requiring server-side encryption"; S3 API Reference,
+//! `PutObject`, `x-amz-server-side-encryption-aws-kms-key-id`; IAM User Guide, "Null condition operator".
 
 use portcullis_access::{Policy, RequiredEncryption, encrypted_writes};
 use portcullis_core::settings::{Encryption, Level, Switch};
@@ -58,6 +60,7 @@ fn required(level: &Level) -> Option<RequiredEncryption> {
     Some(RequiredEncryption {
         algorithms: algorithms.iter().map(|&name| name.to_owned()).collect(),
         key: level.key.clone(),
+        own_key: level.encryption == Encryption::CustomerManagedKey || level.key.is_some(),
     })
 }
 
@@ -85,14 +88,35 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     if encrypted_writes(policy.as_ref(), arn, &required).refuses_wrong {
         return Judgement::Compliant;
     }
+    let refused = |required: &RequiredEncryption| encrypted_writes(policy.as_ref(), arn, required).refuses_wrong;
+    let mut statements = Vec::new();
     // "Null false" spares the uploads that name nothing: without it, every client that relies on the default would break.
-    let algorithm = json!({"StringNotEquals": {ALGORITHM: required.algorithms}, "Null": {ALGORITHM: "false"}});
-    let mut statements = vec![deny("PortcullisEncryption", arn, &algorithm)];
-    if let Some(key) = &required.key {
-        let other_key = json!({"StringNotEquals": {KEY: key}, "Null": {KEY: "false"}});
-        statements.push(deny("PortcullisEncryptionKey", arn, &other_key));
+    let any_key = RequiredEncryption {
+        algorithms: required.algorithms.clone(),
+        ..RequiredEncryption::default()
+    };
+    if !refused(&any_key) {
+        let condition = json!({"StringNotEquals": {ALGORITHM: required.algorithms}, "Null": {ALGORITHM: "false"}});
+        statements.push(deny("PortcullisEncryption", arn, &condition));
+    }
+    let any_kms = RequiredEncryption {
+        algorithms: vec!["aws:kms".into(), "aws:kms:dsse".into()],
+        ..required.clone()
+    };
+    if !refused(&any_kms) && required.own_key {
+        // A key that is not named differs, too.
+        let condition = match &required.key {
+            Some(key) => json!({"StringNotEquals": {KEY: key}, "Null": {ALGORITHM: "false"}}),
+            None => json!({"Null": {KEY: "true", ALGORITHM: "false"}}),
+        };
+        statements.push(deny("PortcullisEncryptionKey", arn, &condition));
     }
     let names = required.algorithms.join(" or ");
+    let names = match &required.key {
+        Some(key) => format!("{names} with {key}"),
+        None if required.own_key => format!("{names} with a key of its own"),
+        None => names,
+    };
     let summary = format!(
         "accepts uploads that name a weaker encryption: {} data needs {names}",
         scope.level_name
@@ -119,28 +143,51 @@ mod tests {
 
     const OWN_KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234";
 
+    fn level(encryption: Encryption, key: Option<&str>) -> Level {
+        Level {
+            encryption,
+            key: key.map(str::to_owned),
+            ..Level::default()
+        }
+    }
+
+    fn written(bucket: &State, level: &Level) -> String {
+        at_level(level, |scope| {
+            let found = judge(bucket, scope).finding().unwrap();
+            let [Remedy::Policy(Some(text))] = &found.remedies[..] else {
+                panic!()
+            };
+            assert_eq!(judge(&with_policy(text), scope), Judgement::Compliant);
+            text.clone()
+        })
+    }
+
     #[test]
     fn it_converges_and_spares_clients_that_name_nothing() {
-        for key in [None, Some(OWN_KEY.to_owned())] {
-            let level = Level {
-                encryption: Encryption::CustomerManagedKey,
-                key,
-                ..Level::default()
-            };
-            at_level(&level, |scope| {
-                let Judgement::Violated(found) = judge(&State::default(), scope) else {
-                    panic!()
-                };
-                let [Remedy::Policy(Some(text))] = &found.remedies[..] else {
-                    panic!()
-                };
-                assert_eq!(judge(&with_policy(text), scope), Judgement::Compliant);
-                let policy = Policy::parse(text).unwrap();
-                assert!(
-                    !encrypted_writes(Some(&policy), "arn:aws:s3:::b-1", &required(&level).unwrap()).refuses_unnamed
-                );
-            });
+        for (encryption, key) in [
+            (Encryption::AwsManagedKey, None),
+            (Encryption::CustomerManagedKey, None),
+            (Encryption::CustomerManagedKey, Some(OWN_KEY)),
+            (Encryption::DualLayer, None),
+            (Encryption::DualLayer, Some(OWN_KEY)),
+        ] {
+            let level = level(encryption, key);
+            let policy = Policy::parse(&written(&State::default(), &level)).unwrap();
+            let found = encrypted_writes(Some(&policy), "arn:aws:s3:::b-1", &required(&level).unwrap());
+            assert!(!found.refuses_unnamed && !found.refuses_right, "{encryption:?} {key:?}");
         }
+    }
+
+    #[test]
+    fn an_upload_under_kms_that_names_no_key_is_denied_beside_what_is_denied_already() {
+        let level = level(Encryption::CustomerManagedKey, Some(OWN_KEY));
+        let older = written(&State::default(), &level).replace(
+            &format!(r#"{{"StringNotEquals":{{"{KEY}":"{OWN_KEY}"}},"Null":{{"{ALGORITHM}":"false"}}}}"#),
+            &format!(r#"{{"StringNotEquals":{{"{KEY}":"{OWN_KEY}"}},"Null":{{"{KEY}":"false"}}}}"#),
+        );
+        assert!(older.contains(&format!(r#""{KEY}":"false""#)), "{older}");
+        let newer = written(&with_policy(&older), &level);
+        assert!(newer.contains("PortcullisEncryptionKey2") && !newer.contains("PortcullisEncryption2"));
     }
 
     #[test]

@@ -115,7 +115,7 @@ pub enum Upload {
     /// SSE-S3 by name.
     #[serde(rename = "AES256")]
     Aes256,
-    /// SSE-KMS with the bucket's or account's own choice of key.
+    /// SSE-KMS without a key's name: with the AWS-managed one.
     #[serde(rename = "kms-default-key")]
     KmsDefaultKey,
     /// SSE-KMS with the required key, or one of the owner's.
@@ -190,6 +190,9 @@ pub struct RequiredEncryption {
     pub algorithms: Vec<String>,
     /// The one key that will do, if one is required.
     pub key: Option<String>,
+    /// Whether the AWS-managed key will not do. S3 takes it for an upload that asks for KMS and names no key, whatever the
+    /// bucket's default is. Source: S3 API Reference, `PutObject`, `x-amz-server-side-encryption-aws-kms-key-id`.
+    pub own_key: bool,
 }
 
 /// What a bucket policy does about uploads.
@@ -242,8 +245,8 @@ pub fn encrypted_writes(policy: Option<&Policy>, bucket_arn: &str, required: &Re
             &[None, own, other]
         };
         if is_right(algorithm) {
-            // Naming no key takes the default, which is the bucket's matter.
-            own.is_none() || *algorithm == "AES256" || put(algorithm, other)
+            let names_its_key = !required.own_key && own.is_none() || put(algorithm, None);
+            *algorithm == "AES256" || (names_its_key && (own.is_none() || put(algorithm, other)))
         } else {
             keys.iter().all(|key| put(algorithm, *key))
         }
@@ -251,8 +254,8 @@ pub fn encrypted_writes(policy: Option<&Policy>, bucket_arn: &str, required: &Re
     found.refuses_unnamed = refused("s3:PutObject", None, None, None);
     found.refuses_sse_c = refused("s3:PutObject", None, None, Some("AES256"));
     found.refuses_right = all.iter().filter(|algorithm| is_right(algorithm)).any(|algorithm| {
-        let key = own.filter(|_| *algorithm != "AES256");
-        put(algorithm, key) || (key.is_some() && put(algorithm, None))
+        let named = own.or(other.filter(|_| required.own_key));
+        put(algorithm, named.filter(|_| *algorithm != "AES256"))
     });
     let others = [
         "s3:PutObjectAcl",
