@@ -13,13 +13,13 @@
 //!
 //! # What may break
 //! Readers need `kms:Decrypt` on the key. A bucket that receives S3 server access logs or load balancer logs would lose them
-//! under SSE-KMS, so such a bucket is told, not changed.
+//! under SSE-KMS, so such a bucket is told, not changed; and so is one in another region than the key.
 //!
 //! # References
 //! S3 User Guide, "Setting default server-side encryption behavior", "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys".
 
 use portcullis_core::settings::{Encryption as Required, Level, Switch};
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Arn, Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
 use crate::bucket::{Bucket, Encryption, Fact, Grantee, Remedy, State};
 
@@ -118,6 +118,19 @@ fn receives_logs(bucket: &State) -> Option<&'static str> {
     policy.contains("elasticloadbalancing").then_some("load balancer logs")
 }
 
+/// Why the level's key can't be used for a bucket of another region, if so. Source: S3 User Guide, "Specifying server-side
+/// encryption with AWS KMS (SSE-KMS)": the key has to be in the bucket's region.
+pub fn key_elsewhere(scope: &Scope<'_>) -> Option<String> {
+    let (level, bucket) = (scope.level_name, &scope.resource.region);
+    let key = scope.level.key.as_ref()?.parse::<Arn>().ok()?;
+    (key.region != *bucket).then(|| {
+        format!(
+            "the key that the settings name for the level {level} is in {}, the bucket in {bucket}",
+            key.region
+        )
+    })
+}
+
 fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let level = scope.level;
     let now = bucket.effective_encryption();
@@ -147,10 +160,11 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let severity = if weaker { Severity::High } else { Severity::Low };
     let needs_key = level.encryption >= Required::CustomerManagedKey && wanted.key.is_none() && weaker;
     let finding = Finding::new(severity, summary, change, vec![Remedy::Encryption(Some(wanted))]);
-    match receives_logs(bucket) {
-        Some(logs) if weaker => finding
+    match (receives_logs(bucket), key_elsewhere(scope)) {
+        (Some(logs), _) if weaker => finding
             .only_notify(format!("it receives {logs}, which SSE-KMS would stop"))
             .into(),
+        (_, Some(why)) if weaker => finding.only_notify(why).into(),
         _ if needs_key && level.encryption == Required::CustomerManagedKey => {
             let level = scope.level_name;
             finding
@@ -247,6 +261,18 @@ mod tests {
         assert_eq!(result(&with(KMS, Some(KEY), true), &needs), None);
         assert_eq!(result(&with(KMS, Some("1234"), true), &needs), None);
         assert!(result(&with(KMS, Some("34"), true), &needs).is_some());
+    }
+
+    #[test]
+    fn a_key_of_another_region_is_told_not_set() {
+        let needs = level(
+            Required::CustomerManagedKey,
+            Some("arn:aws:kms:us-east-1:111122223333:key/1234"),
+        );
+        let found = result(&with("AES256", None, false), &needs).unwrap();
+        assert!(found.only_notify.unwrap().contains("is in us-east-1, the bucket in eu-west-1"));
+        let found = result(&with(KMS, Some(KEY), false), &level(Required::AwsManagedKey, None)).unwrap();
+        assert_eq!(found.only_notify, None);
     }
 
     #[test]

@@ -23,6 +23,7 @@ use portcullis_core::settings::{Encryption, Level, Switch};
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 use serde_json::{Value, json};
 
+use super::s3_bucket_default_encryption::key_elsewhere;
 use crate::bucket::{Bucket, Fact, Remedy, State};
 use crate::policies::with_statement;
 
@@ -133,7 +134,11 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
             }
         }
     }
-    Finding::new(Severity::Medium, summary, change, vec![Remedy::Policy(written)]).into()
+    let finding = Finding::new(Severity::Medium, summary, change, vec![Remedy::Policy(written)]);
+    match key_elsewhere(scope) {
+        Some(why) => finding.only_notify(why).into(),
+        None => finding.into(),
+    }
 }
 
 #[cfg(test)]
@@ -188,6 +193,18 @@ mod tests {
         assert!(older.contains(&format!(r#""{KEY}":"false""#)), "{older}");
         let newer = written(&with_policy(&older), &level);
         assert!(newer.contains("PortcullisEncryptionKey2") && !newer.contains("PortcullisEncryption2"));
+    }
+
+    #[test]
+    fn a_key_that_the_bucket_can_not_use_is_not_demanded() {
+        let level = level(
+            Encryption::CustomerManagedKey,
+            Some("arn:aws:kms:us-east-1:111122223333:key/1234"),
+        );
+        at_level(&level, |scope| {
+            let found = judge(&State::default(), scope).finding().unwrap();
+            assert!(found.only_notify.unwrap().contains("is in us-east-1"));
+        });
     }
 
     #[test]
