@@ -40,7 +40,7 @@ pub use judge::{Judgement, Note, NoteKind, Offence, S3Verdict, Scope, Verdict, W
 pub use parse::{Effect, MAX_POLICY_BYTES, Policy, PolicyError, Principal, PrincipalKind, Selection, Statement};
 pub use practice::kms::{KeyFinding, KeyPractice, key_practice};
 pub use practice::s3::{
-    EncryptedWrites, RequiredEncryption, TlsOnly, Upload, encrypted_writes, refused_uploads, tls_only,
+    EncryptedWrites, RequiredEncryption, TlsOnly, Upload, encrypted_writes, endpoints_only, refused_uploads, tls_only,
 };
 pub use service::{Service, UnknownService};
 pub use sharing::{Share, SharingJudgement, judge_sharing};

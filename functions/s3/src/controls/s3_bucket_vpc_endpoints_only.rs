@@ -14,11 +14,10 @@
 //! # References
 //! S3 User Guide, "Controlling access from VPC endpoints with bucket policies".
 
-use portcullis_access::Policy;
-use portcullis_core::event::strings;
+use portcullis_access::{Policy, endpoints_only};
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::bucket::{Bucket, Fact, Remedy, State};
 use crate::policies::{bucket_and_objects, with_statement};
@@ -53,52 +52,6 @@ const DATA: [&str; 6] = [
     "s3:ListMultipartUploadParts",
 ];
 
-/// Whether a statement already denies the data to all other ways in.
-fn denies_others(statement: &Value, endpoints: &[String], arn: &str) -> bool {
-    let everybody = statement["Principal"] == "*" || statement["Principal"]["AWS"] == "*";
-    let actions = strings(&statement["Action"]);
-    let all_data = actions
-        .iter()
-        .any(|action| action == "*" || action.eq_ignore_ascii_case("s3:*"))
-        || DATA
-            .iter()
-            .all(|data| actions.iter().any(|action| action.eq_ignore_ascii_case(data)));
-    let resources = strings(&statement["Resource"]);
-    let covers = |wanted: &str| {
-        resources
-            .iter()
-            .any(|one| one == wanted || one == "*" || *one == format!("{arn}*"))
-    };
-    let condition = statement["Condition"].as_object();
-    let only_endpoints = condition.is_some_and(|condition| {
-        let keys = || {
-            condition.iter().flat_map(|(operator, keys)| {
-                keys.as_object()
-                    .into_iter()
-                    .flatten()
-                    .map(move |(key, of)| (operator, key, of))
-            })
-        };
-        let spares = |key: &str| {
-            ["aws:PrincipalArn", "aws:PrincipalIsAWSService", "aws:ViaAWSService"]
-                .iter()
-                .any(|spared| key.eq_ignore_ascii_case(spared))
-        };
-        let mut named = keys().filter(|(_, key, _)| key.eq_ignore_ascii_case("aws:SourceVpce"));
-        named.any(|(operator, _, of)| {
-            operator.starts_with("StringNot")
-                && strings(of).iter().all(|one| endpoints.contains(one))
-                && !strings(of).is_empty()
-        }) && keys().all(|(_, key, _)| spares(key) || key.eq_ignore_ascii_case("aws:SourceVpce"))
-    });
-    statement["Effect"] == "Deny"
-        && everybody
-        && all_data
-        && covers(arn)
-        && covers(&format!("{arn}/*"))
-        && only_endpoints
-}
-
 fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let endpoints = &scope.level.vpc_endpoints;
     if endpoints.is_empty() {
@@ -110,18 +63,11 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let Ok(policy) = text.map(Policy::parse).transpose() else {
         return Judgement::Compliant;
     };
-    let statements = policy
-        .iter()
-        .flat_map(Policy::statements)
-        .filter_map(|one| serde_json::from_str(one.text()).ok());
-    if statements
-        .into_iter()
-        .any(|statement: Value| denies_others(&statement, endpoints, arn))
-    {
-        return Judgement::Compliant;
-    }
     let mut spared = vec![scope.own_role.to_owned()];
     spared.extend(scope.settings.break_glass.iter().cloned());
+    if endpoints_only(policy.as_ref(), arn, &DATA, endpoints, &spared) {
+        return Judgement::Compliant;
+    }
     let statement = json!({
         "Sid": "PortcullisVpcEndpointsOnly",
         "Effect": "Deny",
@@ -152,29 +98,58 @@ mod tests {
     use super::*;
     use crate::bucket::tests::{at_level, finding, with_policy};
 
-    #[test]
-    fn it_converges_and_another_endpoint_offends() {
+    /// What is said of the control's own statement, changed.
+    fn holds_with(change: impl Fn(&str) -> String) -> bool {
         let level = Level {
             vpc_endpoints: vec!["vpce-1".into(), "vpce-2".into()],
             ..Level::default()
         };
         at_level(&level, |scope| {
-            let Judgement::Violated(found) = judge(&State::default(), scope) else {
-                panic!()
-            };
+            let found = judge(&State::default(), scope).finding().unwrap();
             let [Remedy::Policy(Some(policy))] = &found.remedies[..] else {
                 panic!()
             };
-            assert_eq!(judge(&with_policy(policy), scope), Judgement::Compliant);
-            assert_ne!(
-                judge(&with_policy(&policy.replace("vpce-2", "vpce-9")), scope),
-                Judgement::Compliant
-            );
-            assert_ne!(
-                judge(&with_policy(&policy.replace("Deny", "Allow")), scope),
-                Judgement::Compliant
-            );
-        });
-        assert_eq!(finding(judge, &State::default()), None, "no level, no demand");
+            judge(&with_policy(&change(policy)), scope) == Judgement::Compliant
+        })
+    }
+
+    #[test]
+    fn it_converges_and_stricter_statements_do() {
+        assert!(holds_with(str::to_owned));
+        for (from, to) in [
+            (r#"["vpce-1","vpce-2"]"#, r#""vpce-1""#),
+            ("StringNotEquals", "StringNotLike"),
+            (r#""aws:ViaAWSService":"false""#, r#""aws:ViaAWSService":["false"]"#),
+            (r#","aws:ViaAWSService":"false""#, ""),
+            ("\"s3:GetObject*\",", "\"s3:*\","),
+        ] {
+            assert!(holds_with(|policy| policy.replace(from, to)), "{to}");
+        }
+    }
+
+    #[test]
+    fn a_deny_that_spares_others_is_none() {
+        for (from, to) in [
+            ("vpce-2", "vpce-9"),
+            ("Deny", "Allow"),
+            ("ArnNotLike", "ArnLike"),
+            ("ArnNotLike", "ForAnyValue:ArnNotLike"),
+            ("StringNotEquals", "StringEquals"),
+            ("StringNotEquals", "ForAnyValue:StringNotEquals"),
+            ("arn:aws:iam::111122223333:role/portcullis", "*"),
+            (r#":"false""#, r#":"true""#),
+            ("BoolIfExists", "Bool"),
+            ("\"s3:GetObject*\",", ""),
+            (r#""Principal":"*""#, r#""Principal":{"AWS":"111122223333"}"#),
+            (r#""Condition":{"#, r#""Condition":{"StringNotLike":{"aws:SourceVpce":"*"},"#),
+            (r#""Condition":{"#, r#""Condition":{"IpAddress":{"aws:SourceIp":"203.0.113.0/24"},"#),
+        ] {
+            assert!(!holds_with(|policy| policy.replace(from, to)), "{to}");
+        }
+    }
+
+    #[test]
+    fn without_a_level_there_is_no_demand() {
+        assert_eq!(finding(judge, &State::default()), None);
     }
 }

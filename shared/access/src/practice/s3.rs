@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::condition::Truth;
+use crate::condition::{Comparison, Condition, Quantifier, Truth};
 use crate::evaluate::{action_matches, resource_matches};
 use crate::judge::Scope;
 use crate::parse::{Effect, Policy, Principal, Statement};
@@ -19,6 +19,7 @@ const TRANSPORT: &str = "aws:securetransport";
 const TLS_VERSION: &str = "s3:tlsversion";
 const ALGORITHM: &str = "s3:x-amz-server-side-encryption";
 const KEY: &str = "s3:x-amz-server-side-encryption-aws-kms-key-id";
+const VPC_ENDPOINT: &str = "aws:sourcevpce";
 const CUSTOMER: &str = "s3:x-amz-server-side-encryption-customer-algorithm";
 
 /// Whether a bucket policy keeps plain HTTP out.
@@ -33,16 +34,19 @@ pub struct TlsOnly {
 /// Known keys of a request: a key that maps to `None` is known to be missing; others are unknown.
 type Known<'a> = BTreeMap<&'a str, Option<&'a str>>;
 
-/// Whether a Deny applies to everyone's request, whatever else is in it.
-fn refuses(statement: &Statement, known: &Known) -> bool {
+/// Whether it is a Deny to everyone, as far as its conditions hold.
+fn denies_everyone(statement: &Statement) -> bool {
     let everyone = statement
         .principals
         .as_ref()
         .is_some_and(|selection| !selection.negated && selection.values.iter().any(Principal::is_everyone));
+    statement.effect == Effect::Deny && !statement.doubtful && everyone
+}
+
+/// Whether a Deny applies to everyone's request, whatever else is in it.
+fn refuses(statement: &Statement, known: &Known) -> bool {
     let none = |_: &str| None;
-    statement.effect == Effect::Deny
-        && !statement.doubtful
-        && everyone
+    denies_everyone(statement)
         && statement.conditions.iter().all(|condition| {
             let Some(actual) = known.get(condition.key.as_str()) else {
                 return false;
@@ -265,4 +269,62 @@ pub fn encrypted_writes(policy: Option<&Policy>, bucket_arn: &str, required: &Re
     ];
     found.breaks_other_calls = others.iter().any(|action| refused(action, None, None, None));
     found
+}
+
+/// Whether the policy refuses these actions to everyone who comes by another way than one of these VPC endpoints, but for
+/// AWS services and the principals `spared`. An action may end in `*`.
+pub fn endpoints_only(
+    policy: Option<&Policy>,
+    bucket_arn: &str,
+    actions: &[&str],
+    endpoints: &[String],
+    spared: &[String],
+) -> bool {
+    let Some((policy, kinds)) = policy.and_then(|policy| Some((policy, kinds_of_resource(policy, bucket_arn)?))) else {
+        return false;
+    };
+    let qualifies = |statement: &&Statement| {
+        let mut conditions = statement.conditions.iter();
+        denies_everyone(statement)
+            && statement.conditions.iter().any(|one| one.key == VPC_ENDPOINT)
+            && conditions.all(|one| spares_only(one, endpoints, spared))
+    };
+    let denying: Vec<&Statement> = policy.statements().iter().filter(qualifies).collect();
+    let asked = |action: &&&str| {
+        let named = |pattern: &&str| match pattern.strip_suffix('*') {
+            Some(prefix) => action.starts_with(prefix),
+            None => **action == *pattern,
+        };
+        actions.iter().any(named)
+    };
+    kinds.iter().all(|resource| {
+        let known = if resource.contains('/') {
+            S3_OBJECT_ACTIONS
+        } else {
+            S3_BUCKET_ACTIONS
+        };
+        let mut known = known.iter().filter(asked);
+        known.all(|action| denying.iter().any(|statement| covers(statement, action, resource)))
+    })
+}
+
+/// Whether a condition of a Deny spares nobody but whoever comes through the endpoints, the given principals, and services.
+/// Source: IAM User Guide, "AWS global condition context keys": requests that are not signed lack `aws:PrincipalIsAWSService`.
+fn spares_only(condition: &Condition, endpoints: &[String], spared: &[String]) -> bool {
+    let operator = &condition.operator;
+    let only = |known: &[String]| condition.values.iter().all(|value| known.iter().any(|one| one == value.source()));
+    let text = matches!(
+        operator.comparison,
+        Comparison::Equals | Comparison::EqualsIgnoreCase | Comparison::Like
+    );
+    let says_no = || operator.comparison == Comparison::Bool && only(&["false".to_owned()]);
+    operator.quantifier == Quantifier::Single
+        && !condition.values.is_empty()
+        && match condition.key.as_str() {
+            VPC_ENDPOINT => operator.negated && text && only(endpoints),
+            "aws:principalarn" => operator.negated && (text || operator.comparison == Comparison::Arn) && only(spared),
+            "aws:principalisawsservice" => says_no() && operator.if_exists,
+            "aws:viaawsservice" => says_no(),
+            _ => false,
+        }
 }
