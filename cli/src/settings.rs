@@ -1,5 +1,6 @@
 //! `portcullis settings`: whether settings are good, and what they mean for one resource.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -222,6 +223,7 @@ fn guard_of(text: &str) -> Result<(Box<dyn Listing>, Resource), Error> {
         parameters: Value::Null,
         response: Value::Null,
         resources: vec![text.to_owned()],
+        owners: BTreeMap::new(),
         error: None,
         omitted: true,
         details: Value::Null,

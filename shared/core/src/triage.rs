@@ -22,8 +22,8 @@ pub enum Ignored {
         /// Its event source.
         service: String,
     },
-    /// It names only what belongs to somebody else.
-    #[error("it is about another account's resource")]
+    /// It names only what belongs to somebody else, or what no guard looks after.
+    #[error("it is about another account's resource, or one that no control is about")]
     Foreign,
 }
 

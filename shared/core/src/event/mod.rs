@@ -14,6 +14,8 @@ pub use config::{ConfigEvent, ConfigRule, Item};
 pub use fields::{field, string, strings};
 pub use sweep::{Counts, Sweep, SweepPage};
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use config::{COMPLIANCE_CHANGE, ITEM_CHANGE};
@@ -72,6 +74,8 @@ pub struct Call {
     pub response: Value,
     /// The resources that the record names by ARN.
     pub resources: Vec<String>,
+    /// The accounts that own them, by ARN, as far as the record says so.
+    pub owners: BTreeMap<String, String>,
     /// The error code of a call that failed, and so changed nothing.
     pub error: Option<String>,
     /// Whether CloudTrail left out the parameters for their size.
@@ -318,7 +322,17 @@ impl Call {
         if !is_region(&region) {
             return Err(EventError::unexpected("awsRegion", "a region's name", &region.into()));
         }
-        let parameters = object_in(record, "requestParameters")?.cloned().unwrap_or(Value::Null);
+        let error = optional_text(record, "errorCode")?.filter(|code| !code.is_empty());
+        // A call that failed changed nothing, and may be recorded with anything: it is not refused for that.
+        let object = |name| match object_in(record, name) {
+            Err(_) if error.is_some() => Ok(Value::Null),
+            found => Ok(found?.cloned().unwrap_or(Value::Null)),
+        };
+        let named = match named_resources(record) {
+            Err(_) if error.is_some() => Vec::new(),
+            found => found?,
+        };
+        let parameters = object("requestParameters")?;
         let omitted = parameters.get("omitted") == Some(&Value::Bool(true));
         Ok(Self {
             id: optional_text(record, "eventID")?.unwrap_or_default(),
@@ -330,12 +344,14 @@ impl Call {
             actor: Actor::parse(record)?,
             omitted,
             parameters: if omitted { Value::Null } else { parameters },
-            response: object_in(record, "responseElements")?.cloned().unwrap_or(Value::Null),
-            resources: resource_arns(record)?,
-            error: optional_text(record, "errorCode")?.filter(|code| !code.is_empty()),
-            details: object_in(record, "serviceEventDetails")?
-                .cloned()
-                .unwrap_or(Value::Null),
+            response: object("responseElements")?,
+            details: object("serviceEventDetails")?,
+            owners: named
+                .iter()
+                .filter_map(|(arn, owner)| Some((arn.clone(), owner.clone()?)))
+                .collect(),
+            resources: named.into_iter().map(|(arn, _)| arn).collect(),
+            error,
         })
     }
 
@@ -359,14 +375,16 @@ pub fn is_region(name: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-fn resource_arns(record: &Value) -> Result<Vec<String>, EventError> {
+/// The ARNs of the record's resources, each with the account that owns it.
+fn named_resources(record: &Value) -> Result<Vec<(String, Option<String>)>, EventError> {
+    // `ARN` in most services' records, `arn` in ECR's.
+    let named = |one: &Value| {
+        let text = |name| field(one, name).and_then(string);
+        Some((text("ARN")?, text("accountId")))
+    };
     match record.get("resources") {
         None | Some(Value::Null) => Ok(Vec::new()),
-        // `ARN` in most services' records, `arn` in ECR's.
-        Some(Value::Array(list)) => Ok(list
-            .iter()
-            .filter_map(|one| field(one, "ARN").and_then(string))
-            .collect()),
+        Some(Value::Array(list)) => Ok(list.iter().filter_map(named).collect()),
         Some(other) => Err(EventError::unexpected("resources", "a list", other)),
     }
 }
