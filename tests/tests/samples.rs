@@ -32,7 +32,7 @@ async fn left_open(world: &World) -> Bucket {
 }
 
 /// For each call: the controls that are put right and those that are told, by default in enforce mode, on such a bucket.
-const EXPECTED: [(&str, &str, &str); 18] = [
+const EXPECTED: [(&str, &str, &str); 20] = [
     (
         "CreateBucket",
         "public-access-block public-acl public-policy sse-c-blocked",
@@ -67,6 +67,8 @@ const EXPECTED: [(&str, &str, &str); 18] = [
         "public-access-block public-acl public-policy",
         "website",
     ),
+    ("TagResource", "public-access-block public-acl public-policy", "website"),
+    ("UntagResource", "public-access-block public-acl public-policy", "website"),
     ("PutAccountPublicAccessBlock", "", "account"),
     ("DeleteAccountPublicAccessBlock", "", "account"),
     ("CreateAccessPoint", "point-policy", "point-block"),
@@ -204,6 +206,18 @@ async fn what_needs_nothing_done_is_ignored_without_a_call() {
     for Odd { invocation, .. } in ignored {
         assert!(invocation.answer()["ignored"].is_string(), "{:?}", invocation.result);
         assert_called(&invocation.calls, &[]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_ours_to_look_after_is_ignored_without_a_call() {
+    for Odd { invocation, world, .. } in [
+        odd("bucket-of-another-account").await,
+        odd("tag-of-an-access-point").await,
+    ] {
+        assert_eq!(invocation.outcome(), "ignored", "{:?}", invocation.result);
+        assert_called(&invocation.calls, &[]);
+        assert!(world.alerts().await.is_empty());
     }
 }
 

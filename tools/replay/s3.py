@@ -9,6 +9,7 @@ def make(aws, record):
     """Makes what the event names; says by which names, and how to look at it."""
     name, parameters = record["eventName"], record.get("requestParameters") or {}
     bucket = parameters.get("bucketName") or parameters.get("Bucket") or parameters.get("bucket")
+    bucket = bucket or parameters.get("resourceArn", "").rpartition(":")[2]
     point = parameters.get("name") or parameters.get("Name")
     if point and not bucket:
         bucket = "behind-" + point

@@ -345,13 +345,19 @@ impl Guard for Bucket {
     }
 
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        Ok(vec![resource(&named(call)?, &region(call)?, &call.account)])
+        let Some(name) = named(call)? else {
+            return Ok(Vec::new());
+        };
+        let bucket = resource(&name, &region(call)?, &call.account);
+        // The record that the caller's account gets of a call across accounts names the owner.
+        let is_foreign = call.owners.get(&bucket.arn).is_some_and(|owner| *owner != call.account);
+        Ok(if is_foreign { Vec::new() } else { vec![bucket] })
     }
 
     /// By its name. That the bucket is this account's is checked by S3, with each call.
     fn identified(id: &str, place: &Place) -> Option<Resource> {
         let name = match id.parse::<Arn>() {
-            Ok(arn) if arn.service == "s3" && arn.account.is_empty() => arn.resource,
+            Ok(arn) if is_bucket_arn(&arn) => arn.resource,
             Ok(_) => return None,
             Err(_) => id.to_owned(),
         };
@@ -363,25 +369,38 @@ impl Guard for Bucket {
     }
 }
 
-/// The bucket that a call names; of a call whose parameters were omitted, the one among the record's resources.
-fn named(call: &Call) -> Result<String, EventError> {
+/// The bucket that a call names; of a call whose parameters were omitted, the one among the record's resources. None where it
+/// names something else.
+fn named(call: &Call) -> Result<Option<String>, EventError> {
     if let Some(name) = call.parameter("bucketName")? {
-        return if is_bucket_name(&name) {
-            Ok(name)
-        } else {
-            Err(EventError::parameter("bucketName", "a bucket's name", &name.into()))
+        return is_bucket_name(&name)
+            .then(|| Some(name.clone()))
+            .ok_or_else(|| EventError::parameter("bucketName", "a bucket's name", &name.into()));
+    }
+    // Tags of a bucket with attribute-based access control are set by ARN. Source: S3 API Reference, `PutBucketAbac`.
+    if let Some(text) = call.parameter("resourceArn")? {
+        return match text.parse::<Arn>() {
+            Ok(arn) if !is_bucket_arn(&arn) => Ok(None),
+            Ok(arn) if is_bucket_name(&arn.resource) => Ok(Some(arn.resource)),
+            _ => Err(EventError::parameter("resourceArn", "an ARN", &text.into())),
         };
     }
     let arns = call.resources.iter().filter_map(|arn| arn.parse::<Arn>().ok());
-    let mut buckets = arns
-        .filter(|arn| arn.service == "s3" && arn.account.is_empty())
-        .map(|arn| arn.resource);
+    let mut buckets = arns.filter(is_bucket_arn).map(|arn| arn.resource);
     buckets
         .find(|name| is_bucket_name(name))
+        .map(Some)
         .ok_or_else(|| EventError::Missing("requestParameters.bucketName".into()))
 }
 
-/// The bucket's region: a call that creates one may be made in another.
+/// Access points, Storage Lens groups and all else that has tags have an account in their ARN.
+fn is_bucket_arn(arn: &Arn) -> bool {
+    arn.service == "s3" && arn.account.is_empty()
+}
+
+/// The bucket's region: a call that creates one may be made in another. Without a constraint S3 takes only the region of the
+/// endpoint that was called, which is `us-east-1` in the partition `aws`: all others answer
+/// `IllegalLocationConstraintException`, so such a call has failed. Source: S3 API Reference, `CreateBucket`.
 fn region(call: &Call) -> Result<String, EventError> {
     let constraint = field(&call.parameters, "CreateBucketConfiguration")
         .and_then(|configuration| field(configuration, "LocationConstraint"))

@@ -176,12 +176,8 @@ impl<G: Guard, A: Adapter<G>> Serve for Served<G, A> {
             let mut failure = None;
             let named = G::resources(call)?;
             if named.is_empty() {
-                tracing::info!(
-                    call = call.name,
-                    outcome = "ignored",
-                    "it is about another account's resource"
-                );
-                let why = "it is about another account's resource";
+                let why = Ignored::Foreign.to_string();
+                tracing::info!(call = call.name, outcome = "ignored", "{why}");
                 answers.push(json!({"resource": null, "outcome": "ignored", "why": why}));
             }
             let since = Timestamp::now();

@@ -134,6 +134,43 @@ fn names_that_are_none_are_refused() {
 }
 
 #[test]
+fn tags_are_set_by_arn_too_and_only_those_of_buckets_count() {
+    let names = |arn: &str| Bucket::resources(&call(&json!({"resourceArn": arn}), &json!([])));
+    assert_eq!(names("arn:aws:s3:::b-1").unwrap()[0].id, "b-1");
+    for other in [
+        "arn:aws:s3:us-east-1:111122223333:accesspoint/reports-partner",
+        "arn:aws:s3:us-east-1:111122223333:storage-lens-group/all",
+        "arn:aws:s3express:us-east-1:111122223333:bucket/b--use1-az4--x-s3",
+    ] {
+        assert_eq!(names(other), Ok(Vec::new()), "{other}");
+    }
+    for none in ["b-1", "arn:aws:s3:::b-1/key", ""] {
+        let error = names(none).unwrap_err().to_string();
+        assert!(error.contains("resourceArn"), "{error}");
+    }
+}
+
+#[test]
+fn what_belongs_to_another_account_is_left_alone() {
+    let owned_by = |account: &str, parameters: Value| {
+        let resources = json!([{"ARN": "arn:aws:s3:::b-1", "accountId": account, "type": "AWS::S3::Bucket"}]);
+        Bucket::resources(&call(&parameters, &resources)).unwrap().len()
+    };
+    for parameters in [
+        json!({"bucketName": "b-1"}),
+        json!({"resourceArn": "arn:aws:s3:::b-1"}),
+        json!({"omitted": true, "originalSize": 1}),
+    ] {
+        assert_eq!(owned_by("444455556666", parameters.clone()), 0, "{parameters}");
+        assert_eq!(owned_by("111122223333", parameters), 1);
+    }
+    // The owner of something else says nothing of it.
+    let other = json!([{"ARN": "arn:aws:s3:::b-2", "accountId": "444455556666"}]);
+    let own = call(&json!({"bucketName": "b-1"}), &other);
+    assert_eq!(Bucket::resources(&own).unwrap().len(), 1);
+}
+
+#[test]
 fn omitted_parameters_leave_the_arn() {
     let omitted = call(
         &json!({"omitted": true, "originalSize": 1}),
@@ -151,5 +188,10 @@ fn other_partitions_have_their_own_arns() {
     let Event::Call(call) = Event::parse(&record).unwrap() else {
         panic!()
     };
-    assert_eq!(Bucket::resources(&call).unwrap()[0].arn, "arn:aws-cn:s3:::b-1");
+    let bucket = &Bucket::resources(&call).unwrap()[0];
+    assert_eq!(
+        (bucket.arn.as_str(), bucket.region.as_str()),
+        ("arn:aws-cn:s3:::b-1", "cn-north-1"),
+        "they have no us-east-1 to default to"
+    );
 }

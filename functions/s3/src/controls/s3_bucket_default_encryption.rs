@@ -42,6 +42,8 @@ pub const CONTROL: Control<Bucket> = Control {
             "DeleteBucketEncryption",
             "PutBucketTagging",
             "DeleteBucketTagging",
+            "TagResource",
+            "UntagResource",
         ],
         writes: &["s3:PutEncryptionConfiguration"],
     },

@@ -39,6 +39,8 @@ pub const CONTROL: Control<Bucket> = Control {
             "DeleteBucketPublicAccessBlock",
             "PutBucketTagging",
             "DeleteBucketTagging",
+            "TagResource",
+            "UntagResource",
         ],
         writes: &["s3:PutBucketPublicAccessBlock"],
     },

@@ -41,6 +41,8 @@ pub const CONTROL: Control<Bucket> = Control {
             "PutBucketPublicAccessBlock",
             "PutBucketTagging",
             "DeleteBucketTagging",
+            "TagResource",
+            "UntagResource",
         ],
         writes: &["s3:PutBucketAcl"],
     },

@@ -43,6 +43,8 @@ pub const CONTROL: Control<Bucket> = Control {
             "PutBucketPublicAccessBlock",
             "PutBucketTagging",
             "DeleteBucketTagging",
+            "TagResource",
+            "UntagResource",
         ],
         writes: &["s3:PutBucketPolicy", "s3:DeleteBucketPolicy"],
     },

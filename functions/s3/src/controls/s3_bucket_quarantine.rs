@@ -47,6 +47,8 @@ pub const CONTROL: Control<Bucket> = Control {
             "PutBucketPublicAccessBlock",
             "DeleteBucketPublicAccessBlock",
             "PutBucketTagging",
+            "TagResource",
+            "UntagResource",
         ],
         writes: &[
             "s3:PutBucketPublicAccessBlock",

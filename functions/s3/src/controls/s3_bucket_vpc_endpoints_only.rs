@@ -36,6 +36,8 @@ pub const CONTROL: Control<Bucket> = Control {
             "DeleteBucketPolicy",
             "PutBucketTagging",
             "DeleteBucketTagging",
+            "TagResource",
+            "UntagResource",
         ],
         writes: &["s3:PutBucketPolicy", "s3:DeleteBucketPolicy"],
     },

@@ -26,7 +26,7 @@ pub const CONTROL: Control<Bucket> = Control {
         impact: Impact::Availability,
         default: Switch::Notify,
         standards: &["S3 User Guide: security best practices"],
-        calls: &["PutBucketWebsite", "PutBucketTagging", "DeleteBucketTagging"],
+        calls: &["PutBucketWebsite", "PutBucketTagging", "DeleteBucketTagging", "TagResource", "UntagResource"],
         writes: &["s3:DeleteBucketWebsite", "s3:PutBucketWebsite"],
     },
     facts: &[Fact::Website],
