@@ -68,7 +68,11 @@ const EXPECTED: [(&str, &str, &str); 20] = [
         "website",
     ),
     ("TagResource", "public-access-block public-acl public-policy", "website"),
-    ("UntagResource", "public-access-block public-acl public-policy", "website"),
+    (
+        "UntagResource",
+        "public-access-block public-acl public-policy",
+        "website",
+    ),
     ("PutAccountPublicAccessBlock", "", "account"),
     ("DeleteAccountPublicAccessBlock", "", "account"),
     ("CreateAccessPoint", "point-policy", "point-block"),

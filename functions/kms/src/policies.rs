@@ -3,7 +3,7 @@
 use portcullis_access::{Fix, Goal, KeyFinding, Policy, Service, Verdict};
 use portcullis_core::Scope;
 use portcullis_core::event::{field, string, strings};
-pub use portcullis_policies::{Analysis, Cure, unreadable};
+pub use portcullis_policies::{Analysis, Cure, external, unreadable};
 use portcullis_policies::{NO_FIX, named};
 use serde_json::{Value, json};
 

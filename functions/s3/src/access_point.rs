@@ -17,6 +17,8 @@ pub enum Fact {
     Settings,
     /// `GetAccessPointPolicy`
     Policy,
+    /// `GetPublicAccessBlock` for its bucket.
+    BucketBlock,
     /// `GetPublicAccessBlock` for the account.
     AccountBlock,
 }
@@ -31,6 +33,9 @@ pub struct State {
     /// Its policy, byte for byte.
     #[serde(skip_serializing_if = "Seen::is_unread")]
     pub policy: Seen<String>,
+    /// Its bucket's block; none is known of a bucket of another account.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub bucket_block: Seen<PublicAccessBlock>,
     /// The account's block.
     #[serde(skip_serializing_if = "Seen::is_unread")]
     pub account_block: Seen<PublicAccessBlock>,
@@ -57,14 +62,32 @@ pub enum Remedy {
 }
 
 impl State {
-    /// The block in effect: of access point and account, the more restrictive.
-    pub fn effective_block(&self) -> PublicAccessBlock {
-        let own = self
-            .settings
-            .get()
+    fn own_block(&self) -> PublicAccessBlock {
+        let settings = self.settings.get();
+        settings
             .map(|settings| settings.public_access_block)
-            .unwrap_or_default();
-        own.or(self.account_block.get().copied().unwrap_or_default())
+            .unwrap_or_default()
+    }
+
+    /// The block in effect: of access point, bucket and account, the most restrictive. Source: S3 User Guide, "Managing public
+    /// access to access points for general purpose buckets".
+    pub fn effective_block(&self) -> PublicAccessBlock {
+        let block = |seen: &Seen<PublicAccessBlock>| seen.get().copied().unwrap_or_default();
+        self.own_block()
+            .or(block(&self.bucket_block))
+            .or(block(&self.account_block))
+    }
+
+    /// The block that leaves a public policy to the owner's account, if one does.
+    pub fn restricted_by(&self) -> Option<&'static str> {
+        let restricts = |seen: &Seen<PublicAccessBlock>| seen.get().is_some_and(|block| block.restrict_public_buckets);
+        if self.own_block().restrict_public_buckets {
+            Some("its block")
+        } else if restricts(&self.bucket_block) {
+            Some("the block of its bucket")
+        } else {
+            restricts(&self.account_block).then_some("the block of its account")
+        }
     }
 }
 
@@ -113,6 +136,8 @@ impl Guard for AccessPoint {
         match fact {
             Fact::Settings => &["s3:GetAccessPoint"],
             Fact::Policy => &["s3:GetAccessPointPolicy"],
+            // Which bucket it is, the settings say.
+            Fact::BucketBlock => &["s3:GetAccessPoint", "s3:GetBucketPublicAccessBlock"],
             Fact::AccountBlock => &["s3:GetAccountPublicAccessBlock"],
         }
     }

@@ -1,13 +1,20 @@
 //! What the controls of S3's policies share beside what those of all policies do.
 
-use portcullis_access::Verdict;
-use portcullis_core::Severity;
+use portcullis_access::{Goal, Policy, S3Verdict, Service, Verdict};
 use portcullis_core::event::strings;
-pub use portcullis_policies::{Analysis, Cure, unreadable};
+use portcullis_core::{Finding, Judgement, Scope, Severity};
+pub use portcullis_policies::{Analysis, Cure, OUTSIDERS, external, unreadable};
 use serde_json::{Value, json};
+
+use crate::PublicAccessBlock;
+use crate::bucket::{Remedy, State};
 
 /// The most that S3 takes, in bytes. Source: S3 User Guide, "Bucket policies".
 const LARGEST_POLICY: usize = 20 * 1024;
+
+/// Why a policy is not written. Source: S3 User Guide, "Blocking public access to your Amazon S3 storage".
+const REFUSED: &str = "S3 would refuse it: what is left of the policy is public by S3's own definition, whatever it denies, \
+                       and BlockPublicPolicy is on";
 
 /// Whether a statement only lets objects be read and listed, as public data may be.
 pub fn only_reads(analysis: &Analysis<'_>, index: usize) -> bool {
@@ -28,21 +35,88 @@ pub fn only_reads(analysis: &Analysis<'_>, index: usize) -> bool {
     !actions.is_empty() && actions.iter().all(reads)
 }
 
-/// A policy with one more statement; the others stay byte for byte. `Sid` is made unique.
-pub fn with_statement(policy: Option<&str>, statement: Value) -> Result<String, String> {
-    portcullis_policies::with_statement(policy, statement, LARGEST_POLICY)
+/// What is wrong with a policy that is public, if it is and is not `tolerated`. `restricted` names the block that leaves a
+/// public policy to the owner's account.
+pub fn judge_public<R>(
+    text: Option<&String>,
+    service: Service,
+    (block, restricted): (PublicAccessBlock, Option<&str>),
+    scope: &Scope<'_>,
+    tolerated: impl FnOnce(&Analysis<'_>) -> bool,
+    remedy: impl FnOnce(Option<String>) -> R,
+) -> Judgement<R> {
+    let Some(text) = text else {
+        return Judgement::Compliant;
+    };
+    let analysis = match Analysis::new(text, service, scope) {
+        Ok(analysis) => analysis,
+        Err(error) => return unreadable(&error).into(),
+    };
+    if analysis.verdict() < Verdict::Public || tolerated(&analysis) {
+        return Judgement::Compliant;
+    }
+    let reason = &analysis.judgement.reason;
+    let (severity, summary) = match restricted {
+        Some(by) => (
+            Severity::Low,
+            format!("has a public policy, which {by} restricts for now: {reason}"),
+        ),
+        None => (Severity::Critical, format!("is public by its policy: {reason}")),
+    };
+    cure(&analysis, Goal::NotPublic, block)
+        .finding(severity, summary, remedy)
+        .into()
+}
+
+/// The smallest fix that reaches a goal and that S3 takes under a block.
+pub fn cure(analysis: &Analysis<'_>, goal: Goal, block: PublicAccessBlock) -> Cure<Option<String>> {
+    let refused = |text: &String| {
+        let judged = Policy::parse(text).map(|policy| analysis.judge(&policy));
+        judged.is_ok_and(|judged| judged.s3 == Some(S3Verdict::Public))
+    };
+    match analysis.cure(goal) {
+        Cure::Write(Some(text), _) if block.block_public_policy && refused(&text) => Cure::Nothing(REFUSED.into()),
+        cure => cure,
+    }
+}
+
+/// The finding that more statements in the bucket's policy put right, or that is told where there can be none.
+pub fn lacks(
+    bucket: &State,
+    scope: &Scope<'_>,
+    statements: Vec<Value>,
+    summary: impl Into<String>,
+    change: impl Into<String>,
+) -> Finding<Remedy> {
+    let policy = bucket.policy.get().map(String::as_str);
+    match with_statements(policy, statements, bucket.effective_block(), scope) {
+        Ok(policy) => Finding::new(Severity::Medium, summary, change, vec![Remedy::Policy(policy)]),
+        Err(why) => Finding::new(Severity::Medium, summary, change, Vec::new()).only_notify(why),
+    }
+}
+
+/// A bucket's policy with more statements; the others stay byte for byte. Each `Sid` is made unique. An error says why there
+/// can be none, as where S3 would refuse it under a block.
+pub fn with_statements(
+    policy: Option<&str>,
+    statements: Vec<Value>,
+    block: PublicAccessBlock,
+    scope: &Scope<'_>,
+) -> Result<Option<String>, String> {
+    let mut written = policy.map(str::to_owned);
+    for statement in statements {
+        written = portcullis_policies::with_statement(written.as_deref(), statement, LARGEST_POLICY).map(Some)?;
+    }
+    let Some(text) = written.as_ref().filter(|_| block.block_public_policy) else {
+        return Ok(written);
+    };
+    match Analysis::new(text, Service::S3Bucket, scope)?.judgement.s3 {
+        Some(S3Verdict::Public) => Err(REFUSED.into()),
+        _ => Ok(written),
+    }
 }
 
 /// The bucket and its objects, as a statement names them.
 pub fn bucket_and_objects(arn: &str) -> Value {
     json!([arn, format!("{arn}/*")])
-}
-
-/// How bad an open policy is where a block may stand in its way.
-pub fn severity(verdict: Verdict, restricted: bool) -> Severity {
-    match (verdict, restricted) {
-        (_, true) => Severity::Low,
-        (Verdict::Public, false) => Severity::Critical,
-        (_, false) => Severity::High,
-    }
 }

@@ -130,6 +130,28 @@ impl<'a> Analysis<'a> {
     }
 }
 
+/// Whom a policy lets in outside of trust, if anybody; `cure` makes the policy for those of trust only.
+pub fn external<P, R>(
+    analysis: &Analysis<'_>,
+    cure: impl FnOnce(&Analysis<'_>) -> Cure<P>,
+    remedy: impl FnOnce(P) -> R,
+) -> Option<Finding<R>> {
+    let reasons = analysis.reasons(Verdict::External);
+    if reasons.is_empty() {
+        return None;
+    }
+    let summary = format!("{OUTSIDERS}: {}", reasons.join("; "));
+    if analysis.verdict() == Verdict::Public {
+        // The fix would take the public statements as well, which another control answers for.
+        let finding = Finding::new(Severity::High, summary, "", Vec::new());
+        return Some(finding.only_notify("it is public as well: put that right first"));
+    }
+    Some(cure(analysis).finding(Severity::High, summary, remedy))
+}
+
+/// What is told of a resource that somebody outside of trust gets into; who follows.
+pub const OUTSIDERS: &str = "lets in somebody outside of trust";
+
 /// Why there is nothing to write where the analyser has no fix.
 pub const NO_FIX: &str = "no single statement can be changed to that end";
 
@@ -177,7 +199,7 @@ fn trust(settings: &Settings) -> Trust {
         vpcs: trusted.vpcs.iter().cloned().collect(),
         vpc_endpoints: trusted.vpc_endpoints.iter().cloned().collect(),
         networks: trusted.networks.iter().cloned().collect(),
-        ..Trust::default()
+        ids: trusted.canonical_users.iter().cloned().collect(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
+use portcullis_core::triage::Ignored;
 use portcullis_core::{Call, Cause, Guard, Listing, Place, Resource, Settings, listing};
 use serde_json::{Value, json};
 

@@ -16,12 +16,12 @@
 //! # References
 //! KMS Developer Guide, "Allowing users in other accounts to use a KMS key"; IAM User Guide, "IAM Access Analyzer".
 
-use portcullis_access::{Goal, Verdict};
+use portcullis_access::Goal;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
 
 use crate::key::{Fact, Key, Remedy, State};
-use crate::policies::{analyse, cure};
+use crate::policies::{analyse, cure, external};
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -46,20 +46,8 @@ pub fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let Ok(analysis) = analyse(text, scope) else {
         return Judgement::Compliant;
     };
-    let reasons = analysis.reasons(Verdict::External);
-    if reasons.is_empty() {
-        return Judgement::Compliant;
-    }
-    let summary = format!("lets in somebody outside of trust: {}", reasons.join("; "));
-    if analysis.verdict() == Verdict::Public {
-        // The fix would take the public statements as well, which another control answers for.
-        return Finding::new(Severity::High, summary, "", Vec::new())
-            .only_notify("it is public as well: put that right first")
-            .into();
-    }
-    cure(&analysis, Goal::Private)
-        .finding(Severity::High, summary, Remedy::SetPolicy)
-        .into()
+    let found = external(&analysis, |analysis| cure(analysis, Goal::Private), Remedy::SetPolicy);
+    found.map_or(Judgement::Compliant, Judgement::from)
 }
 
 #[cfg(test)]

@@ -13,10 +13,19 @@ impl Adapter<AccessPoint> for Aws {
     async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
         let (account, name) = (&resource.account, &resource.id);
         let control = &self.0.control;
-        // Always read: it tells whether the access point is there.
+        // Always read: it tells whether the access point is there, and of which bucket.
         let settings = async {
             let answer = control.get_access_point().account_id(account).name(name).send().await;
-            answer.map_err(|error| AwsError::new("GetAccessPoint", &error))
+            let point = answer.map_err(|error| AwsError::new("GetAccessPoint", &error))?;
+            let bucket = match &point.bucket {
+                _ if !facts.contains(&Fact::BucketBlock) => Seen::Unread,
+                Some(bucket) if point.bucket_account_id.as_ref().is_none_or(|owner| owner == account) => {
+                    self.0.bucket_block(bucket, account, &resource.region).await?.into()
+                }
+                // That of another account can't be read.
+                _ => Seen::Absent,
+            };
+            Ok((point, bucket))
         };
         let policy = async {
             if !facts.contains(&Fact::Policy) {
@@ -41,7 +50,7 @@ impl Adapter<AccessPoint> for Aws {
         };
         // Whichever read says that there is none: a point without a policy is something else.
         let read = convert::found(&["NoSuchAccessPoint"], try_join3(settings, policy, block).await)?;
-        Ok(read.map(|(point, policy, account_block)| State {
+        Ok(read.map(|((point, bucket_block), policy, account_block)| State {
             settings: Seen::Is(Settings {
                 public_access_block: point
                     .public_access_block_configuration
@@ -52,6 +61,7 @@ impl Adapter<AccessPoint> for Aws {
                 bucket: point.bucket.unwrap_or_default(),
             }),
             policy,
+            bucket_block,
             account_block,
         }))
     }

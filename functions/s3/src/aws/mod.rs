@@ -31,6 +31,22 @@ impl Clients {
         aws_sdk_s3::Client::from_conf(config)
     }
 
+    /// The block of a bucket, which must be its owner's; none of a bucket that is gone.
+    async fn bucket_block(
+        &self,
+        bucket: &str,
+        account: &str,
+        region: &str,
+    ) -> Result<Option<PublicAccessBlock>, AwsError> {
+        let get = self.s3(region).get_public_access_block().bucket(bucket);
+        let answer = get.expected_bucket_owner(account).send().await;
+        let answer = answer.map_err(|error| AwsError::new("GetPublicAccessBlock", &error));
+        let answer = convert::found(&["NoSuchPublicAccessBlockConfiguration", "NoSuchBucket"], answer)?;
+        Ok(answer
+            .and_then(|answer| answer.public_access_block_configuration)
+            .map(|block| convert::block(&block)))
+    }
+
     async fn account_block(&self, account: &str) -> Result<Option<PublicAccessBlock>, AwsError> {
         let answer = self.control.get_public_access_block().account_id(account).send().await;
         let answer = answer.map_err(|error| AwsError::new("GetPublicAccessBlock (account)", &error));

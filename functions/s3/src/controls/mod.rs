@@ -1,7 +1,8 @@
 //! The controls, one file each, named after their ids.
 //!
 //! The order is that in which remedies build on each other: quarantine first, since it settles the rest; ACLs are cleaned
-//! before they are disabled, as S3 demands; what removes statements of a policy goes before what adds some.
+//! before they are disabled, as S3 demands; what removes statements of a policy goes before what adds some; the block goes
+//! after both, since under it S3 refuses what is still public.
 
 use portcullis_core::Control;
 
@@ -29,14 +30,14 @@ mod s3_bucket_website;
 /// The controls of buckets.
 pub const BUCKET: &[Control<Bucket>] = &[
     s3_bucket_quarantine::CONTROL,
-    s3_bucket_public_access_block::CONTROL,
     s3_bucket_public_acl::CONTROL,
-    s3_bucket_acls_disabled::CONTROL,
     s3_bucket_public_policy::CONTROL,
     s3_bucket_external_access::CONTROL,
+    s3_bucket_acls_disabled::CONTROL,
     s3_bucket_tls_only::CONTROL,
     s3_bucket_encrypted_writes::CONTROL,
     s3_bucket_vpc_endpoints_only::CONTROL,
+    s3_bucket_public_access_block::CONTROL,
     s3_bucket_default_encryption::CONTROL,
     s3_bucket_sse_c_blocked::CONTROL,
     s3_bucket_versioning::CONTROL,

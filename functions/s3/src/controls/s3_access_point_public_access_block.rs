@@ -32,7 +32,7 @@ pub const CONTROL: Control<AccessPoint> = Control {
         calls: &["CreateAccessPoint"],
         writes: &[],
     },
-    facts: &[Fact::Settings, Fact::AccountBlock],
+    facts: &[Fact::Settings, Fact::BucketBlock, Fact::AccountBlock],
     judge,
 };
 
@@ -47,7 +47,9 @@ fn judge(point: &State, _: &Scope<'_>) -> Judgement<Remedy> {
     let (severity, summary) = if point.effective_block() == PublicAccessBlock::FULL {
         (
             Severity::Low,
-            format!("has a public access block with holes: {off} off; that of the account protects it for now"),
+            format!(
+                "has a public access block with holes: {off} off; those of its bucket and account protect it for now"
+            ),
         )
     } else {
         (

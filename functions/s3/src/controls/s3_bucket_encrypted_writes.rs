@@ -20,12 +20,12 @@
 
 use portcullis_access::{Policy, RequiredEncryption, encrypted_writes};
 use portcullis_core::settings::{Encryption, Level, Switch};
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
 use serde_json::{Value, json};
 
 use super::s3_bucket_default_encryption::key_elsewhere;
 use crate::bucket::{Bucket, Fact, Remedy, State};
-use crate::policies::with_statement;
+use crate::policies::lacks;
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -46,7 +46,7 @@ pub const CONTROL: Control<Bucket> = Control {
         ],
         writes: &["s3:PutBucketPolicy", "s3:DeleteBucketPolicy"],
     },
-    facts: &[Fact::Policy],
+    facts: &[Fact::Policy, Fact::PublicAccessBlock, Fact::AccountBlock],
     judge,
 };
 
@@ -125,18 +125,7 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         scope.level_name
     );
     let change = format!("deny uploads that name another encryption than {names}");
-    let mut written = text.map(str::to_owned);
-    for statement in statements {
-        match with_statement(written.as_deref(), statement) {
-            Ok(policy) => written = Some(policy),
-            Err(why) => {
-                return Finding::new(Severity::Medium, summary, change, Vec::new())
-                    .only_notify(why)
-                    .into();
-            }
-        }
-    }
-    let finding = Finding::new(Severity::Medium, summary, change, vec![Remedy::Policy(written)]);
+    let finding = lacks(bucket, scope, statements, summary, change);
     match key_elsewhere(scope) {
         Some(why) => finding.only_notify(why).into(),
         None => finding.into(),

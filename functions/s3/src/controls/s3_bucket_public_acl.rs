@@ -6,7 +6,8 @@
 //! A public grant lets strangers list the bucket, write into it, or change the list itself.
 //!
 //! # What it changes
-//! `PutBucketAcl` with the same list, less the public grants. All others stay.
+//! `PutBucketAcl` with the same list, less the public grants. All others stay. Where those that may stay are public and
+//! `BlockPublicAcls` is on, S3 would refuse the list, so that is told.
 //!
 //! # What may break
 //! Whoever came in by the public grant alone.
@@ -17,6 +18,7 @@
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
+use crate::PublicAccessBlock;
 use crate::bucket::{Acl, Bucket, Fact, Grant, Grantee, Remedy, State};
 
 pub const CONTROL: Control<Bucket> = Control {
@@ -70,6 +72,17 @@ pub fn public(grant: &Grant) -> Option<&'static str> {
         .map(|(_, who)| *who)
 }
 
+/// The finding that this list puts right, or that is told where S3 would refuse the list. Source: S3 User Guide, "Blocking
+/// public access to your Amazon S3 storage".
+pub fn put(acl: Acl, block: PublicAccessBlock, severity: Severity, summary: String, change: String) -> Finding<Remedy> {
+    let refused = block.block_public_acls && acl.grants.iter().any(|grant| public(grant).is_some());
+    let finding = Finding::new(severity, summary, change, vec![Remedy::Acl(acl)]);
+    if refused {
+        return finding.only_notify("S3 would refuse it: what is left of the ACL is public, and BlockPublicAcls is on");
+    }
+    finding
+}
+
 pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let Some(acl) = bucket.acl.get() else {
         return Judgement::Compliant;
@@ -93,17 +106,12 @@ pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     } else {
         (Severity::Critical, format!("is public by its ACL: it grants {granted}"))
     };
-    let remedy = Remedy::Acl(Acl {
+    let acl = Acl {
         owner: acl.owner.clone(),
         grants: rest,
-    });
-    Finding::new(
-        severity,
-        summary,
-        format!("remove from its ACL the grants of {granted}"),
-        vec![remedy],
-    )
-    .into()
+    };
+    let change = format!("remove from its ACL the grants of {granted}");
+    put(acl, bucket.effective_block(), severity, summary, change).into()
 }
 
 #[cfg(test)]
@@ -111,7 +119,6 @@ mod tests {
     use portcullis_core::Seen;
 
     use super::*;
-    use crate::PublicAccessBlock;
     use crate::bucket::tests::{finding, grant, in_scope, with_acl};
 
     #[test]
@@ -160,5 +167,17 @@ mod tests {
         };
         assert!(may("READ"));
         assert!(!may("WRITE") && !may("READ_ACP") && !may("FULL_CONTROL"));
+    }
+
+    #[test]
+    fn what_s3_would_refuse_is_told() {
+        let everybody = |permission| grant(Grantee::Group(PUBLIC_GROUPS[0].0.into()), permission);
+        let mut bucket = with_acl(&[everybody("READ"), everybody("WRITE")]);
+        in_scope("public", |scope| {
+            let told = |bucket: &State| judge(bucket, scope).finding().unwrap().only_notify;
+            assert_eq!(told(&bucket), None);
+            bucket.public_access_block = Seen::Is(PublicAccessBlock::FULL);
+            assert!(told(&bucket).unwrap().contains("BlockPublicAcls"));
+        });
     }
 }

@@ -8,7 +8,7 @@
 //! # What it changes
 //! `PutBucketPolicy` with the same policy, less what is public: a statement goes, or only its public principal where it names
 //! others too. All other statements stay byte for byte. Nothing else left: `DeleteBucketPolicy`. Where a condition can't be
-//! decided, nothing is removed: it is told.
+//! decided, or where S3 would refuse what is left because `BlockPublicPolicy` is on, nothing is removed: it is told.
 //!
 //! # What may break
 //! Whoever came in by the public statement alone.
@@ -16,12 +16,12 @@
 //! # References
 //! S3 User Guide, "The meaning of public"; IAM User Guide, "AWS JSON policy elements: Principal".
 
-use portcullis_access::{Goal, Service, Verdict};
+use portcullis_access::{Service, Verdict};
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
 
 use crate::bucket::{Bucket, Fact, Remedy, State};
-use crate::policies::{Analysis, only_reads, severity, unreadable};
+use crate::policies::{Analysis, judge_public, only_reads};
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -53,32 +53,20 @@ pub const CONTROL: Control<Bucket> = Control {
 };
 
 pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let Some(text) = bucket.policy.get() else {
-        return Judgement::Compliant;
+    let block = bucket.effective_block();
+    let restricted = block.restrict_public_buckets.then_some("its block");
+    let may_be_read = |analysis: &Analysis<'_>| {
+        let public = analysis.offending(Verdict::Public);
+        scope.level.public && !public.is_empty() && public.iter().all(|index| only_reads(analysis, *index))
     };
-    let analysis = match Analysis::new(text, Service::S3Bucket, scope) {
-        Ok(analysis) => analysis,
-        Err(error) => return unreadable(&error).into(),
-    };
-    if analysis.verdict() < Verdict::Public {
-        return Judgement::Compliant;
-    }
-    let public = analysis.offending(Verdict::Public);
-    if scope.level.public && !public.is_empty() && public.iter().all(|index| only_reads(&analysis, *index)) {
-        return Judgement::Compliant;
-    }
-    let restricted = bucket.effective_block().restrict_public_buckets;
-    let reason = &analysis.judgement.reason;
-    let summary = if restricted {
-        format!("has a public policy, which its block restricts for now: {reason}")
-    } else {
-        format!("is public by its policy: {reason}")
-    };
-    let severity = severity(Verdict::Public, restricted);
-    analysis
-        .cure(Goal::NotPublic)
-        .finding(severity, summary, Remedy::Policy)
-        .into()
+    judge_public(
+        bucket.policy.get(),
+        Service::S3Bucket,
+        (block, restricted),
+        scope,
+        may_be_read,
+        Remedy::Policy,
+    )
 }
 
 #[cfg(test)]
@@ -129,6 +117,21 @@ mod tests {
         let mut bucket = with_policy(&policy(&[READ]));
         bucket.public_access_block = Seen::Is(PublicAccessBlock::FULL);
         assert_eq!(finding(judge, &bucket).unwrap().severity, Severity::Low);
+    }
+
+    #[test]
+    fn what_s3_would_refuse_is_told() {
+        // Public in name only: everybody, but of the owner's account.
+        let own = r#"{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b-1/*","Condition":{"StringEquals":{"aws:PrincipalAccount":"${aws:ResourceAccount}"}}}"#;
+        let mut bucket = with_policy(&policy(&[READ, own]));
+        assert_eq!(finding(judge, &bucket).unwrap().remedies.len(), 1);
+        bucket.account_block = Seen::Is(PublicAccessBlock {
+            block_public_policy: true,
+            ..PublicAccessBlock::default()
+        });
+        let found = finding(judge, &bucket).unwrap();
+        assert!(found.only_notify.unwrap().contains("BlockPublicPolicy is on"));
+        assert!(found.remedies.is_empty());
     }
 
     #[test]

@@ -17,17 +17,18 @@
 //! # References
 //! S3 User Guide, "Bucket policies"; AWS Security Incident Response Guide, "Containment".
 
-use portcullis_access::{Goal, Service, Verdict};
+use portcullis_access::{Goal, Policy, Service, Verdict};
+use portcullis_core::event::strings;
 use portcullis_core::settings::{Switch, Then};
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity, State as _};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{s3_bucket_external_access, s3_bucket_public_acl, s3_bucket_public_policy};
 use crate::PublicAccessBlock;
 use crate::bucket::{Bucket, Fact, Remedy, State};
-use crate::policies::{Analysis, Cure, bucket_and_objects, with_statement};
+use crate::policies::{Analysis, Cure, bucket_and_objects, cure, with_statements};
 
-/// The statement's name, by which people and this control find it.
+/// The statement's name, by which people find it.
 const SID: &str = "PortcullisQuarantine";
 
 const ID: &str = "s3-bucket-quarantine";
@@ -72,7 +73,10 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let begun = scope.memory.begun.contains(ID);
     let block = Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL));
     let text = bucket.policy.get().map(String::as_str);
-    if text.is_some_and(|text| text.contains(&format!("\"{SID}\""))) {
+    let settings = scope.settings;
+    let mut spared = vec![scope.own_role.to_owned()];
+    spared.extend(settings.break_glass.iter().cloned());
+    if text.is_some_and(|text| is_closed(text, &scope.resource.arn, &spared)) {
         if !begun || bucket.public_access_block.get() == Some(&PublicAccessBlock::FULL) {
             return Judgement::Compliant;
         }
@@ -80,7 +84,6 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         let change = "turn on its whole public access block";
         return quarantine(summary.into(), change.into(), vec![block]);
     }
-    let settings = scope.settings;
     let demanded = |control: &&Control<Bucket>| {
         let id = control.meta.id;
         // Who is let in on purpose is not an exposure that closes a bucket, unless settings say so for that control.
@@ -102,8 +105,6 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let Some(exposure) = exposure else {
         return Judgement::Compliant;
     };
-    let mut spared = vec![scope.own_role.to_owned()];
-    spared.extend(settings.break_glass.iter().cloned());
     let statement = json!({
         "Sid": SID,
         "Effect": "Deny",
@@ -121,20 +122,47 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         .filter(|_| bucket.effective_block().block_public_policy)
         .and_then(|text| Analysis::new(text, Service::S3Bucket, scope).ok())
         .filter(|analysis| analysis.verdict() == Verdict::Public)
-        .map(|analysis| analysis.cure(Goal::NotPublic));
+        .map(|analysis| cure(&analysis, Goal::NotPublic, bucket.effective_block()));
     let kept = match &cured {
         Some(Cure::Write(policy, _)) => policy.as_deref(),
         Some(Cure::Nothing(_)) | None => text,
     };
-    match with_statement(kept, statement) {
+    match with_statements(kept, vec![statement], bucket.effective_block(), scope) {
         Ok(policy) => {
-            let remedies = vec![block, Remedy::Policy(Some(policy))];
+            let remedies = vec![block, Remedy::Policy(policy)];
             quarantine(exposure.summary, change, remedies)
         }
         Err(why) => Finding::new(Severity::Critical, exposure.summary, change, Vec::new())
             .only_notify(why)
             .into(),
     }
+}
+
+/// Whether a policy denies everything to everybody but those spared: a statement's name alone says nothing.
+fn is_closed(policy: &str, arn: &str, spared: &[String]) -> bool {
+    let closes = |statement: &Value| {
+        let of = |value: &Value, wanted: &str| strings(value).iter().any(|one| one == wanted);
+        let condition = &statement["Condition"];
+        let only = |value: &Value| value.as_object().is_some_and(|keys| keys.len() == 1);
+        let principals = strings(&condition["ArnNotLike"]["aws:PrincipalArn"]);
+        statement["Effect"] == "Deny"
+            && (statement["Principal"] == "*" || of(&statement["Principal"]["AWS"], "*"))
+            && of(&statement["Action"], "s3:*")
+            && of(&statement["Resource"], arn)
+            && of(&statement["Resource"], &format!("{arn}/*"))
+            && only(condition)
+            && only(&condition["ArnNotLike"])
+            && !principals.is_empty()
+            && principals.iter().all(|principal| spared.contains(principal))
+    };
+    let Ok(policy) = Policy::parse(policy) else {
+        return false;
+    };
+    let mut statements = policy
+        .statements()
+        .iter()
+        .map(|statement| serde_json::from_str(statement.text()));
+    statements.any(|statement| statement.is_ok_and(|statement| closes(&statement)))
 }
 
 fn quarantine(summary: String, change: String, remedies: Vec<Remedy>) -> Judgement<Remedy> {
@@ -169,6 +197,39 @@ mod tests {
                 panic!()
             };
             assert!(policy.contains(scope.own_role));
+            assert_eq!(judge(&with_policy(policy), scope), Judgement::Compliant);
+        });
+    }
+
+    #[test]
+    fn a_statement_of_its_name_closes_nothing() {
+        in_scope("restricted", |scope| {
+            let found = judge(&with_policy(PUBLIC), scope).finding().unwrap();
+            let Some(Remedy::Policy(Some(policy))) = found.remedies.last() else {
+                panic!()
+            };
+            for (from, to) in [
+                (r#""Effect":"Deny""#, r#""Effect":"Allow""#),
+                (r#""s3:*""#, r#""s3:PutObject""#),
+                (r#""arn:aws:s3:::b-1","#, ""),
+                (scope.own_role, "arn:aws:iam::*:role/*"),
+                ("ArnNotLike", "ArnLike"),
+                (
+                    r#""ArnNotLike":{"#,
+                    r#""Bool":{"aws:SecureTransport":"false"},"ArnNotLike":{"#,
+                ),
+            ] {
+                let evaded = with_policy(&policy.replace(from, to));
+                assert_ne!(judge(&evaded, scope), Judgement::Compliant, "{to}");
+            }
+            let named = PUBLIC.replace(
+                r#"{"Effect":"Allow""#,
+                r#"{"Sid":"PortcullisQuarantine","Effect":"Allow""#,
+            );
+            let found = judge(&with_policy(&named), scope).finding().unwrap();
+            let Some(Remedy::Policy(Some(policy))) = found.remedies.last() else {
+                panic!()
+            };
             assert_eq!(judge(&with_policy(policy), scope), Judgement::Compliant);
         });
     }

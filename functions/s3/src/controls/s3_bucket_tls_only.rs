@@ -16,11 +16,11 @@
 
 use portcullis_access::{Policy, tls_only};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
 use serde_json::json;
 
 use crate::bucket::{Bucket, Fact, Remedy, State};
-use crate::policies::{bucket_and_objects, with_statement};
+use crate::policies::{bucket_and_objects, lacks};
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -37,7 +37,7 @@ pub const CONTROL: Control<Bucket> = Control {
         calls: &["CreateBucket", "PutBucketPolicy", "DeleteBucketPolicy"],
         writes: &["s3:PutBucketPolicy", "s3:DeleteBucketPolicy"],
     },
-    facts: &[Fact::Policy],
+    facts: &[Fact::Policy, Fact::PublicAccessBlock, Fact::AccountBlock],
     judge,
 };
 
@@ -61,12 +61,7 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     });
     let summary = "accepts plain HTTP: no statement of its policy denies that to everybody";
     let change = "add a statement that denies requests without TLS";
-    match with_statement(text, statement) {
-        Ok(policy) => Finding::new(Severity::Medium, summary, change, vec![Remedy::Policy(Some(policy))]).into(),
-        Err(why) => Finding::new(Severity::Medium, summary, change, Vec::new())
-            .only_notify(why)
-            .into(),
-    }
+    lacks(bucket, scope, vec![statement], summary, change).into()
 }
 
 #[cfg(test)]

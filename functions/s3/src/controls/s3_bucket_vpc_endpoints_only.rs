@@ -16,11 +16,11 @@
 
 use portcullis_access::{Policy, endpoints_only};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
 use serde_json::json;
 
 use crate::bucket::{Bucket, Fact, Remedy, State};
-use crate::policies::{bucket_and_objects, with_statement};
+use crate::policies::{bucket_and_objects, lacks};
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -41,7 +41,7 @@ pub const CONTROL: Control<Bucket> = Control {
         ],
         writes: &["s3:PutBucketPolicy", "s3:DeleteBucketPolicy"],
     },
-    facts: &[Fact::Policy],
+    facts: &[Fact::Policy, Fact::PublicAccessBlock, Fact::AccountBlock],
     judge,
 };
 
@@ -85,12 +85,7 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let (level, ways) = (scope.level_name, endpoints.join(", "));
     let summary = format!("is reachable from anywhere: {level} data may be reached only through {ways}");
     let change = format!("add a statement that denies its data to whoever does not come through {ways}");
-    match with_statement(text, statement) {
-        Ok(policy) => Finding::new(Severity::Medium, summary, change, vec![Remedy::Policy(Some(policy))]).into(),
-        Err(why) => Finding::new(Severity::Medium, summary, change, Vec::new())
-            .only_notify(why)
-            .into(),
-    }
+    lacks(bucket, scope, vec![statement], summary, change).into()
 }
 
 #[cfg(test)]
@@ -143,8 +138,14 @@ mod tests {
             ("BoolIfExists", "Bool"),
             ("\"s3:GetObject*\",", ""),
             (r#""Principal":"*""#, r#""Principal":{"AWS":"111122223333"}"#),
-            (r#""Condition":{"#, r#""Condition":{"StringNotLike":{"aws:SourceVpce":"*"},"#),
-            (r#""Condition":{"#, r#""Condition":{"IpAddress":{"aws:SourceIp":"203.0.113.0/24"},"#),
+            (
+                r#""Condition":{"#,
+                r#""Condition":{"StringNotLike":{"aws:SourceVpce":"*"},"#,
+            ),
+            (
+                r#""Condition":{"#,
+                r#""Condition":{"IpAddress":{"aws:SourceIp":"203.0.113.0/24"},"#,
+            ),
         ] {
             assert!(!holds_with(|policy| policy.replace(from, to)), "{to}");
         }

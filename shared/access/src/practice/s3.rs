@@ -312,7 +312,12 @@ pub fn endpoints_only(
 /// Source: IAM User Guide, "AWS global condition context keys": requests that are not signed lack `aws:PrincipalIsAWSService`.
 fn spares_only(condition: &Condition, endpoints: &[String], spared: &[String]) -> bool {
     let operator = &condition.operator;
-    let only = |known: &[String]| condition.values.iter().all(|value| known.iter().any(|one| one == value.source()));
+    let only = |known: &[String]| {
+        condition
+            .values
+            .iter()
+            .all(|value| known.iter().any(|one| one == value.source()))
+    };
     let text = matches!(
         operator.comparison,
         Comparison::Equals | Comparison::EqualsIgnoreCase | Comparison::Like

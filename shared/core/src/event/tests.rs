@@ -97,7 +97,12 @@ fn a_failed_call_says_so_with_null_parameters() {
     failed["errorCode"] = json!("AccessDenied");
     failed["requestParameters"] = Value::Null;
     assert_eq!(call(&failed).error.as_deref(), Some("AccessDenied"));
-    for field in ["requestParameters", "responseElements", "serviceEventDetails", "resources"] {
+    for field in [
+        "requestParameters",
+        "responseElements",
+        "serviceEventDetails",
+        "resources",
+    ] {
         let mut odd = failed.clone();
         odd[field] = json!(7);
         assert_eq!(call(&odd).error.as_deref(), Some("AccessDenied"), "{field}");
@@ -109,7 +114,8 @@ fn a_failed_call_says_so_with_null_parameters() {
 #[test]
 fn the_owners_of_the_resources_are_kept() {
     let mut shared = record();
-    shared["resources"] = json!([{"ARN": "arn:aws:s3:::theirs", "accountId": "444455556666"}, {"ARN": "arn:aws:s3:::b"}]);
+    shared["resources"] =
+        json!([{"ARN": "arn:aws:s3:::theirs", "accountId": "444455556666"}, {"ARN": "arn:aws:s3:::b"}]);
     let shared = call(&shared);
     assert_eq!(shared.resources, ["arn:aws:s3:::theirs", "arn:aws:s3:::b"]);
     assert_eq!(
