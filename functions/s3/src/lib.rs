@@ -10,6 +10,7 @@ mod aws;
 mod block;
 pub mod bucket;
 pub mod controls;
+mod logs;
 mod policies;
 
 use portcullis_core::{Listing, listing};

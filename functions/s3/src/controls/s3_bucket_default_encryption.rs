@@ -21,7 +21,8 @@
 use portcullis_core::settings::{Encryption as Required, Level, Switch};
 use portcullis_core::{Arn, Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
-use crate::bucket::{Bucket, Encryption, Fact, Grantee, Remedy, State};
+use crate::bucket::{Bucket, Encryption, Fact, Remedy, State};
+use crate::logs::receives_logs;
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -107,19 +108,6 @@ fn describe(encryption: &Encryption) -> String {
     )
 }
 
-/// The logs that a bucket receives and that SSE-KMS would stop. Source: S3 User Guide, "Enabling Amazon S3 server access
-/// logging"; Elastic Load Balancing User Guide, "Enable access logs for your Application Load Balancer".
-fn receives_logs(bucket: &State) -> Option<&'static str> {
-    let policy = bucket.policy.get().map_or("", String::as_str);
-    let delivery = |grant: &crate::bucket::Grant| matches!(&grant.grantee, Grantee::Group(uri) if uri.ends_with("/s3/LogDelivery"));
-    if policy.contains("logging.s3.amazonaws.com")
-        || bucket.acl.get().is_some_and(|acl| acl.grants.iter().any(delivery))
-    {
-        return Some("S3 server access logs");
-    }
-    policy.contains("elasticloadbalancing").then_some("load balancer logs")
-}
-
 /// Why the level's key can't be used for a bucket of another region, if so. Source: S3 User Guide, "Specifying server-side
 /// encryption with AWS KMS (SSE-KMS)": the key has to be in the bucket's region.
 pub fn key_elsewhere(scope: &Scope<'_>) -> Option<String> {
@@ -185,6 +173,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::bucket::Grantee;
     use crate::bucket::tests::{at_level, grant, with_acl};
 
     const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234";
@@ -272,7 +261,12 @@ mod tests {
             Some("arn:aws:kms:us-east-1:111122223333:key/1234"),
         );
         let found = result(&with("AES256", None, false), &needs).unwrap();
-        assert!(found.only_notify.unwrap().contains("is in us-east-1, the bucket in eu-west-1"));
+        assert!(
+            found
+                .only_notify
+                .unwrap()
+                .contains("is in us-east-1, the bucket in eu-west-1")
+        );
         let found = result(&with(KMS, Some(KEY), false), &level(Required::AwsManagedKey, None)).unwrap();
         assert_eq!(found.only_notify, None);
     }
