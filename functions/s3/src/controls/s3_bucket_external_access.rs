@@ -1,64 +1,119 @@
 //! # What it requires
-//! The bucket's policy lets in no account, organisation, network or service outside of those that settings trust.
+//! The bucket's policy and its access control list let in no account, organisation, network or service outside of those that
+//! settings trust.
 //!
 //! # Why
 //! A partner who was let in years ago, or an account id with a typing error, reads on unnoticed.
 //!
 //! # What it changes
-//! `PutBucketPolicy` with the same policy, less the foreign principals, where it is set to enforce. Notify by default: who is
-//! a partner is not for a machine to say. Trust them under `trusted` in the settings.
+//! `PutBucketPolicy` with the same policy, and `PutBucketAcl` with the same list, less the foreign principals, where it is set
+//! to enforce. Notify by default: who is a partner is not for a machine to say. Trust them under `trusted` in the settings; an
+//! access control list names an account by its canonical id (`canonical-users`).
 //!
 //! # What may break
 //! The partner's access.
 //!
 //! # References
-//! IAM User Guide, "IAM Access Analyzer: external access findings".
+//! IAM User Guide, "IAM Access Analyzer: external access findings"; S3 User Guide, "Access control list (ACL) overview".
 
-use portcullis_access::{Goal, Service, Verdict};
+use std::collections::BTreeSet;
+
+use portcullis_access::{Goal, Service, judge_acl};
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
-use crate::bucket::{Bucket, Fact, Remedy, State};
-use crate::policies::Analysis;
+use super::s3_bucket_public_acl::put;
+use crate::PublicAccessBlock;
+use crate::bucket::{Acl, Bucket, Fact, Grantee, Remedy, State};
+use crate::policies::{Analysis, OUTSIDERS, cure, external};
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
         id: "s3-bucket-external-access",
-        title: "A bucket's policy lets in trusted accounts only",
+        title: "A bucket lets in trusted accounts only",
         severity: Severity::High,
         impact: Impact::Access,
         default: Switch::Notify,
         standards: &["Security Hub S3.6", "IAM Access Analyzer external access"],
-        calls: &["CreateBucket", "PutBucketPolicy"],
-        writes: &["s3:PutBucketPolicy", "s3:DeleteBucketPolicy"],
+        calls: &[
+            "CreateBucket",
+            "PutBucketPolicy",
+            "PutBucketAcl",
+            "PutBucketOwnershipControls",
+            "DeleteBucketOwnershipControls",
+        ],
+        writes: &["s3:PutBucketPolicy", "s3:DeleteBucketPolicy", "s3:PutBucketAcl"],
     },
-    facts: &[Fact::Policy],
+    facts: &[Fact::Policy, Fact::Acl, Fact::PublicAccessBlock, Fact::AccountBlock],
     judge,
 };
 
+/// The account that writes CloudFront's logs, in the partitions `aws` and `aws-cn`. Source: CloudFront Developer Guide,
+/// "Configure standard logging (legacy)": "Permissions required to configure standard logging and to access your log files".
+const LOG_DELIVERY: [&str; 2] = [
+    "c4c1ede66af53448b93c283ce9448c4ba468c9432aa01d700d3878632f77d2d0",
+    "a52cb28745c0c06e84ec548334e44bfa7fc2a85c54af20cd59e4969344b7af56",
+];
+
 pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let Some(text) = bucket.policy.get() else {
-        return Judgement::Compliant;
-    };
+    let block = bucket.effective_block();
     // A policy that can't be read is told by s3-bucket-public-policy.
-    let Ok(analysis) = Analysis::new(text, Service::S3Bucket, scope) else {
-        return Judgement::Compliant;
+    let policy = bucket.policy.get();
+    let analysis = policy.and_then(|text| Analysis::new(text, Service::S3Bucket, scope).ok());
+    let private = |analysis: &Analysis<'_>| cure(analysis, Goal::Private, block);
+    let by_policy = analysis.and_then(|analysis| external(&analysis, private, Remedy::Policy));
+    let by_acl = bucket.acl.get().and_then(|acl| by_acl(acl, block, scope));
+    match (by_policy, by_acl) {
+        (None, None) => Judgement::Compliant,
+        (Some(found), None) | (None, Some(found)) => found.into(),
+        (Some(policy), Some(acl)) => both(policy, acl).into(),
+    }
+}
+
+/// Whom an access control list lets in outside of trust. Public grants are another control's.
+fn by_acl(acl: &Acl, block: PublicAccessBlock, scope: &Scope<'_>) -> Option<Finding<Remedy>> {
+    let trusted = scope.settings.trusted.canonical_users.iter().cloned();
+    let trusted: BTreeSet<_> = trusted.chain(LOG_DELIVERY.map(str::to_owned)).collect();
+    let grants: Vec<_> = acl
+        .grants
+        .iter()
+        .map(|grant| portcullis_access::Grant {
+            grantee: match grant.grantee.clone() {
+                Grantee::Group(uri) => portcullis_access::Grantee::Group(uri),
+                Grantee::CanonicalUser(id) => portcullis_access::Grantee::Canonical(id),
+                Grantee::Email(address) => portcullis_access::Grantee::Email(address),
+            },
+            permission: grant.permission.clone(),
+        })
+        .collect();
+    let found = judge_acl(&grants, &acl.owner, &trusted, true);
+    if found.offending.is_empty() {
+        return None;
+    }
+    let offends = |index: usize| found.offending.iter().any(|(offending, _)| *offending == index);
+    let rest = acl.grants.iter().enumerate().filter(|(index, _)| !offends(*index));
+    let acl = Acl {
+        owner: acl.owner.clone(),
+        grants: rest.map(|(_, grant)| grant.clone()).collect(),
     };
-    let reasons = analysis.reasons(Verdict::External);
-    if reasons.is_empty() {
-        return Judgement::Compliant;
+    let count = found.offending.len();
+    let change = format!("remove {count} of {} grants of its ACL", grants.len());
+    let summary = format!("{OUTSIDERS}: {}", found.reason);
+    Some(put(acl, block, Severity::High, summary, change))
+}
+
+/// One finding of two: neither is changed where one needs a person.
+fn both(policy: Finding<Remedy>, acl: Finding<Remedy>) -> Finding<Remedy> {
+    let reason = acl.summary.strip_prefix(OUTSIDERS).unwrap_or(&acl.summary);
+    let changes = [policy.change.as_str(), acl.change.as_str()];
+    let changes: Vec<_> = changes.into_iter().filter(|change| !change.is_empty()).collect();
+    Finding {
+        summary: format!("{};{}", policy.summary, reason.trim_start_matches(':')),
+        change: changes.join("; "),
+        remedies: [policy.remedies, acl.remedies].concat(),
+        only_notify: policy.only_notify.or(acl.only_notify),
+        ..Finding::new(policy.severity.max(acl.severity), "", "", Vec::new())
     }
-    let summary = format!("lets in somebody outside of trust: {}", reasons.join("; "));
-    if analysis.verdict() == Verdict::Public {
-        // The fix would take the public statements as well, which another control answers for.
-        return Finding::new(Severity::High, summary, "", Vec::new())
-            .only_notify("it is public as well: put that right first")
-            .into();
-    }
-    analysis
-        .cure(Goal::Private)
-        .finding(Severity::High, summary, Remedy::Policy)
-        .into()
 }
 
 #[cfg(test)]
@@ -66,7 +121,8 @@ mod tests {
     use portcullis_core::Settings;
 
     use super::*;
-    use crate::bucket::tests::{finding, with_policy, with_settings};
+    use crate::bucket::Grant;
+    use crate::bucket::tests::{finding, grant, with_acl, with_policy, with_settings};
 
     const PARTNER: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Partner","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:root"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::b-1/*"}]}"#;
 
@@ -83,5 +139,71 @@ mod tests {
         with_settings(&settings, |scope| {
             assert_eq!(judge(&with_policy(PARTNER), scope), Judgement::Compliant);
         });
+    }
+
+    fn partner() -> Grant {
+        grant(Grantee::CanonicalUser("partner".into()), "FULL_CONTROL")
+    }
+
+    #[test]
+    fn a_foreign_grant_is_told_and_a_trusted_one_is_not() {
+        let logs = grant(
+            Grantee::Group("http://acs.amazonaws.com/groups/s3/LogDelivery".into()),
+            "WRITE",
+        );
+        let cloudfront = grant(Grantee::CanonicalUser(LOG_DELIVERY[0].into()), "FULL_CONTROL");
+        let everybody = grant(
+            Grantee::Group("http://acs.amazonaws.com/groups/global/AllUsers".into()),
+            "READ",
+        );
+        let bucket = with_acl(&[logs.clone(), cloudfront.clone(), partner(), everybody.clone()]);
+        let found = finding(judge, &bucket).unwrap();
+        assert_eq!(
+            (found.summary.as_str(), found.change.as_str()),
+            (
+                "lets in somebody outside of trust: the ACL grants FULL_CONTROL to the canonical user partner",
+                "remove 1 of 5 grants of its ACL"
+            )
+        );
+        let [Remedy::Acl(acl)] = &found.remedies[..] else {
+            panic!()
+        };
+        assert_eq!(acl.grants[1..], [logs, cloudfront, everybody]);
+        let mut settings = Settings::default();
+        settings.trusted.canonical_users.push("partner".into());
+        with_settings(&settings, |scope| {
+            assert_eq!(judge(&bucket, scope), Judgement::Compliant)
+        });
+    }
+
+    #[test]
+    fn policy_and_list_are_told_as_one() {
+        let bucket = State {
+            acl: with_acl(&[partner()]).acl,
+            ..with_policy(PARTNER)
+        };
+        let found = finding(judge, &bucket).unwrap();
+        assert!(
+            found.summary.contains("444455556666")
+                && found
+                    .summary
+                    .ends_with("; the ACL grants FULL_CONTROL to the canonical user partner")
+        );
+        assert!(matches!(&found.remedies[..], [Remedy::Policy(None), Remedy::Acl(_)]));
+        let public = PARTNER.replace(
+            r#""Statement":["#,
+            r#""Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b-1/*"},"#,
+        );
+        let bucket = State {
+            policy: portcullis_core::Seen::Is(public),
+            ..bucket
+        };
+        assert!(
+            finding(judge, &bucket)
+                .unwrap()
+                .only_notify
+                .unwrap()
+                .contains("public as well")
+        );
     }
 }

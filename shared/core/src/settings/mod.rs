@@ -154,6 +154,8 @@ pub struct Trusted {
     pub vpc_endpoints: Vec<String>,
     /// Networks in CIDR notation.
     pub networks: Vec<String>,
+    /// Canonical ids of accounts, as access control lists of S3 name them.
+    pub canonical_users: Vec<String>,
 }
 
 /// How much may be disturbed in an hour.
