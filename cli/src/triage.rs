@@ -1,24 +1,36 @@
 //! `portcullis triage`: where events lead, by the Lambda's own rules.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use flate2::read::MultiGzDecoder;
 use portcullis_core::event::Item;
 use portcullis_core::{Event, Listing, Place, Resource, triage};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::{Error, REFUSED, catalog};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Files with events, directories (their *.json and *.jsonl), or `-` for standard input. A file may hold one event, a
-    /// list of events, JSON lines, or a CloudTrail log file (`Records`)
+    /// Files with events, directories (their *.json and *.jsonl, and these as *.gz), or `-` for standard input. A file may hold
+    /// one event, a list of events, JSON lines, or a CloudTrail log file (`Records`), packed by gzip or not
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
+
+/// What marks a file as one of gzip. Source: RFC 1952, section 2.3.1.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// The most that a packed file may hold, in bytes: CloudTrail's hold megabytes, and one made to fill the memory is none of them.
+const LARGEST_FILE: u64 = 512 * 1024 * 1024;
+
+/// Longer than any name of a service or a call: what is longer is not repeated of an event that was refused.
+const LONGEST_NAME: usize = 128;
 
 /// What is said of one event.
 #[derive(Default, Serialize)]
@@ -85,8 +97,14 @@ impl<W: Write> Triage<'_, W> {
             };
         }
         if path.is_dir() {
-            return match files_in(path) {
-                Ok(paths) => paths.iter().try_for_each(|path| self.path(path)),
+            let mut files = Vec::new();
+            return match files_in(path, &mut BTreeSet::new(), &mut files) {
+                Ok(()) if files.is_empty() => {
+                    self.refused = true;
+                    let names = "*.json, *.jsonl, *.json.gz or *.jsonl.gz";
+                    Ok(writeln!(io::stderr(), "portcullis: {name}: found no {names} in it")?)
+                }
+                Ok(()) => files.iter().try_for_each(|path| self.path(path)),
                 Err(error) => self.refuse(&name, format!("it can't be read: {error}")),
             };
         }
@@ -98,10 +116,21 @@ impl<W: Write> Triage<'_, W> {
 
     /// The events of one file: JSON values, one after the other; where that fails, those of its lines that are JSON.
     fn contents(&mut self, file: &str, bytes: &[u8]) -> Result<(), Error> {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        if bytes.starts_with(&[0x1f, 0x8b]) {
-            return self.refuse(file, "expected JSON, found a gzip file: unpack it first".into());
+        if bytes.starts_with(&GZIP) {
+            let mut unpacked = Vec::new();
+            let mut packed = MultiGzDecoder::new(bytes).take(LARGEST_FILE + 1);
+            return match packed.read_to_end(&mut unpacked) {
+                Ok(size) if size as u64 > LARGEST_FILE => {
+                    self.refuse(file, format!("expected at most {LARGEST_FILE} bytes in it, found more"))
+                }
+                Ok(_) if unpacked.starts_with(&GZIP) => {
+                    self.refuse(file, "expected JSON, found gzip twice over".into())
+                }
+                Ok(_) => self.contents(file, &unpacked),
+                Err(error) => self.refuse(file, format!("it can't be unpacked: {error}")),
+            };
         }
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let values: Result<Vec<&RawValue>, _> = serde_json::Deserializer::from_slice(bytes).into_iter().collect();
         match values {
             Ok(values) if values.is_empty() => self.refuse(file, "expected an event in JSON, found nothing".into()),
@@ -153,14 +182,17 @@ impl<W: Write> Triage<'_, W> {
         }
     }
 
-    fn event(&mut self, file: &str, event: &RawValue) -> Result<(), Error> {
-        let event = Event::from_slice(event.get().as_bytes());
+    fn event(&mut self, file: &str, raw: &RawValue) -> Result<(), Error> {
+        let event = Event::from_slice(raw.get().as_bytes());
         let mut line = Line {
             file,
             ..Line::default()
         };
         match event {
-            Err(error) => line.refused = Some(error.to_string()),
+            Err(error) => {
+                (line.source, line.event) = named(raw);
+                line.refused = Some(error.to_string());
+            }
             Ok(Event::Restore(_)) => {
                 line.event = Some("restore".into());
                 line.ignored = Some("a restore names a record of the ledger, which only the function can read".into());
@@ -247,22 +279,46 @@ impl<W: Write> Triage<'_, W> {
     }
 }
 
-/// The files of a directory that hold events, in order; links to directories are not followed, as they may lead in circles.
-fn files_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
+/// The source and the name of an event that was refused, as far as they can be read.
+fn named(raw: &RawValue) -> (Option<String>, Option<String>) {
+    let event: Value = serde_json::from_str(raw.get()).unwrap_or_default();
+    let record = event.get("detail").unwrap_or(&event);
+    let short = |text: &&str| text.len() <= LONGEST_NAME;
+    let text = |name: &str| {
+        record
+            .get(name)
+            .and_then(Value::as_str)
+            .filter(short)
+            .map(str::to_owned)
+    };
+    (text("eventSource"), text("eventName"))
+}
+
+/// The files of a directory that hold events, in order. Links are followed; no directory is looked at twice, as they may lead
+/// in circles.
+fn files_in(directory: &Path, seen: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    if !seen.insert(directory.canonicalize()?) {
+        return Ok(());
+    }
     let mut entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
-    let mut files = Vec::new();
     for entry in entries {
         let path = entry.path();
-        if entry.file_type()?.is_dir() {
-            files.extend(files_in(&path)?);
-        } else if path
-            .extension()
-            .is_some_and(|ending| ending == "json" || ending == "jsonl")
-            && !path.is_dir()
-        {
+        if path.is_dir() {
+            files_in(&path, seen, files)?;
+        } else if holds_events(&path) {
             files.push(path);
         }
     }
-    Ok(files)
+    Ok(())
+}
+
+fn holds_events(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    [".json", ".jsonl"].iter().any(|ending| name.ends_with(ending))
 }

@@ -6,6 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 fn root() -> PathBuf {
@@ -92,7 +94,9 @@ fn an_event_becomes_one_line_with_these_fields_and_no_others() {
             "type": "AWS::S3::Bucket", "arn": "arn:aws:s3:::quarterly-reports",
             "account": "111122223333", "region": "eu-west-1",
         }],
-        "controls": ["s3-bucket-quarantine", "s3-bucket-public-acl", "s3-bucket-acls-disabled"],
+        "controls": [
+            "s3-bucket-quarantine", "s3-bucket-public-acl", "s3-bucket-external-access", "s3-bucket-acls-disabled",
+        ],
         "ignored": null,
         "refused": null,
     });
@@ -209,7 +213,7 @@ fn directories_are_walked_in_order_and_what_can_t_be_read_is_refused() {
     folder.write("b.jsonl", record("CreateBucket", "bbb").to_string());
     folder.write("a/deep.json", record("CreateBucket", "aaa").to_string());
     folder.write("c.txt", "not looked at");
-    let gzip = folder.write("d.json", [0x1f, 0x8b, 8, 0]);
+    let broken = folder.write("d.json", [0x1f, 0x8b, 8, 0]);
     let latin = folder.write("e.json", b"{\"eventName\": \"\xe9\"}");
     let directory = folder.0.to_str().unwrap();
     let output = portcullis(&["triage", directory, "no/such.json"]);
@@ -220,13 +224,109 @@ fn directories_are_walked_in_order_and_what_can_t_be_read_is_refused() {
         .map(|line| line["resources"][0]["arn"].clone())
         .collect();
     assert_eq!(arns, ["arn:aws:s3:::aaa", "arn:aws:s3:::bbb"]);
-    assert_eq!(lines[2]["file"], gzip);
-    assert!(lines[2]["refused"].as_str().unwrap().contains("gzip"));
+    assert_eq!(lines[2]["file"], broken);
+    assert!(lines[2]["refused"].as_str().unwrap().contains("can't be unpacked"));
     assert_eq!(lines[3]["file"], latin);
     assert!(lines[3]["refused"].is_string());
     assert_eq!(lines[4]["file"], "no/such.json");
     assert!(lines[4]["refused"].as_str().unwrap().contains("can't be read"));
     assert_eq!(lines.len(), 5);
+}
+
+fn packed(contents: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(contents.as_ref()).unwrap();
+    packer.finish().unwrap()
+}
+
+#[test]
+fn packed_logs_are_read_by_name_and_in_directories() {
+    let folder = Folder::new("packed");
+    let log = |bucket: &str| json!({"Records": [record("CreateBucket", bucket)]}).to_string();
+    let one = folder.write("AWSLogs/111122223333/CloudTrail/one.json.gz", packed(log("one")));
+    folder.write("AWSLogs/111122223333/CloudTrail/two.JSON", log("two"));
+    // Several members, as `cat` of several files makes them.
+    let many = [packed(log("three") + "\n"), packed(log("four"))].concat();
+    folder.write("three.jsonl.gz", many);
+    let arns = |path: &str| {
+        let output = portcullis(&["triage", path]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        let arns = lines(&output);
+        let arns = arns
+            .iter()
+            .map(|line| line["resources"][0]["arn"].as_str().unwrap().to_owned());
+        arns.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(arns(&one), "arn:aws:s3:::one");
+    assert_eq!(
+        arns(folder.0.to_str().unwrap()),
+        "arn:aws:s3:::one arn:aws:s3:::two arn:aws:s3:::three arn:aws:s3:::four"
+    );
+    let twice = folder.write("twice.json", packed(packed("{}")));
+    let output = portcullis(&["triage", &twice]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(lines(&output)[0]["refused"].as_str().unwrap().contains("twice"));
+}
+
+#[test]
+#[cfg(unix)]
+fn links_are_followed_but_not_in_circles() {
+    let folder = Folder::new("links");
+    folder.write("real/one.json", record("CreateBucket", "one").to_string());
+    let logs = folder.0.join("logs");
+    fs::create_dir_all(&logs).unwrap();
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, logs.join(name)).unwrap();
+    link("../real", "today");
+    link("../real/one.json", "link.json");
+    link("..", "up");
+    let output = portcullis(&["triage", logs.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0));
+    let files: Vec<_> = lines(&output)
+        .iter()
+        .map(|line| line["file"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        files,
+        [logs.join("link.json"), logs.join("today/one.json")].map(|path| path.to_str().unwrap().to_owned())
+    );
+}
+
+#[test]
+fn a_directory_that_holds_no_event_is_said() {
+    let folder = Folder::new("empty");
+    folder.write("notes.txt", "nothing");
+    let output = portcullis(&["triage", folder.0.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty());
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("found no *.json"), "{told}");
+}
+
+#[test]
+fn what_is_refused_is_named_as_far_as_it_can_be_read() {
+    let mut odd = record("PutBucketAcl", "data");
+    odd["awsRegion"] = json!("No Region");
+    let (lines, status) = triage(&json!({"detail-type": "AWS API Call via CloudTrail", "detail": odd}).to_string());
+    assert_eq!(status, Some(2));
+    assert!(lines[0]["refused"].as_str().unwrap().contains("awsRegion"));
+    assert_eq!(
+        (&lines[0]["source"], &lines[0]["event"]),
+        (&json!("s3.amazonaws.com"), &json!("PutBucketAcl"))
+    );
+}
+
+#[test]
+fn a_resource_is_named_once() {
+    let output = portcullis(&["triage", "events/ec2/RunInstances.json"]);
+    let found = lines(&output);
+    let arns: Vec<_> = found[0]["resources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["arn"].clone())
+        .collect();
+    let once = |arn: &Value| arns.iter().filter(|other| *other == arn).count() == 1;
+    assert!(!arns.is_empty() && arns.iter().all(once), "{arns:?}");
 }
 
 #[test]

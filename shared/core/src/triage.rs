@@ -72,16 +72,20 @@ pub fn triage(call: &Call, own_role: Option<&str>, listings: &[Box<dyn Listing>]
     };
     for listing in listings {
         let Some(named) = listing.resources(call) else { continue };
-        if ignored.is_some() {
+        let named = match &ignored {
             // What is ignored anyway is not refused for the parameters that services leave out of failed calls.
-            triage.resources.append(&mut named.unwrap_or_default());
-            continue;
-        }
-        let mut named = named?;
-        if !named.is_empty() {
+            Some(_) => named.unwrap_or_default(),
+            None => named?,
+        };
+        if ignored.is_none() && !named.is_empty() {
             triage.controls.append(&mut listing.controls_for(&call.name));
         }
-        triage.resources.append(&mut named);
+        // A launch names its instances for their own guard, and for that of their volumes.
+        for resource in named {
+            if !triage.resources.contains(&resource) {
+                triage.resources.push(resource);
+            }
+        }
     }
     if ignored.is_none() && triage.resources.is_empty() {
         triage.ignored = Some(Ignored::Foreign.to_string());
