@@ -9,8 +9,8 @@ What is added to moto:
 
 * An account for each test: sts:AssumeRole of a role in any account gives keys of that account, and makes it.
 * `POST /_fault[?key=ACCESS_KEY]` with a list of rules replaces the rules of that key, or of the keys that the rules name;
-  an empty list without a key removes all. A rule befalls the calls that fit its `service`, `action` and `key`, but for the
-  first `skip` of them, `times` times (once, unless it says more): it waits `delay_ms`, then answers `status` and `code`,
+  an empty list without a key removes all. A rule befalls the calls that fit its `service`, `action` and `key` (with `changes`
+  those only that are no GET or HEAD), but for the first `skip` of them, `times` times (once, unless it says more): it waits `delay_ms`, then answers `status` and `code`,
   or with `drop` closes the connection without an answer. With `done` the call is carried out first; with `malformed` its
   answer is no document. The first rule that fits a call decides. `GET` lists the rules with what is left of their times.
 * `GET /_calls[?key=ACCESS_KEY]` lists the calls in the order of their answers, `DELETE` forgets them: service, action,
@@ -238,6 +238,7 @@ class LocalAws:
             # Rules of one key come before those for everybody.
             for rule in self.faults.get(call.key, []) + self.faults.get(None, []):
                 fits = all(rule.get(name) in (None, getattr(call, name)) for name in ("service", "action"))
+                fits = fits and not (rule.get("changes") and call.method in ("GET", "HEAD"))
                 if fits and rule.get("skip", 0) > 0:
                     rule["skip"] -= 1
                 elif fits and rule["times"] > 0:

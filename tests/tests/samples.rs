@@ -32,7 +32,7 @@ async fn left_open(world: &World) -> Bucket {
 }
 
 /// For each call: the controls that are put right and those that are told, by default in enforce mode, on such a bucket.
-const EXPECTED: [(&str, &str, &str); 20] = [
+const EXPECTED: &[(&str, &str, &str)] = &[
     (
         "CreateBucket",
         "public-access-block public-acl public-policy sse-c-blocked",

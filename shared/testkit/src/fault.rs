@@ -25,6 +25,7 @@ pub struct Fault {
     drop: bool,
     done: bool,
     malformed: bool,
+    changes: bool,
 }
 
 impl Fault {
@@ -42,6 +43,14 @@ impl Fault {
         Self {
             service: Some(service.to_owned()),
             ..Self::on_all()
+        }
+    }
+
+    /// For all calls of a service that speaks REST which may change something: those that are no `GET`.
+    pub fn on_changes(service: &str) -> Self {
+        Self {
+            changes: true,
+            ..Self::on_service(service)
         }
     }
 
@@ -122,6 +131,7 @@ impl Fault {
             ("drop", self.drop.then(|| json!(true))),
             ("done", self.done.then(|| json!(true))),
             ("malformed", self.malformed.then(|| json!(true))),
+            ("changes", self.changes.then(|| json!(true))),
         ];
         for (name, value) in fields {
             if let Some(value) = value {
@@ -142,6 +152,10 @@ mod tests {
         assert_eq!(
             fault.to_json("ASIA1"),
             json!({"key": "ASIA1", "times": 2, "service": "s3", "action": "PutBucketPolicy", "status": 503, "code": "SlowDown"})
+        );
+        assert_eq!(
+            Fault::on_changes("s3").denied().to_json("ASIA1"),
+            json!({"key": "ASIA1", "times": 1, "service": "s3", "changes": true, "status": 403, "code": "AccessDenied"})
         );
         let slow = Fault::on_all().delay(Duration::from_millis(30)).always();
         assert_eq!(

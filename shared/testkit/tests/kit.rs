@@ -166,12 +166,18 @@ async fn only_the_functions_own_calls_are_listed_and_faulted() {
     assert_only_reads(&second.calls);
     assert!(!second.calls[0].injected && second.calls[0].status == Some(200));
 
+    aws.fault(Fault::on_changes("s3").denied().always()).await;
+    assert_eq!(
+        function.invoke(&list).await.result.unwrap(),
+        200,
+        "a list changes nothing"
+    );
     aws.fault(Fault::on_service("s3").drop_connection().always()).await;
     let dropped = function.invoke(&list).await;
     assert_eq!((dropped.result.unwrap(), dropped.calls[0].status), (json!(0), None));
     aws.clear_faults().await;
     assert_eq!(function.invoke(&list).await.result.unwrap(), 200);
-    aws.wait_for_call("s3:ListBuckets", 4).await;
+    aws.wait_for_call("s3:ListBuckets", 5).await;
     aws.clear_calls().await;
     assert!(aws.calls().await.is_empty());
     assert_eq!(other.calls().await.len(), 1, "another account's calls stay");

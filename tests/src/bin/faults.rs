@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use portcullis_tests::faults::scenarios::{Path, controls, paths};
+use portcullis_tests::faults::scenarios::{Path, paths, without_a_path};
 use portcullis_tests::faults::{Clean, Trouble, Verdict, Wrong, at_once, clean, run};
 use serde_json::json;
 
@@ -86,13 +86,9 @@ struct Job {
 async fn main() {
     let began = Instant::now();
     let wanted = std::env::var("FAULTS_ONLY").unwrap_or_default();
-    let (all, mut chosen) = (paths(), paths());
+    let mut chosen = paths();
     chosen.retain(|path| path.control.contains(&wanted));
-    let missing: Vec<_> = controls()
-        .into_iter()
-        .map(|meta| meta.id)
-        .filter(|id| all.iter().all(|path| path.control != *id))
-        .collect();
+    let missing = without_a_path();
     assert!(
         missing.is_empty(),
         "faults: no path for {missing:?}; add it to tests/src/faults/scenarios.rs"

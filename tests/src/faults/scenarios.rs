@@ -140,6 +140,18 @@ pub fn paths() -> Vec<Path> {
     [PATHS, super::ec2::PATHS].concat()
 }
 
+/// The controls that nothing here violates.
+pub fn without_a_path() -> Vec<&'static str> {
+    let paths = paths();
+    let ids = controls().into_iter().map(|meta| meta.id);
+    ids.filter(|id| paths.iter().all(|path| path.control != *id)).collect()
+}
+
+#[test]
+fn each_control_has_a_path() {
+    assert_eq!(without_a_path(), [""; 0]);
+}
+
 const PATHS: &[Path] = &[
     bucket!("s3-bucket-public-access-block", "CreateBucket", "", |bucket| &bucket),
     bucket!("s3-bucket-sse-c-blocked", "CreateBucket", "", |bucket| &bucket),

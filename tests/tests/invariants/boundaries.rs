@@ -31,20 +31,8 @@ async fn notify_mode_works_under_a_role_that_can_only_read() {
         .env("PORTCULLIS_SETTINGS", everything(""))
         .start()
         .await;
-    let writes = [
-        "PutPublicAccessBlock",
-        "PutBucketAcl",
-        "PutBucketPolicy",
-        "DeleteBucketPolicy",
-        "PutBucketEncryption",
-        "PutBucketVersioning",
-        "PutBucketOwnershipControls",
-        "DeleteBucketWebsite",
-    ];
-    world
-        .aws
-        .faults(&writes.map(|action| Fault::on("s3", action).denied().always()))
-        .await;
+    let denied = ["s3", "s3control"].map(|service| Fault::on_changes(service).denied().always());
+    world.aws.faults(&denied).await;
     let before = bucket.snapshot().await;
     for call in ["CreateBucket", "PutBucketAcl", "PutBucketPolicy"] {
         // What CreateBucket tells, the others need not tell again.

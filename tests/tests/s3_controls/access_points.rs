@@ -103,3 +103,28 @@ async fn the_accounts_block_lowers_what_a_public_access_point_weighs() {
     assert_eq!(point.snapshot().await["policy"], "absent");
     assert_eq!(world.alerts().await[0].attributes["severity"], "LOW");
 }
+
+#[tokio::test]
+async fn the_bucket_s_block_lowers_what_a_public_access_point_weighs() {
+    let world = World::new().await;
+    let bucket = world.bucket("behind").await;
+    let point = world.access_point(&bucket, [false; 4], None).await;
+    point
+        .put_policy(policy(&point.arn(), &[("Everybody", json!("*"))]))
+        .await;
+    bucket.put_block([true; 4]).await;
+    let ids = ["s3-access-point-public-policy", "s3-access-point-public-access-block"];
+    let settings = only(&ids, "");
+    let function = world.function().env("PORTCULLIS_SETTINGS", settings).start().await;
+    let invocation = function.invoke(point.call("CreateAccessPoint").event()).await;
+    let told = controls_in(invocation.answer());
+    assert_eq!((&*told[ids[0]], &*told[ids[1]]), ("remediated", "would-remediate"));
+    assert_eq!(point.snapshot().await["policy"], "absent");
+    let alert = world.alerts().await.remove(0);
+    assert_eq!(alert.attributes["severity"], "LOW");
+    assert!(
+        alert.text.contains("the block of its bucket restricts"),
+        "{}",
+        alert.text
+    );
+}

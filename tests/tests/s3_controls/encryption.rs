@@ -176,7 +176,13 @@ async fn a_bucket_that_receives_logs_keeps_receiving_them() {
         "Resource": format!("{}/*", by_policy.arn()),
     }]});
     by_policy.put_policy(logs.to_string()).await;
-    for bucket in [by_acl, by_policy] {
+    let of_balancers = world.bucket("logs").await;
+    let logs = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::127311923021:root"}, "Action": "s3:PutObject",
+        "Resource": format!("{}/AWSLogs/{}/*", of_balancers.arn(), world.aws.account()),
+    }]});
+    of_balancers.put_policy(logs.to_string()).await;
+    for bucket in [by_acl, by_policy, of_balancers] {
         bucket.classify("confidential").await;
         let invocation = function.invoke(bucket.call("PutBucketTagging").event()).await;
         assert_eq!(invocation.outcome(), "would-remediate");

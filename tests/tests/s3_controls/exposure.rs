@@ -95,6 +95,29 @@ async fn only_public_grants_are_taken_from_an_acl() {
 }
 
 #[tokio::test]
+async fn a_foreign_grant_goes_where_that_is_enforced_and_a_trusted_one_stays() {
+    let world = World::new().await;
+    let bucket = world.bucket("foreign").await;
+    let partner = "deadbeefdeadbeefdeadbeefdeadbeefdeadbeefdeadbeefdeadbeefdeadbeef";
+    bucket
+        .put_grants(&[(FRIEND, "READ"), (LOG_DELIVERY, "WRITE"), (partner, "FULL_CONTROL")])
+        .await;
+    let before = bucket.snapshot().await;
+    let owner = before["acl"].split(',').next().unwrap();
+    let trusted = format!("trusted: {{canonical-users: [{FRIEND}]}}\n");
+    let expected = Expected {
+        control: "s3-bucket-external-access",
+        call: "PutBucketAcl",
+        settings: &only(&["s3-bucket-external-access"], &trusted),
+        told: ("HIGH", "remediated"),
+        changes: &[("acl", &format!("{owner}, READ feedface, WRITE LogDelivery"))],
+        no_way_back: &[],
+    };
+    let alert = round_trip(&bucket, expected).await;
+    assert!(alert.text.contains(partner), "{}", alert.text);
+}
+
+#[tokio::test]
 async fn a_public_acl_behind_a_block_is_rated_lower_and_cleaned_all_the_same() {
     let world = World::new().await;
     let bucket = world.bucket("ignored").await;

@@ -11,4 +11,5 @@ mod account;
 mod encryption;
 mod exposure;
 mod features;
+mod look_alikes;
 mod policies;

@@ -211,7 +211,7 @@ mod tests {
             for (from, to) in [
                 (r#""Effect":"Deny""#, r#""Effect":"Allow""#),
                 (r#""s3:*""#, r#""s3:PutObject""#),
-                (r#""arn:aws:s3:::b-1","#, ""),
+                (r#","arn:aws:s3:::b-1/*""#, ""),
                 (scope.own_role, "arn:aws:iam::*:role/*"),
                 ("ArnNotLike", "ArnLike"),
                 (
