@@ -1,10 +1,12 @@
 //! Access points: their policies can be changed, their public access block only at creation.
 
+use portcullis_access::Service;
 use portcullis_core::event::{Call, EventError};
 use portcullis_core::{Arn, Control, Guard, Place, Resource, Seen, Tags, partition_of};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
+use crate::policies::is_public_to_s3;
 use crate::{PublicAccessBlock, SOURCE, controls};
 
 /// The guard of access points.
@@ -106,6 +108,22 @@ impl portcullis_core::State for State {
         (!self.policy.is_unread()).then(|| Remedy::Policy(self.policy.get().cloned()))
     }
 
+    /// A point's block is what it was made with: nothing can step aside for a policy that S3 takes for public.
+    fn way_back(&self, changes: Vec<Remedy>) -> Result<Vec<Remedy>, String> {
+        let public = |change: &Remedy| {
+            let Remedy::Policy(policy) = change;
+            policy
+                .as_deref()
+                .is_some_and(|policy| is_public_to_s3(policy, Service::S3AccessPoint))
+        };
+        if self.effective_block().block_public_policy && changes.iter().any(public) {
+            return Err(
+                "BlockPublicPolicy of the point, its bucket or its account would refuse the policy from before".into(),
+            );
+        }
+        Ok(changes)
+    }
+
     fn tags(&self) -> Option<&Tags> {
         None
     }
@@ -130,6 +148,10 @@ impl Guard for AccessPoint {
 
     fn controls() -> &'static [Control<Self>] {
         controls::ACCESS_POINT
+    }
+
+    fn in_the_way() -> &'static [Fact] {
+        &[Fact::Settings, Fact::BucketBlock, Fact::AccountBlock]
     }
 
     fn reads(fact: Fact) -> &'static [&'static str] {

@@ -1,11 +1,13 @@
 //! General purpose buckets: which events name them, what is read of them, what can be changed.
 
+use portcullis_access::Service;
 use portcullis_core::event::{Call, EventError, field, is_region, string};
 use portcullis_core::{Arn, Control, Guard, Place, Resource, Seen, Tags, partition_of};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
+use crate::policies::is_public_to_s3;
 use crate::{PublicAccessBlock, SOURCE, controls};
 
 /// The guard of buckets.
@@ -111,6 +113,28 @@ pub struct Grant {
     pub grantee: Grantee,
     /// `READ`, `WRITE`, `READ_ACP`, `WRITE_ACP` or `FULL_CONTROL`.
     pub permission: String,
+}
+
+/// Source: S3 User Guide, "Amazon S3 predefined groups".
+pub(crate) const PUBLIC_GROUPS: [(&str, &str); 2] = [
+    ("http://acs.amazonaws.com/groups/global/AllUsers", "everybody"),
+    (
+        "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
+        "every AWS account",
+    ),
+];
+
+impl Grant {
+    /// Whom it lets in, if that is the public.
+    pub fn public(&self) -> Option<&'static str> {
+        let Grantee::Group(uri) = &self.grantee else {
+            return None;
+        };
+        PUBLIC_GROUPS
+            .iter()
+            .find(|(group, _)| group == uri)
+            .map(|(_, who)| *who)
+    }
 }
 
 /// Who is granted.
@@ -244,6 +268,58 @@ impl portcullis_core::State for State {
         }
     }
 
+    /// Under a block S3 refuses to put a public policy or ACL, even one that was there before it: those flags step aside for
+    /// the two calls. They refuse what is new; what is there they do not touch, so nothing is open in between that is not
+    /// afterwards. The account's block is not this restore's to lift.
+    fn way_back(&self, changes: Vec<Remedy>) -> Result<Vec<Remedy>, String> {
+        let needs = |change: &Remedy| match change {
+            Remedy::Policy(Some(policy)) => (is_public_to_s3(policy, Service::S3Bucket), false),
+            Remedy::Acl(acl) => (false, acl.grants.iter().any(|grant| grant.public().is_some())),
+            _ => (false, false),
+        };
+        let (policy, acl) = changes
+            .iter()
+            .map(needs)
+            .fold((false, false), |(policy, acl), more| (policy || more.0, acl || more.1));
+        let stands = |block: PublicAccessBlock| {
+            let flags = [
+                (policy && block.block_public_policy, "BlockPublicPolicy"),
+                (acl && block.block_public_acls, "BlockPublicAcls"),
+            ];
+            flags
+                .into_iter()
+                .filter(|(on, _)| *on)
+                .map(|(_, name)| name)
+                .collect::<Vec<_>>()
+        };
+        let of = |seen: &Seen<PublicAccessBlock>| seen.get().copied().unwrap_or_default();
+        let above = stands(of(&self.account_block));
+        if !above.is_empty() {
+            return Err(format!(
+                "the account's {} would refuse what was there before: lift it for as long as the restore takes",
+                above.join(" and ")
+            ));
+        }
+        let last = changes.iter().fold(self.clone(), |state, change| state.after(change));
+        let block = of(&last.public_access_block);
+        if stands(block).is_empty() {
+            return Ok(changes);
+        }
+        let aside = PublicAccessBlock {
+            block_public_policy: block.block_public_policy && !policy,
+            block_public_acls: block.block_public_acls && !acl,
+            ..block
+        };
+        let others = changes
+            .into_iter()
+            .filter(|change| !matches!(change, Remedy::PublicAccessBlock(_)));
+        Ok([Remedy::PublicAccessBlock(Some(aside))]
+            .into_iter()
+            .chain(others)
+            .chain([Remedy::PublicAccessBlock(Some(block))])
+            .collect())
+    }
+
     fn tags(&self) -> Option<&Tags> {
         self.tags.get()
     }
@@ -330,6 +406,10 @@ impl Guard for Bucket {
     /// The classification of the data is in its tags.
     fn always() -> &'static [Fact] {
         &[Fact::Tags]
+    }
+
+    fn in_the_way() -> &'static [Fact] {
+        &[Fact::PublicAccessBlock, Fact::AccountBlock]
     }
 
     fn touches(remedy: &Remedy) -> Fact {

@@ -39,6 +39,11 @@ pub trait Guard: Sized + Send + Sync + 'static {
     /// The facts that a remedy changes, so that a restore can look at them.
     fn touches(remedy: &Self::Remedy) -> Self::Fact;
 
+    /// The facts that a restore reads besides those that it changes: what [`State::way_back`] looks at.
+    fn in_the_way() -> &'static [Self::Fact] {
+        &[]
+    }
+
     /// The resources that settings require, wherever they are, each with the control that says whether it is as it has to be:
     /// what a preflight looks at. An error says what is wrong with the settings.
     fn preflight(_: &Settings) -> Result<Vec<(Resource, &'static str)>, String> {
@@ -72,6 +77,12 @@ pub trait State: Clone + Default + PartialEq + Debug + Serialize + DeserializeOw
 
     /// The change that would bring this state back once `remedy` was made; `None` where AWS has no way back.
     fn inverse(&self, remedy: &Self::Remedy) -> Option<Self::Remedy>;
+
+    /// The changes that a restore makes from here, in the order in which AWS takes them: more than was asked for where something
+    /// has to step aside meanwhile. An error says what stands in the way.
+    fn way_back(&self, changes: Vec<Self::Remedy>) -> Result<Vec<Self::Remedy>, String> {
+        Ok(changes)
+    }
 
     /// Whether it says that the resource is no more, where a control asks for that: others answer no state at all then.
     fn is_gone(&self) -> bool {

@@ -48,6 +48,7 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
         ));
     }
     let current = look::<G, A>(adapter, resource, &inverses, &done.ledger_id).await?;
+    let inverses = current.way_back(inverses).map_err(refused)?;
     let left = left_at(&before, &made, &done.after)?;
     let changed = differing(&current, &left)?;
     if !changed.is_empty() && !force && current != target(&current, &inverses) {
@@ -114,11 +115,7 @@ async fn change_and_tell<G: Guard, A: Adapter<G>>(
     let inverses: Vec<_> = inverses.collect::<Result<_, _>>()?;
     let resource = record.report.resource.clone();
     let wanted = target(&current, &inverses);
-    // Each fact is as the restore found it, or as it leaves it: else somebody else was there after it broke off.
-    let (_, aim) = difference(&json_of(&began)?, &json_of(&target(&began, &inverses))?);
-    let as_found = differing(&current, &began)?;
-    let mut crossed = differing(&current, &of_json(aim)?)?;
-    crossed.retain(|fact| as_found.contains(fact));
+    let crossed = crossed(&began, &inverses, &current)?;
     let (after, why) = if crossed.is_empty() {
         let failures = apply::<G, A>(adapter, &resource, &inverses).await?;
         let why = failures
@@ -181,7 +178,11 @@ async fn look<G: Guard, A: Adapter<G>>(
     changes: &[G::Remedy],
     record: &str,
 ) -> Result<G::State, Failure> {
-    let facts: BTreeSet<_> = changes.iter().map(G::touches).collect();
+    let facts: BTreeSet<_> = changes
+        .iter()
+        .map(G::touches)
+        .chain(G::in_the_way().iter().copied())
+        .collect();
     let state = adapter.observe(resource, &facts).await.map_err(Failure::Observe)?;
     state.ok_or_else(|| refused(record, "the resource is no more".into()))
 }
@@ -189,6 +190,19 @@ async fn look<G: Guard, A: Adapter<G>>(
 /// What a state is after some changes.
 fn target<S: State>(state: &S, changes: &[S::Remedy]) -> S {
     changes.iter().fold(state.clone(), |state, change| state.after(change))
+}
+
+/// The facts that are neither as the changes found them nor as any of them leaves them: somebody else was there after a
+/// restore broke off.
+fn crossed<S: State>(began: &S, changes: &[S::Remedy], current: &S) -> Result<Vec<String>, Failure> {
+    let mut state = began.clone();
+    let mut crossed = differing(current, &state)?;
+    for change in changes {
+        state = state.after(change);
+        let differ = differing(current, &state)?;
+        crossed.retain(|fact| differ.contains(fact));
+    }
+    Ok(crossed)
 }
 
 /// The facts that changes were to make different, as they were left: as read afterwards, or as they had been.

@@ -301,14 +301,57 @@ async fn a_public_policy_is_quarantined_whatever_the_block() {
         assert_eq!(statements.len(), kept, "{flags:?}");
         let id = portcullis_tests::record_of(invocation.answer());
         let restored = function.invoke(json!({"restore": id})).await;
-        if flags == [false; 4] {
-            assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
-            assert_changed(&before, &bucket.snapshot().await, &[]);
-        } else {
-            // The block from before would refuse the policy from before: AWS offers no way back but by hand.
-            assert!(restored.result.is_err());
-        }
+        assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
+        assert_changed(&before, &bucket.snapshot().await, &[]);
     }
+}
+
+/// What the block only restricts is taken away all the same, and can be put back: the flag that would refuse it steps aside.
+#[tokio::test]
+async fn what_was_public_behind_a_block_comes_back_behind_it() {
+    let world = World::new().await;
+    let bucket = world.bucket("behind").await;
+    let everybody = json!({"Version": "2012-10-17", "Statement": [{
+        "Sid": "Everybody", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
+        "Resource": format!("{}/*", bucket.arn()),
+    }]});
+    bucket.put_policy(everybody.to_string()).await;
+    bucket.put_canned_acl("public-read").await;
+    bucket.put_block([true; 4]).await;
+    let before = bucket.snapshot().await;
+    let settings = only(&["s3-bucket-public-policy", "s3-bucket-public-acl"], "");
+    let function = world.function().env("PORTCULLIS_SETTINGS", settings).start().await;
+    let event = bucket.call("DeleteBucketPublicAccessBlock").event();
+    let done = function.invoke(&event).await;
+    assert_eq!(done.outcome(), "remediated", "{:?}", done.result);
+    let id = portcullis_tests::record_of(done.answer());
+
+    // What the account blocks is not a restore's to open.
+    let closed = bucket.snapshot().await;
+    world.account_block().put([false, false, true, false]).await;
+    let refused = function.invoke(json!({"restore": id})).await;
+    let error = refused.result.as_ref().unwrap_err();
+    assert!(error.message.contains("the account's BlockPublicPolicy"), "{error}");
+    assert_eq!(portcullis_tests::writes(&refused.calls), [""; 0]);
+    assert_eq!(bucket.snapshot().await, closed);
+    world.account_block().put([false; 4]).await;
+
+    let restored = function.invoke(json!({"restore": id, "by": "ana"})).await;
+    assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
+    assert_changed(&before, &bucket.snapshot().await, &[]);
+    let blocks: Vec<_> = restored
+        .calls
+        .iter()
+        .filter(|call| call.name() == "s3:PutPublicAccessBlock")
+        .collect();
+    assert!(
+        blocks[0]
+            .body
+            .as_deref()
+            .unwrap()
+            .contains("<RestrictPublicBuckets>true"),
+        "open to nobody meanwhile"
+    );
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
 use crate::PublicAccessBlock;
-use crate::bucket::{Acl, Bucket, Fact, Grant, Grantee, Remedy, State};
+use crate::bucket::{Acl, Bucket, Fact, Grant, Remedy, State};
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -52,30 +52,10 @@ pub const CONTROL: Control<Bucket> = Control {
     judge,
 };
 
-/// Source: S3 User Guide, "Amazon S3 predefined groups".
-const PUBLIC_GROUPS: [(&str, &str); 2] = [
-    ("http://acs.amazonaws.com/groups/global/AllUsers", "everybody"),
-    (
-        "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
-        "every AWS account",
-    ),
-];
-
-/// Whom a grant lets in, if that is the public.
-pub fn public(grant: &Grant) -> Option<&'static str> {
-    let Grantee::Group(uri) = &grant.grantee else {
-        return None;
-    };
-    PUBLIC_GROUPS
-        .iter()
-        .find(|(group, _)| group == uri)
-        .map(|(_, who)| *who)
-}
-
 /// The finding that this list puts right, or that is told where S3 would refuse the list. Source: S3 User Guide, "Blocking
 /// public access to your Amazon S3 storage".
 pub fn put(acl: Acl, block: PublicAccessBlock, severity: Severity, summary: String, change: String) -> Finding<Remedy> {
-    let refused = block.block_public_acls && acl.grants.iter().any(|grant| public(grant).is_some());
+    let refused = block.block_public_acls && acl.grants.iter().any(|grant| grant.public().is_some());
     let finding = Finding::new(severity, summary, change, vec![Remedy::Acl(acl)]);
     if refused {
         return finding.only_notify("S3 would refuse it: what is left of the ACL is public, and BlockPublicAcls is on");
@@ -87,14 +67,14 @@ pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let Some(acl) = bucket.acl.get() else {
         return Judgement::Compliant;
     };
-    let offends = |grant: &Grant| public(grant).is_some() && !(scope.level.public && grant.permission == "READ");
+    let offends = |grant: &Grant| grant.public().is_some() && !(scope.level.public && grant.permission == "READ");
     let offending: Vec<_> = acl.grants.iter().filter(|grant| offends(grant)).collect();
     if offending.is_empty() {
         return Judgement::Compliant;
     }
     let granted: Vec<_> = offending
         .iter()
-        .filter_map(|grant| public(grant).map(|who| format!("{} to {who}", grant.permission)))
+        .filter_map(|grant| grant.public().map(|who| format!("{} to {who}", grant.permission)))
         .collect();
     let granted = granted.join(", ");
     let rest = acl.grants.iter().filter(|grant| !offends(grant)).cloned().collect();
@@ -120,6 +100,7 @@ mod tests {
 
     use super::*;
     use crate::bucket::tests::{finding, grant, in_scope, with_acl};
+    use crate::bucket::{Grantee, PUBLIC_GROUPS};
 
     #[test]
     fn only_the_public_grants_go() {
