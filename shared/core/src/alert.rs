@@ -1,5 +1,6 @@
 //! The message that wakes somebody: what was wrong, who did it, what was changed, how to undo it.
 
+pub mod storm;
 pub mod sweep;
 
 use std::collections::BTreeSet;
@@ -223,7 +224,7 @@ fn write_body(text: &mut String, report: &Report, function: &str) -> std::fmt::R
         clean(&report.event_time),
         clean(&report.event_id)
     )?;
-    if let Some(link) = event_link(report) {
+    if let Some(link) = event_link(&report.resource.region, &report.event_id) {
         writeln!(text, "  {link}")?;
     }
     if let Some(manager) = &report.managed_by {
@@ -312,12 +313,10 @@ fn invoke(function: &str, payload: &Value) -> String {
 }
 
 /// The event in CloudTrail's console. Source: CloudTrail User Guide, "Viewing recent management events with the console".
-fn event_link(report: &Report) -> Option<String> {
-    let id = &report.event_id;
+fn event_link(region: &str, id: &str) -> Option<String> {
     if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         return None;
     }
-    let region = &report.resource.region;
     let host = match partition_of(region) {
         "aws" => "console.aws.amazon.com",
         "aws-us-gov" => "console.amazonaws-us-gov.com",

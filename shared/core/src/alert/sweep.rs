@@ -69,11 +69,24 @@ pub struct SweepDocument<'a> {
     pub findings: &'a [Swept],
 }
 
-/// Writes the summary. `findings` are the new ones.
-pub fn compose(function: &str, place: &Place, counts: &Counts, mut findings: Vec<Swept>) -> Alert {
+/// The worst first.
+pub(super) fn sort(findings: &mut [Swept]) {
     findings.sort_by(|a, b| {
         (b.severity, b.outcome, &a.resource, &a.control).cmp(&(a.severity, a.outcome, &b.resource, &b.control))
     });
+}
+
+/// The controls of findings, each once.
+pub(super) fn controls(findings: &[Swept]) -> AttributeValue {
+    let mut controls: Vec<_> = findings.iter().map(|one| one.control.clone()).collect();
+    controls.sort();
+    controls.dedup();
+    AttributeValue::Texts(controls)
+}
+
+/// Writes the summary. `findings` are the new ones.
+pub fn compose(function: &str, place: &Place, counts: &Counts, mut findings: Vec<Swept>) -> Alert {
+    sort(&mut findings);
     let new = findings.len();
     let incomplete = counts.unseen > 0 || counts.lost > 0;
     let severity = match findings.first() {
@@ -87,9 +100,7 @@ pub fn compose(function: &str, place: &Place, counts: &Counts, mut findings: Vec
     } else {
         Outcome::Compliant
     });
-    let mut controls: Vec<_> = findings.iter().map(|one| one.control.clone()).collect();
-    controls.sort();
-    controls.dedup();
+    let controls = controls(&findings);
     let text = |text: String| AttributeValue::Text(text);
     let said = body(function, place, counts, &findings);
     findings.truncate(LISTED);
@@ -117,7 +128,7 @@ pub fn compose(function: &str, place: &Place, counts: &Counts, mut findings: Vec
         attributes: vec![
             ("severity", text(severity.to_string())),
             ("outcome", text(outcome.to_string())),
-            ("controls", AttributeValue::Texts(controls)),
+            ("controls", controls),
             ("account", text(place.account.clone())),
             ("region", text(place.region.clone())),
             ("resource_type", text("sweep".into())),
@@ -176,6 +187,11 @@ fn write_body(
         );
     }
     writeln!(text, "\nNEW ({} findings)", findings.len())?;
+    write_findings(text, function, findings)
+}
+
+/// Lists findings, as many as a message can hold, and says how to undo them.
+pub(super) fn write_findings(text: &mut String, function: &str, findings: &[Swept]) -> std::fmt::Result {
     for one in findings.iter().take(LISTED) {
         writeln!(
             text,
@@ -190,9 +206,7 @@ fn write_body(
             findings.len() - LISTED
         )?;
     }
-    let changed = findings
-        .iter()
-        .find(|one| matches!(one.outcome, Outcome::Remediated | Outcome::Quarantined));
+    let changed = findings.iter().find(|one| one.outcome.is_change());
     if let Some(changed) = changed {
         writeln!(
             text,
