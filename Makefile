@@ -1,7 +1,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs measure bench faults replay build validate deploy preflight redrive advisories clean
+.PHONY: help demo test lint docs measure bench faults replay build validate deploy stackset-template preflight redrive advisories clean
 
 # For build and deploy.
 STACK ?= portcullis
@@ -18,7 +18,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROFILE := $(if $(CI),--profile ci)
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## A short tour: what was left open becomes safe, on a local AWS; needs Rust and Python, no AWS account
 	@tools/install moto
@@ -86,6 +86,14 @@ deploy: build ## Build and deploy: make deploy MODE=enforce EMAIL=ops@example.co
 	$(SAM) deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
 	  --tags app=portcullis --parameter-overrides Mode=$(MODE) Architecture=$(ARCH) ConfigEvents=$(CONFIG_EVENTS) ConfigRules=$(CONFIG_RULES) \
 	  $(if $(EMAIL),AlertEmail=$(EMAIL)) $(if $(SETTINGS),SettingsParameter=$(SETTINGS))
+
+stackset-template: ## Upload code and a template that a stack set can deploy: make stackset-template BUCKET=code-of-eu-west-1 (also STACK, ARCH)
+	@test -n "$(BUCKET)" || { echo 'make stackset-template BUCKET=…: a bucket in the region that is deployed to, which the organisation may read' >&2; exit 2; }
+	@$(MAKE) --no-print-directory build
+	$(SAM) package --s3-bucket $(BUCKET) --s3-prefix $(STACK) --output-template-file .aws-sam/packaged.yaml >/dev/null
+	.tools/lambda/bin/python tools/translate.py --stackset $(STACK) .aws-sam/packaged.yaml >.aws-sam/stackset.json
+	aws s3 cp --only-show-errors .aws-sam/stackset.json s3://$(BUCKET)/$(STACK)/stackset.json
+	@echo 'for --template-url: https://$(BUCKET).s3.<its region>.amazonaws.com/$(STACK)/stackset.json'
 
 preflight: ## After a deploy: whether the keys that settings name exist, are enabled, here, and let the required services in
 	@aws lambda invoke --function-name $(STACK)-kms --cli-binary-format raw-in-base64-out \
