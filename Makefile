@@ -99,9 +99,9 @@ preflight: ## After a deploy: whether the keys that settings name exist, are ena
 	@aws lambda invoke --function-name $(STACK)-kms --cli-binary-format raw-in-base64-out \
 	  --payload '{"preflight": {"by": "make preflight"}}' /dev/stdout
 
-redrive: ## Send the dead letters to their functions again; one that fails again says why, and stays
+redrive: ## Send the dead letters to where they were going again; one that fails again says why, and stays: make redrive [IGNORED=delete]
 	@tools/install lambda
-	@.tools/lambda/bin/python tools/redrive.py $(STACK)
+	@.tools/lambda/bin/python tools/redrive.py $(STACK) $(IGNORED)
 
 clean: ## Remove the tools and what SAM built (cargo clean is yours to say)
 	rm -rf .tools .aws-sam

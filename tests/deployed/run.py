@@ -121,6 +121,15 @@ class Deployed:
             return None
         return json.loads(payload)
 
+    def redrive(self):
+        """What `make redrive` says."""
+        keys = {"AWS_ENDPOINT_URL": self.endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        environment = {**os.environ, **keys, "AWS_DEFAULT_REGION": self.region}
+        command = [sys.executable, ROOT / "tools/redrive.py", STACK]
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
+        print(done.stdout, file=sys.stderr)
+        return done.stdout.splitlines()[-1] if done.returncode == 0 else None
+
     def log(self):
         """What the function logged, in order."""
         logs = self.client("logs")
@@ -180,6 +189,7 @@ def main():
     parser.add_argument("--event", type=Path, default=ROOT / "events/s3/CreateBucket.json")
     parser.add_argument("--mode", choices=["notify", "enforce"], default="enforce")
     parser.add_argument("--restore", action="store_true", help="then ask the function to bring the bucket back")
+    parser.add_argument("--redrive", action="store_true", help="then open the bucket again, and redrive the event as a dead letter")
     parser.add_argument("--sweep", action="store_true", help="then start the stack's own sweep of the function")
     options = parser.parse_args()
     sample = Sample(options.event)
@@ -230,6 +240,14 @@ def main():
             "alert": bool(alert) and bucket in alert.get("Subject", "") + alert["Message"],
             "no dead letter": dead == "0",
         }
+        if options.redrive:
+            s3.delete_public_access_block(Bucket=bucket)
+            arn = aws.client("lambda").get_function(FunctionName=outputs["S3Function"])["Configuration"]["FunctionArn"]
+            of_rule = {"TARGET_ARN": {"DataType": "String", "StringValue": arn}}
+            body = options.event.read_text()
+            sqs.send_message(QueueUrl=outputs["DeadLetterQueue"], MessageBody=body, MessageAttributes=of_rule)
+            sqs.send_message(QueueUrl=outputs["DeadLetterQueue"], MessageBody='{"invokingEvent": "{}", "resultToken": "t"}')
+            checks["redriven"] = aws.redrive() == "1 handled, 1 deleted, 0 stay" and bool(until(closed, 5))
         if options.restore:
             record = next((item["id"]["S"] for item in ledger or [] if "id" in item), None)
             answer = aws.invoke({"restore": record, "by": "tests/deployed"})

@@ -38,15 +38,22 @@ fn deployed(options: &[&str]) -> Value {
 }
 
 #[test]
-fn a_bucket_is_closed_through_the_stacks_own_rule_and_restored() {
-    let summary = deployed(&["--restore"]);
+fn a_bucket_is_closed_through_the_stacks_own_rule_and_by_redrive_and_restored() {
+    let summary = deployed(&["--redrive", "--restore"]);
     assert_eq!(
         (&summary["passed"], &summary["mode"]),
         (&json!(true), &json!("enforce"))
     );
     let checks = summary["checks"].as_object().unwrap();
     assert!(checks.values().all(|held| *held == true), "{summary}");
-    for check in ["bucket closed", "ledger record", "alert", "no dead letter", "restored"] {
+    for check in [
+        "bucket closed",
+        "ledger record",
+        "alert",
+        "no dead letter",
+        "redriven",
+        "restored",
+    ] {
         assert!(checks.contains_key(check), "{check} in {summary}");
     }
     assert!(
