@@ -204,6 +204,33 @@ async fn a_schedule_is_answered_for_all_resources_in_batches() {
     assert_eq!(sizes, 105);
 }
 
+/// What was found before the time is over is answered; beyond that nothing is listed any more.
+#[tokio::test]
+async fn a_schedule_is_answered_as_far_as_there_is_time() {
+    let world = World::new().await;
+    let bucket = world.bucket("one-of-many").await;
+    for name in 0..220 {
+        world.bucket(&format!("open-{name}")).await;
+    }
+    // Two seconds of work: after that one resource might not come to its end.
+    let short = world.function().timeout(std::time::Duration::from_secs(17));
+    let function = short.env("PORTCULLIS_SETTINGS", only(&CONTROLS, "")).start().await;
+    world.aws.slow(std::time::Duration::from_millis(100)).await;
+    let done = function
+        .invoke(asked("RuleSchedule", &world, &bucket, &json!({})))
+        .await;
+    world.aws.clear_faults().await;
+    let message = done.result.as_ref().unwrap_err().to_string();
+    assert!(message.contains("there was no time left"), "{message}");
+    let answered: usize = put(&done)
+        .iter()
+        .map(|batch| batch["Evaluations"].as_array().unwrap().len())
+        .sum();
+    assert!(answered > 0 && answered < 221, "{answered}");
+    let lists = done.calls.iter().filter(|call| call.action == "ListBuckets").count();
+    assert_eq!(lists, 1, "the second page of 200 was not asked for");
+}
+
 #[tokio::test]
 async fn what_is_gone_or_out_of_scope_is_not_applicable_and_a_trial_is_a_trial() {
     let world = World::new().await;

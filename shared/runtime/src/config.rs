@@ -1,5 +1,7 @@
 //! AWS Config: its events lead to a resource, its rules are answered with evaluations of what is there now.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_config::types::{ComplianceType, Evaluation};
 use aws_smithy_types::DateTime;
 use futures_util::stream::{self, StreamExt};
@@ -20,7 +22,7 @@ const LONGEST_ANNOTATION: usize = 256;
 /// How many resources are looked at at the same time.
 const AT_ONCE: usize = 8;
 /// No resource is begun later than so many milliseconds before the invocation's end.
-const RESERVE: i64 = 15_000;
+pub const RESERVE: i64 = 15_000;
 /// What Config calls an account.
 const ACCOUNT: &str = "AWS::::Account";
 
@@ -92,15 +94,16 @@ pub async fn answer(
         at: DateTime::from_secs(at.as_second()),
         cause: cause(rule),
     };
-    let (evaluations, missed) = match &rule.item {
-        Some(item) => (asked.item(guards, item).await?, Vec::new()),
-        None => asked.all(guards).await?,
+    let mut answer = Answer::new(&asked, config);
+    let missed = match &rule.item {
+        Some(item) => {
+            answer.add(asked.item(guards, item).await?).await?;
+            Vec::new()
+        }
+        None => asked.all(guards, &mut answer).await?,
     };
-    let counts = counts(&evaluations);
-    for batch in evaluations.chunks(BATCH) {
-        asked.put(config, batch).await?;
-    }
-    tracing::info!(rule = rule.name, counts = %counts, "evaluated");
+    let counts = answer.end().await?;
+    tracing::info!(rule = rule.name, counts = %json!(counts), "evaluated");
     if missed.is_empty() {
         return Ok(json!({"rule": rule.name, "evaluations": counts}));
     }
@@ -114,6 +117,44 @@ pub async fn answer(
     })
 }
 
+/// Evaluations on their way to Config, as many at a time as a call takes: what was found is answered before the time is over.
+struct Answer<'a> {
+    asked: &'a Asked<'a>,
+    config: &'a aws_sdk_config::Client,
+    waiting: Vec<Evaluation>,
+    counts: BTreeMap<String, u64>,
+}
+
+impl<'a> Answer<'a> {
+    fn new(asked: &'a Asked<'a>, config: &'a aws_sdk_config::Client) -> Self {
+        Self {
+            asked,
+            config,
+            waiting: Vec::new(),
+            counts: BTreeMap::new(),
+        }
+    }
+
+    async fn add(&mut self, evaluation: Evaluation) -> Result<(), Failure> {
+        let compliance = evaluation.compliance_type.as_str().to_owned();
+        *self.counts.entry(compliance).or_default() += 1;
+        self.waiting.push(evaluation);
+        if self.waiting.len() == BATCH {
+            self.asked.put(self.config, &self.waiting).await?;
+            self.waiting.clear();
+        }
+        Ok(())
+    }
+
+    /// Puts the rest; yields how many there were of each compliance.
+    async fn end(self) -> Result<BTreeMap<String, u64>, Failure> {
+        if !self.waiting.is_empty() {
+            self.asked.put(self.config, &self.waiting).await?;
+        }
+        Ok(self.counts)
+    }
+}
+
 /// A rule's question.
 struct Asked<'a> {
     shell: &'a Shell,
@@ -124,7 +165,7 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     /// The evaluation of one item. What this function does not look after is not applicable.
-    async fn item(&self, guards: &[Box<dyn Serve>], item: &Item) -> Result<Vec<Evaluation>, Failure> {
+    async fn item(&self, guards: &[Box<dyn Serve>], item: &Item) -> Result<Evaluation, Failure> {
         let (mut findings, mut applies) = (Vec::new(), false);
         for guard in guards.iter().filter(|_| !item.gone) {
             let Some(resource) = identified(guard.as_ref(), item, &self.shell.place) else {
@@ -141,25 +182,35 @@ impl Asked<'_> {
             (true, true) => Looked::Compliant,
             (true, false) => Looked::NotApplicable,
         };
-        Ok(vec![self.evaluation(&item.kind, &item.id, &looked)?])
+        self.evaluation(&item.kind, &item.id, &looked)
     }
 
-    /// The evaluations of all resources, and what could not be evaluated: the rest is answered all the same.
-    async fn all(&self, guards: &[Box<dyn Serve>]) -> Result<(Vec<Evaluation>, Vec<String>), Failure> {
-        let (mut evaluations, mut missed) = (Vec::new(), Vec::new());
+    /// Evaluates all resources while there is time; yields what could not be evaluated: the rest is answered all the same.
+    async fn all(&self, guards: &[Box<dyn Serve>], answer: &mut Answer<'_>) -> Result<Vec<String>, Failure> {
+        let mut missed = Vec::new();
         for guard in guards {
             let ids: Vec<_> = guard.listing().controls().iter().map(|meta| meta.id).collect();
             if !self.rule.controls.is_empty() && !ids.iter().any(|id| self.rule.controls.contains(*id)) {
                 continue;
             }
+            let kind = guard.listing().config_kind();
             let mut from = None;
             loop {
+                if self.late() {
+                    missed.push(format!("the rest of {kind}: there was no time left to list it"));
+                    break;
+                }
                 let place = &self.shell.place;
-                let page = guard.list(place, from).await.map_err(Failure::Observe)?;
+                let page = match guard.list(place, from).await {
+                    Ok(page) => page,
+                    Err(error) => {
+                        missed.push(format!("the rest of {kind}: {error}"));
+                        break;
+                    }
+                };
                 let mut looks = stream::iter(page.resources)
                     .map(|resource| async move {
-                        let late = self.shell.deadline - Timestamp::now().as_millisecond() < RESERVE;
-                        let looked = if late {
+                        let looked = if self.late() {
                             None
                         } else {
                             Some(self.look(guard.as_ref(), &resource).await)
@@ -170,13 +221,12 @@ impl Asked<'_> {
                 while let Some((resource, looked)) = looks.next().await {
                     match looked {
                         Some(Ok(looked)) => {
-                            let kind = guard.listing().config_kind();
                             let id = if kind == ACCOUNT {
                                 &resource.account
                             } else {
                                 &resource.id
                             };
-                            evaluations.push(self.evaluation(kind, id, &looked)?);
+                            answer.add(self.evaluation(kind, id, &looked)?).await?;
                         }
                         Some(Err(failure)) => missed.push(format!("{}: {failure}", resource.arn)),
                         None => missed.push(format!("{}: there was no time left", resource.arn)),
@@ -188,7 +238,12 @@ impl Asked<'_> {
                 }
             }
         }
-        Ok((evaluations, missed))
+        Ok(missed)
+    }
+
+    /// Whether no resource is to be begun any more.
+    fn late(&self) -> bool {
+        self.shell.deadline - Timestamp::now().as_millisecond() < RESERVE
     }
 
     /// Looks at one resource; where the rule remediates, after it was put right.
@@ -301,13 +356,4 @@ fn annotation(findings: &[(&'static str, String)]) -> String {
     }
     let cut: String = whole.chars().take(LONGEST_ANNOTATION - 3).collect();
     format!("{cut}...")
-}
-
-fn counts(evaluations: &[Evaluation]) -> Value {
-    let mut counts = serde_json::Map::new();
-    for evaluation in evaluations {
-        let count = counts.entry(evaluation.compliance_type().as_str()).or_insert(json!(0));
-        *count = json!(count.as_u64().unwrap_or_default() + 1);
-    }
-    counts.into()
 }
