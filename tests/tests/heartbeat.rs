@@ -110,6 +110,65 @@ async fn a_tag_on_another_topic_is_ignored() {
     assert!(done.calls.is_empty());
 }
 
+/// Each log line of an event can be found by CloudTrail's id of it, whatever came of it; the alert has the request's as well.
+#[tokio::test]
+async fn each_line_of_an_event_carries_its_id() {
+    let world = World::new().await;
+    let bucket = world.bucket("logged").await;
+    let function = world.function().env("AWS_LAMBDA_LOG_FORMAT", "JSON").start().await;
+    let event = |name: &str, id: &str| {
+        let call = portcullis_tests::Subject::call(&bucket, name);
+        call.id(id).event()
+    };
+    for (name, id, says) in [
+        ("CreateBucket", "11111111-0000-4000-8000-000000000000", "remediated"),
+        ("PutBucketAcl", "22222222-0000-4000-8000-000000000000", "told before"),
+        ("GetBucketAcl", "33333333-0000-4000-8000-000000000000", "ignored"),
+    ] {
+        let done = function.invoke(event(name, id)).await;
+        let lines = done
+            .logs
+            .iter()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let lines: Vec<_> = lines.filter(|line| line["_aws"].is_null()).collect();
+        assert!(lines.iter().any(|line| line.to_string().contains(says)), "{lines:?}");
+        for line in &lines {
+            assert_eq!(line["span"]["event_id"], id, "{line}");
+            assert!(line["span"]["requestId"].is_string(), "{line}");
+        }
+        if name == "CreateBucket" {
+            let alert = &world.alerts().await[0].json;
+            assert_eq!(alert["event"]["id"], id);
+            assert_eq!(alert["request_id"], lines[0]["span"]["requestId"]);
+        }
+    }
+}
+
+/// What is only too early wakes nobody; what fails is counted, with its event's id in the line.
+#[tokio::test]
+async fn what_the_next_try_is_for_is_no_failure() {
+    let world = World::new().await;
+    let function = world.function().start().await;
+    let young = world
+        .call("CreateBucket", serde_json::json!({"bucketName": "not-there-yet"}))
+        .event();
+    let early = function.invoke(young).await;
+    assert!(failure(&early).contains("NotVisibleYet"), "{}", failure(&early));
+    let counted = |done: &Invocation| done.logs.iter().any(|line| line.contains("\"Failures\":1"));
+    assert!(!counted(&early));
+    let bucket = world.bucket("unread").await;
+    let throttled = Fault::on("s3", "GetBucketVersioning").status(503, "SlowDown").always();
+    world.aws.fault(throttled).await;
+    let call = portcullis_tests::Subject::call(&bucket, "PutBucketVersioning");
+    let failed = function
+        .invoke(call.id("44444444-0000-4000-8000-000000000000").event())
+        .await;
+    assert!(failure(&failed).contains("ObserveFailed"), "{}", failure(&failed));
+    assert!(counted(&failed), "{:?}", failed.logs);
+    let named = |line: &String| line.contains("ObserveFailed: ") && line.contains("(event 44444444-");
+    assert!(failed.logs.iter().any(named), "{:?}", failed.logs);
+}
+
 /// What an event took is measured, its AWS calls as many as were recorded on the way.
 #[tokio::test]
 async fn the_metrics_of_an_event_count_its_calls() {

@@ -65,15 +65,15 @@ impl Alert {
     }
 }
 
-/// Writes the alert of a report; `function` is the name to invoke for a restore.
-pub fn compose(report: &Report, function: &str) -> Alert {
+/// Writes the alert of a report; `function` is the name to invoke for a restore, `request` the Lambda request that its log lines carry.
+pub fn compose(report: &Report, function: &str, request: &str) -> Alert {
     let (severity, outcome) = (report.severity(), report.outcome());
     let resource = &report.resource;
     let text = AttributeValue::Text;
     Alert {
         subject: subject(report),
         text: body(report, function),
-        document: document(report),
+        document: document(report, request),
         attributes: vec![
             ("severity", text(severity.to_string())),
             ("outcome", text(outcome.to_string())),
@@ -362,6 +362,8 @@ pub struct Document<'a> {
     pub managed_by: Option<&'a str>,
     /// The id of the ledger's record, which a restore names.
     pub ledger_id: &'a str,
+    /// The id of the Lambda request: the function's log lines about it carry the same as `requestId`.
+    pub request_id: &'a str,
 }
 
 /// What led to an alert.
@@ -378,7 +380,7 @@ pub struct DocumentEvent<'a> {
     pub parameters_omitted: bool,
 }
 
-fn document(report: &Report) -> Value {
+fn document(report: &Report, request: &str) -> Value {
     let document = Document {
         version: 1,
         severity: report.severity(),
@@ -396,6 +398,7 @@ fn document(report: &Report) -> Value {
         after: &report.after,
         managed_by: report.managed_by.as_deref(),
         ledger_id: &report.ledger_id,
+        request_id: request,
     };
     // Texts, numbers and values that are JSON already: nothing in it can fail to become JSON.
     serde_json::to_value(document).unwrap_or_default()

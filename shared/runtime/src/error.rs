@@ -266,6 +266,11 @@ impl Failure {
         }
     }
 
+    /// Whether it is what the next try is for, and nobody has to know: what fails each time is a dead letter in the end.
+    pub fn is_for_the_retry(&self) -> bool {
+        matches!(self, Self::NotVisibleYet { .. } | Self::Busy { .. })
+    }
+
     /// A short name for logs and metrics.
     pub fn name(&self) -> &'static str {
         match self {

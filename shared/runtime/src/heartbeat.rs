@@ -1,7 +1,9 @@
 //! Whether what leads here is alive: without a trail no event comes, and silence looks like peace.
 //!
 //! A schedule of the stack tags the topic of the alerts. CloudTrail records that call, and it comes by the rule that all events
-//! of the function come by. Where it stops coming, or finds something broken, the metric is missing, and an alarm tells.
+//! of the function come by. Where it stops coming, or finds something broken, the metric is missing, and an alarm tells. That
+//! alerts can be published is not asked here, where an alert would wake somebody: the sweep's summary goes out each night, and
+//! its metrics only after it.
 
 use futures_util::future::join3;
 use jiff::Timestamp;

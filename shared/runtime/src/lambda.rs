@@ -6,12 +6,13 @@ use aws_config::retry::RetryConfig;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use lambda_runtime::tracing as lambda_tracing;
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use portcullis_core::event::{Release, Scheduled};
 use portcullis_core::triage::{Ignored, ignored, takes};
 use portcullis_core::{Actor, Asks, Call, Cause, Event, Place};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use tracing::Instrument as _;
 
 use crate::adapter::Serve;
 use crate::config;
@@ -43,16 +44,25 @@ struct Function {
 }
 
 /// A failed event. The runtime logs it, by its `Debug`, and reports it to Lambda: one line, nothing twice.
-struct Failed(Failure);
+struct Failed {
+    failure: Failure,
+    /// The event's id, where it has one.
+    event: String,
+}
 
 impl std::fmt::Debug for Failed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.0.name(), self.0)
+        let Self { failure, event } = self;
+        write!(f, "{}: {failure}", failure.name())?;
+        match event.as_str() {
+            "" => Ok(()),
+            event => write!(f, " (event {event})"),
+        }
     }
 }
 
 impl From<Failed> for Diagnostic {
-    fn from(Failed(failure): Failed) -> Self {
+    fn from(Failed { failure, .. }: Failed) -> Self {
         Self {
             error_type: failure.name().to_owned(),
             error_message: failure.answer(),
@@ -104,7 +114,7 @@ where
     });
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let function = Arc::clone(&function);
-        async move { function.handle(&event).await.map_err(Failed) }
+        async move { function.invoked(&event).await }
     }))
     .await
 }
@@ -124,12 +134,24 @@ fn settings_for_tests() -> Result<Option<String>, EnvironmentError> {
 }
 
 impl Function {
-    async fn handle(&self, payload: &LambdaEvent<Box<RawValue>>) -> Result<Value, Failure> {
-        let context = &payload.context;
-        let event = Event::from_slice(payload.payload.get().as_bytes())?;
+    /// One invocation: each of its log lines carries the id of the event and that of the request; what fails is counted.
+    async fn invoked(&self, LambdaEvent { payload, context }: &LambdaEvent<Box<RawValue>>) -> Result<Value, Failed> {
+        let event = Event::from_slice(payload.get().as_bytes()).map_err(Failure::from);
+        let id = event.as_ref().map(Event::id).unwrap_or_default().to_owned();
+        let span = tracing::info_span!("event", requestId = context.request_id, event_id = id);
+        let handled = async { self.handle(event?, context).await }.instrument(span).await;
+        handled.map_err(|failure| {
+            if !failure.is_for_the_retry() {
+                metrics::failure(&self.environment.function, failure.name());
+            }
+            Failed { failure, event: id }
+        })
+    }
+
+    async fn handle(&self, event: Event, context: &Context) -> Result<Value, Failure> {
         let shell = Shell {
             ledger: Ledger::new(self.dynamodb.clone(), self.environment.ledger_table.clone()),
-            topic: self.topic.clone(),
+            topic: self.topic.of(&context.request_id),
             schedules: Schedules::new(
                 self.scheduler.clone(),
                 &self.environment,

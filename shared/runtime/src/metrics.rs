@@ -1,16 +1,21 @@
 //! Metrics as log lines. Source: CloudWatch User Guide, "Embedded metric format specification".
 
 use std::io::Write as _;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use portcullis_core::event::Counts;
 use portcullis_core::{Outcome, Reason, Severity};
-use serde_json::json;
+use serde_json::{Value, json};
+
+/// The stack, a dimension of all metrics: those of two stacks in one region must not mix.
+static STACK: LazyLock<String> =
+    LazyLock::new(|| std::env::var("PORTCULLIS_STACK").unwrap_or_else(|_| "portcullis".into()));
 
 /// One finding and what came of it.
 pub fn finding(control: &str, outcome: Outcome, severity: Severity) {
-    emit(&json!({
-        "_aws": envelope(&[&["Control", "Outcome"], &["Outcome"]], &json!([{"Name": "Findings", "Unit": "Count"}])),
+    emit(json!({
+        "_aws": envelope(&[&["Stack", "Control", "Outcome"], &["Stack", "Outcome"]], &json!([{"Name": "Findings", "Unit": "Count"}])),
         "Control": control,
         "Outcome": outcome,
         "Severity": severity,
@@ -20,8 +25,8 @@ pub fn finding(control: &str, outcome: Outcome, severity: Severity) {
 
 /// One finding that waits.
 pub fn deferred(reason: Reason) {
-    emit(&json!({
-        "_aws": envelope(&[&["Reason"]], &json!([{"Name": "Deferred", "Unit": "Count"}])),
+    emit(json!({
+        "_aws": envelope(&[&["Stack", "Reason"]], &json!([{"Name": "Deferred", "Unit": "Count"}])),
         "Reason": reason,
         "Deferred": 1,
     }));
@@ -51,8 +56,8 @@ pub fn event(handled: Handled<'_>) {
     if handled.age.is_some() {
         metrics.push(json!({"Name": "EventAge", "Unit": "Milliseconds"}));
     }
-    emit(&json!({
-        "_aws": envelope(&[&[], &["Function"]], &json!(metrics)),
+    emit(json!({
+        "_aws": envelope(&[&["Stack"], &["Stack", "Function"]], &json!(metrics)),
         "Function": handled.function,
         "Event": handled.event,
         "EventAge": handled.age,
@@ -61,16 +66,34 @@ pub fn event(handled: Handled<'_>) {
     }));
 }
 
+/// An invocation that failed, other than by what the next try is for. Its reason is no dimension, as an event's name is none.
+pub fn failure(function: &str, failure: &str) {
+    emit(json!({
+        "_aws": envelope(&[&["Stack", "Function"]], &json!([{"Name": "Failures", "Unit": "Count"}])),
+        "Function": function,
+        "Failure": failure,
+        "Failures": 1,
+    }));
+}
+
+/// How many resources have something that waits, at the end of a sweep.
+pub fn open_deferred(resources: u64) {
+    emit(json!({
+        "_aws": envelope(&[&["Stack"]], &json!([{"Name": "OpenDeferred", "Unit": "Count"}])),
+        "OpenDeferred": resources,
+    }));
+}
+
 /// What leads to the function is alive, and so is what it needs.
 pub fn heartbeat(function: &str) {
-    emit(&json!({
-        "_aws": envelope(&[&["Function"]], &json!([{"Name": "Heartbeat", "Unit": "Count"}])),
+    emit(json!({
+        "_aws": envelope(&[&["Stack", "Function"]], &json!([{"Name": "Heartbeat", "Unit": "Count"}])),
         "Function": function,
         "Heartbeat": 1,
     }));
 }
 
-/// A sweep, at its end.
+/// A sweep, once its summary was published: that the metric is there proves that alerts can be.
 pub fn sweep(function: &str, counts: &Counts, new: usize) {
     let names = [
         "SweptResources",
@@ -83,8 +106,8 @@ pub fn sweep(function: &str, counts: &Counts, new: usize) {
         .iter()
         .map(|name| json!({"Name": name, "Unit": "Count"}))
         .collect();
-    emit(&json!({
-        "_aws": envelope(&[&["Function"]], &json!(metrics)),
+    emit(json!({
+        "_aws": envelope(&[&["Stack", "Function"]], &json!(metrics)),
         "Function": function,
         "SweptResources": counts.resources,
         "SweptCompliant": counts.compliant,
@@ -96,20 +119,21 @@ pub fn sweep(function: &str, counts: &Counts, new: usize) {
 
 /// The parameter with the settings could not be used.
 pub fn settings_unusable() {
-    emit(&json!({
-        "_aws": envelope(&[&[]], &json!([{"Name": "SettingsUnusable", "Unit": "Count"}])),
+    emit(json!({
+        "_aws": envelope(&[&[], &["Stack"]], &json!([{"Name": "SettingsUnusable", "Unit": "Count"}])),
         "SettingsUnusable": 1,
     }));
 }
 
-fn envelope(dimensions: &[&[&str]], metrics: &serde_json::Value) -> serde_json::Value {
+fn envelope(dimensions: &[&[&str]], metrics: &Value) -> Value {
     json!({
         "Timestamp": Timestamp::now().as_millisecond(),
         "CloudWatchMetrics": [{"Namespace": "Portcullis", "Dimensions": dimensions, "Metrics": metrics}],
     })
 }
 
-fn emit(line: &serde_json::Value) {
+fn emit(mut line: Value) {
+    line["Stack"] = json!(*STACK);
     // Nobody could be told that the log can't be written.
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }

@@ -17,6 +17,8 @@ const REMEMBERED: usize = 64;
 pub struct Topic {
     client: Client,
     arn: String,
+    /// The request that alerts are sent in.
+    request: String,
     /// What this process sent: where the ledger failed afterwards, the retry must not wake anybody again.
     sent: Arc<Mutex<VecDeque<String>>>,
 }
@@ -26,14 +28,26 @@ impl Topic {
         Self {
             client,
             arn,
+            request: String::new(),
             sent: Arc::default(),
+        }
+    }
+
+    /// The same for one request.
+    pub fn of(&self, request: &str) -> Self {
+        Self {
+            request: request.to_owned(),
+            ..self.clone()
         }
     }
 
     /// Sends the alert of a report: text for people, the document for queues, functions and HTTP endpoints.
     pub async fn publish(&self, report: &Report, function: &str) -> Result<(), AwsError> {
-        let alert = alert::compose(report, function);
-        let document = alert.document.to_string();
+        let alert = alert::compose(report, function, &self.request);
+        let mut document = alert.document.clone();
+        // Whoever takes an unclosed record over is another request, and tells the same.
+        document["request_id"].take();
+        let document = document.to_string();
         if self.sent().contains(&document) {
             tracing::info!(
                 record = report.ledger_id,

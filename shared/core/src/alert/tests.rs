@@ -55,7 +55,7 @@ fn report() -> Report {
 
 #[test]
 fn a_remediation_in_words_and_for_machines() {
-    let alert = compose(&report(), "portcullis-s3");
+    let alert = compose(&report(), "portcullis-s3", "req-1");
     insta::assert_snapshot!("remediated_subject", alert.subject);
     insta::assert_snapshot!("remediated_text", alert.text);
     insta::assert_json_snapshot!("remediated_document", alert.document);
@@ -71,7 +71,7 @@ fn a_failure_says_that_the_resource_is_still_open() {
     failed.parameters_omitted = true;
     failed.managed_by = None;
     failed.before = json!({});
-    let alert = compose(&failed, "portcullis-s3");
+    let alert = compose(&failed, "portcullis-s3", "req-1");
     insta::assert_snapshot!("failed_subject", alert.subject);
     insta::assert_snapshot!("failed_text", alert.text);
 }
@@ -83,7 +83,7 @@ fn text_from_outside_forges_nothing() {
     hostile.actor.arn = "x\nUNDO\n  rm -rf".into();
     hostile.actor.human = "\u{202e}evil".repeat(1_000);
     hostile.told[0].summary = "is \u{1b}[31mred".into();
-    let alert = compose(&hostile, "portcullis-s3");
+    let alert = compose(&hostile, "portcullis-s3", "req-1");
     assert!(!alert.subject.contains('\n') && !alert.text.contains('\u{1b}') && !alert.text.contains('\u{202e}'));
     assert_eq!(alert.text.matches("\nUNDO\n").count(), 1);
 }
@@ -100,14 +100,14 @@ fn what_is_too_large_for_sns_is_left_to_the_ledger() {
     large.before = json!({"policy": policy});
     large.after = large.before.clone();
     assert_eq!(
-        parts(&compose(&large, "f"))["before"]["policy"],
+        parts(&compose(&large, "f", "req-1"))["before"]["policy"],
         policy,
         "S3's largest fits, twice"
     );
 
     large.before = json!({"policy": policy.repeat(4)});
     large.after = large.before.clone();
-    let alert = compose(&large, "f");
+    let alert = compose(&large, "f", "req-1");
     assert!(alert.message().len() < LARGEST_MESSAGE);
     assert!(parts(&alert)["before"]["omitted"].as_str().unwrap().contains("ledger"));
     assert_eq!(alert.document["before"], large.before, "only what is sent is shortened");
@@ -119,7 +119,7 @@ proptest! {
         let mut any = report();
         any.resource.id = id;
         any.told[0].summary = summary;
-        let subject = compose(&any, "f").subject;
+        let subject = compose(&any, "f", "req-1").subject;
         prop_assert!(subject.len() <= 100 && subject.bytes().all(|byte| (32..127).contains(&byte)));
         prop_assert!(subject.starts_with("[portcullis] CRITICAL remediated: bucket"));
     }

@@ -181,6 +181,16 @@ impl EventError {
 }
 
 impl Event {
+    /// The id by which its sender knows it: CloudTrail's, or for an event of AWS Config EventBridge's. What is asked of the function
+    /// has none.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Call(call) => &call.id,
+            Self::Config(event) => &event.id,
+            _ => "",
+        }
+    }
+
     /// Reads an event from its bytes.
     pub fn from_slice(bytes: &[u8]) -> Result<Self, EventError> {
         if bytes.len() > LARGEST_EVENT {
