@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use portcullis_testkit::{Fault, Function, assert_no_changes};
 use portcullis_tests::settings::only;
-use portcullis_tests::{Answered, World, writes};
+use portcullis_tests::{Answered, World, template, writes};
 use serde_json::{Value, json};
 
 const CONTROLS: [&str; 2] = ["s3-bucket-public-access-block", "s3-bucket-versioning"];
@@ -61,7 +61,11 @@ async fn a_summary_that_did_not_leave_is_told_by_the_next_sweep() {
     world.aws.fault(refused).await;
     assert!(function.invoke(json!({"sweep": {}})).await.result.is_err());
     world.aws.clear_faults().await;
+    // The metric that an alarm misses proves that alerts can be published.
+    let swept = |function: &Function| function.logs().iter().any(|line| line.contains("\"SweptResources\":"));
+    assert!(!swept(&function));
     assert_eq!(sweep(&function).await["new"], 2);
+    assert!(swept(&function));
     assert_eq!(world.alerts().await.len(), 1);
 }
 
@@ -76,7 +80,15 @@ async fn what_was_begun_and_left_is_finished() {
     assert!(function.invoke(event).await.result.is_err());
     assert!(world.records().await.1, "the record is open");
     world.aws.clear_faults().await;
-    assert_eq!(sweep(&function).await["new"], 2);
+    let done = sweep(&function).await;
+    assert_eq!(done["new"], 2);
+    // It counts once, and not as compliant, though its page finds it so by then.
+    let again = sweep(&function).await;
+    assert_eq!(done["counts"]["resources"], again["counts"]["resources"]);
+    assert_eq!(
+        (&done["counts"]["compliant"], &again["counts"]["compliant"]),
+        (&json!(0), &json!(1))
+    );
     let (records, open) = world.records().await;
     assert!(records.len() == 1 && !open);
     assert_eq!(
@@ -100,7 +112,8 @@ async fn notify_mode_only_reads_and_tells() {
 #[tokio::test]
 async fn what_one_invocation_can_not_do_others_carry_on() {
     let world = World::new().await;
-    for name in 0..30 {
+    let first = world.bucket("first").await;
+    for name in 1..30 {
         world.bucket(&format!("many-{name}")).await;
     }
     let settings = only(&CONTROLS, "");
@@ -128,6 +141,10 @@ async fn what_one_invocation_can_not_do_others_carry_on() {
         }
         parts.push(counts);
     }
+    // What the beginning looked at is left out by the parts.
+    let known = json!({"pages": [{"type": "AWS::S3::Bucket"}], "ahead": [format!("arn:aws:s3:::{}", first.name)]});
+    let part = function.invoke(json!({"sweep": known})).await;
+    assert_eq!(part.answer()["sweep"]["counts"]["resources"], 29);
     let end = function
         .invoke(json!({"sweep": {"counts": begun["counts"], "finish": parts}}))
         .await;
@@ -135,6 +152,73 @@ async fn what_one_invocation_can_not_do_others_carry_on() {
     assert_eq!(end["counts"]["findings"]["remediated"], 60, "{end}");
     assert_eq!(end["new"], 60);
     assert_eq!(world.alerts().await.len(), 1);
+}
+
+/// The command under a heading of the guide, as far as it is a filter of a scan.
+fn documented_filter(heading: &str) -> String {
+    let guide = std::fs::read_to_string(template::root().join("docs/operations.md")).unwrap();
+    let section = guide.split(&format!("\n## {heading}\n")).nth(1).unwrap();
+    let filter = section.split("--filter-expression '").nth(1).unwrap();
+    filter.split('\'').next().unwrap().to_owned()
+}
+
+/// A message lists forty findings; the query that it names for the rest finds them all, and nothing from before.
+#[tokio::test]
+async fn what_a_message_can_not_list_is_found_by_the_query_that_it_names() {
+    let world = World::new().await;
+    world.bucket("before").await;
+    let function = enforcing(&world).await;
+    sweep(&function).await;
+    let now = jiff::Timestamp::now().as_millisecond();
+    let since = format!("record#{:08x}-{:04x}", now >> 16, now & 0xffff);
+    for name in 0..21 {
+        world.bucket(&format!("many-{name}")).await;
+    }
+    assert_eq!(sweep(&function).await["new"], 42);
+    let text = &world.alerts().await[1].text;
+    assert!(
+        text.contains("and 2 more: docs/operations.md, \"What was found?\""),
+        "{text}"
+    );
+    let value = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.into());
+    let scan = aws_sdk_dynamodb::Client::new(&world.aws.sdk_config())
+        .scan()
+        .table_name(&world.stack.table)
+        .filter_expression(documented_filter("What was found?"))
+        .expression_attribute_values(":since", value(&since))
+        .expression_attribute_values(":end", value("record#~"));
+    let found = scan.send().await.unwrap();
+    let told = found.items().iter().map(|item| {
+        let record: Value = serde_json::from_str(item["document"].as_s().unwrap()).unwrap();
+        record["report"]["told"].as_array().unwrap().len()
+    });
+    assert_eq!(told.sum::<usize>(), 42);
+}
+
+/// What is gone is not still wrong, and what is noted of it ends by itself.
+#[tokio::test]
+async fn what_is_gone_is_forgotten() {
+    let world = World::new().await;
+    let bucket = world.bucket("gone").await;
+    let function = world.function().mode("notify").start().await;
+    sweep(&function).await;
+    let status = async || {
+        let items = world.aws.ledger_items_in(&world.region, &world.stack.table).await;
+        let of_it = |item: &Value| item["sk"] == "~status" && item["pk"] == format!("arn:aws:s3:::{}", bucket.name);
+        items.into_iter().find(of_it).unwrap()
+    };
+    let told = |item: &Value| {
+        let document: Value = serde_json::from_str(item["document"].as_str().unwrap()).unwrap();
+        document["told"].as_object().unwrap().len()
+    };
+    assert!(told(&status().await) > 0);
+    world.s3.delete_bucket().bucket(&bucket.name).send().await.unwrap();
+    let event = world.call("PutBucketAcl", json!({"bucketName": bucket.name})).event();
+    assert_eq!(function.invoke(event).await.outcome(), "gone");
+    let status = status().await;
+    assert_eq!(told(&status), 0);
+    let expires: i64 = status["expires"].to_string().trim_matches('"').parse().unwrap();
+    assert!(expires > jiff::Timestamp::now().as_second() + 399 * 24 * 60 * 60);
 }
 
 #[tokio::test]

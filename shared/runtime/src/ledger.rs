@@ -7,7 +7,7 @@
 //! attribute), the index `by-id` finds a record by its id alone. Apart from resources, `budget#<account>` counts what may be
 //! disturbed in an hour, and `heartbeat#<function>` holds the last heartbeat.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem, Update,
+    AttributeValue, CancellationReason, ConditionCheck, Delete, Put, Select, TransactWriteItem, Update,
 };
 use aws_smithy_async::future::pagination_stream::PaginationStream;
 use jiff::Timestamp;
@@ -43,6 +43,8 @@ const CONFLICT_PAUSES: [Duration; 5] = [
 ];
 /// The open record and the status: of a resource's items they sort last.
 const NEWEST: i32 = 2;
+/// So many days after its last change a status is deleted. What is still wrong is told again, and so written anew, long before.
+const STATUS_DAYS: i64 = 400;
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -89,14 +91,6 @@ pub enum Along<'a> {
     Draw(u32),
     /// The status from now on: what has to hold even if nobody comes to close the record.
     Status(&'a Status),
-}
-
-/// A resource with findings that have waited long enough.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Due {
-    pub resource: Resource,
-    /// The controls' ids.
-    pub controls: BTreeSet<String>,
 }
 
 /// The record that is not told yet, and who is at it.
@@ -331,7 +325,7 @@ impl Ledger {
     }
 
     /// The resources with findings that have waited long enough, those that waited longest first.
-    pub async fn due(&self, now: Timestamp) -> Result<Vec<Due>, Failure> {
+    pub async fn due(&self, now: Timestamp) -> Result<Vec<Resource>, Failure> {
         let mut pages = self
             .client
             .query()
@@ -347,18 +341,30 @@ impl Ledger {
         while let Some(item) = pages.next().await {
             let item = item.map_err(|error| Failure::Ledger(AwsError::new("Query", &error)))?;
             let status: Status = document(&item)?;
-            let mut waited = status
-                .deferred
-                .into_iter()
-                .filter(|(_, deferral)| deferral.until <= now)
-                .peekable();
-            let Some((_, first)) = waited.peek() else { continue };
-            due.push(Due {
-                resource: first.resource.clone(),
-                controls: waited.map(|(control, _)| control).collect(),
-            });
+            let waited = status.deferred.into_values().find(|deferral| deferral.until <= now);
+            due.extend(waited.map(|deferral| deferral.resource));
         }
         Ok(due)
+    }
+
+    /// How many resources have something that waits, due or not.
+    pub async fn waiting(&self) -> Result<u64, Failure> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("todo")
+            .key_condition_expression("todo = :deferred")
+            .expression_attribute_values(":deferred", text(DEFERRED))
+            .select(Select::Count)
+            .into_paginator()
+            .send();
+        let mut waiting = 0;
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| Failure::Ledger(AwsError::new("Query", &error)))?;
+            waiting += u64::try_from(page.count()).unwrap_or_default();
+        }
+        Ok(waiting)
     }
 
     /// Closes the record once it is told, and notes what was told: one transaction. One that a sweep will tell at its end is
@@ -571,9 +577,12 @@ fn item(arn: &str, sort: &str, document: &impl Serialize) -> Result<Item, Failur
         .into())
 }
 
-/// The status, found by the index `todo` from its earliest moment on while something of it waits.
+/// The status, found by the index `todo` from its earliest moment on while something of it waits. A resource that is no more
+/// leaves it behind, so it ends by itself.
 fn status_item(arn: &str, status: &Status) -> Result<Item, Failure> {
     let mut item = item(arn, STATUS, status)?;
+    let expires = status.last().as_second() + STATUS_DAYS * 24 * 60 * 60;
+    item.insert("expires".into(), AttributeValue::N(expires.to_string()));
     if let Some(next) = status.next() {
         item.insert("todo".into(), text(DEFERRED));
         item.insert("since".into(), text(&next.to_string()));

@@ -50,14 +50,21 @@ impl HttpConnector for Counted<SharedHttpConnector> {
     }
 }
 
+/// The longest that a call may take with all its attempts. With six of them it could outlast what a sweep keeps for its last
+/// resource, and Lambda would end it in the middle.
+pub const LONGEST_CALL: Duration = Duration::from_secs(12);
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .operation_attempt_timeout(LONGEST_CALL / 2)
+        .operation_timeout(LONGEST_CALL)
+        .build()
+}
+
 /// The SDK's configuration, made once a process; clients made from it share its connections.
 pub async fn sdk_config() -> SdkConfig {
     // Pinned, so that an upgrade of the SDK does not change how calls are retried.
-    let loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(
-        TimeoutConfig::builder()
-            .operation_attempt_timeout(Duration::from_secs(6))
-            .build(),
-    );
+    let loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts());
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc));
     let http = if on_loopback() {
@@ -83,7 +90,15 @@ fn is_loopback(url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_loopback;
+    use super::{LONGEST_CALL, is_loopback, timeouts};
+
+    #[test]
+    fn a_call_ends_before_what_is_kept_for_the_last_resource_does() {
+        assert_eq!(timeouts().operation_timeout(), Some(LONGEST_CALL));
+        for reserve in [crate::sweep::RESERVE, crate::config::RESERVE] {
+            assert!(LONGEST_CALL.as_millis() < u128::try_from(reserve).unwrap_or_default());
+        }
+    }
 
     #[test]
     fn only_a_loopback_address_is_loopback() {

@@ -88,6 +88,13 @@ impl Status {
         self.holds.retain(|hold| hold.until > now);
     }
 
+    /// Until when it is needed: now, or as long as it holds or puts off anything.
+    pub fn last(&self) -> Timestamp {
+        let waits = self.deferred.values().map(|deferral| deferral.until);
+        let holds = self.holds.iter().map(|hold| hold.until);
+        waits.chain(holds).fold(Timestamp::now(), Timestamp::max)
+    }
+
     /// What of it has to be looked at again, and when first.
     pub fn next(&self) -> Option<Timestamp> {
         self.deferred.values().map(|deferral| deferral.until).min()

@@ -3,7 +3,7 @@
 //! CloudTrail and EventBridge deliver best effort, and what was open before the first event names nobody. A sweep finds it. It
 //! stops in time before Lambda would stop it, and answers with what is left; the stack's state machine carries on with that.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::stream::{self, StreamExt};
@@ -21,7 +21,7 @@ use crate::pipeline::Shell;
 /// How many resources are looked at at the same time: few enough that a sweep leaves most of AWS's rate to others.
 const AT_ONCE: usize = 8;
 /// No resource is begun later than so many milliseconds before the invocation's end: one may take that long.
-const RESERVE: i64 = 15_000;
+pub const RESERVE: i64 = 15_000;
 /// No page is asked for later than so many milliseconds before the invocation's end.
 const LISTING_RESERVE: i64 = 7_500;
 
@@ -66,18 +66,18 @@ impl Sweeper<'_> {
             return self.finish(&counts).await;
         }
         let mut counts = sweep.counts.clone();
+        let mut ahead = sweep.ahead.clone();
         let Some(pages) = &sweep.pages else {
-            self.abandoned(&mut counts).await?;
-            self.waiting().await?;
-            let more = self.pages(self.all().collect(), &mut counts).await?;
+            self.ahead(&mut counts, &mut ahead).await?;
+            let more = self.pages(self.all().collect(), &mut counts, &mut ahead).await?;
             // What is left is for others to do at the same time, so the end is theirs to tell.
             if more.is_empty() {
                 return self.finish(&counts).await;
             }
-            return Ok(json!({"sweep": {"counts": counts, "more": more}}));
+            return Ok(json!({"sweep": {"counts": counts, "more": more, "ahead": ahead}}));
         };
-        let more = self.pages(pages.clone().into(), &mut counts).await?;
-        Ok(json!({"sweep": {"counts": counts, "more": more}}))
+        let more = self.pages(pages.clone().into(), &mut counts, &mut ahead).await?;
+        Ok(json!({"sweep": {"counts": counts, "more": more, "ahead": ahead}}))
     }
 
     /// Where a sweep begins: what settings name, then what AWS lists, for each type.
@@ -100,8 +100,14 @@ impl Sweeper<'_> {
         })
     }
 
-    /// Sweeps pages while there is time; yields what is left, in pages of which each is work for one invocation.
-    async fn pages(&self, mut pages: VecDeque<SweepPage>, counts: &mut Counts) -> Result<Vec<SweepPage>, Failure> {
+    /// Sweeps pages while there is time; yields what is left, in pages of which each is work for one invocation. What was looked at
+    /// ahead is not looked at again: what was put right then would count as compliant now.
+    async fn pages(
+        &self,
+        mut pages: VecDeque<SweepPage>,
+        counts: &mut Counts,
+        ahead: &mut BTreeSet<String>,
+    ) -> Result<Vec<SweepPage>, Failure> {
         let mut left = Vec::new();
         while let Some(page) = pages.pop_front() {
             let guard = self.guard(&page.kind)?;
@@ -110,14 +116,15 @@ impl Sweeper<'_> {
                 left.push(page);
                 continue;
             }
-            let (resources, next) = if page.resources.is_empty() {
+            let named = !page.resources.is_empty();
+            let (mut resources, next) = if named {
+                (self.named(guard, &page)?, None)
+            } else {
                 let listed = guard
                     .list(self.place, page.from.clone())
                     .await
                     .map_err(Failure::Observe)?;
                 (listed.resources, listed.next)
-            } else {
-                (self.named(guard, &page)?, None)
             };
             if page.onward
                 && let Some(next) = next
@@ -134,7 +141,11 @@ impl Sweeper<'_> {
                 left.push(only);
                 continue;
             }
+            resources.retain(|resource| !ahead.contains(&resource.arn));
+            // What settings name is listed as well.
+            let these: BTreeSet<_> = resources.iter().filter(|_| named).map(|one| one.arn.clone()).collect();
             let rest = self.look(guard, resources, counts).await;
+            ahead.extend(these.into_iter().filter(|arn| !rest.contains(arn)));
             if !rest.is_empty() {
                 left.push(SweepPage {
                     kind: page.kind,
@@ -193,37 +204,40 @@ impl Sweeper<'_> {
         rest
     }
 
-    /// Finishes what was begun and whose event never came back: records that are open, and that nobody is at any more.
-    async fn abandoned(&self, counts: &mut Counts) -> Result<(), Failure> {
-        for resource in self.shell.ledger.abandoned(Timestamp::now()).await? {
-            // The ledger is that of all functions.
-            let guard = self.guards.iter().find(|guard| guard.listing().kind() == resource.kind);
-            if let Some(guard) = guard
-                && self.remaining() > RESERVE
-            {
-                self.look(guard.as_ref(), vec![resource], counts).await;
-            }
-        }
-        Ok(())
-    }
-
-    /// Looks at what has waited long enough, those that waited longest first: they have the first claim on the hour's budget.
-    /// They are counted when their page comes.
-    async fn waiting(&self) -> Result<(), Failure> {
-        for due in self.shell.ledger.due(Timestamp::now()).await? {
-            let kind = &due.resource.kind;
-            let guard = self.guards.iter().find(|guard| guard.listing().kind() == kind);
-            if let Some(guard) = guard
-                && self.remaining() > RESERVE
-            {
-                let cause = Cause {
-                    asks: Asks::Only(due.controls),
-                    ..self.cause()
-                };
-                if let Err(failure) = guard.process(self.shell, &due.resource, &cause).await {
-                    let resource = &due.resource.arn;
-                    tracing::error!(resource, failure = failure.name(), error = %failure, "it waits on");
+    /// Looks first at what was begun and whose event never came back, then at what has waited long enough, those that waited
+    /// longest first: they have the first claim on the hour's budget. What could not be handled is left to its page.
+    async fn ahead(&self, counts: &mut Counts, ahead: &mut BTreeSet<String>) -> Result<(), Failure> {
+        let (ledger, cause) = (&self.shell.ledger, &self.cause());
+        let now = Timestamp::now();
+        let mut first = ledger.abandoned(now).await?;
+        first.extend(ledger.due(now).await?);
+        let mut seen = BTreeSet::new();
+        first.retain(|resource| seen.insert(resource.arn.clone()));
+        // The ledger is that of all functions.
+        let guarded = first.into_iter().filter_map(|resource| {
+            let mut guards = self.guards.iter();
+            let guard = guards.find(|guard| guard.listing().kind() == resource.kind)?;
+            Some((guard, resource))
+        });
+        let mut looks = stream::iter(guarded)
+            .map(|(guard, resource)| async move {
+                if self.remaining() < RESERVE {
+                    return (resource, None);
                 }
+                let handled = guard.process(self.shell, &resource, cause).await;
+                (resource, Some(handled))
+            })
+            .buffer_unordered(AT_ONCE);
+        while let Some((resource, handled)) = looks.next().await {
+            match handled {
+                Some(handled @ (Ok(_) | Err(Failure::NotRemediated { .. }))) => {
+                    count(counts, &resource, handled);
+                    ahead.insert(resource.arn);
+                }
+                Some(Err(failure)) => {
+                    tracing::error!(resource = resource.arn, failure = failure.name(), error = %failure, "it waits on");
+                }
+                None => {}
             }
         }
         Ok(())
@@ -232,6 +246,7 @@ impl Sweeper<'_> {
     /// Tells what is new, in one message; then notes that it was told.
     async fn finish(&self, counts: &Counts) -> Result<Value, Failure> {
         let shell = self.shell;
+        let waiting = shell.ledger.waiting().await?;
         // Other invocations noted theirs in the ledger; so did a sweep that broke off before it could tell.
         let mut untold = shell.ledger.untold(&shell.function).await?;
         if let Some(digest) = &shell.digest {
@@ -252,8 +267,9 @@ impl Sweeper<'_> {
             marked?;
         }
         metrics::sweep(&shell.function, counts, new);
-        tracing::info!(counts = %json!(counts), new, "swept");
-        Ok(json!({"sweep": {"counts": counts, "more": [], "new": new}}))
+        metrics::open_deferred(waiting);
+        tracing::info!(counts = %json!(counts), new, waiting, "swept");
+        Ok(json!({"sweep": {"counts": counts, "more": [], "ahead": [], "new": new}}))
     }
 
     fn cause(&self) -> Cause {

@@ -202,7 +202,7 @@ pub(super) fn write_findings(text: &mut String, function: &str, findings: &[Swep
     if findings.len() > LISTED {
         writeln!(
             text,
-            "  and {} more: docs/operations.md, \"What is open?\", lists them all",
+            "  and {} more: docs/operations.md, \"What was found?\", lists them all",
             findings.len() - LISTED
         )?;
     }

@@ -1,6 +1,6 @@
 //! A sweep: looking at all resources, whatever events told of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,9 @@ pub struct Sweep {
     /// What earlier parts of these pages came to.
     #[serde(default)]
     pub counts: Counts,
+    /// The ARNs of those that its beginning looked at before their page came: they are counted already.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ahead: BTreeSet<String>,
     /// To end it: what each of the parts after the first came to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish: Option<Vec<Counts>>,

@@ -87,6 +87,7 @@ impl Work<'_> {
         } = self;
         let mut status = view.status.clone();
         status.deferred.clear();
+        status.told.clear();
         let Some(carried) = carried else {
             self.note(&status).await?;
             tracing::info!(
