@@ -11,6 +11,7 @@ EMAIL ?=
 SETTINGS ?=
 CONFIG_EVENTS ?= off
 CONFIG_RULES ?= off
+CONFIG_RULES_PERIOD ?= off
 # The functions' environment: cargo-lambda, zig and SAM from .tools.
 LAMBDA := PATH="$(CURDIR)/.tools/lambda/bin:$$PATH" SAM_CLI_TELEMETRY=0
 SAM := $(LAMBDA) .tools/lambda/bin/sam
@@ -82,9 +83,9 @@ validate: ## Let SAM validate the template
 	tools/install lambda
 	AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} $(SAM) validate --lint
 
-deploy: build ## Build and deploy: make deploy MODE=enforce EMAIL=ops@example.com (also STACK, ARCH, SETTINGS, CONFIG_EVENTS, CONFIG_RULES; account and region from your AWS profile)
+deploy: build ## Build and deploy: make deploy MODE=enforce EMAIL=ops@example.com (also STACK, ARCH, SETTINGS, CONFIG_EVENTS, CONFIG_RULES, CONFIG_RULES_PERIOD; account and region from your AWS profile)
 	$(SAM) deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
-	  --tags app=portcullis --parameter-overrides Mode=$(MODE) Architecture=$(ARCH) ConfigEvents=$(CONFIG_EVENTS) ConfigRules=$(CONFIG_RULES) \
+	  --tags app=portcullis --parameter-overrides Mode=$(MODE) Architecture=$(ARCH) ConfigEvents=$(CONFIG_EVENTS) ConfigRules=$(CONFIG_RULES) ConfigRulesPeriod=$(CONFIG_RULES_PERIOD) \
 	  $(if $(EMAIL),AlertEmail=$(EMAIL)) $(if $(SETTINGS),SettingsParameter=$(SETTINGS))
 
 stackset-template: ## Upload code and a template that a stack set can deploy: make stackset-template BUCKET=code-of-eu-west-1 (also STACK, ARCH)

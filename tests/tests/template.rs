@@ -173,6 +173,9 @@ fn what_config_sees_leads_to_the_guards_that_look_after_it() {
         assert!(scope.iter().all(|kind| kinds.contains(kind)), "{name}: {scope:?}");
         let source = asks["Source"]["SourceIdentifier"]["Fn::GetAtt"][0].as_str();
         assert_eq!(source, Some(&*format!("{name}Function")));
+        // What has no configuration items is only evaluated by a period.
+        let details = asks["Source"]["SourceDetails"].to_string();
+        assert!(details.contains("HasPeriodicConfigRules") && details.contains("ScheduledNotification"));
         let allowed = resource(&format!("{name}ConfigPermission"));
         assert_eq!(allowed["SourceAccount"], json!({"Ref": "AWS::AccountId"}));
     }
@@ -331,10 +334,12 @@ fn no_failure_is_lost_and_no_storm_is_unbounded() {
             !resource(log)["RetentionInDays"].is_null(),
             "{name}: retention of its log"
         );
-        for metric in ["Errors", "Throttles"] {
+        for metric in ["Failures", "Throttles"] {
+            let function = json!({"Ref": format!("{name}Function")});
             let watches = |alarm: &Value| {
+                let mut dimensions = alarm["Dimensions"].as_array().into_iter().flatten();
                 alarm["MetricName"] == metric
-                    && alarm["Dimensions"][0]["Value"]["Ref"] == format!("{name}Function")
+                    && dimensions.any(|one| one["Value"] == function)
                     && alarm["AlarmActions"].is_array()
             };
             assert!(
@@ -342,8 +347,12 @@ fn no_failure_is_lost_and_no_storm_is_unbounded() {
                 "{name}: an alarm on {metric}"
             );
         }
+        let undelivered = resource(&format!("{name}EventsUndelivered"))["Metrics"].to_string();
+        for (rule, _) in of_type("AWS::Events::Rule").filter(|(rule, _)| rule.starts_with(name)) {
+            assert!(undelivered.contains(&format!("{{\"Ref\":\"{rule}\"}}")), "{rule}");
+        }
         let variables = &function["Environment"]["Variables"];
-        for variable in ["LEDGER_TABLE", "TOPIC_ARN", "ROLE_ARN", "MODE"] {
+        for variable in ["LEDGER_TABLE", "TOPIC_ARN", "ROLE_ARN", "MODE", "STACK"] {
             assert!(
                 variables[format!("PORTCULLIS_{variable}")].is_object(),
                 "{name}: {variable}"
@@ -354,6 +363,11 @@ fn no_failure_is_lost_and_no_storm_is_unbounded() {
             "{name}: settings for tests are for tests"
         );
     }
+    assert!(
+        resource("Ec2EventsUndelivered")
+            .to_string()
+            .contains("ReencryptionRule")
+    );
     for (name, log) in of_type("AWS::Logs::LogGroup") {
         assert!(!log["RetentionInDays"].is_null(), "{name}");
     }
@@ -367,10 +381,19 @@ fn a_silent_function_is_missed() {
         assert_eq!(alarm["MetricName"], "Heartbeat");
         assert_eq!(
             alarm["Dimensions"],
-            json!([{"Name": "Function", "Value": {"Ref": format!("{name}Function")}}])
+            json!([of_stack(), {"Name": "Function", "Value": {"Ref": format!("{name}Function")}}])
         );
         assert_eq!(alarm["TreatMissingData"], "breaching");
         assert!(alarm["AlarmActions"].is_array());
+        let unswept = resource(&format!("{name}Unswept"));
+        assert_eq!(unswept["MetricName"], "SweptResources");
+        assert_eq!(
+            unswept["Statistic"], "SampleCount",
+            "a sweep of no resources is a sweep"
+        );
+        for same in ["Dimensions", "TreatMissingData", "AlarmActions"] {
+            assert_eq!(unswept[same], alarm[same], "{name}: {same}");
+        }
     }
     let beat = resource("Heartbeat");
     assert_eq!(
@@ -383,6 +406,77 @@ fn a_silent_function_is_missed() {
         resource("HeartbeatRole")["Policies"][0]["PolicyDocument"]["Statement"][0]["Action"],
         "sns:TagResource"
     );
+}
+
+/// The dimension of all metrics of ours.
+fn of_stack() -> Value {
+    json!({"Name": "Stack", "Value": {"Ref": "AWS::StackName"}})
+}
+
+/// What a schedule could not start is kept, and told.
+#[test]
+fn a_schedule_that_starts_nothing_is_told() {
+    let schedules: Vec<_> = of_type("AWS::Scheduler::Schedule").collect();
+    assert_eq!(schedules.len(), 4);
+    let queue = json!({"Fn::GetAtt": ["DeadLetters", "Arn"]});
+    for (name, schedule) in schedules {
+        assert_eq!(schedule["Target"]["DeadLetterConfig"]["Arn"], queue, "{name}");
+        assert_eq!(schedule["GroupName"], json!({"Ref": "Regular"}), "{name}");
+        let role = schedule["Target"]["RoleArn"]["Fn::GetAtt"][0].as_str().unwrap();
+        let policies = resource(role)["Policies"].to_string();
+        assert!(policies.contains("sqs:SendMessage"), "{name}: {role}");
+    }
+    let metrics = resource("SchedulesDropped")["Metrics"].to_string();
+    for (group, _) in of_type("AWS::Scheduler::ScheduleGroup") {
+        assert!(metrics.contains(&format!("{{\"Ref\":\"{group}\"}}")), "{group}");
+    }
+}
+
+/// Lambda takes a line without a timestamp for INFO, whatever it says: above that no line and no metric would be kept.
+#[test]
+fn no_log_level_drops_the_metrics() {
+    let level = &TEMPLATE["Parameters"]["LogLevel"];
+    assert_eq!(texts(&level["AllowedValues"]), ["TRACE", "DEBUG", "INFO"].into());
+    for (name, ..) in functions() {
+        let logging = &resource(&format!("{name}Function"))["LoggingConfig"];
+        assert_eq!(logging["ApplicationLogLevel"], json!({"Ref": "LogLevel"}), "{name}");
+    }
+}
+
+/// What `docs/operations.md` says the stack costs, as far as the template tells.
+#[test]
+fn the_costs_add_up() {
+    let docs = std::fs::read_to_string(template::root().join("docs/operations.md")).unwrap();
+    let section = docs
+        .split("## What it costs")
+        .nth(1)
+        .unwrap()
+        .split("\n## ")
+        .next()
+        .unwrap();
+    let rows = section
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| A month") && !line.starts_with("| -"));
+    let cells: Vec<Vec<_>> = rows.map(|row| row.split('|').map(str::trim).collect()).collect();
+    let of_alarm = |alarm: &Value| alarm["Metrics"].as_array().map_or(1, |all| all.len() - 1);
+    let alarms = of_type("AWS::CloudWatch::Alarm").count();
+    let watched: usize = of_type("AWS::CloudWatch::Alarm")
+        .map(|(_, alarm)| of_alarm(alarm))
+        .sum();
+    let row = cells.iter().find(|row| row[1].starts_with("Alarms")).unwrap();
+    assert_eq!(row[1], format!("Alarms ({alarms}, on {watched} metrics)"));
+    let cents = |cell: &str| {
+        let amount = cell.rsplit(' ').next().unwrap().trim_matches('*');
+        amount.replace('.', "").parse::<usize>().unwrap()
+    };
+    assert_eq!((cents(row[3]), cents(row[4])), (10 * watched, 10 * watched));
+    let (all, parts) = cells.split_last().unwrap();
+    for column in [3, 4] {
+        let sum: usize = parts.iter().map(|row| cents(row[column])).sum();
+        assert_eq!(sum, cents(all[column]), "{section}");
+    }
+    let dashboards = of_type("AWS::CloudWatch::Dashboard").count();
+    assert!(dashboards <= 3, "three are free");
 }
 
 /// Metrics that are not there are drawn as an empty picture, which looks like peace.
@@ -403,8 +497,11 @@ fn the_dashboard_shows_metrics_that_are_sent() {
             let (dimensions, names) = dimensions.split_once('}').unwrap();
             let dimensions: Vec<_> = dimensions.split(',').map(|name| format!("\"{name}\"")).collect();
             assert!(sent.contains(&format!("&[{}]", dimensions.join(", "))), "{expression}");
+            let names = names.strip_prefix(" Stack=\"${AWS::StackName}\" MetricName=");
+            let names = names.unwrap_or_else(|| panic!("another stack's as well: {expression}"));
             shown.extend(names.split('"').skip(1).step_by(2).map(str::to_owned));
         } else if metric[0] == "Portcullis" {
+            assert_eq!((&metric[2], &metric[3]), (&json!("Stack"), &json!("${AWS::StackName}")));
             shown.insert(metric[1].as_str().unwrap().to_owned());
         }
     }
@@ -416,8 +513,10 @@ fn the_dashboard_shows_metrics_that_are_sent() {
         "Deferred",
         "Duration",
         "EventAge",
+        "Failures",
         "Findings",
         "Heartbeat",
+        "OpenDeferred",
         "SettingsUnusable",
         "SweptNew",
         "SweptResources",
