@@ -12,11 +12,13 @@ What is added to ministack:
 * S3's account-level public access block, with its IAM actions, counted when a bucket is judged.
 * Requests count as sent over TLS, so that policies may ask for it.
 * S3 refuses a call that expects another owner of the bucket.
+* AWS Config takes evaluations, under IAM, and says them again.
 
 The additions lean on ministack's internals: its version is pinned in tools/requirements.
 """
 
 import argparse
+import json
 import os
 import shutil
 import socket
@@ -99,6 +101,26 @@ def refuse_other_owners():
     s3.handle_request = handle
 
 
+def take_evaluations():
+    import ministack.services.config as config
+    from ministack.core.responses import json_response
+
+    handle_request, evaluations = config.handle_request, []
+
+    async def handle(method, path, headers, body, query_params):
+        action = headers.get("x-amz-target", "").rpartition(".")[2]
+        if action == "PutEvaluations":
+            evaluations.extend(json.loads(body)["Evaluations"])
+            return json_response({"FailedEvaluations": []})
+        if action == "GetComplianceDetailsByResource":
+            asked = json.loads(body)
+            of_it = [one for one in evaluations if one["ComplianceResourceId"] == asked.get("ResourceId")]
+            return json_response({"EvaluationResults": [{"ComplianceType": one["ComplianceType"]} for one in of_it]})
+        return await handle_request(method, path, headers, body, query_params)
+
+    config.handle_request = handle
+
+
 def end_with_stdin(clean_up):
     def wait():
         while sys.stdin.buffer.read(4096):
@@ -157,6 +179,7 @@ def main():
     accept_aws_events()
     add_account_level_block()
     refuse_other_owners()
+    take_evaluations()
     if options.with_stdin:
         end_with_stdin(lambda: shutil.rmtree(scratch, ignore_errors=True))
     announce(port, out)

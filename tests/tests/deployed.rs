@@ -80,3 +80,23 @@ fn in_notify_mode_the_role_can_only_read_and_that_is_enough() {
         "{summary}"
     );
 }
+
+/// What AWS Config saw comes by the stack's second rule; what it asks is answered under the role that the option gives.
+#[test]
+fn what_config_saw_leads_through_the_stacks_rule_and_its_question_is_answered() {
+    let summary = deployed(&["--config"]);
+    assert_eq!(summary["passed"], true);
+    for check in ["bucket closed", "alert", "no dead letter", "evaluated"] {
+        assert_eq!(summary["checks"][check], true, "{check}: {summary}");
+    }
+}
+
+/// Where one invocation is not enough, the stack's distributed map carries on, and each resource counts once.
+#[test]
+fn a_sweep_that_needs_more_than_one_invocation_goes_through_the_stacks_map() {
+    let summary = deployed(&["--mode", "notify", "--map", "240"]);
+    assert_eq!(summary["passed"], true);
+    for check in ["swept", "mapped", "sweep told"] {
+        assert_eq!(summary["checks"][check], true, "{check}: {summary}");
+    }
+}
