@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Erro
 }
 
 /// All pages, by name.
-fn pages(root: &Path) -> Result<[(&'static str, String); 4], Error> {
+fn pages(root: &Path) -> Result<[(&'static str, String); 5], Error> {
     let listings = catalog::listings();
     let ids: Vec<_> = catalog::controls(&listings).iter().map(|meta| meta.id).collect();
     Ok([
@@ -75,6 +75,12 @@ fn pages(root: &Path) -> Result<[(&'static str, String); 4], Error> {
             "sweep.schema.json",
             pretty(&alert_schema::<alert::sweep::SweepDocument<'_>>(
                 "The summary of a sweep of Portcullis",
+            )),
+        ),
+        (
+            "storm.schema.json",
+            pretty(&alert_schema::<alert::storm::StormDocument<'_>>(
+                "The alert of Portcullis about an event of many resources",
             )),
         ),
     ])

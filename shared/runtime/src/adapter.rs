@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use portcullis_core::triage::Ignored;
 use portcullis_core::{Call, Cause, Guard, Listing, Place, Resource, Settings, listing};
 use serde_json::{Value, json};
 
+use crate::digest::{self, STORM};
 use crate::error::{AwsError, Failure};
 use crate::ledger::Record;
 use crate::pipeline::{self, Looked, Shell};
@@ -191,6 +193,12 @@ impl<G: Guard, A: Adapter<G>> Serve for Served<G, A> {
                     Err(error) => note(&named, Failure::Observe(error), &mut failure),
                 }
             }
+            let is_storm = shell.digest.is_none() && found.len() > STORM;
+            let quiet = is_storm.then(|| Shell {
+                digest: Some(Arc::default()),
+                ..shell.clone()
+            });
+            let shell = quiet.as_ref().unwrap_or(shell);
             let mut looks = stream::iter(found)
                 .map(|resource| async {
                     let handled = pipeline::process::<G, A>(shell, &self.adapter, &resource, &cause, since).await;
@@ -205,6 +213,9 @@ impl<G: Guard, A: Adapter<G>> Serve for Served<G, A> {
             }
             drop(looks);
             self.adapter.forget();
+            if is_storm && let Err(untold) = digest::tell_storm(shell, G::KIND, &cause).await {
+                failure.get_or_insert(untold);
+            }
             failure.map_or(Ok(answers), Err)
         })
     }

@@ -27,7 +27,7 @@ use crate::release;
 use crate::schedule::Schedules;
 use crate::sdk::{on_loopback, requests, sdk_config};
 use crate::settings::Source;
-use crate::sweep::{Digest, Sweeper};
+use crate::sweep::Sweeper;
 use crate::topic::Topic;
 
 struct Function {
@@ -163,7 +163,7 @@ impl Function {
             place: self.place.clone(),
             request: context.request_id.clone(),
             deadline: i64::try_from(context.deadline).unwrap_or(i64::MAX),
-            digest: matches!(event, Event::Sweep(_)).then(Digest::default),
+            digest: matches!(event, Event::Sweep(_)).then(Arc::default),
         };
         match event {
             Event::Sweep(sweep) => {

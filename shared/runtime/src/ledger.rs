@@ -7,7 +7,7 @@
 //! attribute), the index `by-id` finds a record by its id alone. Apart from resources, `budget#<account>` counts what may be
 //! disturbed in an hour, and `heartbeat#<function>` holds the last heartbeat.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -19,14 +19,13 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_smithy_async::future::pagination_stream::PaginationStream;
 use jiff::Timestamp;
-use portcullis_core::alert::sweep::Swept;
 use portcullis_core::{Report, Resource};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::digest::Noted;
 use crate::error::{AwsError, Failure};
 use crate::status::Status;
-use crate::sweep::Noted;
 
 const OPEN: &str = "~open";
 const STATUS: &str = "~status";
@@ -49,6 +48,7 @@ const STATUS_DAYS: i64 = 400;
 type Item = HashMap<String, AttributeValue>;
 
 /// The ledger's table.
+#[derive(Clone)]
 pub struct Ledger {
     client: Client,
     table: String,
@@ -493,11 +493,7 @@ impl Ledger {
         while let Some(item) = items.next().await {
             let item = item.map_err(|error| Failure::Ledger(AwsError::new("Query", &error)))?;
             let report = document::<Record>(&item)?.report;
-            let noted = Noted {
-                findings: Swept::of(&report),
-                resource: report.resource.arn,
-            };
-            untold.insert(report.ledger_id, noted);
+            untold.insert(report.ledger_id.clone(), Noted::of(&report));
         }
         Ok(untold)
     }

@@ -6,6 +6,7 @@
 
 mod adapter;
 mod config;
+mod digest;
 mod environment;
 mod error;
 mod heartbeat;

@@ -13,6 +13,7 @@ use crate::environment::Environment;
 use crate::error::{AwsError, Kind};
 
 /// The schedules by which a function has itself invoked again.
+#[derive(Clone)]
 pub struct Schedules {
     client: Client,
     group: String,

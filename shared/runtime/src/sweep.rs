@@ -4,16 +4,16 @@
 //! stops in time before Lambda would stop it, and answers with what is left; the stack's state machine carries on with that.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
 
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
-use portcullis_core::alert::sweep::{Swept, compose};
+use portcullis_core::alert::sweep::compose;
 use portcullis_core::event::{Counts, EventError, Sweep, SweepPage};
-use portcullis_core::{Actor, Asks, Cause, Outcome, Place, Report, Resource};
+use portcullis_core::{Actor, Asks, Cause, Outcome, Place, Resource};
 use serde_json::{Value, json};
 
 use crate::adapter::Serve;
+use crate::digest;
 use crate::error::Failure;
 use crate::metrics;
 use crate::pipeline::Shell;
@@ -24,33 +24,6 @@ const AT_ONCE: usize = 8;
 pub const RESERVE: i64 = 15_000;
 /// No page is asked for later than so many milliseconds before the invocation's end.
 const LISTING_RESERVE: i64 = 7_500;
-
-/// What is told at the end of a sweep instead of at once, by the record's id.
-#[derive(Debug, Default)]
-pub struct Digest(Mutex<BTreeMap<String, Noted>>);
-
-/// The findings of a record, and where it is.
-#[derive(Debug)]
-pub struct Noted {
-    /// The resource's ARN.
-    pub resource: String,
-    pub findings: Vec<Swept>,
-}
-
-impl Digest {
-    pub fn note(&self, report: &Report) {
-        let noted = Noted {
-            resource: report.resource.arn.clone(),
-            findings: Swept::of(report),
-        };
-        self.lock().insert(report.ledger_id.clone(), noted);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Noted>> {
-        // A map of whole entries is whole, whoever panicked while holding it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// One invocation of a sweep.
 pub struct Sweeper<'a> {
@@ -248,24 +221,12 @@ impl Sweeper<'_> {
         let shell = self.shell;
         let waiting = shell.ledger.waiting().await?;
         // Other invocations noted theirs in the ledger; so did a sweep that broke off before it could tell.
-        let mut untold = shell.ledger.untold(&shell.function).await?;
-        if let Some(digest) = &shell.digest {
-            untold.append(&mut digest.lock());
-        }
-        let records: Vec<_> = untold
-            .iter()
-            .map(|(id, noted)| (noted.resource.clone(), id.clone()))
-            .collect();
-        let findings: Vec<_> = untold.into_values().flat_map(|noted| noted.findings).collect();
-        let new = findings.len();
-        let alert = compose(&shell.function, self.place, counts, findings);
-        shell.topic.send(alert).await.map_err(Failure::Notify)?;
-        let mut marks = stream::iter(records)
-            .map(|(resource, id)| async move { shell.ledger.told(&resource, &id).await })
-            .buffer_unordered(AT_ONCE);
-        while let Some(marked) = marks.next().await {
-            marked?;
-        }
+        let new = digest::tell(
+            shell,
+            |_| true,
+            |findings| Some(compose(&shell.function, self.place, counts, findings)),
+        )
+        .await?;
         metrics::sweep(&shell.function, counts, new);
         metrics::open_deferred(waiting);
         tracing::info!(counts = %json!(counts), new, waiting, "swept");

@@ -13,5 +13,6 @@ mod launch_templates;
 mod samples;
 mod security_groups;
 mod snapshots;
+mod storms;
 mod support;
 mod volumes;

@@ -31,12 +31,12 @@ use tell::{gone, with_not_applicable};
 use unread::{Unread, readable};
 
 use crate::adapter::Adapter;
+use crate::digest::Digest;
 use crate::error::{Failure, Kind};
 use crate::ledger::{Along, Ledger, Open, Opened, Record, View};
 use crate::restore;
 use crate::schedule::Schedules;
 use crate::status::Status;
-use crate::sweep::Digest;
 use crate::topic::Topic;
 
 /// How often a change that somebody else's crossed is begun again from the read.
@@ -46,6 +46,7 @@ const ATTEMPTS: u32 = 4;
 const UNJUDGED: &str = "can't be judged";
 
 /// What all resources of one invocation share.
+#[derive(Clone)]
 pub struct Shell {
     pub ledger: Ledger,
     pub topic: Topic,
@@ -59,8 +60,8 @@ pub struct Shell {
     pub request: String,
     /// When Lambda will stop this invocation, in Unix milliseconds: the end of its leases.
     pub deadline: i64,
-    /// In a sweep: what gathers the findings, which are told at its end and not one by one.
-    pub digest: Option<Digest>,
+    /// In a sweep, and an event of many resources: what gathers the findings, which are told at its end and not one by one.
+    pub digest: Option<Arc<Digest>>,
 }
 
 /// Takes one resource through the pipeline. `since` is the moment from which on the resource may have been read.

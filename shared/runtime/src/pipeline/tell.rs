@@ -26,9 +26,8 @@ impl Work<'_> {
         let reminder = shell.settings.notifications.reminder_days;
         let mut untold = None;
         if !report.told.iter().all(|one| view.status.knows(one, now, reminder)) {
-            if let Some(digest) = &shell.digest {
-                // The sweep tells it at its end. Until then the ledger knows that it is not told.
-                digest.note(report);
+            if shell.digest.is_some() {
+                // It is told at the end. Until then the ledger knows that it is not told.
                 untold = Some(shell.function.as_str());
             } else {
                 let sent = shell.topic.publish(report, &shell.function).await;
@@ -46,6 +45,9 @@ impl Work<'_> {
                 untold,
             )
             .await?;
+        if let Some(digest) = shell.digest.as_ref().filter(|_| untold.is_some()) {
+            digest.note(report);
+        }
         log(resource, &report.told, &report.ledger_id);
         let failed: Vec<_> = report
             .told
