@@ -1,13 +1,14 @@
 //! Who might want in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::classes::classes;
 use crate::condition::Truth;
 use crate::evaluate::{Caller, arn_account, principal_matches};
-use crate::glob::{Glob, classes};
+use crate::glob::{Glob, Span, Token};
 use crate::judge::Scope;
 use crate::keys::{Class, is_shared_provider};
-use crate::parse::{Policy, PrincipalKind};
+use crate::parse::{Policy, PrincipalKind, Statement};
 use crate::survey::{Survey, avoid, is_ours};
 
 /// How the request reaches the service. Without a VPC endpoint there is no `aws:SourceVpc`, with one no `aws:SourceIp`.
@@ -27,6 +28,60 @@ pub(crate) struct World {
     pub account: Option<String>,
     pub organization: Option<String>,
     pub network: Network,
+    /// Whom an identity pool lets in without a login.
+    pub guest: bool,
+    /// There may be ARNs, or accounts and organisations, that the policy can tell apart and that were not found: the
+    /// caller stands for those as well.
+    pub vague_arn: bool,
+    pub vague_account: bool,
+}
+
+/// What kind of principal an ARN is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Root,
+    User,
+    /// `GetFederationToken`'s.
+    FederatedUser,
+    /// A role or its session.
+    Role,
+}
+
+pub(crate) fn kind_of(arn: &str) -> Kind {
+    match arn_account(arn) {
+        Some((_, "root")) => Kind::Root,
+        Some((_, name)) if name.starts_with("user/") => Kind::User,
+        Some((_, name)) if name.starts_with("federated-user/") => Kind::FederatedUser,
+        _ => Kind::Role,
+    }
+}
+
+impl World {
+    fn of(caller: Caller, anybody: bool) -> Self {
+        Self {
+            caller,
+            anybody,
+            account: None,
+            organization: None,
+            network: Network::Internet,
+            guest: false,
+            vague_arn: false,
+            vague_account: false,
+        }
+    }
+}
+
+const COGNITO: &str = "cognito-identity.amazonaws.com";
+
+/// Whether the statement tells who logged in to an identity pool from who did not.
+fn speaks_of_logins(statement: &Statement) -> bool {
+    let key = |name: &str| name.strip_suffix(":amr") == Some(COGNITO);
+    statement.conditions.iter().any(|condition| key(&condition.key))
+}
+
+/// The host of an identity provider, by which its keys begin.
+pub(crate) fn host_of(provider: &str) -> &str {
+    provider.split_once("oidc-provider/").map_or(provider, |(_, host)| host)
 }
 
 /// The callers worth trying on a statement.
@@ -39,28 +94,32 @@ pub(crate) fn worlds(policy: &Policy, survey: &Survey, scope: &Scope, at: usize)
     let networks = networks(survey);
     let (accounts, organizations) = named(survey);
     let mut people = Vec::new();
-    let mut add = |caller: &Caller, anybody: bool, account: Option<&str>, organization: Option<&str>| {
+    let mut add = |one: World| {
         for &network in &networks {
-            people.push(World {
-                caller: caller.clone(),
-                anybody,
-                account: account.map(str::to_owned),
-                organization: organization.map(str::to_owned),
-                network,
-            });
+            people.push(World { network, ..one.clone() });
         }
     };
     if everyone && scope.service.takes_anonymous() {
-        add(&Caller::Anonymous, true, None, None);
+        add(World::of(Caller::Anonymous, true));
     }
+    let mut known: BTreeMap<String, (Vec<String>, bool)> = BTreeMap::new();
     for (account, organization, anybody) in members(survey, &accounts, &organizations) {
-        for arn in arns(policy, survey, &account) {
+        let (arns, complete) = known
+            .entry(account.clone())
+            .or_insert_with(|| arns(policy, survey, &account));
+        for arn in arns.iter() {
             let caller = Caller::Account {
                 account: account.clone(),
-                arn,
+                arn: arn.clone(),
             };
             if principal_matches(statement, &caller) != Truth::No {
-                add(&caller, anybody, Some(&account), organization.as_deref());
+                add(World {
+                    account: Some(account.clone()),
+                    organization: organization.clone(),
+                    vague_arn: !*complete,
+                    vague_account: anybody && !survey.complete,
+                    ..World::of(caller, anybody)
+                });
             }
         }
     }
@@ -74,11 +133,20 @@ pub(crate) fn worlds(policy: &Policy, survey: &Survey, scope: &Scope, at: usize)
             _ => false,
         };
         if fixed && !principals.negated && !scope.trust.has_id(id) {
-            add(&Caller::Canonical { id: id.clone() }, false, None, None);
+            add(World::of(Caller::Canonical { id: id.clone() }, false));
         }
     }
     for (provider, anybody) in providers(policy, survey, scope, at) {
-        add(&Caller::Federated { provider }, anybody, None, None);
+        // Guests come in only where a pool has them, so count them where the statement speaks of them.
+        let guests = host_of(&provider) == COGNITO && speaks_of_logins(statement);
+        let world = World::of(Caller::Federated { provider }, anybody);
+        if guests {
+            add(World {
+                guest: true,
+                ..world.clone()
+            });
+        }
+        add(world);
     }
     let mut services: BTreeSet<String> = principals
         .values
@@ -96,11 +164,10 @@ pub(crate) fn worlds(policy: &Policy, survey: &Survey, scope: &Scope, at: usize)
             let caller = Caller::Service { name: name.clone() };
             if principal_matches(statement, &caller) != Truth::No {
                 worlds.push(World {
-                    caller,
-                    anybody,
                     account: Some(account.clone()),
                     organization: organization.clone(),
-                    network: Network::Internet,
+                    vague_account: anybody && !survey.complete,
+                    ..World::of(caller, anybody)
                 });
             }
         }
@@ -178,8 +245,8 @@ fn members(
     members
 }
 
-/// The principals of an account that the policy can tell apart.
-fn arns(policy: &Policy, survey: &Survey, account: &str) -> Vec<String> {
+/// The principals of an account that the policy can tell apart, and whether that is all of them.
+fn arns(policy: &Policy, survey: &Survey, account: &str) -> (Vec<String>, bool) {
     let partition = &survey.names.partition;
     let mut pool = survey.pool(|class| class == Class::Arn);
     let mut found = Vec::new();
@@ -199,13 +266,14 @@ fn arns(policy: &Policy, survey: &Survey, account: &str) -> Vec<String> {
             if let Some(literal) = glob.as_literal() {
                 literal
             } else {
-                pool.globs.push(glob);
+                pool.group(vec![glob]);
                 String::new()
             }
         })
         .collect();
     let avoid = avoid(&pool);
-    let globs: Vec<&Glob> = pool.globs.iter().collect();
+    let groups: Vec<&[Glob]> = pool.groups.iter().map(Vec::as_slice).collect();
+    let mut complete = true;
     let anyone = survey.names.unnamed("attacker-");
     found.push(format!("arn:{partition}:iam::{account}:role/{anyone}"));
     let mine = |arn: &&String| arn_account(arn).is_some_and(|(of, _)| of == account);
@@ -217,21 +285,23 @@ fn arns(policy: &Policy, survey: &Survey, account: &str) -> Vec<String> {
             .filter(mine)
             .cloned(),
     );
-    if !globs.is_empty() {
-        for kind in ["role", "user"] {
-            let domain = Glob::new(&format!("arn:{partition}:iam::{account}:{kind}/*"));
-            let named = classes(&domain, &globs, &avoid, 'x', &survey.work).texts;
+    let kinds = ["iam::{}:role/", "iam::{}:user/", "sts::{}:federated-user/"];
+    let start = |kind: &str| format!("arn:{partition}:{}", kind.replace("{}", account));
+    if !groups.is_empty() {
+        for kind in kinds {
+            // Names and paths of roles and users may hold colons, those of federated users not.
+            let span = if kind.starts_with("sts") { Span::Part } else { Span::Any };
+            let domain = Glob::literal(&start(kind)).then([Token::Many(span)]);
+            let named = classes(&domain, &groups, &avoid, 'x', &survey.work);
+            complete &= named.complete;
             // A name has at least one character.
-            found.extend(
-                named
-                    .into_iter()
-                    .map(|arn| if arn.ends_with('/') { arn + &anyone } else { arn }),
-            );
+            let texts = named.texts.into_iter();
+            found.extend(texts.map(|arn| if arn.ends_with('/') { arn + &anyone } else { arn }));
         }
     }
     let by_kind = survey.has(|class| matches!(class, Class::UserName | Class::UserId | Class::CallerType));
-    if by_kind || !globs.is_empty() {
-        found.push(format!("arn:{partition}:iam::{account}:user/{anyone}"));
+    if by_kind || !groups.is_empty() {
+        found.extend(kinds[1..].iter().map(|kind| format!("{}{anyone}", start(kind))));
     }
     if by_kind
         || survey.has(|class| class == Class::Arn)
@@ -243,7 +313,7 @@ fn arns(policy: &Policy, survey: &Survey, account: &str) -> Vec<String> {
         found.push(format!("arn:{partition}:iam::{account}:root"));
     }
     // One of each that conditions and principals treat alike, but always one of each kind if kinds matter.
-    let mut kept: Vec<(Vec<Truth>, String)> = Vec::new();
+    let mut kept: Vec<(Vec<Truth>, Option<Kind>, String)> = Vec::new();
     for arn in found {
         let caller = Caller::Account {
             account: account.to_owned(),
@@ -264,18 +334,15 @@ fn arns(policy: &Policy, survey: &Survey, account: &str) -> Vec<String> {
                 signature.push(policy.statements()[*at].conditions[*nth].holds(Some(&actual), &lookup, true));
             }
         }
-        if by_kind {
-            signature.push(arn.contains(":user/").into());
-            signature.push(arn.ends_with(":root").into());
-        }
-        if !kept.iter().any(|(known, _)| *known == signature) {
-            kept.push((signature, arn));
+        let kind = by_kind.then(|| kind_of(&arn));
+        if !kept.iter().any(|known| known.0 == signature && known.1 == kind) {
+            kept.push((signature, kind, arn));
         }
     }
-    kept.into_iter().map(|(_, arn)| arn).collect()
+    (kept.into_iter().map(|(.., arn)| arn).collect(), complete)
 }
 
-fn not_principal(statement: &crate::parse::Statement) -> bool {
+fn not_principal(statement: &Statement) -> bool {
     statement.principals.as_ref().is_some_and(|selection| selection.negated)
 }
 

@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 
-use crate::adversary::{Network, World, principal_arn};
+use crate::adversary::{Kind, Network, World, host_of, kind_of, principal_arn};
+use crate::classes::classes;
 use crate::evaluate::{Caller, is_account};
-use crate::glob::{Glob, classes};
-use crate::identity::{claim, org_paths, user_id};
+use crate::glob::{Glob, Span, Token};
+use crate::identity::{audience, claim, org_paths, user_id};
 use crate::judge::Scope;
-use crate::keys::{Class, Id, tells_caller};
+use crate::keys::{Class, Id, has_own_session_name, tells_caller};
 use crate::network::address_classes;
-use crate::survey::{Pool, Survey, avoid};
+use crate::survey::{Key, Pool, Survey, avoid};
 
 /// A value that a caller can bring.
 #[derive(Debug, Clone)]
@@ -56,37 +57,52 @@ impl Builder<'_> {
         } else {
             domain
         };
-        for literal in self.pool.literals.iter().filter(|literal| domain.matches(literal)) {
-            if let Some(open) = accept(literal) {
-                self.candidates.push(Candidate {
-                    value: Some(vec![literal.clone()]),
-                    open,
-                });
-            }
-        }
-        if self.pool.globs.is_empty() {
-            return;
-        }
-        let globs: Vec<&Glob> = self.pool.globs.iter().collect();
-        let classes = classes(&domain, &globs, &avoid(self.pool), filler, &self.survey.work);
-        self.complete &= classes.complete;
-        let mut texts = classes.texts;
-        if !classes.complete {
-            // Some easy ones in place of those that were not found.
-            let easy = globs
-                .iter()
-                .flat_map(|glob| [glob.filled(""), glob.filled(&self.survey.names.fresh)]);
-            texts.extend(
-                easy.take(48)
-                    .filter(|text| domain.matches(text) && !self.pool.literals.contains(text)),
-            );
+        self.within_domain(&domain, filler, &|_| true, accept);
+    }
+
+    /// The same, of some patterns only: the others match nothing that is accepted.
+    pub(crate) fn within_some(
+        &mut self,
+        domain: &str,
+        filler: char,
+        patterns: &dyn Fn(&Glob) -> bool,
+        accept: &dyn Fn(&str) -> Option<bool>,
+    ) {
+        self.within_domain(&Glob::new(domain), filler, patterns, accept);
+    }
+
+    fn within_domain(
+        &mut self,
+        domain: &Glob,
+        filler: char,
+        patterns: &dyn Fn(&Glob) -> bool,
+        accept: &dyn Fn(&str) -> Option<bool>,
+    ) {
+        let pool = self.pool;
+        let mut texts: Vec<String> = pool
+            .literals
+            .iter()
+            .filter(|literal| domain.matches(literal))
+            .cloned()
+            .collect();
+        let some: Vec<Vec<Glob>> = pool
+            .groups
+            .iter()
+            .map(|group| group.iter().filter(|glob| patterns(glob)).cloned().collect())
+            .collect();
+        let groups: Vec<&[Glob]> = some
+            .iter()
+            .map(Vec::as_slice)
+            .filter(|group| !group.is_empty())
+            .collect();
+        if !groups.is_empty() {
+            let found = classes(domain, &groups, &avoid(pool), filler, &self.survey.work);
+            self.complete &= found.complete;
+            texts.extend(found.texts);
         }
         for text in texts {
             if let Some(open) = accept(&text) {
-                self.candidates.push(Candidate {
-                    value: Some(vec![text]),
-                    open,
-                });
+                self.one(text, open);
             }
         }
     }
@@ -175,14 +191,20 @@ pub(crate) fn values(survey: &Survey, scope: &Scope, world: &World, key: usize, 
         }
         Class::UserId => user_id(&mut builder, survey, scope, world),
         Class::UserName => match &world.caller {
-            Caller::Account { arn, .. } if arn.contains(":user/") => builder.anything(),
+            Caller::Account { arn, .. } if kind_of(arn) == Kind::User => builder.anything(),
             _ => builder.missing(),
         },
         Class::CallerType => match &world.caller {
             Caller::Anonymous => builder.one("Anonymous", true),
-            Caller::Account { arn, .. } if arn.contains(":user/") => builder.one("User", true),
-            Caller::Account { arn, .. } if arn.ends_with(":root") => builder.one("Account", true),
-            Caller::Account { .. } => builder.one("AssumedRole", true),
+            Caller::Account { arn, .. } => {
+                let kind = match kind_of(arn) {
+                    Kind::Root => "Account",
+                    Kind::User => "User",
+                    Kind::FederatedUser => "FederatedUser",
+                    Kind::Role => "AssumedRole",
+                };
+                builder.one(kind, true);
+            }
             _ => builder.missing(),
         },
         Class::IsService => match &world.caller {
@@ -197,6 +219,12 @@ pub(crate) fn values(survey: &Survey, scope: &Scope, world: &World, key: usize, 
         Class::SourceIp if world.network == Network::Internet && !is_service => addresses(&mut builder, scope),
         Class::PrivateIp if world.network == Network::Endpoint => builder.anything(),
         Class::Endpoint(id) if world.network == Network::Endpoint => endpoint(&mut builder, survey, scope, world, id),
+        Class::InstanceVpc => {
+            builder.missing();
+            if signed && !is_service {
+                endpoint(&mut builder, survey, scope, world, Id::Vpc);
+            }
+        }
         Class::SourceAccount if is_service || tells_caller(scope.service, &known.name) => {
             if let Some(account) = &world.account {
                 builder.one(account, true);
@@ -258,7 +286,7 @@ pub(crate) fn values(survey: &Survey, scope: &Scope, world: &World, key: usize, 
             }
         }
         Class::ResourceAccount => builder.one(scope.owner, true),
-        Class::ResourceOrganization => resource_organization(&mut builder, scope),
+        Class::ResourceOrganization => resource_organization(&mut builder, survey, scope, known),
         Class::Clock => {
             builder.one(now.to_string(), true);
             builder.one((now + 3.2e9).to_string(), true);
@@ -271,6 +299,18 @@ pub(crate) fn values(survey: &Survey, scope: &Scope, world: &World, key: usize, 
             }
         }
         Class::Audience | Class::Subject | Class::Claim => claim(&mut builder, survey, &known.name, known.class, world),
+        Class::SessionName => {
+            let own = match &world.caller {
+                Caller::Federated { provider } => has_own_session_name(host_of(provider)),
+                _ => false,
+            };
+            if own {
+                audience(&mut builder, survey);
+            } else {
+                builder.missing();
+                builder.anything();
+            }
+        }
         Class::MountTarget => {
             builder.missing();
             builder.one("false", true);
@@ -322,7 +362,7 @@ fn addresses(builder: &mut Builder, scope: &Scope) {
         }
     }
     // Text patterns on an address: a whole first octet is a network, less than that is the internet.
-    for glob in &builder.pool.globs {
+    for glob in builder.pool.globs() {
         let prefix = glob.prefix();
         let text = ["", "8", "8.8", "8.8.8", "8.8.8.8", ".8", ".8.8", ".8.8.8"]
             .iter()
@@ -404,11 +444,11 @@ fn anyones(survey: &Survey, world: &World) -> Vec<(String, bool)> {
     accounts
 }
 
-/// ARNs of what an account may have. Names in them hold no colon, so none can carry another account's id in it.
+/// ARNs of what an account may have. Names in them hold no colon, so none can carry another account's id in it; but
+/// those of alarms may hold anything (CloudWatch API Reference, `PutMetricAlarm`).
 fn source_arns(builder: &mut Builder, partition: &str, account: &str, anybody: bool) {
-    const KINDS: [&str; 8] = [
+    const KINDS: [&str; 7] = [
         "function",
-        "alarm",
         "log-group",
         "stateMachine",
         "db",
@@ -423,45 +463,53 @@ fn source_arns(builder: &mut Builder, partition: &str, account: &str, anybody: b
         ),
         true,
     );
-    let tail = |resource: &str| {
-        let mut tokens = Glob::new(&format!("arn:{partition}:*:*:{account}:"))
-            .into_arn()
-            .map_or(Vec::new(), Glob::into_tokens);
-        tokens.extend(resource.chars().map(crate::glob::Token::Char));
-        tokens.push(crate::glob::Token::ManyInPart);
-        Glob::from_tokens(tokens)
+    let own = |service: &str, resource: &str, name: Span| {
+        let start = Glob::new(&format!("arn:{partition}:{service}:*:{account}:"));
+        let start = start.clone().into_arn().unwrap_or(start);
+        start.then(resource.chars().map(Token::Char).chain([Token::Many(name)]))
     };
-    let mut domains = vec![tail("")];
-    domains.extend(KINDS.iter().map(|kind| tail(&format!("{kind}:"))));
+    let mut domains = vec![own("*", "", Span::Part), own("cloudwatch", "alarm:", Span::Any)];
+    // Of what is named by its kind, one will do unless the policy speaks of them.
+    let kinds = KINDS
+        .iter()
+        .enumerate()
+        .filter(|(at, kind)| *at == 0 || builder.survey.names.has(kind));
+    domains.extend(kinds.map(|(_, kind)| own("*", &format!("{kind}:"), Span::Part)));
     if anybody {
         // A bucket's ARN names no account: anybody's bucket may be called what a wildcard leaves open.
-        let mut tokens = Glob::literal(&format!("arn:{partition}:s3:::")).into_tokens();
-        tokens.push(crate::glob::Token::ManyInPart);
-        domains.push(Glob::from_tokens(tokens));
+        domains.push(Glob::literal(&format!("arn:{partition}:s3:::")).then([Token::Many(Span::Part)]));
     }
-    let globs: Vec<&Glob> = builder.pool.globs.iter().collect();
-    let avoid = avoid(builder.pool);
-    let mut texts = Vec::new();
+    let pool = builder.pool;
     for domain in &domains {
-        let owned = |literal: &&String| domain.matches(literal) && !literal.contains(":::");
-        texts.extend(builder.pool.literals.iter().filter(owned).cloned());
-        if !globs.is_empty() {
-            let found = classes(domain, &globs, &avoid, 'x', &builder.survey.work);
-            builder.complete &= found.complete;
-            texts.extend(found.texts);
-        }
-    }
-    for text in texts {
-        builder.one(text, true);
+        // A bucket that is named is somebody's.
+        builder.within_domain(domain, 'x', &|_| true, &|text| {
+            let somebodys = text.contains(":::") && pool.literals.contains(text);
+            (!somebodys).then_some(true)
+        });
     }
 }
 
-fn resource_organization(builder: &mut Builder, scope: &Scope) {
+/// The resource's own organisation: one that is trusted if any is, and what the policy itself says of it.
+fn resource_organization(builder: &mut Builder, survey: &Survey, scope: &Scope, key: &Key) {
+    let paths = key.name.ends_with("paths");
+    let mut of = |organization: &str| {
+        let text = if paths {
+            format!("{organization}/r-x/ou-x/")
+        } else {
+            organization.to_owned()
+        };
+        builder.one(text, true);
+    };
     for organization in &scope.trust.organizations {
-        builder.one(organization, true);
+        of(organization);
     }
-    // It describes the resource: what the policy says of it may well be so.
-    builder.within("*", false, 'x', &|_| Some(true));
-    builder.one("o-ownersorg1", true);
-    builder.missing();
+    if scope.trust.organizations.is_empty() {
+        of(&survey.names.owners_organization);
+        builder.missing();
+    }
+    // Not what others bring that it is compared to: it is one in particular.
+    let own = key.pool.globs().map(|glob| glob.filled("x"));
+    for text in key.pool.literals.iter().cloned().chain(own) {
+        builder.one(text, true);
+    }
 }

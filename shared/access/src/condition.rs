@@ -226,6 +226,14 @@ impl Condition {
         self.values.iter().flat_map(Template::variables)
     }
 
+    /// Its patterns with wildcards that don't depend on the request.
+    pub(crate) fn globs(&self) -> impl Iterator<Item = &Glob> {
+        self.patterns.iter().flatten().filter_map(|pattern| match pattern {
+            Pattern::Glob(glob) | Pattern::LooseArn(glob) if !glob.is_literal() => Some(glob),
+            _ => None,
+        })
+    }
+
     /// What it says of a request whose key has these values (`None`: the key is missing).
     ///
     /// `granting` is true for an Allow. Where evaluators are known to differ, the wider reading is taken: a grant
@@ -288,9 +296,12 @@ impl Condition {
                 &compiled
             };
             let found = match pattern {
-                // A grant is read as open, a Deny as not applying.
-                Pattern::LooseArn(glob) if granting => !negated && glob.matches(actual),
-                Pattern::LooseArn(glob) => negated && glob.matches(actual),
+                // A grant is read as open, a Deny as not applying. Of a star alone, the meaning is plain enough.
+                Pattern::LooseArn(glob) if granting && !negated && value.source() != "*" => {
+                    matched = matched.max(if glob.matches(actual) { Truth::Maybe } else { Truth::No });
+                    continue;
+                }
+                Pattern::LooseArn(glob) => granting != negated && glob.matches(actual),
                 pattern => matches(self.operator.comparison, pattern, actual),
             };
             if found {

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use crate::condition::Truth;
-use crate::glob::Glob;
 use crate::parse::{Effect, Policy, Principal, PrincipalKind, Selection, Statement};
 use crate::service::{S3_BUCKET_ACTIONS, S3_OBJECT_ACTIONS, Service};
 
@@ -53,6 +52,16 @@ pub struct Request {
 
 /// Whether the policy lets the request in. `Maybe` where AWS's documentation does not say.
 pub fn evaluate(policy: &Policy, service: Service, request: &Request) -> Truth {
+    let truth = decide(policy, service, request);
+    let differs = |reading: &Policy| decide(reading, service, request) != truth;
+    if policy.readings.iter().any(differs) {
+        Truth::Maybe
+    } else {
+        truth
+    }
+}
+
+fn decide(policy: &Policy, service: Service, request: &Request) -> Truth {
     let mut allowed = Truth::No;
     let mut denied = Truth::No;
     for statement in policy.statements() {
@@ -176,13 +185,11 @@ fn same_principal(principal: &str, arn: &str) -> bool {
 
 /// Whether the statement names the action, and the action can be meant for such a resource.
 pub(crate) fn action_matches(statement: &Statement, service: Service, action: &str, resource: &str) -> bool {
-    let Some(Selection { negated, values }) = &statement.actions else {
+    let Some(Selection { negated, .. }) = &statement.actions else {
         return false;
     };
     let lower = action.to_ascii_lowercase();
-    let any = values
-        .iter()
-        .any(|pattern| Glob::new(&pattern.to_ascii_lowercase()).matches(&lower));
+    let any = statement.action_globs.iter().any(|pattern| pattern.matches(&lower));
     any != *negated && fits(service, action, resource)
 }
 
@@ -216,8 +223,23 @@ pub(crate) fn resource_matches(
     if service == Service::IamTrust {
         return Truth::Yes;
     }
-    let any = values
-        .iter()
-        .any(|value| value.glob(lookup).is_some_and(|glob| glob.matches(resource)));
-    (any != *negated).into()
+    let mut matched = Truth::No;
+    for (value, fixed) in values.iter().zip(&statement.resource_globs) {
+        let found = match fixed {
+            Some(glob) => glob.matches(resource),
+            // A variable without a value matches nothing; what is left of everything but nothing, the guide leaves open.
+            None => match value.glob(lookup) {
+                Some(glob) => glob.matches(resource),
+                None => {
+                    matched = matched.max(if *negated { Truth::Maybe } else { Truth::No });
+                    continue;
+                }
+            },
+        };
+        if found {
+            matched = Truth::Yes;
+            break;
+        }
+    }
+    if *negated { matched.not() } else { matched }
 }

@@ -1,41 +1,60 @@
-//! Wildcard patterns: matching in linear space and near-linear time, and one text for each way a set of patterns can
-//! be met.
+//! Wildcard patterns: matching in linear space and near-linear time.
 
-use std::cell::Cell;
-use std::collections::{HashMap, HashSet, VecDeque};
+/// Which characters a wildcard takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Span {
+    /// Any.
+    Any,
+    /// Any but a colon: within an ARN component.
+    Part,
+    /// A digit, as in account ids.
+    Digit,
+    /// A lower-case letter or a digit, as in organisation ids.
+    Id,
+}
+
+impl Span {
+    fn takes(self, character: char) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Part => character != ':',
+            Self::Digit => character.is_ascii_digit(),
+            Self::Id => character.is_ascii_digit() || character.is_ascii_lowercase(),
+        }
+    }
+}
 
 /// One step of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Token {
     /// That character.
     Char(char),
-    /// `?`
-    One,
-    /// `*`
-    Many,
-    /// `?` in an ARN component: any character but a colon.
-    OneInPart,
-    /// `*` in an ARN component: any run without a colon.
-    ManyInPart,
+    /// `?`: one of such characters.
+    One(Span),
+    /// `*`: any run of them.
+    Many(Span),
 }
 
 impl Token {
-    fn is_many(self) -> bool {
-        matches!(self, Self::Many | Self::ManyInPart)
+    pub(crate) fn is_many(self) -> bool {
+        matches!(self, Self::Many(_))
     }
 
-    fn takes(self, character: char) -> bool {
+    pub(crate) fn takes(self, character: char) -> bool {
         match self {
             Self::Char(expected) => expected == character,
-            Self::One | Self::Many => true,
-            Self::OneInPart | Self::ManyInPart => character != ':',
+            Self::One(span) | Self::Many(span) => span.takes(character),
         }
     }
 }
 
 /// A compiled pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Glob(Vec<Token>);
+pub struct Glob {
+    tokens: Vec<Token>,
+    /// Every wildcard takes any character.
+    plain: bool,
+}
 
 impl Glob {
     /// A pattern in which `*` is any run of characters and `?` is any one.
@@ -45,17 +64,34 @@ impl Glob {
 
     /// A pattern without wildcards.
     pub(crate) fn literal(text: &str) -> Self {
-        Self(text.chars().map(Token::Char).collect())
+        Self {
+            tokens: text.chars().map(Token::Char).collect(),
+            plain: true,
+        }
     }
 
     pub(crate) fn from_tokens(mut tokens: Vec<Token>) -> Self {
         // "**" is "*"; without this, a run of stars would cost time and states.
         tokens.dedup_by(|a, b| a == b && a.is_many());
-        Self(tokens)
+        let plain = tokens
+            .iter()
+            .all(|token| matches!(token, Token::Char(_) | Token::One(Span::Any) | Token::Many(Span::Any)));
+        Self { tokens, plain }
+    }
+
+    /// The pattern followed by another.
+    pub(crate) fn then(self, rest: impl IntoIterator<Item = Token>) -> Self {
+        let mut tokens = self.tokens;
+        tokens.extend(rest);
+        Self::from_tokens(tokens)
+    }
+
+    pub(crate) fn tokens(&self) -> &[Token] {
+        &self.tokens
     }
 
     pub(crate) fn into_tokens(self) -> Vec<Token> {
-        self.0
+        self.tokens
     }
 
     /// The same pattern with the wildcards of the first five ARN components held within them; `None` without six
@@ -65,13 +101,13 @@ impl Glob {
     pub(crate) fn into_arn(self) -> Option<Self> {
         let mut colons = 0;
         let tokens = self
-            .0
+            .tokens
             .into_iter()
             .map(|token| {
                 colons += usize::from(token == Token::Char(':'));
                 match token {
-                    Token::Many if colons < 5 => Token::ManyInPart,
-                    Token::One if colons < 5 => Token::OneInPart,
+                    Token::Many(Span::Any) if colons < 5 => Token::Many(Span::Part),
+                    Token::One(Span::Any) if colons < 5 => Token::One(Span::Part),
                     other => other,
                 }
             })
@@ -79,9 +115,19 @@ impl Glob {
         (colons >= 5).then(|| Self::from_tokens(tokens))
     }
 
+    /// Its piece between two colons, the first being number 0, if it has that many.
+    pub(crate) fn component(&self, number: usize) -> Option<Self> {
+        let mut pieces = self.tokens.split(|token| *token == Token::Char(':'));
+        pieces.nth(number).map(|tokens| Self::from_tokens(tokens.to_vec()))
+    }
+
+    pub(crate) fn is_literal(&self) -> bool {
+        self.tokens.iter().all(|token| matches!(token, Token::Char(_)))
+    }
+
     /// The text, if the pattern has no wildcard.
     pub(crate) fn as_literal(&self) -> Option<String> {
-        self.0
+        self.tokens
             .iter()
             .map(|token| match token {
                 Token::Char(character) => Some(*character),
@@ -93,11 +139,12 @@ impl Glob {
     /// A text that matches: stars become the filler.
     pub(crate) fn filled(&self, filler: &str) -> String {
         let mut text = String::new();
-        for token in &self.0 {
+        for token in &self.tokens {
             match token {
                 Token::Char(character) => text.push(*character),
-                Token::One | Token::OneInPart => text.push('x'),
-                Token::Many | Token::ManyInPart => text.push_str(filler),
+                Token::One(Span::Digit) => text.push('0'),
+                Token::One(_) => text.push('x'),
+                Token::Many(_) => text.push_str(filler),
             }
         }
         text
@@ -105,7 +152,7 @@ impl Glob {
 
     /// The characters before the first wildcard.
     pub(crate) fn prefix(&self) -> String {
-        self.0
+        self.tokens
             .iter()
             .map_while(|token| match token {
                 Token::Char(character) => Some(*character),
@@ -114,16 +161,16 @@ impl Glob {
             .collect()
     }
 
-    /// Whether the whole text matches. Greedy, with one retreat per star kind: at most length × length steps.
+    /// Whether the whole text matches. Greedy, with one retreat: at most length × length steps.
     pub fn matches(&self, text: &str) -> bool {
-        if self.0.contains(&Token::ManyInPart) {
-            return self.matches_parts(text);
+        if !self.plain {
+            return self.matches_spans(text);
         }
         let next = |position: usize| text.get(position..).and_then(|rest| rest.chars().next());
         let (mut at, mut position) = (0, 0);
         let mut retreat: Option<(usize, usize)> = None;
         while let Some(character) = next(position) {
-            match self.0.get(at) {
+            match self.tokens.get(at) {
                 Some(token) if token.is_many() => {
                     retreat = Some((at, position));
                     at += 1;
@@ -143,192 +190,154 @@ impl Glob {
                 },
             }
         }
-        self.0[at..].iter().all(|token| token.is_many())
+        self.tokens[at..].iter().all(|token| token.is_many())
     }
 
-    /// With stars that stop at colons, one retreat is not enough: follow the set of positions instead.
-    fn matches_parts(&self, text: &str) -> bool {
+    /// With stars that stop somewhere, one retreat is not enough: follow the set of positions instead.
+    fn matches_spans(&self, text: &str) -> bool {
+        // Most differ in what stands before the first wildcard.
+        let fixed = self.tokens.iter().map_while(|token| match token {
+            Token::Char(character) => Some(*character),
+            _ => None,
+        });
+        let mut characters = text.chars();
+        let mut start = 0;
+        for expected in fixed {
+            if characters.next() != Some(expected) {
+                return false;
+            }
+            start += 1;
+        }
+        let tape = Tape::new(&[self]);
         let mut states = Vec::new();
-        close(&self.0, 0, &mut states);
-        for character in text.chars() {
-            states = step(&self.0, &states, character);
+        tape.close(start, &mut states);
+        for character in characters {
+            states = tape.step(&states, character);
             if states.is_empty() {
                 return false;
             }
         }
-        states.contains(&self.0.len())
+        states.contains(&self.tokens.len())
     }
 }
 
 fn wild(character: char) -> Token {
     match character {
-        '*' => Token::Many,
-        '?' => Token::One,
+        '*' => Token::Many(Span::Any),
+        '?' => Token::One(Span::Any),
         other => Token::Char(other),
     }
 }
 
-/// Adds a position and what can be reached from it by an empty star.
-fn close(tokens: &[Token], mut position: usize, states: &mut Vec<usize>) {
-    loop {
-        if !states.contains(&position) {
-            states.push(position);
-        }
-        if tokens.get(position).is_some_and(|token| token.is_many()) {
-            position += 1;
-        } else {
-            return;
-        }
-    }
+/// Several patterns one after the other, followed all at once. A state is the sorted list of positions in it.
+pub(crate) struct Tape {
+    /// `None` where a pattern ends.
+    tokens: Vec<Option<Token>>,
+    /// Which pattern a position belongs to.
+    pub owner: Vec<usize>,
 }
 
-fn step(tokens: &[Token], states: &[usize], character: char) -> Vec<usize> {
-    let mut next = Vec::new();
-    for &position in states {
-        if let Some(token) = tokens.get(position).filter(|token| token.takes(character)) {
-            close(tokens, position + usize::from(!token.is_many()), &mut next);
+impl Tape {
+    pub(crate) fn new(globs: &[&Glob]) -> Self {
+        let mut tape = Self {
+            tokens: Vec::new(),
+            owner: Vec::new(),
+        };
+        for (number, glob) in globs.iter().enumerate() {
+            tape.tokens.extend(glob.tokens.iter().copied().map(Some));
+            tape.tokens.push(None);
+            tape.owner.resize(tape.tokens.len(), number);
+        }
+        tape
+    }
+
+    pub(crate) fn start(&self) -> Vec<usize> {
+        let mut state = Vec::new();
+        let mut begins = true;
+        for (position, token) in self.tokens.iter().enumerate() {
+            if begins {
+                self.close(position, &mut state);
+            }
+            begins = token.is_none();
+        }
+        state
+    }
+
+    /// Adds a position and what can be reached from it by an empty star.
+    fn close(&self, mut position: usize, state: &mut Vec<usize>) {
+        loop {
+            state.push(position);
+            if self.tokens[position].is_some_and(Token::is_many) {
+                position += 1;
+            } else {
+                return;
+            }
         }
     }
-    next.sort_unstable();
-    // From a full star every text is possible that an earlier position could still lead to.
-    let last = next
-        .iter()
-        .rposition(|&position| tokens.get(position) == Some(&Token::Many));
-    if let Some(last) = last {
-        next.drain(..last);
+
+    pub(crate) fn step(&self, state: &[usize], character: char) -> Vec<usize> {
+        let mut next = Vec::with_capacity(state.len() + 1);
+        for &position in state {
+            if let Some(token) = self.tokens[position].filter(|token| token.takes(character)) {
+                self.close(position + usize::from(!token.is_many()), &mut next);
+            }
+        }
+        next.sort_unstable();
+        next.dedup();
+        // From a full star every text is possible that an earlier position of the pattern could still lead to.
+        let mut full = None;
+        let mut kept = next.len();
+        for at in (0..next.len()).rev() {
+            let position = next[at];
+            if full == Some(self.owner[position]) {
+                continue;
+            }
+            if self.tokens[position] == Some(Token::Many(Span::Any)) {
+                full = Some(self.owner[position]);
+            }
+            kept -= 1;
+            next[kept] = position;
+        }
+        next.drain(..kept);
+        next
     }
-    next
-}
 
-/// One text for each way to match or not match the patterns, among the texts of `domain`; none of them in `avoid`.
-pub(crate) struct Classes {
-    pub texts: Vec<String>,
-    /// False when the search was cut short: then a class may be missing.
-    pub complete: bool,
-}
-
-/// More classes than this don't fit a mask.
-const MOST_CLASSES: usize = 48;
-
-type State = Vec<(usize, Vec<usize>)>;
-
-pub(crate) fn classes(
-    domain: &Glob,
-    patterns: &[&Glob],
-    avoid: &HashSet<String>,
-    filler: char,
-    budget: &Cell<usize>,
-) -> Classes {
-    let automata: Vec<&[Token]> = std::iter::once(domain)
-        .chain(patterns.iter().copied())
-        .map(|glob| glob.0.as_slice())
-        .collect();
-    let start: State = (0..automata.len())
-        .map(|index| {
-            let mut states = Vec::new();
-            close(automata[index], 0, &mut states);
-            (index, states)
-        })
-        .collect();
-    let mut nodes: Vec<(usize, char)> = vec![(0, '\0')];
-    let mut queue = VecDeque::from([(0_usize, start.clone())]);
-    let mut seen: HashSet<State> = HashSet::from([start]);
-    let mut found: HashMap<Vec<usize>, (String, bool)> = HashMap::new();
-    let mut order = Vec::new();
-    let mut work = 0;
-    let mut complete = true;
-    let mut accept = |state: &State, text: &dyn Fn() -> String, order: &mut Vec<Vec<usize>>| {
-        let met: Vec<usize> = state
+    /// The patterns that end here.
+    pub(crate) fn met(&self, state: &[usize]) -> impl Iterator<Item = usize> {
+        state
             .iter()
-            .filter(|(index, states)| states.contains(&automata[*index].len()))
-            .map(|(index, _)| *index)
-            .collect();
-        if met.first() != Some(&0) {
-            return;
-        }
-        // Keep the first text that no literal of the policy names; another one only until such a text is found.
-        if let Some((_, true)) = found.get(&met) {
-            return;
-        }
-        let text = text();
-        let fresh = !avoid.contains(&text);
-        if !found.contains_key(&met) {
-            order.push(met.clone());
-        }
-        if fresh || !found.contains_key(&met) {
-            found.insert(met, (text, fresh));
-        }
-    };
-    while let Some((node, state)) = queue.pop_front() {
-        accept(&state, &|| spell(&nodes, node), &mut order);
-        let alphabet = next_characters(&automata, &state, filler);
-        for character in alphabet {
-            let next: State = state
-                .iter()
-                .filter_map(|(index, states)| {
-                    let states = step(automata[*index], states, character);
-                    work += states.len() + 1;
-                    (!states.is_empty()).then_some((*index, states))
-                })
-                .collect();
-            // Without the domain, no text can be found any more.
-            if next.first().is_none_or(|(index, _)| *index != 0) {
-                continue;
-            }
-            if seen.contains(&next) {
-                accept(&next, &|| spell(&nodes, node) + &character.to_string(), &mut order);
-                continue;
-            }
-            nodes.push((node, character));
-            seen.insert(next.clone());
-            queue.push_back((nodes.len() - 1, next));
-        }
-        if work > budget.get() || order.len() > MOST_CLASSES {
-            complete = false;
-            break;
-        }
+            .filter(|position| self.tokens[**position].is_none())
+            .map(|position| self.owner[*position])
     }
-    budget.set(budget.get().saturating_sub(work));
-    let texts = order
-        .iter()
-        .filter_map(|met| found.get(met))
-        .filter(|(_, fresh)| *fresh)
-        .map(|(text, _)| text.clone());
-    Classes {
-        texts: texts.collect(),
-        complete,
-    }
-}
 
-fn spell(nodes: &[(usize, char)], mut node: usize) -> String {
-    let mut text = Vec::new();
-    while node != 0 {
-        text.push(nodes[node].1);
-        node = nodes[node].0;
-    }
-    text.iter().rev().collect()
-}
-
-/// The characters that make a difference here: those some pattern waits for, a colon where one may not pass, and one
-/// that none waits for.
-fn next_characters(automata: &[&[Token]], state: &State, filler: char) -> Vec<char> {
-    let mut characters = Vec::new();
-    let mut colon = false;
-    for (index, states) in state {
-        for &position in states {
-            match automata[*index].get(position) {
-                Some(Token::Char(character)) => characters.push(*character),
-                Some(Token::OneInPart | Token::ManyInPart) => colon = true,
+    /// The characters that make a difference here: those some pattern waits for, a colon where one may not pass, and
+    /// some that none waits for.
+    pub(crate) fn alphabet(&self, state: &[usize], filler: char) -> Vec<char> {
+        let mut characters = Vec::new();
+        let mut colon = false;
+        for &position in state {
+            match self.tokens[position] {
+                Some(Token::Char(character)) => characters.push(character),
+                Some(Token::One(Span::Part) | Token::Many(Span::Part)) => colon = true,
                 _ => {}
             }
         }
+        if colon {
+            characters.push(':');
+        }
+        characters.sort_unstable();
+        characters.dedup();
+        // Of digits a few, since an account has nothing but them and some of those may be taken.
+        let (others, count) = if filler.is_ascii_digit() {
+            ("9876543210", 3)
+        } else {
+            ("xqzjkvw0123456789abcdefghilmnoprstuy", 1)
+        };
+        let fresh = std::iter::once(filler).chain(others.chars().filter(|other| *other != filler));
+        let fresh: Vec<char> = fresh
+            .filter(|candidate| characters.binary_search(candidate).is_err())
+            .take(count)
+            .collect();
+        fresh.into_iter().chain(characters).collect()
     }
-    if colon {
-        characters.push(':');
-    }
-    let other = std::iter::once(filler).chain("xqzjkvw0123456789abcdefghilmnoprstuy".chars());
-    let fresh = other.into_iter().find(|candidate| !characters.contains(candidate));
-    characters.sort_unstable();
-    characters.dedup();
-    fresh.into_iter().chain(characters).collect()
 }

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use crate::adversary::World;
+use crate::adversary::{Kind, World, host_of, kind_of};
 use crate::bring::Builder;
 use crate::evaluate::Caller;
 use crate::glob::Glob;
 use crate::judge::Scope;
-use crate::keys::Class;
+use crate::keys::{Class, is_shared_provider};
 use crate::survey::Survey;
 
 pub(crate) fn org_paths(builder: &mut Builder, scope: &Scope, world: &World) {
@@ -30,16 +30,23 @@ pub(crate) fn user_id(builder: &mut Builder, survey: &Survey, scope: &Scope, wor
         }
         return;
     };
-    if arn.ends_with(":root") {
-        builder.one(account, true);
-        return;
+    let kind = kind_of(arn);
+    match kind {
+        Kind::Root => return builder.one(account, true),
+        // Source: IAM User Guide, "Variables and tags", principal key values: the account, a colon, the name asked for.
+        Kind::FederatedUser => {
+            let name = arn.rsplit('/').next().unwrap_or_default();
+            builder.one(format!("{account}:{name}"), true);
+            return builder.within(&format!("{account}:*"), false, 'x', &|_| Some(true));
+        }
+        Kind::User | Kind::Role => {}
     }
     let named: HashSet<String> = builder
         .pool
         .literals
         .iter()
         .cloned()
-        .chain(builder.pool.globs.iter().map(Glob::prefix))
+        .chain(builder.pool.globs().map(Glob::prefix))
         .filter_map(|text| {
             let complete = text.contains(':') || builder.pool.literals.contains(&text);
             complete.then(|| text.split(':').next().unwrap_or_default().to_owned())
@@ -53,7 +60,7 @@ pub(crate) fn user_id(builder: &mut Builder, survey: &Survey, scope: &Scope, wor
             Some(true)
         }
     };
-    if arn.contains(":user/") {
+    if kind == Kind::User {
         builder.one(survey.names.unnamed("AIDAATTACKER00000000"), true);
         builder.within("AIDA*", false, 'X', &|text| {
             (!text.contains(':')).then(|| grade(text)).flatten()
@@ -66,43 +73,63 @@ pub(crate) fn user_id(builder: &mut Builder, survey: &Survey, scope: &Scope, wor
     }
 }
 
+/// What an identity provider says of the caller: at sign-in, and in the sessions that follow from it.
+///
+/// Source: IAM User Guide, "Available keys for SAML-based AWS STS federation" and "Available keys for AWS OIDC
+/// federation", which say which of them later requests of a session have.
 pub(crate) fn claim(builder: &mut Builder, survey: &Survey, key: &str, class: Class, world: &World) {
-    let Caller::Federated { provider } = &world.caller else {
-        builder.missing();
-        return;
-    };
-    let host = provider
-        .split_once("oidc-provider/")
-        .map_or(provider.as_str(), |(_, host)| host);
     let (of, name) = key.rsplit_once(':').unwrap_or((key, ""));
-    if of != host.to_ascii_lowercase() && !(of == "saml" && provider.contains("saml-provider/")) {
-        builder.missing();
-        return;
+    match &world.caller {
+        Caller::Federated { provider } => {
+            let host = host_of(provider);
+            if of != host.to_ascii_lowercase() && !(of == "saml" && provider.contains("saml-provider/")) {
+                return builder.missing();
+            }
+        }
+        // A role's session by a provider that anybody can use, or have.
+        Caller::Account { arn, .. } if kind_of(arn) == Kind::Role && (of == "saml" || is_shared_provider(of)) => {
+            builder.missing();
+        }
+        _ => return builder.missing(),
     }
     let pool = builder.pool;
     match class {
-        Class::Audience => {
-            builder.one(survey.names.unnamed("attacker-application-"), true);
+        // Derived from the provider and its account, so nobody else's is the same.
+        _ if key == "saml:namequalifier" => {
+            builder.one(survey.names.unnamed("attacker-provider-"), true);
             builder.within("*", false, 'x', &|text| (!pool.literals.contains(text)).then_some(true));
         }
+        _ if of == "saml" => {
+            builder.missing();
+            builder.anything();
+        }
+        // Guests are let in by whoever's pool it is.
+        Class::Audience if world.guest => builder.anything(),
+        Class::Audience => audience(builder, survey),
         Class::Subject => {
-            let tenants: Vec<String> = pool.globs.iter().filter_map(|glob| tenant(&glob.prefix())).collect();
             let tenant = survey.names.unnamed("attacker-");
             builder.one(format!("repo:{tenant}/{tenant}:ref:refs/heads/main"), true);
             builder.one(tenant, true);
-            builder.within("*", false, 'x', &|text| {
-                let taken = pool.literals.contains(text) || tenants.iter().any(|tenant| text.starts_with(tenant));
-                (!taken).then_some(true)
-            });
+            // What names a tenant whole is no stranger's.
+            let open = |glob: &Glob| self::tenant(&glob.prefix()).is_none();
+            builder.within_some("*", 'x', &open, &|text| (!pool.literals.contains(text)).then_some(true));
             if name != "sub" {
                 builder.missing();
             }
         }
+        _ if name == "amr" && world.guest => builder.one("unauthenticated", true),
         _ => {
             builder.missing();
             builder.anything();
         }
     }
+}
+
+/// Another than those that are named.
+pub(crate) fn audience(builder: &mut Builder, survey: &Survey) {
+    let pool = builder.pool;
+    builder.one(survey.names.unnamed("attacker-application-"), true);
+    builder.within("*", false, 'x', &|text| (!pool.literals.contains(text)).then_some(true));
 }
 
 /// The start of a subject that names one tenant whole: `repo:my-org/`, `organization:my-org:`, `my-org/`.

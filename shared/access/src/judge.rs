@@ -1,6 +1,7 @@
 //! Who gets in: the verdict on a policy, with a request that proves it.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -14,16 +15,17 @@ use crate::parse::{Effect, Policy, Principal, Statement};
 use crate::s3_public;
 use crate::search::{Outcome, Question, STEPS, Search};
 use crate::service::Service;
-use crate::survey::Survey;
-use crate::targets::{Ground, Target};
+use crate::survey::{Names, Survey, WORK};
+use crate::targets::{Ground, Target, has_variables};
 use crate::trust::Trust;
 use crate::words;
 
 /// Who a policy lets in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Nobody but the owner and whom it trusts.
+    #[default]
     Private,
     /// Somebody in particular who is not trusted.
     External,
@@ -169,11 +171,14 @@ pub(crate) fn now() -> f64 {
 
 /// What the search for one statement came to.
 #[derive(Default)]
-struct Finding {
+pub(crate) struct Finding {
     certain: Option<(Verdict, Request, World)>,
     possible: Option<(Verdict, Request, World)>,
-    unfinished: bool,
+    /// What could be let in that the search did not come to.
+    unfinished: Verdict,
     deputy: bool,
+    /// What the search has left of its budget.
+    left: Budget,
 }
 
 impl Finding {
@@ -182,78 +187,289 @@ impl Finding {
     }
 
     fn possible(&self) -> Verdict {
-        if self.unfinished {
-            return Verdict::Public;
+        let possible = self.possible.as_ref().map_or(Verdict::Private, |found| found.0);
+        possible.max(self.certain()).max(self.unfinished)
+    }
+}
+
+impl Finding {
+    /// What it cost of a whole budget, roughly in equal steps.
+    pub(crate) fn cost(&self) -> usize {
+        let spent = Budget::WHOLE.work.saturating_sub(self.left.work);
+        500 + spent + 5 * Budget::WHOLE.steps.saturating_sub(self.left.steps)
+    }
+}
+
+/// What a search may cost, in counted steps.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Budget {
+    work: usize,
+    steps: usize,
+}
+
+impl Budget {
+    /// Of a whole policy, or of a single statement that is judged alone.
+    pub(crate) const WHOLE: Self = Self {
+        work: WORK,
+        steps: STEPS,
+    };
+
+    fn share(self, among: usize) -> Self {
+        Self {
+            work: (self.work / among).max(2_000),
+            steps: (self.steps / among).max(100),
         }
-        self.possible
-            .as_ref()
-            .map_or(Verdict::Private, |found| found.0)
-            .max(self.certain())
+    }
+}
+
+/// A policy, with what the judgements of its statements have in common.
+pub(crate) struct Bench<'a> {
+    policy: &'a Policy,
+    scope: &'a Scope<'a>,
+    now: f64,
+    names: Rc<Names>,
+    ground: Rc<Ground>,
+}
+
+impl<'a> Bench<'a> {
+    pub(crate) fn new(policy: &'a Policy, scope: &'a Scope<'a>, now: f64) -> Self {
+        let names = Names::new(policy, scope);
+        let ground = Rc::new(Ground::new(policy, scope, &names));
+        Self {
+            policy,
+            scope,
+            now,
+            names: Rc::new(names),
+            ground,
+        }
+    }
+
+    /// The same for a policy that differs only in principals and conditions.
+    pub(crate) fn of<'b>(&self, policy: &'b Policy) -> Bench<'b>
+    where
+        'a: 'b,
+    {
+        Bench {
+            policy,
+            scope: self.scope,
+            now: self.now,
+            names: Rc::clone(&self.names),
+            ground: Rc::clone(&self.ground),
+        }
+    }
+
+    /// What one Allow comes to.
+    pub(crate) fn examine(&self, at: usize, budget: Budget) -> Finding {
+        // Only Denies that touch the same can stop it; nothing else of the policy matters to it.
+        let statements = self.policy.statements();
+        let denies = |index: &usize| statements[*index].effect == Effect::Deny && self.ground.meet(at, *index);
+        let included = (0..statements.len())
+            .filter(|index| *index == at || denies(index))
+            .collect();
+        let survey = Survey::of(self.policy, self.scope, &self.names, included, budget.work);
+        let mut search = Search {
+            policy: self.policy,
+            scope: self.scope,
+            survey: &survey,
+            now: self.now,
+            steps: 0,
+            most: budget.steps,
+        };
+        let mut finding = Finding::default();
+        self.try_worlds(&mut search, at, &mut finding);
+        finding.left = Budget {
+            work: survey.work.get(),
+            steps: budget.steps.saturating_sub(search.steps),
+        };
+        finding
+    }
+
+    /// The statement's offence, if it lets anybody in.
+    pub(crate) fn offence(&self, at: usize, finding: &Finding) -> Option<Offence> {
+        let (verdict, certain) = (finding.possible(), finding.certain());
+        let undecided = certain < verdict;
+        let request = finding_request(finding).filter(|found| found.0 >= finding.unfinished);
+        (verdict > Verdict::Private).then(|| Offence {
+            index: at,
+            sid: self.policy.statements()[at].sid.clone(),
+            verdict,
+            certain,
+            undecided,
+            reason: words::offence(self.policy, at, request, undecided),
+        })
+    }
+
+    fn try_worlds(&self, search: &mut Search, at: usize, finding: &mut Finding) {
+        let (policy, scope) = (self.policy, self.scope);
+        let statement = &policy.statements()[at];
+        let everywhere = |_: &str| (Vec::new(), true);
+        let by_world = search
+            .survey
+            .included
+            .iter()
+            .any(|&index| has_variables(&policy.statements()[index]));
+        let mut shared: Option<Vec<Target>> = None;
+        for world in worlds(policy, search.survey, scope, at) {
+            if finding.certain() == Verdict::Public || (!world.anybody && finding.certain() == Verdict::External) {
+                break;
+            }
+            let graver = if world.anybody {
+                Verdict::Public
+            } else {
+                Verdict::External
+            };
+            let deputy = matches!(world.caller, Caller::Service { .. }) && is_deputy(policy, statement, &world);
+            if deputy && (finding.deputy || !lists_service(statement, &world) && !world.anybody) {
+                continue;
+            }
+            let field = &search.field(&world);
+            let own;
+            let targets = if by_world {
+                let texts = |name: &str| match search.survey.index.get(name) {
+                    Some(&key) => (field.texts(key).cloned().collect(), !field.is_vague(key)),
+                    None => (Vec::new(), true),
+                };
+                own = self.ground.targets(policy, scope, search.survey, at, &texts);
+                &own
+            } else {
+                shared.get_or_insert_with(|| self.ground.targets(policy, scope, search.survey, at, &everywhere))
+            };
+            for target in targets
+                .iter()
+                .filter(|target| may_call(scope.service, &world.caller, &target.action))
+            {
+                let mut ask = |certain: bool, open: bool| {
+                    search.run(&Question {
+                        at,
+                        world: &world,
+                        field,
+                        target,
+                        certain,
+                        open,
+                    })
+                };
+                for (open, verdict) in [(true, Verdict::Public), (false, Verdict::External)] {
+                    if (open && !world.anybody) || finding.certain() >= verdict {
+                        continue;
+                    }
+                    let possible = match ask(false, open) {
+                        Outcome::Nothing => continue,
+                        Outcome::Found(request) if target.resource.is_some() => Some(request),
+                        Outcome::Found(_) | Outcome::Unfinished => None,
+                    };
+                    if deputy && world.anybody {
+                        finding.deputy |= possible.is_some();
+                        continue;
+                    }
+                    let certain = if target.resource.is_some() {
+                        ask(true, open)
+                    } else {
+                        Outcome::Unfinished
+                    };
+                    match (certain, possible) {
+                        (Outcome::Found(request), _) if evaluate(policy, scope.service, &request) == Truth::Yes => {
+                            finding.certain = Some((verdict, request, world.clone()));
+                        }
+                        (_, Some(request)) => {
+                            if finding.possible.as_ref().is_none_or(|known| known.0 < verdict) {
+                                finding.possible = Some((verdict, request, world.clone()));
+                            }
+                        }
+                        (_, None) => finding.unfinished = finding.unfinished.max(verdict),
+                    }
+                }
+            }
+            if search.steps > search.most && finding.certain() < graver {
+                finding.unfinished = finding.unfinished.max(graver);
+                break;
+            }
+        }
+        if finding.certain() >= finding.unfinished {
+            finding.unfinished = Verdict::Private;
+        }
     }
 }
 
 /// Judges a policy at a time, in seconds since 1970.
 pub fn judge_at(policy: &Policy, scope: &Scope, now: f64) -> Judgement {
-    let survey = Survey::new(policy, scope);
-    let ground = Ground::new(policy, scope, &survey);
-    let allows = policy
-        .statements()
+    let mut judgement = judge_reading(policy, scope, now);
+    for reading in &policy.readings {
+        judgement.widen(policy, judge_reading(reading, scope, now));
+    }
+    judgement
+}
+
+impl Judgement {
+    /// Takes in what another reading of the policy comes to: the graver counts, and only what both say is certain.
+    fn widen(&mut self, policy: &Policy, other: Self) {
+        let certain = |of: &[Offence], index: usize| {
+            let known = of.iter().find(|offence| offence.index == index);
+            known.map_or(Verdict::Private, |offence| offence.certain)
+        };
+        let mut all = self.offending.clone();
+        for offence in &other.offending {
+            match all.iter_mut().find(|known| known.index == offence.index) {
+                Some(known) if known.verdict < offence.verdict => *known = offence.clone(),
+                Some(_) => {}
+                None => all.push(offence.clone()),
+            }
+        }
+        for offence in &mut all {
+            let both = [&self.offending, &other.offending].map(|of| certain(of, offence.index));
+            offence.certain = both[0].min(both[1]);
+            offence.undecided = offence.certain < offence.verdict;
+        }
+        all.sort_by_key(|offence| offence.index);
+        if self.verdict < other.verdict {
+            self.verdict = other.verdict;
+            self.witness = other.witness;
+        }
+        self.undecided = all.iter().map(|one| one.certain).max().unwrap_or(Verdict::Private) < self.verdict;
+        self.offending = all;
+        if other.s3 == Some(S3Verdict::Public) {
+            self.s3 = other.s3;
+        }
+        self.reason = words::summary(policy, self.verdict, &self.offending, &self.notes, self.s3);
+    }
+}
+
+fn judge_reading(policy: &Policy, scope: &Scope, now: f64) -> Judgement {
+    let bench = Bench::new(policy, scope, now);
+    let statements = policy.statements().iter().enumerate();
+    let allows: Vec<usize> = statements
+        .filter(|(_, one)| one.effect == Effect::Allow)
+        .map(|(at, _)| at)
+        .collect();
+    // Each statement has its share, so that their order makes no difference; what the others leave is for those that
+    // it was not enough for.
+    let share = Budget::WHOLE.share(allows.len().max(1));
+    let mut findings: Vec<(usize, Finding)> = allows.iter().map(|&at| (at, bench.examine(at, share))).collect();
+    let wanting = findings
         .iter()
-        .filter(|one| one.effect == Effect::Allow)
-        .count()
-        .max(1);
+        .filter(|(_, one)| one.unfinished > Verdict::Private)
+        .count();
+    if wanting > 0 && findings.len() > 1 {
+        let left = findings.iter().fold(Budget::default(), |sum, (_, one)| Budget {
+            work: sum.work + one.left.work,
+            steps: sum.steps + one.left.steps,
+        });
+        let share = left.share(wanting);
+        for (at, finding) in &mut findings {
+            if finding.unfinished > Verdict::Private {
+                *finding = bench.examine(*at, share);
+            }
+        }
+    }
     let mut offending = Vec::new();
     let mut worst: Option<((Verdict, bool), Request, World)> = None;
     let mut deputies = Vec::new();
     let mut certain = Verdict::Private;
-    for (at, statement) in policy.statements().iter().enumerate() {
-        if statement.effect != Effect::Allow {
-            continue;
-        }
-        // Only Denies that touch the same can stop it; nothing else of the policy matters to it.
-        let is_deny = |index: &usize| policy.statements()[*index].effect == Effect::Deny;
-        let count = policy.statements().len();
-        let included = (0..count)
-            .filter(|index| *index == at || (is_deny(index) && ground.meet(at, *index)))
-            .collect();
-        let own = Survey::of(policy, scope, survey.names.clone(), included);
-        // Each statement has its share, so that their order makes no difference.
-        own.work.set((own.work.get() / allows).max(2_000));
-        let mut search = Search {
-            policy,
-            scope,
-            survey: &own,
-            now,
-            steps: 0,
-            most: (STEPS / allows).max(100),
-        };
-        let (targets, complete) = ground.targets(policy, scope, &own);
-        let mut finding = examine(&mut search, at, &targets);
-        finding.unfinished |= !complete && finding.certain() != Verdict::Public;
+    for (at, finding) in findings {
         if finding.deputy {
             deputies.push(at);
         }
-        let verdict = finding.possible();
         certain = certain.max(finding.certain());
-        if verdict == Verdict::Private {
-            continue;
-        }
-        let undecided = finding.certain() < verdict;
-        let reason = words::offence(
-            policy,
-            at,
-            finding_request(&finding).as_ref(),
-            undecided,
-            finding.unfinished,
-        );
-        offending.push(Offence {
-            index: at,
-            sid: statement.sid.clone(),
-            verdict,
-            certain: finding.certain(),
-            undecided,
-            reason,
-        });
+        offending.extend(bench.offence(at, &finding));
         for (found, is_certain) in [(finding.certain, true), (finding.possible, false)] {
             let Some((verdict, request, world)) = found else {
                 continue;
@@ -284,7 +500,7 @@ pub fn judge_at(policy: &Policy, scope: &Scope, now: f64) -> Judgement {
     }
 }
 
-fn finding_request(finding: &Finding) -> Option<(Verdict, Request)> {
+fn finding_request(finding: &Finding) -> Option<(Verdict, &Request)> {
     let graver = |found: &&(Verdict, Request, World)| found.0 == finding.possible();
     let found = finding
         .certain
@@ -292,7 +508,7 @@ fn finding_request(finding: &Finding) -> Option<(Verdict, Request)> {
         .filter(graver)
         .or(finding.possible.as_ref())
         .or(finding.certain.as_ref());
-    found.map(|(verdict, request, _)| (*verdict, request.clone()))
+    found.map(|(verdict, request, _)| (*verdict, request))
 }
 
 fn witness(request: Request, world: &World) -> Witness {
@@ -314,85 +530,17 @@ fn witness(request: Request, world: &World) -> Witness {
     }
 }
 
-fn examine(search: &mut Search, at: usize, targets: &[Target]) -> Finding {
-    let (policy, scope) = (search.policy, search.scope);
-    let statement = &policy.statements()[at];
-    let mut finding = Finding::default();
-    let own: Vec<&Target> = targets.iter().filter(|target| target.relevant[at]).collect();
-    if own.is_empty() {
-        return finding;
-    }
-    for world in worlds(policy, search.survey, scope, at) {
-        if finding.certain() == Verdict::Public || (!world.anybody && finding.certain() == Verdict::External) {
-            break;
-        }
-        let deputy = matches!(world.caller, Caller::Service { .. }) && is_deputy(policy, statement, &world);
-        if deputy && finding.deputy {
-            continue;
-        }
-        let named_only = deputy && !lists_service(statement, &world) && !world.anybody;
-        if named_only {
-            continue;
-        }
-        let field = &search.field(&world);
-        for target in &own {
-            if !may_call(scope.service, &world.caller, &target.action) {
-                continue;
-            }
-            let mut ask = |certain: bool, open: bool| {
-                let question = Question {
-                    at,
-                    world: &world,
-                    field,
-                    action: &target.action,
-                    resource: &target.resource,
-                    relevant: &target.relevant,
-                    certain,
-                    open,
-                };
-                search.run(&question)
-            };
-            for (open, verdict) in [(true, Verdict::Public), (false, Verdict::External)] {
-                if (open && !world.anybody) || finding.certain() >= verdict {
-                    continue;
-                }
-                let possible = match ask(false, open) {
-                    Outcome::Nothing => continue,
-                    Outcome::Unfinished => None,
-                    Outcome::Found(request) => Some(request),
-                };
-                if deputy && world.anybody {
-                    finding.deputy |= possible.is_some();
-                    continue;
-                }
-                let certain = ask(true, open);
-                match (certain, possible) {
-                    (Outcome::Found(request), _) if evaluate(policy, scope.service, &request) == Truth::Yes => {
-                        finding.certain = Some((verdict, request, world.clone()));
-                    }
-                    (_, Some(request)) => {
-                        if finding.possible.as_ref().is_none_or(|known| known.0 < verdict) {
-                            finding.possible = Some((verdict, request, world.clone()));
-                        }
-                    }
-                    (_, None) => finding.unfinished = true,
-                }
-            }
-        }
-        if search.steps > search.most && finding.certain() != Verdict::Public {
-            finding.unfinished = true;
-            break;
-        }
-    }
-    finding
-}
-
 /// Whether such a caller makes such a call: a role is assumed by different calls.
 fn may_call(service: Service, caller: &Caller, action: &str) -> bool {
+    let action = action.to_ascii_lowercase();
+    if service == Service::BackupVault {
+        // Whatever its policy says, a vault refuses other accounts all else (AWS Backup Developer Guide, "Vault access
+        // policies").
+        return !matches!(caller, Caller::Account { .. }) || action == "backup:copyintobackupvault";
+    }
     if service != Service::IamTrust {
         return true;
     }
-    let action = action.to_ascii_lowercase();
     let federated = matches!(
         action.as_str(),
         "sts:assumerolewithwebidentity" | "sts:assumerolewithsaml"

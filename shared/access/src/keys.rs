@@ -32,6 +32,8 @@ pub(crate) enum Class {
     PrivateIp,
     /// Something AWS gave an id to, seen only through a VPC endpoint.
     Endpoint(Id),
+    /// The VPC of the instance that the caller's credentials were given to.
+    InstanceVpc,
     /// The resource that an AWS service acts for.
     SourceArn,
     /// Its account.
@@ -58,6 +60,8 @@ pub(crate) enum Class {
     Audience,
     /// Whom an identity provider vouches for.
     Subject,
+    /// The name of the session that a role is assumed for.
+    SessionName,
     /// Anything else that a provider says.
     Claim,
     /// True only for who reaches the file system's own mount targets.
@@ -73,6 +77,16 @@ pub(crate) enum Class {
     },
     /// Not a key that we know: what limits it is unknown.
     Unknown,
+}
+
+impl Class {
+    /// Whether a caller may choose any text for it.
+    pub(crate) fn is_chosen(self) -> bool {
+        matches!(
+            self,
+            Self::Free { .. } | Self::UserName | Self::SessionName | Self::Claim | Self::Unknown
+        )
+    }
 }
 
 /// Kinds of ids.
@@ -147,7 +161,7 @@ const GLOBAL: &[(&str, Class)] = &[
     ("aws:epochtime", Class::Clock),
     ("aws:securetransport", ALWAYS),
     ("aws:requestedregion", ALWAYS),
-    ("aws:ec2instancesourcevpc", SIGNED),
+    ("aws:ec2instancesourcevpc", Class::InstanceVpc),
     ("aws:ec2instancesourceprivateipv4", SIGNED),
     ("ec2:sourceinstancearn", Class::OwnArn),
     ("lambda:sourcefunctionarn", Class::OwnArn),
@@ -296,7 +310,7 @@ const OTHERS: &[(&str, Class)] = &[
     ("events:detail.service", FREE),
     ("events:detail.eventtypecode", FREE),
     ("sts:externalid", FREE),
-    ("sts:rolesessionname", FREE),
+    ("sts:rolesessionname", Class::SessionName),
     ("sts:sourceidentity", FREE),
     ("sts:transitivetagkeys", FREE),
     ("sts:durationseconds", FREE),
@@ -345,40 +359,95 @@ pub(crate) fn class(key: &str) -> Class {
     }
 }
 
-/// Providers whose audience is the id of one application, given by the provider: a fixed one keeps others out.
+/// Providers whose audience is the id of one application or tenant, given by the provider: a fixed one keeps others
+/// out.
 fn has_own_audience(provider: &str) -> bool {
-    matches!(
-        provider,
-        "graph.facebook.com" | "accounts.google.com" | "www.amazon.com" | "cognito-identity.amazonaws.com"
-    )
+    SHARED
+        .iter()
+        .any(|(host, control)| *host == provider && *control == Control::Audience)
+}
+
+/// The provider's tokens say in the session's name, set by the provider, whose they are.
+pub(crate) fn has_own_session_name(provider: &str) -> bool {
+    SHARED
+        .iter()
+        .any(|(host, control)| *host == provider && *control == Control::SessionName)
+}
+
+/// What tells the users of a shared identity provider apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Control {
+    Subject,
+    /// The audience as well as the subject.
+    Audience,
+    SessionName,
 }
 
 /// Identity providers that vouch for anybody's users, so that trusting one without a limit trusts the world.
 ///
-/// Source: IAM User Guide, "Create a role for OIDC federation", identity-provider controls for shared OIDC providers.
+/// Sources: IAM User Guide, "Identity-provider controls for shared OIDC providers", with the claim that it asks for;
+/// "Available keys for AWS OIDC federation" for the first four. The last ones are not in the guide: their own
+/// documentation says that one issuer serves all customers.
+const SHARED: [(&str, Control); 33] = [
+    ("graph.facebook.com", Control::Audience),
+    ("accounts.google.com", Control::Audience),
+    ("www.amazon.com", Control::Audience),
+    ("cognito-identity.amazonaws.com", Control::Audience),
+    (
+        "sts.windows.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d",
+        Control::SessionName,
+    ),
+    ("agent.buildkite.com", Control::Subject),
+    ("oidc.codefresh.io", Control::Subject),
+    ("studio.datachain.ai/api", Control::Subject),
+    ("token.actions.githubusercontent.com", Control::Subject),
+    ("oidc-configuration.audit-log.githubusercontent.com", Control::Subject),
+    ("vstoken.actions.githubusercontent.com", Control::Subject),
+    ("gitlab.com", Control::Subject),
+    (
+        "rh-oidc.s3.us-east-1.amazonaws.com/22ejnvnnturfmt6km08idd0nt4hekbn7",
+        Control::Subject,
+    ),
+    (
+        "rh-oidc.s3.us-east-1.amazonaws.com/23e3sd27sju1hoou6ohfs68vbno607tr",
+        Control::Subject,
+    ),
+    (
+        "rh-oidc.s3.us-east-1.amazonaws.com/23ne21h005qjl3n33d8dui5dlrmv2tmg",
+        Control::Subject,
+    ),
+    (
+        "rh-oidc.s3.us-east-1.amazonaws.com/24jrf12m5dj7ljlfb4ta2frhrcoadm26",
+        Control::Subject,
+    ),
+    (
+        "oidc.op1.openshiftapps.com/2f785sojlpb85i7402pk3qogugim5nfb",
+        Control::Subject,
+    ),
+    (
+        "oidc.op1.openshiftapps.com/2c51blsaqa9gkjt0o9rt11mle8mmropu",
+        Control::Subject,
+    ),
+    ("api.pulumi.com/oidc", Control::Audience),
+    ("sandboxes.cloud", Control::Audience),
+    ("scalr.io", Control::Subject),
+    ("tokens.cloud.shisho.dev", Control::Subject),
+    ("app.terraform.io", Control::Subject),
+    ("proidc.upbound.io", Control::Subject),
+    ("oidc.vercel.com", Control::Audience),
+    ("api.bitbucket.org", Control::Subject),
+    ("oidc.circleci.com", Control::Subject),
+    ("oidc.infracost.io", Control::Subject),
+    ("oidc.spacelift.io", Control::Subject),
+    ("login.app.env0.com", Control::Subject),
+    ("vstoken.dev.azure.com", Control::Subject),
+    ("login.microsoftonline.com/common/v2.0", Control::Subject),
+    ("oidc.fly.io", Control::Subject),
+];
+
+/// Whether a provider vouches for anybody's users.
 pub(crate) fn is_shared_provider(host: &str) -> bool {
-    const SHARED: [&str; 19] = [
-        "graph.facebook.com",
-        "accounts.google.com",
-        "www.amazon.com",
-        "cognito-identity.amazonaws.com",
-        "token.actions.githubusercontent.com",
-        "gitlab.com",
-        "app.terraform.io",
-        "agent.buildkite.com",
-        "oidc.vercel.com",
-        "api.pulumi.com/oidc",
-        "oidc.codefresh.io",
-        "api.bitbucket.org",
-        "oidc.circleci.com",
-        "oidc.infracost.io",
-        "oidc.spacelift.io",
-        "login.app.env0.com",
-        "vstoken.dev.azure.com",
-        "login.microsoftonline.com/common/v2.0",
-        "oidc.fly.io",
-    ];
-    SHARED.contains(&host)
+    SHARED.iter().any(|(shared, _)| *shared == host)
 }
 
 /// Keys that name the resource an AWS service acts for.

@@ -7,6 +7,7 @@
 mod acl;
 mod adversary;
 mod bring;
+mod classes;
 mod condition;
 mod edit;
 mod evaluate;

@@ -31,6 +31,12 @@ pub(crate) fn notes(policy: &Policy, scope: &Scope, deputies: &[usize], offendin
                 "has an Effect that is neither Allow nor Deny, so it does nothing",
             );
         }
+        if statement.principals.is_none() {
+            note(
+                NoteKind::RejectedByAws,
+                "has no Principal, which AWS asks for in a policy on a resource; it is about nobody",
+            );
+        }
         if statement.actions.is_none() || (statement.resources.is_none() && scope.service == Service::Kms) {
             note(NoteKind::NoEffect, "has no Action or no Resource, so it does nothing");
         }

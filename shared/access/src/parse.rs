@@ -2,11 +2,13 @@
 //!
 //! Source: IAM User Guide, "Grammar of the IAM JSON policy language" and "IAM JSON policy elements reference".
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use serde_json::value::RawValue;
 
 use crate::condition::{Condition, Operator};
+use crate::glob::Glob;
 use crate::json::{Elements, Members, kind, span};
 use crate::template::Template;
 
@@ -68,6 +70,18 @@ pub enum PolicyError {
         first: &'static str,
         /// The other.
         second: &'static str,
+    },
+    /// An element has a value that AWS does not take.
+    #[error("{place} (byte {offset}): \"{found}\" is not {expected}")]
+    Value {
+        /// Which element.
+        place: String,
+        /// Where it starts in the text.
+        offset: usize,
+        /// What AWS takes there.
+        expected: &'static str,
+        /// What stands there.
+        found: String,
     },
     /// The text is larger than any service takes.
     #[error("the policy has {size} bytes; no service takes more than {limit}")]
@@ -154,6 +168,10 @@ pub struct Statement {
     pub span: Range<usize>,
     pub(crate) text: String,
     pub(crate) elements: Vec<(String, Range<usize>)>,
+    /// The actions as patterns of lower case.
+    pub(crate) action_globs: Vec<Glob>,
+    /// The resources as patterns, where they don't depend on the request.
+    pub(crate) resource_globs: Vec<Option<Glob>>,
 }
 
 impl Statement {
@@ -173,6 +191,16 @@ pub struct Policy {
     /// Policy variables are replaced (version 2012-10-17).
     pub(crate) variables: bool,
     pub(crate) duplicates: Vec<String>,
+    /// Where a key occurs twice, what readers make of it that take the first or the last.
+    pub(crate) readings: Vec<Policy>,
+}
+
+/// Which of the members of an object with the same key a reader takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    All,
+    First,
+    Last,
 }
 
 const TOP: &str = "Version, Id, Statement";
@@ -187,25 +215,38 @@ impl Policy {
                 limit: MAX_POLICY_BYTES,
             });
         }
+        let mut policy = Self::read(text, Reading::All)?;
+        if !policy.duplicates.is_empty() {
+            policy.readings = vec![Self::read(text, Reading::First)?, Self::read(text, Reading::Last)?];
+        }
+        Ok(policy)
+    }
+
+    fn read(text: &str, reading: Reading) -> Result<Self, PolicyError> {
         let mut reader = Reader {
             text,
             duplicates: Vec::new(),
             variables: false,
+            reading,
         };
         let raw: &RawValue = serde_json::from_str(text).map_err(|error| PolicyError::Json {
             line: error.line(),
             column: error.column(),
             message: error.to_string(),
         })?;
-        let members = reader.members(raw, "the policy")?;
         let mut statement_values = Vec::new();
-        for (name, value) in &members {
+        let mut version = None;
+        for (name, value) in reader.all_members(raw, "the policy")? {
             match name.to_ascii_lowercase().as_str() {
-                "version" => reader.variables = reader.string(value, "Version")? == "2012-10-17",
+                "version" if reading != Reading::First || version.is_none() => version = Some(value),
+                "version" => {}
                 "id" => drop(reader.string(value, "Id")?),
-                "statement" => statement_values.push(*value),
-                _ => return Err(reader.unknown(raw, "the policy", name, TOP)),
+                "statement" => statement_values.push(value),
+                _ => return Err(reader.unknown(raw, "the policy", &name, TOP)),
             }
+        }
+        if let Some(value) = version {
+            reader.variables = reader.version(value)?;
         }
         let Some(statement_value) = statement_values.last() else {
             let offset = span(text, raw.get()).start;
@@ -231,7 +272,13 @@ impl Policy {
                 found => return Err(reader.unexpected(value, "Statement", "a statement or a list of them", found)),
             }
         }
-        if repeated {
+        // What is said twice of the whole policy leaves every statement in doubt.
+        if repeated
+            || reader
+                .duplicates
+                .iter()
+                .any(|key| key.eq_ignore_ascii_case("the policy: version"))
+        {
             for statement in &mut statements {
                 statement.doubtful = true;
             }
@@ -246,7 +293,24 @@ impl Policy {
             single,
             variables,
             duplicates,
+            readings: Vec::new(),
         })
+    }
+
+    /// Reads a single statement as this policy would.
+    pub(crate) fn read_statement(&self, text: &str) -> Result<Statement, PolicyError> {
+        let mut reader = Reader {
+            text,
+            duplicates: Vec::new(),
+            variables: self.variables,
+            reading: Reading::All,
+        };
+        let raw: &RawValue = serde_json::from_str(text).map_err(|error| PolicyError::Json {
+            line: error.line(),
+            column: error.column(),
+            message: error.to_string(),
+        })?;
+        reader.statement(raw, 0)
     }
 
     /// The statements, in order.
@@ -274,6 +338,7 @@ struct Reader<'a> {
     text: &'a str,
     duplicates: Vec<String>,
     variables: bool,
+    reading: Reading,
 }
 
 type Pairs<'a> = Vec<(std::borrow::Cow<'a, str>, &'a RawValue)>;
@@ -298,18 +363,51 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn members(&mut self, raw: &'a RawValue, place: &str) -> Result<Pairs<'a>, PolicyError> {
+    /// All members of an object. Repeated keys are noted.
+    fn all_members(&mut self, raw: &'a RawValue, place: &str) -> Result<Pairs<'a>, PolicyError> {
         let members: Members =
             serde_json::from_str(raw.get()).map_err(|_| self.unexpected(raw, place, "an object", kind(raw.get())))?;
-        for (index, (name, _)) in members.0.iter().enumerate() {
-            if members.0[..index]
-                .iter()
-                .any(|(earlier, _)| earlier.eq_ignore_ascii_case(name))
-            {
+        let mut seen = HashSet::new();
+        for (name, _) in &members.0 {
+            if !seen.insert(name.to_ascii_lowercase()) {
                 self.duplicates.push(format!("{place}: {name}"));
             }
         }
         Ok(members.0)
+    }
+
+    /// The members of an object that this reading takes.
+    fn members(&mut self, raw: &'a RawValue, place: &str) -> Result<Pairs<'a>, PolicyError> {
+        let before = self.duplicates.len();
+        let mut members = self.all_members(raw, place)?;
+        if self.duplicates.len() == before || self.reading == Reading::All {
+            return Ok(members);
+        }
+        let mut seen = HashSet::new();
+        let mut first = |name: &str| seen.insert(name.to_ascii_lowercase());
+        if self.reading == Reading::First {
+            members.retain(|(name, _)| first(name));
+        } else {
+            members.reverse();
+            members.retain(|(name, _)| first(name));
+            members.reverse();
+        }
+        Ok(members)
+    }
+
+    /// Whether that version of the language has policy variables.
+    fn version(&self, raw: &RawValue) -> Result<bool, PolicyError> {
+        let found = self.string(raw, "Version")?;
+        match found.as_str() {
+            "2012-10-17" => Ok(true),
+            "2008-10-17" => Ok(false),
+            _ => Err(PolicyError::Value {
+                place: "Version".to_owned(),
+                offset: span(self.text, raw.get()).start,
+                expected: "a version of the policy language (2012-10-17 or 2008-10-17)",
+                found,
+            }),
+        }
     }
 
     fn elements(&self, raw: &'a RawValue, place: &str) -> Result<Vec<&'a RawValue>, PolicyError> {
@@ -357,6 +455,8 @@ impl<'a> Reader<'a> {
             span: span(self.text, raw.get()),
             text: raw.get().to_owned(),
             elements: Vec::new(),
+            action_globs: Vec::new(),
+            resource_globs: Vec::new(),
         };
         let mut seen: Vec<String> = Vec::new();
         let mut allows = false;
@@ -423,6 +523,12 @@ impl<'a> Reader<'a> {
             statement.effect = Effect::Allow;
         }
         statement.doubtful = self.duplicates.len() > before;
+        let actions = statement.actions.iter().flat_map(|selection| &selection.values);
+        statement.action_globs = actions.map(|action| Glob::new(&action.to_ascii_lowercase())).collect();
+        let resources = statement.resources.iter().flat_map(|selection| &selection.values);
+        statement.resource_globs = resources
+            .map(|value| value.glob(&|_| None).filter(|_| !value.has_variables()))
+            .collect();
         Ok(statement)
     }
 

@@ -3,6 +3,9 @@
 //! For one caller, action and resource, each condition key has a few values that the policy can tell apart. An Allow
 //! keeps those of each key that meet its conditions. A Deny must then fail in at least one condition: the search picks
 //! which. Only keys tied together by policy variables have to be tried in combination.
+//!
+//! Where not all values of a key could be found, it has one more of which nothing is known. What can't get in even with
+//! that is kept out for certain by the other keys.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -14,6 +17,7 @@ use crate::judge::Scope;
 use crate::keys::Class;
 use crate::parse::{Effect, Policy};
 use crate::survey::{Pool, Survey};
+use crate::targets::Target;
 
 /// Steps that one judgement may take before what is left counts as undecided.
 pub(crate) const STEPS: usize = 5_000;
@@ -25,13 +29,32 @@ const FILLINGS: usize = 64;
 
 type Mask = u128;
 
+/// The value of which nothing is known.
+const VAGUE: Mask = 1 << 127;
+/// How many values of a key fit a mask beside it.
+const MOST_VALUES: usize = 127;
+
 /// The values of every key for one caller, and which of them meet each condition.
 pub(crate) struct Field {
     candidates: Vec<Vec<Candidate>>,
+    /// All values of each key, and those that anybody can bring.
+    all: Vec<Mask>,
     open: Vec<Mask>,
     /// Per statement and condition: the values for which it holds, and for which it may.
     truths: Vec<Vec<(Mask, Mask)>>,
-    complete: bool,
+}
+
+impl Field {
+    /// The texts that a key can have.
+    pub(crate) fn texts(&self, key: usize) -> impl Iterator<Item = &String> {
+        let values = self.candidates[key].iter().filter_map(|one| one.value.as_ref());
+        values.filter_map(|value| value.first())
+    }
+
+    /// Whether there may be more.
+    pub(crate) fn is_vague(&self, key: usize) -> bool {
+        self.all[key] & VAGUE != 0
+    }
 }
 
 /// What a search came to.
@@ -57,10 +80,7 @@ pub(crate) struct Question<'a> {
     pub at: usize,
     pub world: &'a World,
     pub field: &'a Field,
-    pub action: &'a str,
-    pub resource: &'a str,
-    /// The statements that name the action on the resource.
-    pub relevant: &'a [bool],
+    pub target: &'a Target,
     /// Count only what is certain; otherwise, also what can't be ruled out.
     pub certain: bool,
     /// Only values that anybody can bring.
@@ -78,26 +98,28 @@ impl Search<'_> {
         let survey = self.survey;
         let statements = self.policy.statements();
         let mut field = Field {
-            candidates: Vec::new(),
-            open: Vec::new(),
-            truths: Vec::new(),
-            complete: true,
+            candidates: Vec::with_capacity(survey.keys.len()),
+            all: Vec::with_capacity(survey.keys.len()),
+            open: Vec::with_capacity(survey.keys.len()),
+            truths: vec![Vec::new(); statements.len()],
         };
-        field.truths = statements
-            .iter()
-            .map(|statement| vec![(0, 0); statement.conditions.len()])
-            .collect();
+        for &at in &survey.included {
+            field.truths[at] = vec![(0, 0); statements[at].conditions.len()];
+        }
         let mut filling = HashMap::new();
         for (index, key) in survey.keys.iter().enumerate() {
             let filled;
+            let mut complete =
+                !(world.vague_account && goes_by_account(key.class) || world.vague_arn && key.class == Class::Arn);
             let pool = if key.linked {
                 filled = self.fill(index, world, &mut filling);
-                field.complete &= filled.1;
+                complete &= filled.1;
                 &filled.0
             } else {
                 &key.pool
             };
             let mut found = values(survey, self.scope, world, index, pool, self.now);
+            complete &= found.complete;
             // Of the values that every condition treats alike, one will do; not so where values are compared to others.
             let mut kept: Vec<Candidate> = Vec::new();
             let mut seen: Vec<(Vec<Truth>, bool)> = Vec::new();
@@ -105,8 +127,8 @@ impl Search<'_> {
                 let signature = (self.signature(index, &candidate), candidate.open);
                 let known = seen.iter().position(|known| *known == signature);
                 if known.is_none_or(|at| key.linked && kept[at..].iter().all(|one| one.value != candidate.value)) {
-                    if kept.len() == 127 {
-                        found.complete = false;
+                    if kept.len() == MOST_VALUES {
+                        complete = false;
                         break;
                     }
                     let bit = kept.len();
@@ -119,9 +141,13 @@ impl Search<'_> {
                     seen.push(signature);
                 }
             }
+            let vague = if complete { 0 } else { VAGUE };
+            for (at, nth) in &key.conditions {
+                field.truths[*at][*nth].1 |= vague;
+            }
             let open = kept.iter().enumerate().filter(|(_, one)| one.open);
-            field.open.push(open.fold(0, |mask, (bit, _)| mask | 1 << bit));
-            field.complete &= found.complete;
+            field.open.push(open.fold(vague, |mask, (bit, _)| mask | 1 << bit));
+            field.all.push(mask_of(kept.len()) | vague);
             field.candidates.push(kept);
         }
         field
@@ -149,8 +175,9 @@ impl Search<'_> {
         let known = &self.survey.keys[key];
         let mut pool = known.pool.clone();
         let mut complete = true;
-        if matches!(known.class, Class::Free { .. } | Class::UserName | Class::Unknown) {
+        if known.class.is_chosen() {
             pool.literals.extend(self.survey.instances(&known.name));
+            pool.literals.extend(self.asked_for(key, world));
         }
         for (at, nth) in &known.conditions {
             let condition = &self.policy.statements()[*at].conditions[*nth];
@@ -181,11 +208,7 @@ impl Search<'_> {
                     }
                     let lookup = |name: &str| chosen.get(name).map(|text| (*text).clone());
                     if let Some(glob) = value.glob(&lookup) {
-                        match glob.as_literal() {
-                            Some(literal) => drop(pool.literals.insert(literal)),
-                            None if !pool.globs.contains(&glob) => pool.globs.push(glob),
-                            None => {}
-                        }
+                        pool.literal_or_group(glob);
                     }
                 }
             }
@@ -196,18 +219,36 @@ impl Search<'_> {
     /// What a caller can bring for a key that is used as a variable.
     fn brought(&self, key: usize, world: &World) -> Vec<String> {
         let known = &self.survey.keys[key];
-        let found = values(self.survey, self.scope, world, key, &known.pool, self.now);
-        let mut texts: Vec<String> = found
-            .candidates
-            .into_iter()
-            .filter_map(|one| one.value)
-            .flatten()
-            .collect();
-        if matches!(known.class, Class::Free { .. } | Class::UserName | Class::Unknown) && !texts.is_empty() {
+        let mut texts = self.plainly(key, world);
+        if known.class.is_chosen() && !texts.is_empty() {
             texts.extend(self.survey.instances(&known.name));
+            texts.extend(self.asked_for(key, world));
         }
         let mut seen = HashSet::new();
         texts.retain(|text| seen.insert(text.clone()));
+        texts
+    }
+
+    /// The same, without regard to policy variables.
+    fn plainly(&self, key: usize, world: &World) -> Vec<String> {
+        let pool = &self.survey.keys[key].pool;
+        let found = values(self.survey, self.scope, world, key, pool, self.now);
+        let texts = found.candidates.into_iter().filter_map(|one| one.value);
+        texts.flatten().collect()
+    }
+
+    /// What a key would have to be as a variable, to match what the caller brings for those that are compared to it.
+    fn asked_for(&self, key: usize, world: &World) -> Vec<String> {
+        let mut texts = Vec::new();
+        for (partner, before, after) in &self.survey.keys[key].partners {
+            let brought = self.plainly(*partner, world);
+            let inner = |text: &String| {
+                text.strip_prefix(before.as_str())?
+                    .strip_suffix(after.as_str())
+                    .map(str::to_owned)
+            };
+            texts.extend(brought.iter().filter_map(inner));
+        }
         texts
     }
 
@@ -218,13 +259,10 @@ impl Search<'_> {
             return Outcome::Nothing;
         }
         let field = question.field;
-        let mut masks: Vec<Mask> = field
-            .candidates
-            .iter()
-            .zip(&field.open)
-            .map(|(all, open)| if question.open { *open } else { mask_of(all.len()) })
-            .collect();
-        let mut linked = false;
+        let kept = if question.certain { !VAGUE } else { Mask::MAX };
+        let choice = if question.open { &field.open } else { &field.all };
+        let mut masks: Vec<Mask> = choice.iter().map(|mask| mask & kept).collect();
+        let mut linked = has_linked_resource(statement);
         for (nth, condition) in statement.conditions.iter().enumerate() {
             if condition.linked().next().is_some() {
                 linked = true;
@@ -236,17 +274,13 @@ impl Search<'_> {
             let (yes, maybe) = field.truths[question.at][nth];
             masks[key] &= if question.certain { yes } else { maybe };
             if masks[key] == 0 {
-                return if field.complete {
-                    Outcome::Nothing
-                } else {
-                    Outcome::Unfinished
-                };
+                return Outcome::Nothing;
             }
         }
         let mut denies = Vec::new();
         for &index in &self.survey.included {
             let deny = &self.policy.statements()[index];
-            if deny.effect != Effect::Deny || !question.relevant[index] || (!question.certain && deny.doubtful) {
+            if deny.effect != Effect::Deny || !question.target.relevant[index] || (!question.certain && deny.doubtful) {
                 continue;
             }
             let names = principal_matches(deny, &question.world.caller);
@@ -260,22 +294,25 @@ impl Search<'_> {
             linked |= has_linked_resource(deny);
             denies.push(index);
         }
-        linked |= has_linked_resource(statement);
         let problem = Problem { denies, question };
-        let outcome = if linked {
+        if linked {
             self.combine(&problem, &masks)
         } else {
-            let denies: Vec<Vec<(usize, Mask)>> = problem
-                .denies
-                .iter()
-                .map(|&deny| self.ways_out(&problem, deny, None))
-                .collect();
-            self.escape(&problem, &denies, masks)
-        };
-        match outcome {
-            Outcome::Nothing if !field.complete => Outcome::Unfinished,
-            other => other,
+            let ways = self.all_ways_out(&problem, &problem.denies, None);
+            self.escape(&problem, &ways, masks)
         }
+    }
+
+    fn all_ways_out(
+        &self,
+        problem: &Problem,
+        denies: &[usize],
+        choice: Option<&BTreeMap<String, Vec<String>>>,
+    ) -> Vec<Vec<(usize, Mask)>> {
+        denies
+            .iter()
+            .map(|&deny| self.ways_out(problem, deny, choice))
+            .collect()
     }
 
     /// The keys with values that make a Deny fail. Under a fixed choice of the tied keys, those are decided already.
@@ -292,7 +329,7 @@ impl Search<'_> {
             let Some(&key) = self.survey.index.get(&condition.key) else {
                 continue;
             };
-            let all = mask_of(question.field.candidates[key].len());
+            let all = question.field.all[key];
             if condition.linked().next().is_some() {
                 let holds = choice.map_or(Truth::Maybe, |choice| {
                     let lookup = |name: &str| choice.get(name).and_then(|values| values.first()).cloned();
@@ -315,6 +352,15 @@ impl Search<'_> {
     /// Tries the combinations of keys that policy variables tie together.
     fn combine(&mut self, problem: &Problem, masks: &[Mask]) -> Outcome {
         let question = problem.question;
+        if !question.certain {
+            // What the tied conditions don't decide may be decided already.
+            let certain_to_touch = |deny: &&usize| !has_linked_resource(&self.policy.statements()[**deny]);
+            let denies: Vec<usize> = problem.denies.iter().filter(certain_to_touch).copied().collect();
+            let ways = self.all_ways_out(problem, &denies, None);
+            if let Outcome::Nothing = self.escape(problem, &ways, masks.to_vec()) {
+                return Outcome::Nothing;
+            }
+        }
         let mut tied: Vec<usize> = Vec::new();
         let involved = problem.denies.iter().chain(std::iter::once(&question.at));
         for &index in involved {
@@ -334,15 +380,16 @@ impl Search<'_> {
         }
         tied.sort_unstable();
         tied.dedup();
+        let mut unfinished = tied.iter().any(|&key| masks[key] & VAGUE != 0);
+        let known = |key: usize| masks[key] & !VAGUE;
         let total = tied.iter().try_fold(1_usize, |product, &key| {
             product
-                .checked_mul(masks[key].count_ones() as usize)
+                .checked_mul(known(key).count_ones() as usize)
                 .filter(|product| *product <= COMBINATIONS)
         });
         let Some(total) = total else {
             return Outcome::Unfinished;
         };
-        let mut unfinished = false;
         for number in 0..total {
             // Such a step costs several times what others do.
             self.steps += 4;
@@ -353,8 +400,8 @@ impl Search<'_> {
             let mut rest = number;
             let mut choice = BTreeMap::new();
             for &key in &tied {
-                let count = masks[key].count_ones() as usize;
-                let bit = nth_bit(masks[key], rest % count);
+                let count = known(key).count_ones() as usize;
+                let bit = nth_bit(known(key), rest % count);
                 rest /= count;
                 narrowed[key] = 1 << bit;
                 if let Some(values) = &question.field.candidates[key][bit].value {
@@ -365,14 +412,17 @@ impl Search<'_> {
                 continue;
             }
             let lookup = |name: &str| choice.get(name).and_then(|values| values.first()).cloned();
-            let touching = problem.denies.iter().filter(|&&deny| {
-                let statement = &self.policy.statements()[deny];
-                resource_matches(statement, self.scope.service, question.resource, &lookup) != Truth::No
-            });
-            let denies: Vec<_> = touching
-                .map(|&deny| self.ways_out(problem, deny, Some(&choice)))
-                .collect();
-            match self.escape(problem, &denies, narrowed) {
+            let least = if question.certain { Truth::Maybe } else { Truth::Yes };
+            let touches = |deny: &&usize| {
+                let statement = &self.policy.statements()[**deny];
+                match &question.target.resource {
+                    Some(resource) => resource_matches(statement, self.scope.service, resource, &lookup) >= least,
+                    None => !has_linked_resource(statement),
+                }
+            };
+            let denies: Vec<usize> = problem.denies.iter().filter(touches).copied().collect();
+            let ways = self.all_ways_out(problem, &denies, Some(&choice));
+            match self.escape(problem, &ways, narrowed) {
                 Outcome::Found(request) => return Outcome::Found(request),
                 Outcome::Unfinished => unfinished = true,
                 Outcome::Nothing => {}
@@ -390,17 +440,22 @@ impl Search<'_> {
         let statement = &self.policy.statements()[question.at];
         let lookup = |name: &str| choice.get(name).and_then(|values| values.first()).cloned();
         let least = if question.certain { Truth::Yes } else { Truth::Maybe };
-        resource_matches(statement, self.scope.service, question.resource, &lookup) >= least
-            && statement
-                .conditions
-                .iter()
-                .filter(|condition| condition.linked().next().is_some())
-                .all(|condition| condition.holds(choice.get(&condition.key).map(Vec::as_slice), &lookup, true) >= least)
+        let on = question
+            .target
+            .resource
+            .as_ref()
+            .is_none_or(|resource| resource_matches(statement, self.scope.service, resource, &lookup) >= least);
+        on && statement
+            .conditions
+            .iter()
+            .filter(|condition| condition.linked().next().is_some())
+            .all(|condition| condition.holds(choice.get(&condition.key).map(Vec::as_slice), &lookup, true) >= least)
     }
 
     /// Lets every Deny fail in one of its conditions.
     fn escape(&mut self, problem: &Problem, denies: &[Vec<(usize, Mask)>], masks: Vec<Mask>) -> Outcome {
         let mut stack = vec![masks];
+        let mut vague = false;
         while let Some(masks) = stack.pop() {
             self.steps += 1;
             if self.steps > self.most {
@@ -422,6 +477,10 @@ impl Search<'_> {
                 }
             }
             let Some(ways) = tightest else {
+                if masks.contains(&VAGUE) {
+                    vague = true;
+                    continue;
+                }
                 return Outcome::Found(self.request(problem.question, &masks));
             };
             for (key, fails) in ways.into_iter().rev() {
@@ -430,7 +489,7 @@ impl Search<'_> {
                 stack.push(narrowed);
             }
         }
-        Outcome::Nothing
+        if vague { Outcome::Unfinished } else { Outcome::Nothing }
     }
 
     fn request(&self, question: &Question, masks: &[Mask]) -> Request {
@@ -446,11 +505,32 @@ impl Search<'_> {
         }
         Request {
             caller: question.world.caller.clone(),
-            action: question.action.to_owned(),
-            resource: question.resource.to_owned(),
+            action: question.target.action.clone(),
+            resource: question.target.resource.clone().unwrap_or_default(),
             context,
         }
     }
+}
+
+/// Whether the caller's account or organisation decides on the key's value.
+fn goes_by_account(class: Class) -> bool {
+    matches!(
+        class,
+        Class::Account
+            | Class::Arn
+            | Class::UserId
+            | Class::Organization
+            | Class::OrgPaths
+            | Class::SourceAccount
+            | Class::SourceArn
+            | Class::SourceOrganization
+            | Class::SourceOrgPaths
+            | Class::Endpoint(_)
+            | Class::OwnArn
+            | Class::UploadKey
+            | Class::AccessPointArn
+            | Class::AccessPointAccount
+    )
 }
 
 fn has_linked_resource(statement: &crate::parse::Statement) -> bool {

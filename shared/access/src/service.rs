@@ -112,23 +112,39 @@ impl Service {
 
     /// The most bytes its policy may have.
     ///
-    /// Source: each service's quotas page; KMS "Key policies" 32 KB, IAM "IAM and AWS STS quotas" 2,048 characters for a
-    /// trust policy by default (4,096 at most), EFS `PutFileSystemPolicy` 20,000 characters.
+    /// Source: KMS Developer Guide "Resource quotas" (32 KB); SNS Developer Guide "Policy quotas" (30 KB); SQS Developer
+    /// Guide "Amazon SQS policy quotas"; IAM User Guide "IAM and AWS STS quotas" (a role's trust policy, by default); ECR
+    /// API `SetRepositoryPolicy`; EventBridge quotas "Event bus policy size"; EFS API `PutFileSystemPolicy`.
     pub fn policy_limit(self) -> usize {
         match self {
-            Self::Kms | Self::Sns => 32 * 1024,
-            Self::Sqs => 256 * 1024,
+            Self::Kms => 32 * 1024,
+            Self::Sns => 30 * 1024,
+            Self::Sqs => 8_192,
             Self::Efs => 20_000,
-            Self::IamTrust => 4_096,
-            Self::EventBus => 10 * 1024,
+            Self::IamTrust => 2_048,
+            Self::EventBus | Self::Ecr => 10 * 1024,
             Self::OpenSearch => 100 * 1024,
             _ => 20 * 1024,
         }
     }
 
-    /// Whether the resource always has a policy, so that the last statement can't go.
+    /// What counts of a policy's text: IAM leaves white space out (IAM User Guide, "IAM and AWS STS quotas").
+    pub(crate) fn size(self, text: &str) -> usize {
+        match self {
+            Self::IamTrust => text.chars().filter(|one| !one.is_whitespace()).count(),
+            _ => text.len(),
+        }
+    }
+
+    /// How many conditions its policy may have (SQS Developer Guide, "Amazon SQS policy quotas").
+    pub(crate) fn conditions_limit(self) -> Option<usize> {
+        (self == Self::Sqs).then_some(10)
+    }
+
+    /// Whether the last statement can't go: a key and a role always have a policy, and a file system without one has the
+    /// default that lets in every client that reaches it (EFS User Guide, "Default EFS file system policy").
     pub fn needs_policy(self) -> bool {
-        matches!(self, Self::Kms | Self::IamTrust)
+        matches!(self, Self::Kms | Self::IamTrust | Self::Efs)
     }
 
     /// Whether a bucket or access point: the two that S3's own definition of public is about.
@@ -158,12 +174,22 @@ impl Service {
         format!("arn:{partition}:{}:us-east-1:{owner}:{name}", self.prefix())
     }
 
-    /// What follows the resource's own ARN in the ARNs of what belongs to it.
-    pub(crate) fn parts_of(self) -> Option<&'static str> {
+    /// What the ARNs of what belongs to a resource begin with.
+    pub(crate) fn parts_of(self, root: &str) -> Option<String> {
         match self {
-            Self::S3Bucket | Self::DynamoDb | Self::OpenSearch => Some("/"),
-            Self::S3AccessPoint => Some("/object/"),
-            Self::Lambda => Some(":"),
+            Self::S3Bucket | Self::DynamoDb | Self::OpenSearch => Some(format!("{root}/")),
+            Self::S3AccessPoint => Some(format!("{root}/object/")),
+            Self::Lambda => Some(format!("{root}:")),
+            // Its rules, whose ARNs name the bus unless it is the default one (EventBridge User Guide, "Permissions for
+            // event buses").
+            Self::EventBus => {
+                let (start, bus) = root.split_once(":event-bus/")?;
+                Some(if bus == "default" {
+                    format!("{start}:rule/")
+                } else {
+                    format!("{start}:rule/{bus}/")
+                })
+            }
             _ => None,
         }
     }
@@ -309,6 +335,12 @@ impl Service {
                 "events:PutEvents",
                 "events:PutRule",
                 "events:PutTargets",
+                "events:DeleteRule",
+                "events:RemoveTargets",
+                "events:EnableRule",
+                "events:DisableRule",
+                "events:DescribeRule",
+                "events:ListTargetsByRule",
                 "events:DescribeEventBus",
             ],
             Self::IamTrust => &[

@@ -4,9 +4,10 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
-use crate::condition::{Comparison, Pattern, Quantifier};
+use crate::classes::classes;
+use crate::condition::{Comparison, Condition, Pattern, Quantifier};
 use crate::evaluate::{account_of, arn_account, is_account};
-use crate::glob::Glob;
+use crate::glob::{Glob, Span, Token};
 use crate::judge::Scope;
 use crate::keys::{self, Class};
 use crate::network::Cidr;
@@ -16,7 +17,8 @@ use crate::parse::{Effect, Policy, PrincipalKind};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pool {
     pub literals: BTreeSet<String>,
-    pub globs: Vec<Glob>,
+    /// Those with wildcards, by condition.
+    pub groups: Vec<Vec<Glob>>,
     pub numbers: Vec<f64>,
     pub moments: Vec<f64>,
     pub networks: Vec<Vec<Cidr>>,
@@ -26,23 +28,49 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    fn add(&mut self, comparison: Comparison, pattern: &Pattern) {
-        match pattern {
-            Pattern::Text(text) => {
-                self.literals.insert(text.clone());
-                if comparison == Comparison::EqualsIgnoreCase {
-                    self.literals.insert(text.to_lowercase());
+    /// All patterns with wildcards.
+    pub(crate) fn globs(&self) -> impl Iterator<Item = &Glob> {
+        self.groups.iter().flatten()
+    }
+
+    pub(crate) fn group(&mut self, group: Vec<Glob>) {
+        if !group.is_empty() && !self.groups.contains(&group) {
+            self.groups.push(group);
+        }
+    }
+
+    pub(crate) fn literal_or_group(&mut self, glob: Glob) {
+        match glob.as_literal() {
+            Some(literal) => drop(self.literals.insert(literal)),
+            None => self.group(vec![glob]),
+        }
+    }
+
+    fn add(&mut self, condition: &Condition) {
+        let mut group = Vec::new();
+        let mut networks = Vec::new();
+        for pattern in condition.patterns.iter().flatten() {
+            match pattern {
+                Pattern::Text(text) => {
+                    self.literals.insert(text.clone());
+                    if condition.operator.comparison == Comparison::EqualsIgnoreCase {
+                        self.literals.insert(text.to_lowercase());
+                    }
                 }
+                Pattern::Glob(glob) | Pattern::LooseArn(glob) => match glob.as_literal() {
+                    Some(literal) => drop(self.literals.insert(literal)),
+                    None => group.push(glob.clone()),
+                },
+                Pattern::Number(number) => self.numbers.push(*number),
+                Pattern::Moment(moment) => self.moments.push(*moment),
+                Pattern::Bool(_) => self.bools = true,
+                Pattern::Cidr(cidr) => networks.push(*cidr),
+                Pattern::Invalid => {}
             }
-            Pattern::Glob(glob) | Pattern::LooseArn(glob) => match glob.as_literal() {
-                Some(literal) => drop(self.literals.insert(literal)),
-                None if !self.globs.contains(glob) => self.globs.push(glob.clone()),
-                None => {}
-            },
-            Pattern::Number(number) => self.numbers.push(*number),
-            Pattern::Moment(moment) => self.moments.push(*moment),
-            Pattern::Bool(_) => self.bools = true,
-            Pattern::Cidr(_) | Pattern::Invalid => {}
+        }
+        self.group(group);
+        if !networks.is_empty() {
+            self.networks.push(networks);
         }
     }
 }
@@ -58,10 +86,12 @@ pub(crate) struct Key {
     pub linked: bool,
     /// As a variable, what it would have to be to match what its counterpart is compared to.
     pub mirrored: BTreeSet<String>,
+    /// The keys that are compared to it as a variable, with the text around it.
+    pub partners: Vec<(usize, String, String)>,
 }
 
 /// What searching for texts may cost for one statement: pattern positions visited.
-const WORK: usize = 30_000;
+pub(crate) const WORK: usize = 30_000;
 
 /// What a policy speaks of.
 pub(crate) struct Survey {
@@ -80,7 +110,9 @@ pub(crate) struct Survey {
     pub included: Vec<usize>,
     /// Accounts that a policy can't tell from another that it names.
     pub alike: BTreeSet<String>,
-    pub names: Names,
+    /// Every kind of account and organisation that patterns can tell apart is among them.
+    pub complete: bool,
+    pub names: Rc<Names>,
     /// What the searches for texts may still cost, and what they came to.
     pub work: Cell<usize>,
 }
@@ -89,6 +121,8 @@ pub(crate) struct Survey {
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
     pub partition: String,
+    /// The organisation of the resource, where none is known.
+    pub owners_organization: String,
     /// An account that nobody named.
     pub stranger: String,
     /// A member account of an organisation that somebody named.
@@ -99,12 +133,12 @@ pub(crate) struct Names {
     pub fresh: String,
     /// Another one, for values that have to differ.
     pub other: String,
-    text: Rc<str>,
+    text: String,
 }
 
 impl Names {
     pub(crate) fn new(policy: &Policy, scope: &Scope) -> Self {
-        let text: Rc<str> = policy.text().to_ascii_lowercase().into();
+        let text = policy.text().to_ascii_lowercase();
         let account = |first: u64| {
             let mut accounts = (first..).map(|account| account.to_string());
             let new = accounts.find(|account| !text.contains(account.as_str()) && !is_ours(account, scope));
@@ -114,11 +148,17 @@ impl Names {
             partition: partition(policy, scope),
             stranger: account(999_988_887_777),
             member: account(555_566_667_777),
+            owners_organization: unnamed(&text, "o-ownersorg"),
             strange_organization: unnamed(&text, "o-attacker0"),
             fresh: unnamed(&text, "attacker-value-"),
             other: unnamed(&text, "other-value-"),
             text,
         }
+    }
+
+    /// Whether the policy holds a text, whatever its case.
+    pub(crate) fn has(&self, text: &str) -> bool {
+        self.text.contains(&text.to_ascii_lowercase())
     }
 
     /// An id with that beginning which the policy does not name.
@@ -128,14 +168,8 @@ impl Names {
 }
 
 impl Survey {
-    /// All of a policy.
-    pub(crate) fn new(policy: &Policy, scope: &Scope) -> Self {
-        let all: Vec<usize> = (0..policy.statements().len()).collect();
-        Self::of(policy, scope, Names::new(policy, scope), all)
-    }
-
     /// Some statements of a policy: an Allow and the Denies that touch it need none of the others.
-    pub(crate) fn of(policy: &Policy, scope: &Scope, names: Names, included: Vec<usize>) -> Self {
+    pub(crate) fn of(policy: &Policy, scope: &Scope, names: &Rc<Names>, included: Vec<usize>, work: usize) -> Self {
         let count = policy.statements().len();
         let mut survey = Self {
             keys: Vec::new(),
@@ -147,9 +181,11 @@ impl Survey {
             arns: BTreeSet::new(),
             included,
             alike: BTreeSet::new(),
-            names,
-            work: Cell::new(WORK),
+            complete: true,
+            names: Rc::clone(names),
+            work: Cell::new(work),
         };
+        let mut kinds = Kinds::default();
         for at in survey.included.clone() {
             let statement = &policy.statements()[at];
             if statement.effect == Effect::Neither {
@@ -159,25 +195,8 @@ impl Survey {
                 survey.principal(at, principal.kind, &principal.value, scope);
             }
             for (nth, condition) in statement.conditions.iter().enumerate() {
-                let key = survey.key(&condition.key);
-                survey.keys[key].conditions.push((at, nth));
-                survey.keys[key].pool.single |= condition.operator.quantifier == Quantifier::Single;
-                let mut networks = Vec::new();
-                for (template, pattern) in condition.values.iter().zip(&condition.patterns) {
-                    if let Some(pattern) = pattern {
-                        survey.keys[key].pool.add(condition.operator.comparison, pattern);
-                        if let Pattern::Cidr(cidr) = pattern {
-                            networks.push(*cidr);
-                        }
-                    }
-                    survey.value(at, survey.keys[key].class, template.source(), scope);
-                }
-                if !networks.is_empty() {
-                    survey.keys[key].pool.networks.push(networks);
-                }
-                let linked: Vec<String> = condition.linked().map(str::to_owned).collect();
-                survey.keys[key].linked |= !linked.is_empty();
-                survey.link(&linked);
+                survey.condition(at, nth, condition, scope);
+                kinds.add(survey.keys[survey.index[&condition.key]].class, condition);
             }
             let in_resources: Vec<String> = statement
                 .resources
@@ -189,25 +208,91 @@ impl Survey {
         }
         survey.alike = survey.alike(policy);
         survey.mirror(policy);
-        // Whoever a statement names is somebody in particular, even if a wildcard covers them as well.
-        let in_particular: BTreeSet<&String> = survey.accounts.iter().chain(&survey.organizations).flatten().collect();
-        survey.wild_accounts.retain(|account| !in_particular.contains(account));
+        survey.kinds(&kinds, scope);
         survey
-            .wild_organizations
-            .retain(|organization| !in_particular.contains(organization));
-        survey
+    }
+
+    fn condition(&mut self, at: usize, nth: usize, condition: &Condition, scope: &Scope) {
+        let key = self.key(&condition.key);
+        let class = self.keys[key].class;
+        self.keys[key].conditions.push((at, nth));
+        let pool = &mut self.keys[key].pool;
+        pool.single |= condition.operator.quantifier == Quantifier::Single;
+        pool.add(condition);
+        for template in &condition.values {
+            if template.has_variables() {
+                // A default stands in where the variable has no value.
+                if let Some(text) = template.literal(&|_| None) {
+                    self.value(at, class, &text, scope);
+                    self.keys[key].pool.literals.insert(text);
+                }
+            } else {
+                self.value(at, class, template.source(), scope);
+            }
+        }
+        let linked: Vec<String> = condition.linked().map(str::to_owned).collect();
+        self.keys[key].linked |= !linked.is_empty();
+        // Whoever is of the resource's own organisation is not known to be trusted if that organisation is not.
+        let own = class == Class::ResourceOrganization && !linked.is_empty()
+            || linked
+                .iter()
+                .any(|name| keys::class(name) == Class::ResourceOrganization);
+        if own && scope.trust.organizations.is_empty() {
+            self.organizations[at].insert(self.names.owners_organization.clone());
+        }
+        self.link(&linked);
+    }
+
+    /// One account and one organisation of each kind that patterns can tell from a stranger's.
+    fn kinds(&mut self, kinds: &Kinds, scope: &Scope) {
+        let alike = |groups: &[Vec<Glob>], one: &str, other: &str| {
+            groups.iter().all(|group| {
+                let any = |text: &str| group.iter().any(|glob| glob.matches(text));
+                any(one) == any(other)
+            })
+        };
+        if !kinds.accounts.is_empty() {
+            let domain = Glob::from_tokens(vec![Token::One(Span::Digit); 12]);
+            let mut avoid: HashSet<String> = self.accounts.iter().flatten().cloned().collect();
+            avoid.extend(scope.trust.accounts.iter().cloned());
+            avoid.insert(scope.owner.to_owned());
+            let groups: Vec<&[Glob]> = kinds.accounts.iter().map(Vec::as_slice).collect();
+            let found = classes(&domain, &groups, &avoid, '9', &self.work);
+            self.complete &= found.complete;
+            let others = found
+                .texts
+                .into_iter()
+                .filter(|text| !alike(&kinds.accounts, text, &self.names.stranger));
+            self.wild_accounts.extend(others);
+        }
+        let near = kinds.numbers.iter().flat_map(|number| [number - 1.0, number + 1.0]);
+        let near = near.map(|number| format!("{number:012}"));
+        self.wild_accounts
+            .extend(near.filter(|account| is_account(account) && !is_ours(account, scope)));
+        if !kinds.organizations.is_empty() {
+            let ten = std::iter::repeat_n(Token::One(Span::Id), 10);
+            let domain = Glob::literal("o-").then(ten.chain([Token::Many(Span::Id)]));
+            let mut avoid: HashSet<String> = self.organizations.iter().flatten().cloned().collect();
+            avoid.extend(scope.trust.organizations.iter().cloned());
+            let groups: Vec<&[Glob]> = kinds.organizations.iter().map(Vec::as_slice).collect();
+            let found = classes(&domain, &groups, &avoid, 'x', &self.work);
+            self.complete &= found.complete;
+            let stranger = &self.names.strange_organization;
+            let others = found
+                .texts
+                .into_iter()
+                .filter(|text| !alike(&kinds.organizations, text, stranger));
+            self.wild_organizations.extend(others);
+        }
     }
 
     /// A key compared to a variable has to match its own other conditions as well: what those want, the variable may have
     /// to be.
     fn mirror(&mut self, policy: &Policy) {
         let mut found: Vec<(usize, String)> = Vec::new();
-        for key in &self.keys {
-            let wanted = key
-                .pool
-                .globs
-                .iter()
-                .flat_map(|glob| [glob.filled(""), glob.filled("x")]);
+        let mut partners: Vec<(usize, usize, String, String)> = Vec::new();
+        for key in self.keys.iter().filter(|key| key.linked) {
+            let wanted = key.pool.globs().flat_map(|glob| [glob.filled(""), glob.filled("x")]);
             let wanted: Vec<String> = key.pool.literals.iter().cloned().chain(wanted).collect();
             for (at, nth) in &key.conditions {
                 for value in &policy.statements()[*at].conditions[*nth].values {
@@ -216,6 +301,7 @@ impl Survey {
                         continue;
                     };
                     let Some(&index) = self.index.get(*name) else { continue };
+                    partners.push((index, self.index[&key.name], before.to_owned(), after.to_owned()));
                     let inner = |text: &String| text.strip_prefix(before)?.strip_suffix(after).map(str::to_owned);
                     found.extend(wanted.iter().filter_map(inner).map(|text| (index, text)));
                 }
@@ -223,6 +309,9 @@ impl Survey {
         }
         for (index, text) in found {
             self.keys[index].mirrored.insert(text);
+        }
+        for (index, partner, before, after) in partners {
+            self.keys[index].partners.push((partner, before, after));
         }
     }
 
@@ -280,6 +369,7 @@ impl Survey {
             conditions: Vec::new(),
             linked: false,
             mirrored: BTreeSet::new(),
+            partners: Vec::new(),
         };
         self.keys.push(key);
         self.index.insert(name.to_owned(), self.keys.len() - 1);
@@ -292,12 +382,8 @@ impl Survey {
         let Some(key) = self.index.get(name).map(|index| &self.keys[*index]) else {
             return found;
         };
-        if key.class == Class::Account {
-            found = vec![self.names.stranger.clone(), "anonymous".to_owned()];
-            found.extend(self.accounts.iter().flatten().cloned());
-        }
         found.extend(key.pool.literals.iter().cloned());
-        for glob in &key.pool.globs {
+        for glob in key.pool.globs() {
             for filler in ["", "x"] {
                 found.push(glob.filled(filler));
             }
@@ -316,7 +402,7 @@ impl Survey {
         let mut pool = Pool::default();
         for key in self.keys.iter().filter(|key| wanted(key.class)) {
             pool.literals.extend(key.pool.literals.iter().cloned());
-            pool.globs.extend(key.pool.globs.iter().cloned());
+            pool.groups.extend(key.pool.groups.iter().cloned());
         }
         pool
     }
@@ -349,25 +435,8 @@ impl Survey {
 
     fn organization(&mut self, at: usize, text: &str, scope: &Scope) {
         let organization = text.split('/').next().unwrap_or(text);
-        if organization.contains(['*', '?']) {
-            let filled = organization.replace('*', "").replace('?', "0");
-            // An id has ten characters after "o-" at least.
-            let filled = if filled.starts_with("o-") {
-                filled
-            } else {
-                format!("o-{filled}")
-            };
-            if Glob::new(organization).matches(&filled) && !scope.trust.organizations.contains(&filled) {
-                self.wild_organizations.insert(filled.clone());
-            }
-            let longer = organization
-                .replacen('*', &self.names.unnamed("attacker0"), 1)
-                .replace('*', "")
-                .replace('?', "0");
-            if longer.starts_with("o-") && !scope.trust.organizations.contains(&longer) {
-                self.wild_organizations.insert(longer);
-            }
-        } else if organization.starts_with("o-") && !scope.trust.organizations.contains(organization) {
+        let whole = organization.starts_with("o-") && !organization.contains(['*', '?']);
+        if whole && !scope.trust.organizations.contains(organization) {
             self.organizations[at].insert(organization.to_owned());
         }
     }
@@ -376,11 +445,7 @@ impl Survey {
         use crate::keys::Id;
         match class {
             Class::Account | Class::SourceAccount | Class::AccessPointAccount | Class::Endpoint(Id::Account) => {
-                if is_account(text) {
-                    self.account(at, text, scope);
-                } else {
-                    self.wild_account(text, scope);
-                }
+                self.account(at, text, scope);
             }
             Class::Arn
             | Class::SourceArn
@@ -388,11 +453,9 @@ impl Survey {
             | Class::UploadKey
             | Class::OwnArn
             | Class::Endpoint(Id::VpcArn) => {
-                let component = text.split(':').nth(4).unwrap_or_default();
                 for run in text.split(|character: char| !character.is_ascii_digit()) {
                     self.account(at, run, scope);
                 }
-                self.wild_account(component, scope);
             }
             Class::Organization
             | Class::OrgPaths
@@ -404,25 +467,74 @@ impl Survey {
                     self.organization(at, &text.to_ascii_lowercase(), scope);
                 }
             }
-            Class::UserId => self.account(at, text, scope),
+            // A federated user's is its account and its name.
+            Class::UserId => self.account(at, text.split(':').next().unwrap_or(text), scope),
             _ => {}
         }
     }
+}
 
-    /// An account that a wildcard lets in although the usual stranger is not it.
-    fn wild_account(&mut self, pattern: &str, scope: &Scope) {
-        let fixed = pattern.chars().filter(|character| *character != '*').count();
-        if !pattern.contains(['*', '?']) || fixed > 12 || Glob::new(pattern).matches(&self.names.stranger) {
-            return;
-        }
-        let filled = pattern
-            .replacen('*', &"0".repeat(12 - fixed), 1)
-            .replace('*', "")
-            .replace('?', "0");
-        if is_account(&filled) && Glob::new(pattern).matches(&filled) && !is_ours(&filled, scope) {
-            self.wild_accounts.insert(filled);
+/// Patterns of accounts and organisations, by condition.
+#[derive(Default)]
+struct Kinds {
+    accounts: Vec<Vec<Glob>>,
+    numbers: Vec<f64>,
+    organizations: Vec<Vec<Glob>>,
+}
+
+impl Kinds {
+    fn add(&mut self, class: Class, condition: &Condition) {
+        use crate::keys::Id;
+        let component = match class {
+            Class::Account | Class::SourceAccount | Class::AccessPointAccount | Class::Endpoint(Id::Account) => None,
+            Class::Arn
+            | Class::SourceArn
+            | Class::AccessPointArn
+            | Class::UploadKey
+            | Class::OwnArn
+            | Class::Endpoint(Id::VpcArn) => Some(4),
+            Class::UserId => Some(0),
+            Class::Organization
+            | Class::OrgPaths
+            | Class::SourceOrganization
+            | Class::SourceOrgPaths
+            | Class::Endpoint(Id::Organization | Id::OrgPath) => {
+                let group = condition.globs().map(|glob| before_slash(glob)).collect();
+                return keep(&mut self.organizations, group);
+            }
+            _ => return,
+        };
+        let digits = |glob: &Glob| {
+            let fits = |token: &Token| !matches!(token, Token::Char(one) if !one.is_ascii_digit());
+            glob.tokens().iter().all(fits)
+        };
+        let group = condition.globs().filter_map(|glob| match component {
+            None => Some(glob.clone()),
+            Some(number) => glob.component(number),
+        });
+        keep(&mut self.accounts, group.filter(digits).collect());
+        if class == Class::Account {
+            self.numbers
+                .extend(condition.patterns.iter().flatten().filter_map(|pattern| match pattern {
+                    Pattern::Number(number) => Some(*number),
+                    _ => None,
+                }));
         }
     }
+}
+
+/// Keeps a group that can tell anything apart.
+fn keep(groups: &mut Vec<Vec<Glob>>, mut group: Vec<Glob>) {
+    group.retain(|glob| !glob.is_literal());
+    let all = |glob: &Glob| matches!(glob.tokens(), [Token::Many(_)]);
+    if !group.is_empty() && !group.iter().any(all) && !groups.contains(&group) {
+        groups.push(group);
+    }
+}
+
+fn before_slash(glob: &Glob) -> Glob {
+    let tokens = glob.tokens().split(|token| *token == Token::Char('/')).next();
+    Glob::from_tokens(tokens.unwrap_or_default().to_vec())
 }
 
 /// A text with that beginning which the policy (in lower case) does not hold: whatever an id is compared to, the

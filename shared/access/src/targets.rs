@@ -5,20 +5,26 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::LazyLock;
 
+use crate::classes::{classes, in_common, meets};
 use crate::evaluate::is_account;
-use crate::glob::{Glob, classes};
+use crate::glob::{Glob, Span, Token};
 use crate::judge::Scope;
-use crate::parse::{Effect, Policy};
+use crate::parse::{Effect, Policy, Statement};
 use crate::service::{S3_BUCKET_ACTIONS, S3_OBJECT_ACTIONS, Service};
-use crate::survey::Survey;
+use crate::survey::{Names, Survey};
 use crate::template::Template;
 
 /// An action on a resource, with the statements that name both.
 pub(crate) struct Target {
     pub action: String,
-    pub resource: String,
+    /// `None` stands for those that could not all be tried: the statement may be about it, and Denies are only if they
+    /// are about everything.
+    pub resource: Option<String>,
     pub relevant: Vec<bool>,
 }
+
+/// Texts that a policy variable can have for one caller, and whether those are all.
+pub(crate) type Texts<'a> = &'a dyn Fn(&str) -> (Vec<String>, bool);
 
 /// What all statements have in common: the actions that they can tell apart, and the resource they are on.
 pub(crate) struct Ground {
@@ -27,10 +33,10 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    pub(crate) fn new(policy: &Policy, scope: &Scope, survey: &Survey) -> Self {
+    pub(crate) fn new(policy: &Policy, scope: &Scope, names: &Names) -> Self {
         Self {
             actions: actions(policy, scope.service),
-            roots: roots(policy, scope, survey),
+            roots: roots(policy, scope, names),
         }
     }
 
@@ -41,30 +47,50 @@ impl Ground {
             .any(|action| action.names[one] && action.names[other])
     }
 
-    /// Every kind of action and resource that the survey's statements can tell apart, and whether that is all of them.
-    pub(crate) fn targets(&self, policy: &Policy, scope: &Scope, survey: &Survey) -> (Vec<Target>, bool) {
-        let (resources, complete) = parts(policy, scope, survey, &self.roots);
-        let variables = survey.included.iter().any(|&at| {
-            let resources = policy.statements()[at].resources.iter();
-            resources
-                .flat_map(|selection| &selection.values)
-                .any(Template::has_variables)
-        });
+    /// Every kind of action and resource that the survey's statements can tell apart, as far as statement `at` names it.
+    pub(crate) fn targets(
+        &self,
+        policy: &Policy,
+        scope: &Scope,
+        survey: &Survey,
+        at: usize,
+        texts: Texts,
+    ) -> Vec<Target> {
+        let found = Patterns::of(policy, &survey.included, texts);
+        let mut all_roots = Cow::Borrowed(&self.roots);
+        if scope.resource.is_none() && scope.service != Service::IamTrust {
+            for text in &found.filled {
+                all_roots.to_mut().extend(root(scope, text));
+            }
+        }
+        if all_roots.is_empty() {
+            let example = scope.service.example(&survey.names.partition, scope.owner);
+            all_roots.to_mut().insert(example);
+        }
+        let (resources, mut complete) = parts(scope, &found, &all_roots, &survey.names, &survey.work);
+        complete &= found.complete;
+        let variables = survey
+            .included
+            .iter()
+            .any(|&index| has_variables(&policy.statements()[index]));
         // Actions that the included statements treat alike are one.
         let mut kinds: HashSet<(Vec<bool>, u8)> = HashSet::new();
         let mut actions: Vec<&Action> = Vec::new();
         for action in &self.actions {
-            let names: Vec<bool> = survey.included.iter().map(|&at| action.names[at]).collect();
-            if names.contains(&true) && kinds.insert((names, action.kind)) {
+            let names: Vec<bool> = survey.included.iter().map(|&index| action.names[index]).collect();
+            if action.names[at] && kinds.insert((names, action.kind)) {
                 actions.push(action);
             }
         }
-        let mut found: Vec<Target> = Vec::new();
+        let mut targets: Vec<Target> = Vec::new();
         let mut seen: HashSet<(Option<String>, Vec<bool>, u8)> = HashSet::new();
         for resource in resources {
             let mut on = vec![false; policy.statements().len()];
-            for &at in &survey.included {
-                on[at] = touches(&policy.statements()[at], scope.service, &resource);
+            for &index in &survey.included {
+                on[index] = touches(&policy.statements()[index], scope.service, &resource);
+            }
+            if !on[at] {
+                continue;
             }
             let level = level(scope.service, &resource);
             for Action { name, names, kind } in &actions {
@@ -73,42 +99,79 @@ impl Ground {
                     continue;
                 }
                 let relevant: Vec<bool> = names.iter().zip(&on).map(|(a, b)| *a && *b).collect();
-                if !relevant.contains(&true) {
-                    continue;
-                }
                 // One of those that the same statements decide on, unless a variable tells resources apart.
                 let which = variables.then(|| resource.clone());
                 if seen.insert((which, relevant.clone(), call(scope.service, name))) {
-                    found.push(Target {
+                    targets.push(Target {
                         action: name.clone(),
-                        resource: resource.clone(),
+                        resource: Some(resource.clone()),
                         relevant,
                     });
                 }
             }
         }
-        (found, complete)
+        if !complete {
+            let mut everywhere = vec![false; policy.statements().len()];
+            for &index in &survey.included {
+                let statement = &policy.statements()[index];
+                everywhere[index] = index == at || all_roots.iter().all(|root| covers(statement, scope.service, root));
+            }
+            targets.extend(actions.iter().map(|action| Target {
+                action: action.name.clone(),
+                resource: None,
+                relevant: action.names.iter().zip(&everywhere).map(|(a, b)| *a && *b).collect(),
+            }));
+        }
+        targets
     }
+}
+
+/// Whether what the statement is about depends on the request.
+pub(crate) fn has_variables(statement: &Statement) -> bool {
+    let resources = statement.resources.iter();
+    resources
+        .flat_map(|selection| &selection.values)
+        .any(Template::has_variables)
+}
+
+/// Whether the statement is about all of a resource and its parts.
+fn covers(statement: &Statement, service: Service, root: &str) -> bool {
+    let Some(selection) = &statement.resources else {
+        return service != Service::Kms;
+    };
+    let prefix = |value: &Template| {
+        let source = value.source().strip_suffix('*')?;
+        (!source.contains(['*', '?', '$'])).then(|| source.to_owned())
+    };
+    service == Service::IamTrust
+        || !selection.negated
+            && selection.values.iter().filter_map(prefix).any(|start| {
+                let parts = service.parts_of(root);
+                root.starts_with(&start) || parts.is_some_and(|parts| parts.starts_with(&start))
+            })
 }
 
 /// The resource that a policy is most likely on: the one the scope names, else the first that the policy names whole.
 pub fn likely_resource(policy: &Policy, scope: &Scope) -> Option<String> {
-    roots(policy, scope, &Survey::new(policy, scope)).into_iter().next()
+    let names = Names::new(policy, scope);
+    let example = || scope.service.example(&names.partition, scope.owner);
+    let roots = roots(policy, scope, &names);
+    Some(roots.into_iter().next().unwrap_or_else(example))
 }
 
 /// Whether the statement may be about the resource, whatever its variables turn out to be.
-fn touches(statement: &crate::parse::Statement, service: Service, resource: &str) -> bool {
+fn touches(statement: &Statement, service: Service, resource: &str) -> bool {
     let Some(selection) = &statement.resources else {
         return service != Service::Kms;
     };
-    if service == Service::IamTrust || selection.values.iter().any(Template::has_variables) {
+    if service == Service::IamTrust || has_variables(statement) {
         return true;
     }
-    let none = |_: &str| None;
-    let any = selection
-        .values
+    let any = statement
+        .resource_globs
         .iter()
-        .any(|value| value.glob(&none).is_some_and(|glob| glob.matches(resource)));
+        .flatten()
+        .any(|glob| glob.matches(resource));
     any != selection.negated
 }
 
@@ -157,17 +220,12 @@ fn actions(policy: &Policy, service: Service) -> Vec<Action> {
         .collect()
     };
     let prefix = format!("{}:", service.prefix());
-    let mut patterns: Vec<(bool, Vec<Glob>)> = Vec::new();
     for statement in policy.statements() {
         let selection = statement.actions.as_ref();
         let values = selection.map_or(&[][..], |selection| selection.values.as_slice());
-        let negated = selection.is_none_or(|selection| selection.negated);
-        let globs: Vec<Glob> = values
-            .iter()
-            .map(|value| Glob::new(&value.to_ascii_lowercase()))
-            .collect();
+        let globs = &statement.action_globs;
         if statement.effect != Effect::Neither {
-            for (value, glob) in values.iter().zip(&globs) {
+            for (value, glob) in values.iter().zip(globs) {
                 // What the policy names is counted even if this list does not know it: AWS adds actions.
                 let listed = known.iter().any(|(_, lower, _)| glob.matches(lower));
                 if !listed {
@@ -180,7 +238,6 @@ fn actions(policy: &Policy, service: Service) -> Vec<Action> {
                 }
             }
         }
-        patterns.push((negated, globs));
     }
     let kind_of_future = if service.is_s3() { 2 } else { kind(service, "") };
     known.push((
@@ -194,9 +251,12 @@ fn actions(policy: &Policy, service: Service) -> Vec<Action> {
         let names: Vec<bool> = policy
             .statements()
             .iter()
-            .zip(&patterns)
-            .map(|(statement, (negated, globs))| {
-                statement.actions.is_some() && globs.iter().any(|glob| glob.matches(&lower)) != *negated
+            .map(|statement| {
+                let any = || statement.action_globs.iter().any(|glob| glob.matches(&lower));
+                statement
+                    .actions
+                    .as_ref()
+                    .is_some_and(|selection| any() != selection.negated)
             })
             .collect();
         if names.contains(&true) && seen.insert((names.clone(), kind)) {
@@ -212,10 +272,9 @@ fn actions(policy: &Policy, service: Service) -> Vec<Action> {
 
 /// Which kind of caller a call is for, where that differs.
 fn call(service: Service, action: &str) -> u8 {
-    if service == Service::IamTrust {
-        kind(service, action)
-    } else {
-        0
+    match service {
+        Service::IamTrust | Service::BackupVault => kind(service, action),
+        _ => 0,
     }
 }
 
@@ -235,105 +294,173 @@ fn kind(service: Service, action: &str) -> u8 {
             "sts:assumerolewithsaml" => 2,
             _ => 3,
         },
+        Service::BackupVault => u8::from(!action.eq_ignore_ascii_case("backup:CopyIntoBackupVault")),
         _ => 0,
     }
 }
 
-/// The resource with its parts (objects, versions, indexes), one of each kind that the policy can tell apart.
+/// The resource with its parts (objects, versions, indexes), one of each kind that the policy can tell apart; and whether
+/// that is all.
 pub(crate) fn resources(policy: &Policy, scope: &Scope) -> (Vec<String>, bool) {
-    let survey = Survey::new(policy, scope);
-    parts(policy, scope, &survey, &roots(policy, scope, &survey))
+    let names = Names::new(policy, scope);
+    let all: Vec<usize> = (0..policy.statements().len()).collect();
+    let any = |_: &str| (vec![names.fresh.clone()], true);
+    let found = Patterns::of(policy, &all, &any);
+    let roots = roots(policy, scope, &names);
+    let (resources, complete) = parts(scope, &found, &roots, &names, &Cell::new(crate::survey::WORK));
+    (resources, complete && found.complete)
 }
 
-/// The resources that the policy can be on.
-fn roots(policy: &Policy, scope: &Scope, survey: &Survey) -> BTreeSet<String> {
-    let partition = &survey.names.partition;
-    let example = || scope.service.example(partition, scope.owner);
+/// The resources that the policy can be on, as far as no variable decides on it.
+fn roots(policy: &Policy, scope: &Scope, names: &Names) -> BTreeSet<String> {
     if let Some(arn) = scope.resource {
         return BTreeSet::from([arn.to_owned()]);
     }
     if scope.service == Service::IamTrust {
-        return BTreeSet::from([example()]);
+        return BTreeSet::from([scope.service.example(&names.partition, scope.owner)]);
     }
-    let (patterns, _) = patterns(policy, survey);
-    let mut roots: BTreeSet<String> = patterns.iter().filter_map(|(text, _)| root(scope, text)).collect();
-    if roots.is_empty() {
-        roots.extend(
-            patterns
-                .iter()
-                .filter_map(|(_, glob)| wild_root(scope, partition, glob)),
-        );
+    // What a variable stands for is not known here: a text that no resource has.
+    let unknown = |_: &str| Some("\u{0}".to_owned());
+    let mut roots = BTreeSet::new();
+    let mut wild: Vec<Glob> = Vec::new();
+    for statement in policy.statements() {
+        let values = statement.resources.iter().flat_map(|selection| &selection.values);
+        for (value, fixed) in values.zip(&statement.resource_globs) {
+            match value.literal(&unknown).and_then(|text| root(scope, &text)) {
+                Some(root) if !root.contains('\u{0}') => drop(roots.insert(root)),
+                Some(_) => {}
+                None => wild.extend(fixed.clone()),
+            }
+        }
     }
-    if roots.is_empty() {
-        roots.insert(example());
+    // A pattern that is about none of those is about another.
+    let budget = Cell::new(crate::survey::WORK);
+    let mut others = BTreeSet::new();
+    for glob in wild {
+        let known = roots.iter().chain(&others).any(|root| {
+            let parts = scope.service.parts_of(root);
+            glob.matches(root) || parts.is_some_and(|parts| meets(&Glob::literal(&parts).then(SOME), &glob, &budget))
+        });
+        if !known {
+            others.extend(wild_root(scope, &names.partition, &glob, &budget));
+        }
+    }
+    roots.extend(others);
+    if roots.is_empty() && !policy.statements().iter().any(has_variables) {
+        roots.insert(scope.service.example(&names.partition, scope.owner));
     }
     roots
 }
 
-fn parts(policy: &Policy, scope: &Scope, survey: &Survey, roots: &BTreeSet<String>) -> (Vec<String>, bool) {
-    let Some(separator) = scope.service.parts_of() else {
-        return (roots.iter().cloned().collect(), true);
-    };
-    let (patterns, mut complete) = patterns(policy, survey);
-    let globs = patterns
-        .iter()
-        .map(|(_, glob)| glob)
-        .filter(|glob| glob.as_literal().is_none());
-    let globs: Vec<&Glob> = globs.collect();
-    let literals: HashSet<String> = patterns.iter().filter_map(|(_, glob)| glob.as_literal()).collect();
-    let mut found = Vec::new();
-    for root in roots {
-        found.push(root.clone());
-        let start = format!("{root}{separator}");
-        let mut parts: Vec<String> = literals
-            .iter()
-            .filter(|literal| literal.starts_with(&start))
-            .cloned()
-            .collect();
-        parts.sort();
-        let mut domain = Glob::literal(&start).into_tokens();
-        domain.extend([crate::glob::Token::One, crate::glob::Token::Many]);
-        let classes = classes(&Glob::from_tokens(domain), &globs, &literals, 'x', &survey.work);
-        complete &= classes.complete;
-        found.push(format!("{start}{}", survey.names.unnamed("file-")));
-        found.extend(classes.texts);
-        found.extend(parts);
-    }
-    (found, complete)
+/// At least one character.
+const SOME: [Token; 2] = [Token::One(Span::Any), Token::Many(Span::Any)];
+
+/// What statements say of resources.
+struct Patterns {
+    literals: HashSet<String>,
+    /// Those with wildcards, by statement.
+    groups: Vec<Vec<Glob>>,
+    /// Texts that come from variables, wildcards left in them.
+    filled: Vec<String>,
+    complete: bool,
 }
 
 /// How many ways to fill in the variables of one resource are tried.
 const FILLINGS: usize = 64;
 
-/// Resource patterns, with what a caller can bring for their variables; and whether that is all.
-fn patterns(policy: &Policy, survey: &Survey) -> (Vec<(String, Glob)>, bool) {
-    let included = survey.included.iter().map(|&at| &policy.statements()[at]);
-    let values = included.filter_map(|statement| statement.resources.as_ref());
-    let mut found: Vec<(String, Glob)> = Vec::new();
-    let mut complete = true;
-    for template in values.flat_map(|selection| &selection.values) {
+impl Patterns {
+    fn of(policy: &Policy, included: &[usize], texts: Texts) -> Self {
+        let mut found = Self {
+            literals: HashSet::new(),
+            groups: Vec::new(),
+            filled: Vec::new(),
+            complete: true,
+        };
+        for statement in included.iter().map(|&at| &policy.statements()[at]) {
+            let mut group = Vec::new();
+            let values = statement.resources.iter().flat_map(|selection| &selection.values);
+            for (value, fixed) in values.zip(&statement.resource_globs) {
+                match fixed {
+                    Some(glob) => match glob.as_literal() {
+                        Some(literal) => drop(found.literals.insert(literal)),
+                        None => group.push(glob.clone()),
+                    },
+                    None => found.fill(value, texts),
+                }
+            }
+            if !group.is_empty() && !found.groups.contains(&group) {
+                found.groups.push(group);
+            }
+        }
+        found
+    }
+
+    fn fill(&mut self, template: &Template, texts: Texts) {
         let mut names: Vec<&str> = template.variables().collect();
         names.sort_unstable();
         names.dedup();
-        let choices: Vec<Vec<String>> = names.iter().map(|name| survey.instances(name)).collect();
-        let total = choices
-            .iter()
-            .fold(1_usize, |product, all| product.saturating_mul(all.len()));
-        complete &= total <= FILLINGS;
+        let mut choices: Vec<Vec<String>> = Vec::new();
+        for name in &names {
+            let (all, complete) = texts(name);
+            self.complete &= complete;
+            choices.push(all);
+        }
+        let counts = choices.iter().map(|all| all.len().max(1));
+        let total = counts.fold(1_usize, usize::saturating_mul);
+        self.complete &= total <= FILLINGS;
         for number in 0..total.min(FILLINGS) {
             let mut rest = number;
-            let mut filling = BTreeMap::new();
+            let mut filling: BTreeMap<&str, &String> = BTreeMap::new();
             for (name, all) in names.iter().zip(&choices) {
-                filling.insert(*name, all[rest % all.len()].clone());
-                rest /= all.len();
+                if let Some(text) = all.get(rest % all.len().max(1)) {
+                    filling.insert(name, text);
+                }
+                rest /= all.len().max(1);
             }
-            let lookup = |name: &str| filling.get(name).cloned();
-            if let (Some(glob), Some(text)) = (template.glob(&lookup), template.literal(&lookup))
-                && !found.iter().any(|(_, known)| *known == glob)
-            {
-                found.push((text, glob));
+            let lookup = |name: &str| filling.get(name).map(|text| (*text).clone());
+            let (Some(glob), Some(text)) = (template.glob(&lookup), template.literal(&lookup)) else {
+                continue;
+            };
+            self.filled.push(text);
+            match glob.as_literal() {
+                Some(literal) => drop(self.literals.insert(literal)),
+                None => {
+                    let group = vec![glob];
+                    if !self.groups.contains(&group) {
+                        self.groups.push(group);
+                    }
+                }
             }
         }
+    }
+}
+
+fn parts(
+    scope: &Scope,
+    patterns: &Patterns,
+    roots: &BTreeSet<String>,
+    names: &Names,
+    work: &Cell<usize>,
+) -> (Vec<String>, bool) {
+    let mut complete = true;
+    let groups: Vec<&[Glob]> = patterns.groups.iter().map(Vec::as_slice).collect();
+    let mut found = Vec::new();
+    for root in roots {
+        found.push(root.clone());
+        let Some(start) = scope.service.parts_of(root) else {
+            continue;
+        };
+        let own = patterns.literals.iter().filter(|literal| literal.starts_with(&start));
+        let mut parts: Vec<String> = own.cloned().collect();
+        parts.sort();
+        let domain = Glob::literal(&start).then(SOME);
+        found.push(format!("{start}{}", names.unnamed("file-")));
+        if !groups.is_empty() {
+            let classes = classes(&domain, &groups, &patterns.literals, 'x', work);
+            complete &= classes.complete;
+            found.extend(classes.texts);
+        }
+        found.extend(parts);
     }
     (found, complete)
 }
@@ -359,6 +486,15 @@ fn root(scope: &Scope, text: &str) -> Option<String> {
             let (kind, own) = (pieces.next()?, pieces.next()?);
             name.get(..kind.len() + 1 + own.len())?
         }
+        // A rule belongs to its bus.
+        Service::EventBus => {
+            if let Some(rule) = name.strip_prefix("rule/") {
+                let bus = rule.split_once('/').map_or("default", |(bus, _)| bus);
+                let bus = format!("arn:{partition}:{service}:{region}:{account}:event-bus/{bus}");
+                return (!bus.contains(['*', '?'])).then_some(bus);
+            }
+            name
+        }
         _ => name,
     };
     let root = format!("arn:{partition}:{service}:{region}:{account}:{own}");
@@ -366,28 +502,20 @@ fn root(scope: &Scope, text: &str) -> Option<String> {
 }
 
 /// A resource that a pattern with wildcards can mean.
-fn wild_root(scope: &Scope, partition: &str, glob: &Glob) -> Option<String> {
+fn wild_root(scope: &Scope, partition: &str, glob: &Glob, budget: &Cell<usize>) -> Option<String> {
     let example = scope.service.example(partition, scope.owner);
-    if glob.matches(&example) {
+    let parts = scope.service.parts_of(&example);
+    if glob.matches(&example) || parts.is_some_and(|parts| meets(&Glob::literal(&parts).then(SOME), glob, budget)) {
         return Some(example);
     }
     let start = match scope.service {
         Service::S3Bucket => format!("arn:{partition}:s3:::"),
         service => format!("arn:{partition}:{}:*:{}:", service.prefix(), scope.owner),
     };
-    let mut domain = Glob::new(&start).into_arn().map_or_else(Vec::new, Glob::into_tokens);
-    domain.push(crate::glob::Token::One);
-    domain.push(crate::glob::Token::Many);
-    let found = classes(
-        &Glob::from_tokens(domain),
-        &[glob],
-        &HashSet::new(),
-        'x',
-        &Cell::new(10_000),
-    );
-    found
-        .texts
-        .into_iter()
-        .find(|text| glob.matches(text))
-        .map(|text| root(scope, &text).unwrap_or(text))
+    let domain = Glob::new(&start)
+        .into_arn()
+        .unwrap_or_else(|| Glob::new(&start))
+        .then(SOME);
+    let text = in_common(&domain, glob, budget)?;
+    root(scope, &text).or(Some(text))
 }

@@ -14,16 +14,10 @@ pub(crate) fn name(statement: &Statement, index: usize) -> String {
     }
 }
 
-pub(crate) fn offence(
-    policy: &Policy,
-    index: usize,
-    found: Option<&(Verdict, Request)>,
-    undecided: bool,
-    unfinished: bool,
-) -> String {
+pub(crate) fn offence(policy: &Policy, index: usize, found: Option<(Verdict, &Request)>, undecided: bool) -> String {
     let statement = &policy.statements()[index];
     let name = name(statement, index);
-    let Some((verdict, request)) = found.filter(|_| !unfinished) else {
+    let Some((verdict, request)) = found else {
         return format!("{name} has more combinations of conditions than can be tried; it may let anybody in");
     };
     let who = match (&request.caller, verdict) {
@@ -84,7 +78,9 @@ fn weakness(condition: &crate::condition::Condition) -> Option<String> {
     }
     match class(key) {
         Class::Unknown => return Some(format!("{key} is not a known condition key")),
-        Class::Free { .. } => return Some(format!("{key} is chosen by the caller or describes the resource")),
+        Class::Free { .. } | Class::SessionName => {
+            return Some(format!("{key} is chosen by the caller or describes the resource"));
+        }
         Class::ResourceAccount | Class::ResourceOrganization => {
             return Some(format!("{key} describes the resource, not the caller"));
         }

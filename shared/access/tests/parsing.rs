@@ -1,8 +1,8 @@
 //! Reading and editing policy documents, and whatever anybody may throw at them.
 
 use portcullis_access::{
-    Effect, Fix, Goal, Policy, PolicyError, RequiredEncryption, Scope, Service, Trust, encrypted_writes, fix, judge,
-    key_practice, tls_only,
+    Effect, Fix, Goal, NoteKind, Policy, PolicyError, RequiredEncryption, Scope, Service, Trust, Truth, Verdict,
+    encrypted_writes, evaluate, fix, judge, key_practice, tls_only,
 };
 use proptest::prelude::*;
 
@@ -118,6 +118,88 @@ fn duplicate_keys_are_seen_and_not_edited() {
     let judgement = judge(&policy, &scope);
     assert!(judgement.undecided && judgement.witness.is_some(), "{judgement:?}");
     assert!(matches!(fix(&policy, &scope, Goal::Private), Ok(Fix::Undecided { .. })));
+}
+
+// Parsers that keep the last of two keys, the first, or both: whichever AWS uses, the most open reading counts.
+#[test]
+fn what_is_said_twice_is_read_in_every_way() {
+    let trust = Trust {
+        organizations: ["o-owner00001".to_owned()].into(),
+        ..Trust::default()
+    };
+    let scope = Scope {
+        service: Service::S3Bucket,
+        owner: OWNER,
+        trust: &trust,
+        resource: None,
+    };
+    let statement = |condition: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",
+            "Resource":"arn:aws:s3:::b/*","Condition":{condition}}}]}}"#
+        )
+    };
+    let own = r#""aws:PrincipalOrgID":"o-owner00001""#;
+    for (condition, verdict) in [
+        (
+            format!(r#"{{"StringLike":{{{own},"aws:PrincipalOrgID":"*"}}}}"#),
+            Verdict::Public,
+        ),
+        (
+            format!(r#"{{"StringLike":{{"aws:PrincipalOrgID":"*",{own}}}}}"#),
+            Verdict::Public,
+        ),
+        (
+            format!(r#"{{"StringEquals":{{{own}}},"StringEquals":{{"aws:SecureTransport":"true"}}}}"#),
+            Verdict::Public,
+        ),
+        (
+            format!(r#"{{"StringEquals":{{{own}}},"stringequals":{{"aws:PrincipalOrgID":"o-stranger01"}}}}"#),
+            Verdict::External,
+        ),
+        (format!(r#"{{"StringEquals":{{{own},{own}}}}}"#), Verdict::Private),
+    ] {
+        let policy = Policy::parse(&statement(&condition)).unwrap();
+        let judgement = judge(&policy, &scope);
+        assert_eq!(judgement.verdict, verdict, "{condition}");
+        assert_eq!(judgement.undecided, verdict > Verdict::Private, "{condition}");
+        if let Some(witness) = judgement.witness {
+            assert_eq!(evaluate(&policy, Service::S3Bucket, &witness.request), Truth::Maybe);
+        }
+    }
+    // A repeated Version decides whether there are policy variables.
+    let twice = statement(r#"{"StringEquals":{"aws:PrincipalAccount":"${aws:PrincipalAccount}"}}"#);
+    let twice = twice.replacen("{", r#"{"Version":"2008-10-17","#, 1);
+    for text in [
+        twice.clone(),
+        twice
+            .replace("2008", "x")
+            .replace("2012", "2008")
+            .replace("x-10", "2012-10"),
+    ] {
+        let judgement = judge(&Policy::parse(&text).unwrap(), &scope);
+        assert!(judgement.verdict == Verdict::Public && judgement.undecided, "{text}");
+    }
+}
+
+#[test]
+fn what_aws_refuses_is_refused_or_told() {
+    let text = r#"{"Version":"2012-10-18","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
+    let error = Policy::parse(text).unwrap_err().to_string();
+    assert!(error.starts_with("Version (byte 11): \"2012-10-18\" is not"), "{error}");
+    let policy = Policy::parse(&text.replace("18", "17")).unwrap();
+    let trust = Trust::default();
+    let scope = Scope {
+        service: Service::S3Bucket,
+        owner: OWNER,
+        trust: &trust,
+        resource: None,
+    };
+    let notes = judge(&policy, &scope).notes;
+    assert!(
+        notes.iter().any(|note| note.kind == NoteKind::RejectedByAws),
+        "{notes:?}"
+    );
 }
 
 #[test]
