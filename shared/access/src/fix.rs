@@ -1,10 +1,12 @@
 //! The smallest change that makes a policy let nobody in who should not be.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use crate::judge::{Offence, Scope, Verdict, judge_at, now};
+use crate::judge::{Bench, Budget, Offence, Scope, Verdict, judge_at, now};
 use crate::narrow::{Narrowing, narrowings, own_root};
 use crate::parse::{Effect, Policy, PolicyError};
+use crate::practice::kms::is_manageable;
 use crate::service::Service;
 use crate::words;
 
@@ -83,6 +85,21 @@ pub enum FixError {
         /// The service.
         service: Service,
     },
+    /// The result would hold more of something than the service takes.
+    #[error("the fixed policy has {count} {what}, of {limit} that {service} takes")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many there are.
+        count: usize,
+        /// The service's limit.
+        limit: usize,
+        /// The service.
+        service: Service,
+    },
+    /// Nobody could change the result any more, so KMS would not take it.
+    #[error("after every change nobody of the account could call kms:PutKeyPolicy any more, which KMS refuses")]
+    LockedOut,
     /// The result is not a policy.
     #[error("the fixed policy can't be read: {0}")]
     Invalid(#[from] PolicyError),
@@ -124,15 +141,17 @@ pub fn fix_at(policy: &Policy, scope: &Scope, goal: Goal, now: f64) -> Result<Fi
     }
     let mut plan = Plan {
         policy,
+        bench: Bench::new(policy, scope, now),
         current: policy.clone(),
         removed: Vec::new(),
         changes: BTreeMap::new(),
+        left: Cell::new(COST),
     };
     let mut offences: Vec<Offence> = certain.into_iter().cloned().collect();
     // What could not be decided in the large may be certain once the rest is gone.
     for _ in 0..ROUNDS {
         for offence in offences {
-            plan.put_right(&offence, scope, goal, now)?;
+            plan.put_right(&offence, scope, goal)?;
         }
         let Some(text) = plan.current.without(&plan.removed) else {
             return Ok(Fix::Delete);
@@ -170,34 +189,49 @@ pub fn fix_at(policy: &Policy, scope: &Scope, goal: Goal, now: f64) -> Result<Fi
 /// How often the result is judged and put right again.
 const ROUNDS: usize = 4;
 
+/// What trying narrower versions may cost in all; when it is used up, statements go as a whole.
+const COST: usize = 500_000;
+
 struct Plan<'a> {
     policy: &'a Policy,
+    bench: Bench<'a>,
     /// With the statements that were narrowed; those to be removed are still in it, so that indices stay.
     current: Policy,
     removed: Vec<usize>,
     changes: BTreeMap<usize, Change>,
+    left: Cell<usize>,
 }
 
 impl Plan<'_> {
-    fn put_right(&mut self, offence: &Offence, scope: &Scope, goal: Goal, now: f64) -> Result<(), FixError> {
+    fn put_right(&mut self, offence: &Offence, scope: &Scope, goal: Goal) -> Result<(), FixError> {
         let index = offence.index;
         let statement = &self.policy.statements()[index];
+        // No other statement's verdict changes with this one, so only this one is judged again, with all there is.
+        let trial = RefCell::new(self.current.clone());
         let works = |text: &str| -> bool {
-            Policy::parse(text).is_ok_and(|policy| {
-                let after = judge_at(&policy, scope, now);
-                let still = after.offending.iter().find(|other| other.index == index);
-                still.is_none_or(|other| {
-                    // What can't be decided any more after a change is no improvement.
-                    other.certain <= goal.at_most() && (offence.undecided || other.verdict <= goal.at_most())
-                })
+            if self.left.get() == 0 {
+                return false;
+            }
+            let Ok(statement) = self.current.read_statement(text) else {
+                return false;
+            };
+            trial.borrow_mut().statements[index] = statement;
+            let trial = trial.borrow();
+            if trial.statements[index].effect == Effect::Deny {
+                return true;
+            }
+            let bench = self.bench.of(&trial);
+            let finding = bench.examine(index, Budget::WHOLE);
+            self.left.set(self.left.get().saturating_sub(finding.cost()));
+            bench.offence(index, &finding).is_none_or(|still| {
+                // What can't be decided any more after a change is no improvement.
+                still.certain <= goal.at_most() && (offence.undecided || still.verdict <= goal.at_most())
             })
         };
         // A statement that was narrowed already and still lets somebody in has to go.
         let narrowed = (!self.changes.contains_key(&index)).then(|| {
             let current = &self.current;
-            narrowings(current, index, scope, goal, &|text| {
-                works(&current.with_replaced(index, text))
-            })
+            narrowings(current, index, scope, goal, &works)
         });
         let narrowed = narrowed
             .flatten()
@@ -225,8 +259,8 @@ impl Plan<'_> {
     }
 }
 
-/// A key and a role always have a policy, and a key must stay manageable: there the last statement is narrowed to the
-/// owner's account, and if even that lets somebody in, turned into a Deny.
+/// Where the last statement can't go, and where a key must stay manageable, it is narrowed to the owner's account, and if
+/// even that lets somebody in, turned into a Deny.
 fn last_resort(
     policy: &Policy,
     removed: &[usize],
@@ -241,10 +275,7 @@ fn last_resort(
     let left = policy.without(&gone).and_then(|text| Policy::parse(&text).ok());
     let lost = match (scope.service, &left) {
         (_, None) => true,
-        (Service::Kms, Some(left)) => {
-            crate::practice::kms::is_manageable(policy, scope.owner)
-                && !crate::practice::kms::is_manageable(left, scope.owner)
-        }
+        (Service::Kms, Some(left)) => is_manageable(policy, scope) && !is_manageable(left, scope),
         _ => false,
     };
     if !lost {
@@ -254,20 +285,43 @@ fn last_resort(
     candidates
         .into_iter()
         .flatten()
-        .find(|narrowing| works(&policy.with_replaced(index, &narrowing.statement)))
+        .find(|narrowing| works(&narrowing.statement))
 }
 
 /// Judges the result again: within the goal for certain, and no worse than before in any respect.
 fn check(before: &Policy, text: &str, scope: &Scope, goal: Goal, now: f64) -> Result<(), FixError> {
     let limit = scope.service.policy_limit();
-    if text.len() > limit && text.len() > before.text().len() {
+    let (size, was) = (scope.service.size(text), scope.service.size(before.text()));
+    if size > limit && size > was {
         return Err(FixError::TooLarge {
-            size: text.len(),
+            size,
             limit,
             service: scope.service,
         });
     }
-    let after = judge_at(&Policy::parse(text)?, scope, now);
+    let policy = Policy::parse(text)?;
+    let conditions = |policy: &Policy| {
+        policy
+            .statements()
+            .iter()
+            .map(|one| one.conditions.len())
+            .sum::<usize>()
+    };
+    if let Some(limit) = scope.service.conditions_limit() {
+        let count = conditions(&policy);
+        if count > limit && count > conditions(before) {
+            return Err(FixError::TooMany {
+                what: "conditions",
+                count,
+                limit,
+                service: scope.service,
+            });
+        }
+    }
+    if scope.service == Service::Kms && !is_manageable(&policy, scope) {
+        return Err(FixError::LockedOut);
+    }
+    let after = judge_at(&policy, scope, now);
     let certain = after
         .offending
         .iter()
@@ -281,7 +335,7 @@ fn check(before: &Policy, text: &str, scope: &Scope, goal: Goal, now: f64) -> Re
             .filter(|one| one.effect == Effect::Deny)
             .count()
     };
-    if certain > goal.at_most() || Policy::parse(text).is_ok_and(|after| denies(&after) < denies(before)) {
+    if certain > goal.at_most() || denies(&policy) < denies(before) {
         return Err(FixError::NotReached {
             verdict: certain,
             reason: after.reason,

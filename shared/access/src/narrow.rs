@@ -178,6 +178,16 @@ fn more_conditions(policy: &Policy, statement: &Statement, scope: &Scope) -> Vec
             Class::Free { always: true, .. } | Class::ResourceAccount | Class::Clock | Class::Unknown | Class::SourceIp
         )
     });
+    // As the default policy has it, which a file system has without one of its own: who reaches a mount target.
+    if open && scope.service == Service::Efs {
+        let key = "elasticfilesystem:AccessedViaMountTarget";
+        let text = with_condition(policy, statement, key, json!("true"), &["Bool"]);
+        let note = "it now asks for clients to come through a mount target".to_owned();
+        return text
+            .map(|statement| Narrowing { statement, note })
+            .into_iter()
+            .collect();
+    }
     if !open || !(useful || principals.negated) {
         return Vec::new();
     }
@@ -199,21 +209,29 @@ fn more_conditions(policy: &Policy, statement: &Statement, scope: &Scope) -> Vec
         .into_iter()
         .filter_map(|(key, value)| {
             let note = format!("it now asks for {key} {}", plain(&value));
-            with_condition(policy, statement, key, value).map(|statement| Narrowing { statement, note })
+            // Another operator to the same effect where the key is compared already: one block can hold a key once.
+            let operators = ["StringEquals", "StringEqualsIgnoreCase", "StringLike"];
+            with_condition(policy, statement, key, value, &operators).map(|statement| Narrowing { statement, note })
         })
         .collect()
 }
 
-fn with_condition(policy: &Policy, statement: &Statement, key: &str, value: Value) -> Option<String> {
+/// The statement with one more condition, by the first of some operators that does not compare the key already.
+fn with_condition(
+    policy: &Policy,
+    statement: &Statement,
+    key: &str,
+    value: Value,
+    operators: &[&str],
+) -> Option<String> {
     let Some((text, span)) = element(policy, statement, "condition") else {
-        let condition = json!({"StringEquals": {key: value}});
+        let condition = json!({operators.first()?.to_owned(): {key: value}});
         let whole = &policy.text[statement.span.clone()];
         let body = whole.strip_suffix('}')?.trim_end();
         return Some(format!("{body},\"Condition\":{condition}}}"));
     };
     let mut all: Map<String, Value> = serde_json::from_str(text).ok()?;
-    // Another operator to the same effect where the key is compared already: one block can hold a key once.
-    for operator in ["StringEquals", "StringEqualsIgnoreCase", "StringLike"] {
+    for operator in operators {
         let taken = all
             .iter()
             .filter(|(name, _)| name.eq_ignore_ascii_case(operator))
@@ -226,7 +244,7 @@ fn with_condition(policy: &Policy, statement: &Statement, key: &str, value: Valu
             continue;
         }
         let name = all.keys().find(|name| name.eq_ignore_ascii_case(operator)).cloned();
-        let name = name.unwrap_or_else(|| operator.to_owned());
+        let name = name.unwrap_or_else(|| (*operator).to_owned());
         all.entry(name)
             .or_insert_with(|| json!({}))
             .as_object_mut()?

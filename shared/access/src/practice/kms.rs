@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::condition::{Comparison, Truth, is_true};
-use crate::evaluate::{account_of, action_matches, arn_account};
+use crate::evaluate::{Caller, account_of, action_matches, arn_account, principal_matches};
 use crate::judge::{Scope, Verdict, judge};
 use crate::keys::{Class, class};
 use crate::parse::{Effect, Policy, Principal, PrincipalKind, Statement};
 use crate::service::Service;
+use crate::survey::Names;
 use crate::trust::Trust;
 
 /// Something that a key policy should not do, or should.
@@ -280,25 +281,55 @@ fn account_manages(policy: &Policy, account: &str) -> bool {
     })
 }
 
-/// Whether anybody of the account may still change the policy.
-pub(crate) fn is_manageable(policy: &Policy, account: &str) -> bool {
-    policy.statements().iter().any(|statement| {
-        let ours = statement.principals.as_ref().is_some_and(|all| {
-            all.negated
-                || all.values.iter().any(|one| {
-                    one.is_everyone()
-                        || account_of(&one.value) == Some(account)
-                        || arn_account(&one.value).is_some_and(|(of, _)| of == account)
-                })
+/// Whether anybody of the account may still change the policy: the account as a whole, or one of its principals that the
+/// policy names. Conditions that don't go by who calls are taken to be met.
+pub(crate) fn is_manageable(policy: &Policy, scope: &Scope) -> bool {
+    let root = format!("arn:{}:iam::{}:root", Names::new(policy, scope).partition, scope.owner);
+    let named = policy.statements().iter().filter(|one| one.effect == Effect::Allow);
+    let named = named.flat_map(|one| one.principals.iter().flat_map(|selection| &selection.values));
+    let named = named.filter(|one| arn_account(&one.value).is_some_and(|(of, _)| of == scope.owner));
+    let arns = named.map(|one| one.value.clone());
+    std::iter::once(root)
+        .chain(arns)
+        .any(|arn| may_manage(policy, scope, &arn))
+}
+
+fn may_manage(policy: &Policy, scope: &Scope, arn: &str) -> bool {
+    let caller = Caller::Account {
+        account: scope.owner.to_owned(),
+        arn: arn.to_owned(),
+    };
+    let applies = |statement: &Statement| {
+        let granting = statement.effect == Effect::Allow;
+        if !has_effect(statement) || !names(statement, "kms:PutKeyPolicy") {
+            return Truth::No;
+        }
+        let conditions = statement.conditions.iter().map(|condition| {
+            let known = |value: &str| condition.holds(Some(&[value.to_owned()]), &|_| None, granting);
+            let organizations = &scope.trust.organizations;
+            match class(&condition.key) {
+                Class::Account => known(scope.owner),
+                Class::Arn => known(&crate::adversary::principal_arn(arn)),
+                Class::IsService => known("false"),
+                Class::Organization if !organizations.is_empty() => {
+                    organizations.iter().map(|one| known(one)).max().unwrap_or(Truth::No)
+                }
+                // Nobody calls it through another service, and what an unknown key holds can't be counted on.
+                Class::SourceArn | Class::SourceAccount | Class::ServiceName => {
+                    condition.holds(None, &|_| None, granting)
+                }
+                _ if condition.key == "kms:viaservice" => condition.holds(None, &|_| None, granting),
+                Class::Unknown if granting => Truth::No,
+                _ => Truth::Maybe,
+            }
         });
-        let never = statement
-            .conditions
-            .iter()
-            .any(|condition| class(&condition.key) == Class::Unknown);
-        statement.effect == Effect::Allow
-            && has_effect(statement)
-            && ours
-            && !never
-            && names(statement, "kms:PutKeyPolicy")
-    })
+        conditions.fold(principal_matches(statement, &caller), Truth::and)
+    };
+    let any = |effect: Effect, least: Truth| {
+        let statements = policy.statements().iter();
+        statements
+            .filter(|one| one.effect == effect)
+            .any(|one| applies(one) >= least)
+    };
+    any(Effect::Allow, Truth::Maybe) && !any(Effect::Deny, Truth::Yes)
 }
