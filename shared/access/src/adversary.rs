@@ -227,7 +227,8 @@ fn members(
     }
     if by_organization {
         for organization in organizations {
-            members.push((survey.names.member.clone(), Some(organization.clone()), false));
+            let kinds = std::iter::once(&survey.names.member).chain(&survey.wild_accounts);
+            members.extend(kinds.map(|account| (account.clone(), Some(organization.clone()), false)));
         }
     }
     for account in accounts {

@@ -266,7 +266,14 @@ impl<'a> Bench<'a> {
         let included = (0..statements.len())
             .filter(|index| *index == at || denies(index))
             .collect();
-        let survey = Survey::of(self.policy, self.scope, &self.names, included, budget.work);
+        let survey = Survey::of(
+            self.policy,
+            self.scope,
+            &self.names,
+            self.ground.roots(),
+            included,
+            budget.work,
+        );
         let mut search = Search {
             policy: self.policy,
             scope: self.scope,
@@ -276,7 +283,9 @@ impl<'a> Bench<'a> {
             most: budget.steps,
         };
         let mut finding = Finding::default();
-        self.try_worlds(&mut search, at, &mut finding);
+        if self.ground.meet(at, at) {
+            self.try_worlds(&mut search, at, &mut finding);
+        }
         finding.left = Budget {
             work: survey.work.get(),
             steps: budget.steps.saturating_sub(search.steps),
@@ -323,6 +332,9 @@ impl<'a> Bench<'a> {
                 continue;
             }
             let field = &search.field(&world);
+            if !search.may_meet(at, &world, field) {
+                continue;
+            }
             let own;
             let targets = if by_world {
                 let texts = |name: &str| match search.survey.index.get(name) {

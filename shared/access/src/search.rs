@@ -11,18 +11,19 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::adversary::World;
 use crate::bring::{Candidate, values};
-use crate::condition::Truth;
+use crate::condition::{Condition, Truth};
 use crate::evaluate::{Request, principal_matches, resource_matches};
 use crate::judge::Scope;
 use crate::keys::Class;
-use crate::parse::{Effect, Policy};
+use crate::parse::{Effect, Policy, Statement};
 use crate::survey::{Pool, Survey};
-use crate::targets::Target;
+use crate::targets::{Target, has_variables};
+use crate::template::Template;
 
 /// Steps that one judgement may take before what is left counts as undecided.
 pub(crate) const STEPS: usize = 5_000;
-/// Combinations of values of keys that policy variables tie together.
-const COMBINATIONS: usize = 600;
+/// Steps that one search may take to combine the values of keys that policy variables tie together.
+const COMBINATIONS: usize = 2_400;
 
 /// Ways to fill in the variables of one value.
 const FILLINGS: usize = 64;
@@ -90,6 +91,51 @@ pub(crate) struct Question<'a> {
 struct Problem<'a> {
     denies: Vec<usize>,
     question: &'a Question<'a>,
+}
+
+/// The values chosen for tied keys; a key that is not there is missing.
+type Choice<'a> = BTreeMap<String, &'a Vec<String>>;
+
+/// What to choose, in order; and the Denies that no choice decides on.
+struct Plan {
+    levels: Vec<Level>,
+    free: Vec<usize>,
+}
+
+/// A tied key, with what is decided once it and those before it are chosen.
+struct Level {
+    key: usize,
+    /// Conditions of the Allow.
+    conditions: Vec<usize>,
+    /// Whether the Allow is about the resource.
+    resource: bool,
+    denies: Vec<usize>,
+}
+
+impl Plan {
+    /// The level that decides on what depends on some keys; `None` if there are none.
+    fn level(&mut self, keys: &[usize]) -> Option<&mut Level> {
+        for &key in keys {
+            if self.levels.iter().all(|level| level.key != key) {
+                self.levels.push(Level {
+                    key,
+                    conditions: Vec::new(),
+                    resource: false,
+                    denies: Vec::new(),
+                });
+            }
+        }
+        self.levels.iter_mut().rev().find(|level| keys.contains(&level.key))
+    }
+}
+
+/// Where a search through the levels is.
+struct Walk<'a> {
+    choice: Choice<'a>,
+    /// What makes each Deny fail that was decided on.
+    ways: Vec<Vec<(usize, Mask)>>,
+    /// The step at which it gives up.
+    until: usize,
 }
 
 impl Search<'_> {
@@ -252,6 +298,24 @@ impl Search<'_> {
         texts
     }
 
+    /// Whether a caller may meet the conditions of an Allow at all, whatever it asks for and whatever is denied.
+    pub(crate) fn may_meet(&mut self, at: usize, world: &World, field: &Field) -> bool {
+        let target = Target {
+            action: String::new(),
+            resource: None,
+            relevant: vec![false; self.policy.statements().len()],
+        };
+        let outcome = self.run(&Question {
+            at,
+            world,
+            field,
+            target: &target,
+            certain: false,
+            open: false,
+        });
+        !matches!(outcome, Outcome::Nothing)
+    }
+
     pub(crate) fn run(&mut self, question: &Question) -> Outcome {
         let statement = &self.policy.statements()[question.at];
         let least = if question.certain { Truth::Yes } else { Truth::Maybe };
@@ -262,7 +326,7 @@ impl Search<'_> {
         let kept = if question.certain { !VAGUE } else { Mask::MAX };
         let choice = if question.open { &field.open } else { &field.all };
         let mut masks: Vec<Mask> = choice.iter().map(|mask| mask & kept).collect();
-        let mut linked = has_linked_resource(statement);
+        let mut linked = has_variables(statement);
         for (nth, condition) in statement.conditions.iter().enumerate() {
             if condition.linked().next().is_some() {
                 linked = true;
@@ -291,7 +355,7 @@ impl Search<'_> {
                 .conditions
                 .iter()
                 .any(|condition| condition.linked().next().is_some());
-            linked |= has_linked_resource(deny);
+            linked |= has_variables(deny);
             denies.push(index);
         }
         let problem = Problem { denies, question };
@@ -303,12 +367,7 @@ impl Search<'_> {
         }
     }
 
-    fn all_ways_out(
-        &self,
-        problem: &Problem,
-        denies: &[usize],
-        choice: Option<&BTreeMap<String, Vec<String>>>,
-    ) -> Vec<Vec<(usize, Mask)>> {
+    fn all_ways_out(&self, problem: &Problem, denies: &[usize], choice: Option<&Choice>) -> Vec<Vec<(usize, Mask)>> {
         denies
             .iter()
             .map(|&deny| self.ways_out(problem, deny, choice))
@@ -316,12 +375,7 @@ impl Search<'_> {
     }
 
     /// The keys with values that make a Deny fail. Under a fixed choice of the tied keys, those are decided already.
-    fn ways_out(
-        &self,
-        problem: &Problem,
-        deny: usize,
-        choice: Option<&BTreeMap<String, Vec<String>>>,
-    ) -> Vec<(usize, Mask)> {
+    fn ways_out(&self, problem: &Problem, deny: usize, choice: Option<&Choice>) -> Vec<(usize, Mask)> {
         let question = problem.question;
         let statement = &self.policy.statements()[deny];
         let mut ways = Vec::new();
@@ -333,7 +387,11 @@ impl Search<'_> {
             if condition.linked().next().is_some() {
                 let holds = choice.map_or(Truth::Maybe, |choice| {
                     let lookup = |name: &str| choice.get(name).and_then(|values| values.first()).cloned();
-                    condition.holds(choice.get(&condition.key).map(Vec::as_slice), &lookup, false)
+                    condition.holds(
+                        choice.get(&condition.key).map(|values| values.as_slice()),
+                        &lookup,
+                        false,
+                    )
                 });
                 if holds == Truth::No || (holds == Truth::Maybe && !question.certain) {
                     ways.push((key, all));
@@ -354,80 +412,103 @@ impl Search<'_> {
         let question = problem.question;
         if !question.certain {
             // What the tied conditions don't decide may be decided already.
-            let certain_to_touch = |deny: &&usize| !has_linked_resource(&self.policy.statements()[**deny]);
+            let certain_to_touch = |deny: &&usize| !has_variables(&self.policy.statements()[**deny]);
             let denies: Vec<usize> = problem.denies.iter().filter(certain_to_touch).copied().collect();
             let ways = self.all_ways_out(problem, &denies, None);
             if let Outcome::Nothing = self.escape(problem, &ways, masks.to_vec()) {
                 return Outcome::Nothing;
             }
         }
-        let mut tied: Vec<usize> = Vec::new();
-        let involved = problem.denies.iter().chain(std::iter::once(&question.at));
-        for &index in involved {
-            let statement = &self.policy.statements()[index];
-            for condition in &statement.conditions {
-                if condition.linked().next().is_some() {
-                    tied.extend(self.survey.index.get(&condition.key));
-                    tied.extend(condition.linked().filter_map(|name| self.survey.index.get(name)));
-                }
-            }
-            let resources = statement.resources.iter().flat_map(|selection| &selection.values);
-            tied.extend(
-                resources
-                    .flat_map(super::template::Template::variables)
-                    .filter_map(|name| self.survey.index.get(name)),
-            );
-        }
-        tied.sort_unstable();
-        tied.dedup();
-        let mut unfinished = tied.iter().any(|&key| masks[key] & VAGUE != 0);
-        let known = |key: usize| masks[key] & !VAGUE;
-        let total = tied.iter().try_fold(1_usize, |product, &key| {
-            product
-                .checked_mul(known(key).count_ones() as usize)
-                .filter(|product| *product <= COMBINATIONS)
-        });
-        let Some(total) = total else {
-            return Outcome::Unfinished;
+        let plan = self.plan(problem);
+        let vague = plan.levels.iter().any(|level| masks[level.key] & VAGUE != 0);
+        let mut walk = Walk {
+            choice: Choice::new(),
+            ways: self.all_ways_out(problem, &plan.free, None),
+            until: self.most.min(self.steps + COMBINATIONS),
         };
-        for number in 0..total {
+        match self.descend(problem, &plan.levels, &mut walk, masks.to_vec()) {
+            Outcome::Nothing if vague => Outcome::Unfinished,
+            outcome => outcome,
+        }
+    }
+
+    /// In which order to choose values of the tied keys, those first that the Allow itself ties; and what is decided with
+    /// each.
+    fn plan(&self, problem: &Problem) -> Plan {
+        let statements = self.policy.statements();
+        let at = problem.question.at;
+        let index = |name: &str| self.survey.index.get(name).copied();
+        let of_condition = |condition: &Condition| -> Vec<usize> {
+            let own = condition.linked().next().and_then(|_| index(&condition.key));
+            own.into_iter().chain(condition.linked().filter_map(index)).collect()
+        };
+        let of_resource = |statement: &Statement| -> Vec<usize> {
+            let values = statement.resources.iter().flat_map(|selection| &selection.values);
+            values.flat_map(Template::variables).filter_map(index).collect()
+        };
+        let mut plan = Plan {
+            levels: Vec::new(),
+            free: Vec::new(),
+        };
+        for (nth, condition) in statements[at].conditions.iter().enumerate() {
+            if let Some(level) = plan.level(&of_condition(condition)) {
+                level.conditions.push(nth);
+            }
+        }
+        if let Some(level) = plan.level(&of_resource(&statements[at])) {
+            level.resource = true;
+        }
+        for &deny in &problem.denies {
+            let mut keys = of_resource(&statements[deny]);
+            keys.extend(statements[deny].conditions.iter().flat_map(of_condition));
+            match plan.level(&keys) {
+                Some(level) => level.denies.push(deny),
+                None => plan.free.push(deny),
+            }
+        }
+        plan
+    }
+
+    /// Chooses a value of the next tied key, and goes on with what it leaves open.
+    fn descend<'a>(&mut self, problem: &Problem<'a>, levels: &[Level], walk: &mut Walk<'a>, masks: Vec<Mask>) -> Outcome
+    where
+        Self: 'a,
+    {
+        let question = problem.question;
+        let Some((level, rest)) = levels.split_first() else {
+            let ways = std::mem::take(&mut walk.ways);
+            let outcome = self.escape(problem, &ways, masks);
+            walk.ways = ways;
+            return outcome;
+        };
+        let name = self.survey.keys[level.key].name.as_str();
+        let mut bits = masks[level.key] & !VAGUE;
+        let mut unfinished = false;
+        while bits != 0 {
             // Such a step costs several times what others do.
             self.steps += 4;
-            if self.steps > self.most {
+            if self.steps > walk.until {
                 return Outcome::Unfinished;
             }
-            let mut narrowed = masks.to_vec();
-            let mut rest = number;
-            let mut choice = BTreeMap::new();
-            for &key in &tied {
-                let count = known(key).count_ones() as usize;
-                let bit = nth_bit(known(key), rest % count);
-                rest /= count;
-                narrowed[key] = 1 << bit;
-                if let Some(values) = &question.field.candidates[key][bit].value {
-                    choice.insert(self.survey.keys[key].name.clone(), values.clone());
+            let bit = bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            let mut narrowed = masks.clone();
+            narrowed[level.key] = 1 << bit;
+            match &question.field.candidates[level.key][bit].value {
+                Some(values) => drop(walk.choice.insert(name.to_owned(), values)),
+                None => drop(walk.choice.remove(name)),
+            }
+            let known = walk.ways.len();
+            if self.meets(question, level, &walk.choice) && self.leave_a_way_out(problem, level, walk, &narrowed) {
+                match self.descend(problem, rest, walk, narrowed) {
+                    Outcome::Found(request) => return Outcome::Found(request),
+                    Outcome::Unfinished => unfinished = true,
+                    Outcome::Nothing => {}
                 }
             }
-            if !self.meets(question, &choice) {
-                continue;
-            }
-            let lookup = |name: &str| choice.get(name).and_then(|values| values.first()).cloned();
-            let least = if question.certain { Truth::Maybe } else { Truth::Yes };
-            let touches = |deny: &&usize| {
-                let statement = &self.policy.statements()[**deny];
-                match &question.target.resource {
-                    Some(resource) => resource_matches(statement, self.scope.service, resource, &lookup) >= least,
-                    None => !has_linked_resource(statement),
-                }
-            };
-            let denies: Vec<usize> = problem.denies.iter().filter(touches).copied().collect();
-            let ways = self.all_ways_out(problem, &denies, Some(&choice));
-            match self.escape(problem, &ways, narrowed) {
-                Outcome::Found(request) => return Outcome::Found(request),
-                Outcome::Unfinished => unfinished = true,
-                Outcome::Nothing => {}
-            }
+            walk.ways.truncate(known);
         }
+        walk.choice.remove(name);
         if unfinished {
             Outcome::Unfinished
         } else {
@@ -435,21 +516,44 @@ impl Search<'_> {
         }
     }
 
-    /// Whether the Allow's tied conditions and resource agree with a choice.
-    fn meets(&self, question: &Question, choice: &BTreeMap<String, Vec<String>>) -> bool {
+    /// Whether the Allow's tied conditions and resource agree with a choice, as far as this level decides on them.
+    fn meets(&self, question: &Question, level: &Level, choice: &Choice) -> bool {
         let statement = &self.policy.statements()[question.at];
         let lookup = |name: &str| choice.get(name).and_then(|values| values.first()).cloned();
         let least = if question.certain { Truth::Yes } else { Truth::Maybe };
-        let on = question
-            .target
-            .resource
-            .as_ref()
-            .is_none_or(|resource| resource_matches(statement, self.scope.service, resource, &lookup) >= least);
-        on && statement
-            .conditions
-            .iter()
-            .filter(|condition| condition.linked().next().is_some())
-            .all(|condition| condition.holds(choice.get(&condition.key).map(Vec::as_slice), &lookup, true) >= least)
+        let on = !level.resource
+            || question
+                .target
+                .resource
+                .as_ref()
+                .is_none_or(|resource| resource_matches(statement, self.scope.service, resource, &lookup) >= least);
+        on && level.conditions.iter().all(|&nth| {
+            let condition = &statement.conditions[nth];
+            let actual = choice.get(&condition.key).map(|values| values.as_slice());
+            condition.holds(actual, &lookup, true) >= least
+        })
+    }
+
+    /// Adds the ways out of the Denies that this level decides on; false if one of them has none.
+    fn leave_a_way_out(&self, problem: &Problem, level: &Level, walk: &mut Walk, masks: &[Mask]) -> bool {
+        let question = problem.question;
+        let least = if question.certain { Truth::Maybe } else { Truth::Yes };
+        for &deny in &level.denies {
+            let statement = &self.policy.statements()[deny];
+            let lookup = |name: &str| walk.choice.get(name).and_then(|values| values.first()).cloned();
+            let touches = match &question.target.resource {
+                Some(resource) => resource_matches(statement, self.scope.service, resource, &lookup) >= least,
+                None => !has_variables(statement),
+            };
+            if touches {
+                let ways = self.ways_out(problem, deny, Some(&walk.choice));
+                if ways.iter().all(|(key, fails)| masks[*key] & fails == 0) {
+                    return false;
+                }
+                walk.ways.push(ways);
+            }
+        }
+        true
     }
 
     /// Lets every Deny fail in one of its conditions.
@@ -533,18 +637,6 @@ fn goes_by_account(class: Class) -> bool {
     )
 }
 
-fn has_linked_resource(statement: &crate::parse::Statement) -> bool {
-    let values = statement.resources.iter().flat_map(|selection| &selection.values);
-    values.into_iter().any(crate::template::Template::has_variables)
-}
-
 fn mask_of(count: usize) -> Mask {
     if count >= 128 { Mask::MAX } else { (1 << count) - 1 }
-}
-
-fn nth_bit(mut mask: Mask, nth: usize) -> usize {
-    for _ in 0..nth {
-        mask &= mask - 1;
-    }
-    mask.trailing_zeros() as usize
 }

@@ -11,7 +11,7 @@ use crate::glob::{Glob, Span, Token};
 use crate::judge::Scope;
 use crate::keys::{self, Class};
 use crate::network::Cidr;
-use crate::parse::{Effect, Policy, PrincipalKind};
+use crate::parse::{Effect, Policy, PrincipalKind, Statement};
 
 /// The values that conditions compare a key to.
 #[derive(Debug, Clone, Default)]
@@ -169,7 +169,14 @@ impl Names {
 
 impl Survey {
     /// Some statements of a policy: an Allow and the Denies that touch it need none of the others.
-    pub(crate) fn of(policy: &Policy, scope: &Scope, names: &Rc<Names>, included: Vec<usize>, work: usize) -> Self {
+    pub(crate) fn of(
+        policy: &Policy,
+        scope: &Scope,
+        names: &Rc<Names>,
+        roots: &BTreeSet<String>,
+        included: Vec<usize>,
+        work: usize,
+    ) -> Self {
         let count = policy.statements().len();
         let mut survey = Self {
             keys: Vec::new(),
@@ -205,6 +212,7 @@ impl Survey {
                 .flat_map(|template| template.variables().map(str::to_owned))
                 .collect();
             survey.link(&in_resources);
+            survey.mirror_resources(statement, roots);
         }
         survey.alike = survey.alike(policy);
         survey.mirror(policy);
@@ -283,6 +291,24 @@ impl Survey {
                 .into_iter()
                 .filter(|text| !alike(&kinds.organizations, text, stranger));
             self.wild_organizations.extend(others);
+        }
+    }
+
+    /// What a variable has to be for a statement to be about the resource.
+    fn mirror_resources(&mut self, statement: &Statement, roots: &BTreeSet<String>) {
+        for value in statement.resources.iter().flat_map(|selection| &selection.values) {
+            let names: Vec<&str> = value.variables().collect();
+            let ([name], Some((before, after))) = (&names[..], value.around()) else {
+                continue;
+            };
+            for text in roots.iter().filter_map(|root| root.strip_prefix(before)) {
+                // What follows may be about the resource's parts.
+                let text = text
+                    .strip_suffix(after)
+                    .or(after.starts_with(['/', ':']).then_some(text));
+                let key = self.index[*name];
+                self.keys[key].mirrored.extend(text.map(str::to_owned));
+            }
         }
     }
 

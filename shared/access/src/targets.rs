@@ -40,6 +40,11 @@ impl Ground {
         }
     }
 
+    /// The resources that the policy can be on, as far as no variable decides on it.
+    pub(crate) fn roots(&self) -> &BTreeSet<String> {
+        &self.roots
+    }
+
     /// Whether two statements name an action in common.
     pub(crate) fn meet(&self, one: usize, other: usize) -> bool {
         self.actions

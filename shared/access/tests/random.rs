@@ -12,9 +12,9 @@
 
 mod support;
 
-use portcullis_access::{Fix, Goal, Judgement, Policy, Scope, Service, Trust, Truth, Verdict, evaluate, fix, judge};
+use portcullis_access::{Fix, FixError, Goal, Judgement, Policy, Trust, Truth, Verdict, evaluate, fix, judge};
 use serde_json::{Value, json};
-use support::{BUCKET, Dice, FOREIGN, OWNER, attempt, oracle, policy, trust};
+use support::{Dice, FOREIGN, Setting, attempt, oracle, policy, setting, trust};
 
 const ATTEMPTS: usize = 150;
 
@@ -25,17 +25,8 @@ fn cases() -> u64 {
         .unwrap_or(400)
 }
 
-fn scope(trust: &Trust) -> Scope<'_> {
-    Scope {
-        service: Service::S3Bucket,
-        owner: OWNER,
-        trust,
-        resource: Some(BUCKET),
-    }
-}
-
-fn judged(value: &Value, trust: &Trust) -> Judgement {
-    judge(&Policy::parse(&value.to_string()).unwrap(), &scope(trust))
+fn judged(value: &Value, setting: &Setting, trust: &Trust) -> Judgement {
+    judge(&Policy::parse(&value.to_string()).unwrap(), &setting.scope(trust))
 }
 
 #[test]
@@ -44,10 +35,11 @@ fn the_judge_agrees_with_the_oracle() {
     let (mut undecided, mut proofs) = (0, 0);
     for seed in 0..cases() {
         let mut dice = Dice(seed);
-        let value = policy(&mut dice);
+        let setting = setting(&mut dice);
+        let value = policy(&mut dice, setting);
         let trust = trust(&mut dice);
         let parsed = Policy::parse(&value.to_string()).unwrap();
-        let judgement = judge(&parsed, &scope(&trust));
+        let judgement = judge(&parsed, &setting.scope(&trust));
         counts[judgement.verdict as usize] += 1;
         undecided += usize::from(judgement.undecided);
         // What it says gets in, does.
@@ -60,10 +52,10 @@ fn the_judge_agrees_with_the_oracle() {
         }
         // What gets in, it says.
         for _ in 0..ATTEMPTS {
-            let Some(attempt) = attempt(&mut dice, &trust) else {
+            let Some(attempt) = attempt(&mut dice, setting, &trust) else {
                 continue;
             };
-            let in_truth = evaluate(&parsed, Service::S3Bucket, &attempt.request);
+            let in_truth = evaluate(&parsed, setting.service, &attempt.request);
             let allowed = oracle::allows(&value, &attempt.request);
             if in_truth != Truth::Maybe {
                 assert_eq!(
@@ -101,41 +93,44 @@ fn fixes_reach_their_goal_and_are_never_wider() {
     let mut changed = 0;
     for seed in 0..cases() {
         let mut dice = Dice(seed ^ 0xF1F1);
-        let value = policy(&mut dice);
+        let setting = setting(&mut dice);
+        let value = policy(&mut dice, setting);
         let trust = trust(&mut dice);
         let text = value.to_string();
         let parsed = Policy::parse(&text).unwrap();
-        let before = judge(&parsed, &scope(&trust));
+        let before = judge(&parsed, &setting.scope(&trust));
         let goal = if seed % 2 == 0 { Goal::Private } else { Goal::NotPublic };
         let most = if goal == Goal::Private {
             Verdict::Private
         } else {
             Verdict::External
         };
-        let (after, kept) =
-            match fix(&parsed, &scope(&trust), goal).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{value}")) {
-                Fix::Nothing => {
-                    assert!(before.verdict <= most);
-                    continue;
-                }
-                Fix::Undecided { .. } => {
-                    assert!(before.undecided, "seed {seed}\n{value}");
-                    continue;
-                }
-                Fix::Delete => continue,
-                Fix::Rewrite { policy, changes } => {
-                    let touched: Vec<usize> = changes.iter().map(|change| change.index).collect();
-                    assert!(
-                        touched
-                            .iter()
-                            .all(|index| before.offending.iter().any(|one| one.index == *index))
-                    );
-                    (policy, touched)
-                }
-            };
+        let (after, kept) = match fix(&parsed, &setting.scope(&trust), goal) {
+            // What neither the service would take nor a smaller change reaches.
+            Err(FixError::LockedOut | FixError::TooMany { .. }) => continue,
+            Err(error) => panic!("seed {seed}: {error}\n{value}"),
+            Ok(Fix::Nothing) => {
+                assert!(before.verdict <= most);
+                continue;
+            }
+            Ok(Fix::Undecided { .. }) => {
+                assert!(before.undecided, "seed {seed}\n{value}");
+                continue;
+            }
+            Ok(Fix::Delete) => continue,
+            Ok(Fix::Rewrite { policy, changes }) => {
+                let touched: Vec<usize> = changes.iter().map(|change| change.index).collect();
+                assert!(
+                    touched
+                        .iter()
+                        .all(|index| before.offending.iter().any(|one| one.index == *index))
+                );
+                (policy, touched)
+            }
+        };
         changed += 1;
         let narrowed: Value = serde_json::from_str(&after).unwrap();
-        let verdict = judged(&narrowed, &trust);
+        let verdict = judged(&narrowed, setting, &trust);
         let certain = verdict
             .offending
             .iter()
@@ -150,7 +145,7 @@ fn fixes_reach_their_goal_and_are_never_wider() {
             );
         }
         for _ in 0..ATTEMPTS {
-            let Some(attempt) = attempt(&mut dice, &trust) else {
+            let Some(attempt) = attempt(&mut dice, setting, &trust) else {
                 continue;
             };
             if oracle::allows(&narrowed, &attempt.request) {
@@ -168,9 +163,10 @@ fn fixes_reach_their_goal_and_are_never_wider() {
 fn order_and_names_of_statements_change_nothing() {
     for seed in 0..cases() / 3 {
         let mut dice = Dice(seed ^ 0xABCD);
-        let value = policy(&mut dice);
+        let setting = setting(&mut dice);
+        let value = policy(&mut dice, setting);
         let trust = trust(&mut dice);
-        let before = judged(&value, &trust);
+        let before = judged(&value, setting, &trust);
         let mut other = value.clone();
         let statements = other["Statement"].as_array_mut().unwrap();
         statements.reverse();
@@ -178,7 +174,7 @@ fn order_and_names_of_statements_change_nothing() {
             statement["Sid"] = json!(format!("Renamed{index}"));
         }
         let count = statements.len();
-        let after = judged(&other, &trust);
+        let after = judged(&other, setting, &trust);
         assert_eq!(
             (before.verdict, before.s3, before.undecided),
             (after.verdict, after.s3, after.undecided),
@@ -199,20 +195,21 @@ fn order_and_names_of_statements_change_nothing() {
 fn a_deny_more_never_widens_and_trust_never_worsens() {
     for seed in 0..cases() / 3 {
         let mut dice = Dice(seed ^ 0x5EED);
-        let value = policy(&mut dice);
+        let setting = setting(&mut dice);
+        let value = policy(&mut dice, setting);
         let mut trust = trust(&mut dice);
-        let before = judged(&value, &trust);
+        let before = judged(&value, setting, &trust);
         let mut denied = value.clone();
-        let mut deny = policy(&mut dice)["Statement"][0].clone();
+        let mut deny = policy(&mut dice, setting)["Statement"][0].clone();
         deny["Effect"] = json!("Deny");
         denied["Statement"].as_array_mut().unwrap().push(deny);
-        let after = judged(&denied, &trust);
+        let after = judged(&denied, setting, &trust);
         assert!(
             after.verdict <= before.verdict || after.undecided,
             "seed {seed}\n{denied}"
         );
         trust.accounts.insert(FOREIGN.to_owned());
-        let trusting = judged(&value, &trust);
+        let trusting = judged(&value, setting, &trust);
         assert!(
             trusting.verdict <= before.verdict,
             "seed {seed}: {before:?}\n{trusting:?}\n{value}"
@@ -220,8 +217,33 @@ fn a_deny_more_never_widens_and_trust_never_worsens() {
         trust.organizations.insert("o-owner00001".to_owned());
         trust.networks.insert("203.0.113.0/24".to_owned());
         assert!(
-            judged(&value, &trust).verdict <= trusting.verdict,
+            judged(&value, setting, &trust).verdict <= trusting.verdict,
             "seed {seed}\n{value}"
         );
+    }
+}
+
+#[test]
+fn an_allow_more_never_lowers_what_another_statement_comes_to() {
+    for seed in 0..cases() / 3 {
+        let mut dice = Dice(seed ^ 0xA110);
+        let setting = setting(&mut dice);
+        let value = policy(&mut dice, setting);
+        let trust = trust(&mut dice);
+        let before = judged(&value, setting, &trust);
+        let mut more = value.clone();
+        for _ in 0..=dice.roll(12) {
+            let mut allow = policy(&mut dice, setting)["Statement"][0].clone();
+            allow["Effect"] = json!("Allow");
+            more["Statement"].as_array_mut().unwrap().push(allow);
+        }
+        let after = judged(&more, setting, &trust);
+        for offence in &before.offending {
+            let same = after.offending.iter().find(|other| other.index == offence.index);
+            assert!(
+                same.is_some_and(|same| same.verdict >= offence.verdict),
+                "seed {seed}: {offence:?}\n{same:?}\n{more}"
+            );
+        }
     }
 }

@@ -8,7 +8,7 @@ pub mod oracle;
 
 use std::collections::BTreeMap;
 
-use portcullis_access::{Caller, Request, Trust};
+use portcullis_access::{Caller, Request, Scope, Service, Trust};
 use serde_json::{Map, Value, json};
 
 pub const OWNER: &str = "111122223333";
@@ -39,9 +39,130 @@ impl Dice {
 
 const TEXTS: &[&str] = &["", "Not"];
 
+/// A service with one of its resources, what policies say of it, and what callers ask of it.
+pub struct Setting {
+    pub service: Service,
+    pub resource: &'static str,
+    /// Whether it answers requests that nobody signed.
+    anonymous: bool,
+    actions: &'static [&'static str],
+    resources: &'static [&'static str],
+    /// What is asked for, and the ends of the ARNs of what it is asked on.
+    calls: &'static [(&'static [&'static str], &'static [&'static str])],
+}
+
+impl Setting {
+    pub fn scope<'a>(&self, trust: &'a Trust) -> Scope<'a> {
+        Scope {
+            service: self.service,
+            owner: OWNER,
+            trust,
+            resource: Some(self.resource),
+        }
+    }
+}
+
+pub const SETTINGS: [Setting; 4] = [
+    Setting {
+        service: Service::S3Bucket,
+        resource: BUCKET,
+        anonymous: true,
+        actions: &[
+            "s3:GetObject",
+            "s3:*",
+            "*",
+            "s3:GetObject s3:PutObject",
+            "s3:List*",
+            "S3:get*",
+            "s3:PutObject",
+            "s3:Get?bject",
+        ],
+        resources: &[
+            "@/*",
+            "@ @/*",
+            "*",
+            "@/public/*",
+            "@",
+            "@/${aws:PrincipalTag/team}/*",
+            "@/${aws:userid}/*",
+            "@/${aws:PrincipalOrgID}/*",
+            "@/${aws:PrincipalAccount}/* @/public/*",
+            "@/${aws:PrincipalType}*",
+            "@/${aws:SourceVpce}/x",
+            "@/${aws:username}/*",
+            "@/a?*",
+        ],
+        calls: &[
+            (&["s3:ListBucket", "s3:GetBucketLocation", "s3:PutBucketPolicy"], &[""]),
+            (
+                &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:GetObjectAcl"],
+                &[
+                    "/file",
+                    "/public/x",
+                    "/a",
+                    "/ab",
+                    "/blue/x",
+                    "/attacker/x",
+                    "/~/x",
+                    "/~/x",
+                    "/~/x",
+                ],
+            ),
+        ],
+    },
+    Setting {
+        service: Service::Sqs,
+        resource: "arn:aws:sqs:us-east-1:111122223333:queue1",
+        anonymous: true,
+        actions: &["sqs:SendMessage", "sqs:*", "*", "sqs:Send* sqs:Receive*", "SQS:get*"],
+        resources: &[
+            "@",
+            "*",
+            "arn:aws:sqs:*:111122223333:queue?",
+            "arn:aws:sqs:us-east-1:${aws:ResourceAccount}:queue1",
+            "arn:aws:sqs:us-east-1:111122223333:${aws:PrincipalTag/team}",
+        ],
+        calls: &[(&["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:GetQueueUrl"], &[""])],
+    },
+    Setting {
+        service: Service::Kms,
+        resource: "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        anonymous: false,
+        actions: &[
+            "kms:Decrypt",
+            "kms:*",
+            "kms:Describe* kms:List*",
+            "kms:Encrypt kms:Decrypt",
+        ],
+        resources: &["*", "@", "arn:aws:kms:*:*:key/*"],
+        calls: &[(
+            &["kms:Decrypt", "kms:Encrypt", "kms:DescribeKey", "kms:PutKeyPolicy"],
+            &[""],
+        )],
+    },
+    Setting {
+        service: Service::DynamoDb,
+        resource: "arn:aws:dynamodb:us-east-1:111122223333:table/orders",
+        anonymous: false,
+        actions: &["dynamodb:GetItem", "dynamodb:*", "dynamodb:Query dynamodb:Scan", "*"],
+        resources: &[
+            "@ @/index/*",
+            "@",
+            "@/*",
+            "*",
+            "@/index/${aws:PrincipalTag/team}",
+            "@/index/${aws:userid}",
+        ],
+        calls: &[(
+            &["dynamodb:GetItem", "dynamodb:Query", "dynamodb:DeleteTable"],
+            &["", "/index/blue", "/index/~"],
+        )],
+    },
+];
+
 /// A condition on one of the keys that strangers' requests below know how to fill.
 fn condition(dice: &mut Dice) -> (String, &'static str, Value) {
-    let (key, values): (&str, &[&str]) = match dice.roll(10) {
+    let (key, values): (&str, &[&str]) = match dice.roll(12) {
         0 => (
             "aws:PrincipalOrgID",
             &[
@@ -51,6 +172,9 @@ fn condition(dice: &mut Dice) -> (String, &'static str, Value) {
                 "*",
                 "o-attacker01",
                 "${aws:PrincipalOrgID}",
+                "o-x*",
+                "*1",
+                "${aws:PrincipalTag/team}",
             ],
         ),
         1 => (
@@ -63,6 +187,11 @@ fn condition(dice: &mut Dice) -> (String, &'static str, Value) {
                 "????????????",
                 "anonymous",
                 "${aws:PrincipalAccount}",
+                "9*",
+                "*7",
+                "2?0*",
+                "${aws:PrincipalTag/team}",
+                "${aws:ResourceAccount}",
             ],
         ),
         2 => (
@@ -75,6 +204,9 @@ fn condition(dice: &mut Dice) -> (String, &'static str, Value) {
                 "*",
                 "*:111122223333:*",
                 "arn:aws:iam::${aws:PrincipalAccount}:role/app",
+                "arn:aws:sts::*:federated-user/*",
+                "arn:aws:iam::9*:*",
+                "arn:aws:*::2*:*/a*",
             ],
         ),
         3 => (
@@ -101,6 +233,22 @@ fn condition(dice: &mut Dice) -> (String, &'static str, Value) {
             &["private", "public-*", "*", "bucket-owner-full-control"],
         ),
         8 => ("s3:max-keys", &["5", "10", "1000"]),
+        9 => (
+            "aws:userid",
+            &[
+                "anonymous",
+                "444455556666:*",
+                "????????????:*",
+                "AROA*:*",
+                "*:attacker",
+                "${aws:PrincipalTag/team}",
+                "AIDA*",
+            ],
+        ),
+        10 => (
+            "aws:PrincipalType",
+            &["FederatedUser", "AssumedRole", "User", "Anonymous", "A*"],
+        ),
         _ => ("aws:username", &["alice", "a*", "${aws:PrincipalTag/team}"]),
     };
     let not = dice.one_of(TEXTS);
@@ -160,7 +308,12 @@ fn principal(dice: &mut Dice) -> Value {
     }
 }
 
-fn statement(dice: &mut Dice) -> Value {
+fn one_or_more(text: &str, resource: &str) -> Value {
+    let all: Vec<String> = text.split(' ').map(|one| one.replace('@', resource)).collect();
+    if all.len() == 1 { json!(all[0]) } else { json!(all) }
+}
+
+fn statement(dice: &mut Dice, setting: &Setting) -> Value {
     let mut one = Map::new();
     if dice.chance(50) {
         one.insert("Sid".to_owned(), json!(format!("S{}", dice.roll(3))));
@@ -175,28 +328,15 @@ fn statement(dice: &mut Dice) -> Value {
         one.insert("Principal".to_owned(), principal(dice));
     }
     let name = if dice.chance(12) { "NotAction" } else { "Action" };
-    let actions: &[Value] = &[
-        json!("s3:GetObject"),
-        json!("s3:*"),
-        json!("*"),
-        json!(["s3:GetObject", "s3:PutObject"]),
-        json!("s3:List*"),
-        json!("S3:get*"),
-        json!("s3:PutObject"),
-        json!("s3:Get?bject"),
-    ];
-    one.insert(name.to_owned(), dice.one_of(actions).clone());
+    one.insert(
+        name.to_owned(),
+        one_or_more(dice.one_of::<&str>(setting.actions), setting.resource),
+    );
     let name = if dice.chance(8) { "NotResource" } else { "Resource" };
-    let resources: &[Value] = &[
-        json!(format!("{BUCKET}/*")),
-        json!([BUCKET, format!("{BUCKET}/*")]),
-        json!("*"),
-        json!(format!("{BUCKET}/public/*")),
-        json!(BUCKET),
-        json!(format!("{BUCKET}/${{aws:PrincipalTag/team}}/*")),
-        json!(format!("{BUCKET}/a?*")),
-    ];
-    one.insert(name.to_owned(), dice.one_of(resources).clone());
+    one.insert(
+        name.to_owned(),
+        one_or_more(dice.one_of::<&str>(setting.resources), setting.resource),
+    );
     if dice.chance(75) {
         let mut block: Map<String, Value> = Map::new();
         for _ in 0..=dice.roll(3) {
@@ -209,9 +349,14 @@ fn statement(dice: &mut Dice) -> Value {
     Value::Object(one)
 }
 
-/// A random bucket policy.
-pub fn policy(dice: &mut Dice) -> Value {
-    let statements: Vec<Value> = (0..=dice.roll(4)).map(|_| statement(dice)).collect();
+/// A random setting: half of them buckets, whose policies say the most.
+pub fn setting(dice: &mut Dice) -> &'static Setting {
+    &SETTINGS[dice.roll(6).saturating_sub(2)]
+}
+
+/// A random policy.
+pub fn policy(dice: &mut Dice, setting: &Setting) -> Value {
+    let statements: Vec<Value> = (0..=dice.roll(4)).map(|_| statement(dice, setting)).collect();
     let version = if dice.chance(90) { "2012-10-17" } else { "2008-10-17" };
     json!({"Version": version, "Statement": statements})
 }
@@ -242,11 +387,23 @@ pub struct Attempt {
 
 /// What an untrusted caller may try: `None` if the dice fell on something that is trusted.
 #[allow(clippy::too_many_lines)] // one table
-pub fn attempt(dice: &mut Dice, trust: &Trust) -> Option<Attempt> {
+pub fn attempt(dice: &mut Dice, setting: &Setting, trust: &Trust) -> Option<Attempt> {
     let mut anybody = true;
     let mut context: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut put = |key: &str, value: &str| context.insert(key.to_owned(), vec![value.to_owned()]);
-    let account = if dice.chance(35) { FOREIGN } else { STRANGER };
+    let strangers: &[&str] = &[
+        STRANGER,
+        STRANGER,
+        "212121212127",
+        "200000000003",
+        "987654321098",
+        "121212121212",
+    ];
+    let account = if dice.chance(35) {
+        FOREIGN
+    } else {
+        *dice.one_of::<&str>(strangers)
+    };
     let names: &[&str] = &[
         "role/app",
         "role/attacker",
@@ -254,12 +411,38 @@ pub fn attempt(dice: &mut Dice, trust: &Trust) -> Option<Attempt> {
         "root",
         "role/x/:111122223333:y/z",
         "user/attacker",
+        "federated-user/attacker",
+        "federated-user/carol",
     ];
-    let name = *dice.one_of(names);
-    let arn = format!("arn:aws:iam::{account}:{name}");
-    let anonymous = dice.chance(30);
-    let teams: &[&str] = &["blue", "red", "attacker", "axb", "b"];
-    let team = *dice.one_of(teams);
+    let name = *dice.one_of::<&str>(names);
+    let service = if name.starts_with("federated") { "sts" } else { "iam" };
+    let arn = format!("arn:aws:{service}::{account}:{name}");
+    let anonymous = setting.anonymous && dice.chance(30);
+    put("aws:resourceaccount", OWNER);
+    let (kind, id) = match name.split_once('/') {
+        _ if anonymous => ("Anonymous", "anonymous".to_owned()),
+        None => ("Account", account.to_owned()),
+        Some(("user", _)) => ("User", "AIDAZZZZZZZZZZZZZZZZZ".to_owned()),
+        Some(("federated-user", name)) => ("FederatedUser", format!("{account}:{name}")),
+        Some(_) => ("AssumedRole", "AROAZZZZZZZZZZZZZZZZZ:attacker".to_owned()),
+    };
+    put("aws:userid", &id);
+    put("aws:principaltype", kind);
+    let mut organization = "";
+    // Callers tag themselves as they like.
+    let team = (*dice.one_of::<&str>(&[
+        "blue",
+        "red",
+        "attacker",
+        "axb",
+        "b",
+        account,
+        arn.as_str(),
+        id.as_str(),
+        "o-xyz1234567",
+        "queue1",
+    ]))
+    .to_owned();
     let caller = if anonymous {
         put("aws:principalaccount", "anonymous");
         Caller::Anonymous
@@ -275,22 +458,23 @@ pub fn attempt(dice: &mut Dice, trust: &Trust) -> Option<Attempt> {
         match dice.roll(4) {
             0 => {}
             1 => {
-                put("aws:principalorgid", "o-stranger01");
+                organization = "o-stranger01";
                 anybody = false;
             }
             2 => {
                 if trust.organizations.contains("o-owner00001") {
                     return None;
                 }
-                put("aws:principalorgid", "o-owner00001");
+                organization = "o-owner00001";
                 anybody = false;
             }
-            _ => {
-                put("aws:principalorgid", "o-xyz1234567");
-            }
+            _ => organization = "o-xyz1234567",
+        }
+        if !organization.is_empty() {
+            put("aws:principalorgid", organization);
         }
         if dice.chance(70) {
-            put("aws:principaltag/team", team);
+            put("aws:principaltag/team", &team);
         }
         if name.starts_with("user/") {
             put("aws:username", dice.one_of::<&str>(&["alice", "attacker", "blue"]));
@@ -300,6 +484,7 @@ pub fn attempt(dice: &mut Dice, trust: &Trust) -> Option<Attempt> {
             arn,
         }
     };
+    let mut endpoint = "";
     if dice.chance(60) {
         let address = *dice.one_of::<&str>(&["198.51.100.77", "8.8.4.4", "203.0.113.7", "2001:db8::7", "2600::1"]);
         let fixed = matches!(address, "203.0.113.7" | "2001:db8::7");
@@ -309,7 +494,7 @@ pub fn attempt(dice: &mut Dice, trust: &Trust) -> Option<Attempt> {
         anybody &= !fixed;
         put("aws:sourceip", address);
     } else {
-        let endpoint = *dice.one_of::<&str>(&["vpce-attacker000000009", "vpce-1a2b3c4d"]);
+        endpoint = *dice.one_of::<&str>(&["vpce-attacker000000009", "vpce-1a2b3c4d"]);
         if endpoint == "vpce-1a2b3c4d" {
             if trust.vpc_endpoints.contains(endpoint) {
                 return None;
@@ -319,29 +504,22 @@ pub fn attempt(dice: &mut Dice, trust: &Trust) -> Option<Attempt> {
         put("aws:sourcevpce", endpoint);
     }
     put("aws:securetransport", dice.one_of::<&str>(&["true", "false"]));
-    if dice.chance(60) {
-        put(
-            "s3:x-amz-acl",
-            dice.one_of::<&str>(&["private", "public-read", "other", "bucket-owner-full-control"]),
-        );
+    if setting.service == Service::S3Bucket {
+        if dice.chance(60) {
+            let acls: &[&str] = &["private", "public-read", "other", "bucket-owner-full-control"];
+            put("s3:x-amz-acl", dice.one_of::<&str>(acls));
+        }
+        if dice.chance(60) {
+            put("s3:max-keys", dice.one_of::<&str>(&["4", "5", "10", "999", "1001"]));
+        }
     }
-    if dice.chance(60) {
-        put("s3:max-keys", dice.one_of::<&str>(&["4", "5", "10", "999", "1001"]));
-    }
-    let resources: Vec<String> = ["", "/file", "/public/x", "/a", "/ab", "/blue/x", "/attacker/x"]
-        .iter()
-        .map(|path| format!("{BUCKET}{path}"))
-        .collect();
-    let resource = dice.one_of(&resources).clone();
-    let action = if resource == BUCKET {
-        *dice.one_of::<&str>(&["s3:ListBucket", "s3:GetBucketLocation", "s3:PutBucketPolicy"])
-    } else {
-        *dice.one_of::<&str>(&["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:GetObjectAcl"])
-    };
+    let (actions, ends) = dice.one_of(setting.calls);
+    let accounts = if anonymous { "anonymous" } else { account };
+    let own = *dice.one_of::<&str>(&[&team, &id, organization, accounts, kind, endpoint]);
     let request = Request {
         caller,
-        action: action.to_owned(),
-        resource,
+        action: (*dice.one_of::<&str>(actions)).to_owned(),
+        resource: format!("{}{}", setting.resource, dice.one_of::<&str>(ends).replace('~', own)),
         context,
     };
     Some(Attempt { request, anybody })
