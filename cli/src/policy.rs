@@ -45,7 +45,6 @@ pub struct Arguments {
 /// One line of input; unknown fields are for others.
 #[derive(Deserialize)]
 struct Record<'a> {
-    id: Option<serde_json::Value>,
     service: Option<String>,
     owner: Option<String>,
     #[serde(borrow, alias = "Policy")]
@@ -82,7 +81,7 @@ enum Answer {
         witness: Option<portcullis_access::Witness>,
         /// nothing, delete, rewrite, undecided or none: what to do with the policy.
         fix: &'static str,
-        fixed: Option<serde_json::Value>,
+        fixed: Option<Box<RawValue>>,
         changes: Vec<String>,
         findings: Vec<serde_json::Value>,
     },
@@ -94,14 +93,21 @@ enum Answer {
 /// Judges the policies of all files.
 pub fn run(mut args: Arguments, out: &mut impl Write) -> Result<ExitCode, crate::Error> {
     // "--trust A B FILE" reads well; B is no file.
-    let (trusted, files) = args
+    let (trusted, files): (Vec<PathBuf>, Vec<PathBuf>) = args
         .files
         .drain(..)
-        .partition(|file| is_account(&file.to_string_lossy()) && !file.exists());
+        .partition(|file| kind_of(&file.to_string_lossy()).is_some() && !file.exists());
     args.files = files;
-    let trusted: Vec<PathBuf> = trusted;
     args.trust
         .extend(trusted.iter().map(|one| one.to_string_lossy().into_owned()));
+    if args.files.is_empty() {
+        return Err(crate::Error::Refused("no file is given".to_owned()));
+    }
+    if let Some(unknown) = args.trust.iter().find(|one| kind_of(one).is_none()) {
+        return Err(crate::Error::Refused(format!(
+            "--trust {unknown}: no account, organisation, VPC, VPC endpoint, network or other id that AWS gives"
+        )));
+    }
     let mut lines = Vec::new();
     for file in &args.files {
         let name = file.display().to_string();
@@ -153,21 +159,44 @@ fn answers(args: &Arguments, name: &str, text: &str) -> Vec<Line> {
     if serde_json::from_str::<&RawValue>(text).is_ok() {
         return vec![one(args, name, text)];
     }
-    let records = || text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    // Text whose first line is no JSON by itself is a broken policy, and better told with its own place.
-    if records()
-        .next()
-        .is_none_or(|(_, line)| serde_json::from_str::<&RawValue>(line).is_err())
-    {
+    // Lines of which one is a whole record or policy; else it is a broken policy, better told with its own place.
+    let lines = || text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let whole = |line: &str| serde_json::from_str::<Fields>(line).is_ok_and(|fields| fields.is_whole());
+    if !lines().any(|(_, line)| whole(line)) {
         return vec![one(args, name, text)];
     }
-    records()
+    lines()
         .map(|(number, line)| one(args, &format!("{name}:{}", number + 1), line))
         .collect()
 }
 
+/// What tells a record from a policy.
+#[derive(Deserialize)]
+struct Fields<'a> {
+    id: Option<serde_json::Value>,
+    #[serde(borrow, alias = "Policy")]
+    policy: Option<&'a RawValue>,
+    #[serde(borrow, alias = "Statement")]
+    statement: Option<&'a RawValue>,
+}
+
+impl Fields<'_> {
+    fn is_whole(&self) -> bool {
+        self.policy.is_some() || self.statement.is_some()
+    }
+
+    fn id(&self, name: &str) -> String {
+        match &self.id {
+            Some(serde_json::Value::String(id)) => id.clone(),
+            Some(other) => other.to_string(),
+            None => name.to_owned(),
+        }
+    }
+}
+
 fn one(args: &Arguments, name: &str, text: &str) -> Line {
-    let Ok(record) = serde_json::from_str::<Record>(text) else {
+    let fields = serde_json::from_str::<Fields>(text).ok();
+    let Some(fields) = fields.filter(|fields| fields.policy.is_some()) else {
         let mut trust = Trust::default();
         args.trust.iter().for_each(|one| add(&mut trust, one));
         let answer = answer(
@@ -183,10 +212,10 @@ fn one(args: &Arguments, name: &str, text: &str) -> Line {
             answer,
         };
     };
-    let id = match &record.id {
-        Some(serde_json::Value::String(id)) => id.clone(),
-        Some(other) => other.to_string(),
-        None => name.to_owned(),
+    let id = fields.id(name);
+    let record: Record = match serde_json::from_str(text) {
+        Ok(record) => record,
+        Err(error) => return refused(id, format!("the record can't be read: {error}")),
     };
     let service = match record.service.as_deref().map(str::parse).transpose() {
         Ok(service) => service.or(args.service),
@@ -195,6 +224,12 @@ fn one(args: &Arguments, name: &str, text: &str) -> Line {
     // A record's trust stands in for the flags'.
     let mut trust = Trust::default();
     let lists = [&record.trusted, &record.trusted_orgs, &record.trusted_networks];
+    if let Some(unknown) = lists.into_iter().flatten().find(|one| kind_of(one).is_none()) {
+        return refused(
+            id,
+            format!("\"{unknown}\" is nothing that can be trusted; other ids belong to trusted_ids"),
+        );
+    }
     let overrides = lists.iter().any(|list| !list.is_empty()) || !record.trusted_ids.is_empty();
     if overrides {
         lists.into_iter().flatten().for_each(|one| add(&mut trust, one));
@@ -217,26 +252,59 @@ fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Puts what is trusted where it belongs, by its form.
-fn add(trust: &mut Trust, one: &str) {
-    let list = if is_account(one) {
-        &mut trust.accounts
+/// What can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trusted {
+    Account,
+    OrgPath,
+    Organization,
+    VpcEndpoint,
+    Vpc,
+    Network,
+    Id,
+}
+
+/// What a text names, by its form.
+fn kind_of(one: &str) -> Option<Trusted> {
+    let address = one.split('/').next().unwrap_or(one);
+    let unique = one.split(':').next().unwrap_or(one);
+    let code = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    };
+    Some(if is_account(one) {
+        Trusted::Account
     } else if one.starts_with("o-") && one.contains('/') {
-        &mut trust.org_paths
+        Trusted::OrgPath
     } else if one.starts_with("o-") {
-        &mut trust.organizations
+        Trusted::Organization
     } else if one.starts_with("vpce-") {
-        &mut trust.vpc_endpoints
-    } else if one.starts_with("vpc-") || one.contains(":vpc/") {
-        &mut trust.vpcs
-    } else if one
-        .split('/')
-        .next()
-        .is_some_and(|address| address.parse::<std::net::IpAddr>().is_ok())
+        Trusted::VpcEndpoint
+    } else if one.starts_with("vpc-") || (one.starts_with("arn:") && one.contains(":vpc/")) {
+        Trusted::Vpc
+    } else if address.parse::<std::net::IpAddr>().is_ok() {
+        Trusted::Network
+    } else if one.starts_with("arn:")
+        || (one.len() == 64 && one.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        // Unique ids of roles and users, and origin access identities.
+        || (unique.len() >= 5 && unique.starts_with(['A', 'E']) && code(unique))
     {
-        &mut trust.networks
+        Trusted::Id
     } else {
-        &mut trust.ids
+        return None;
+    })
+}
+
+/// Puts what is trusted where it belongs.
+fn add(trust: &mut Trust, one: &str) {
+    let list = match kind_of(one) {
+        Some(Trusted::Account) => &mut trust.accounts,
+        Some(Trusted::OrgPath) => &mut trust.org_paths,
+        Some(Trusted::Organization) => &mut trust.organizations,
+        Some(Trusted::VpcEndpoint) => &mut trust.vpc_endpoints,
+        Some(Trusted::Vpc) => &mut trust.vpcs,
+        Some(Trusted::Network) => &mut trust.networks,
+        Some(Trusted::Id) | None => &mut trust.ids,
     };
     list.insert(one.to_owned());
 }
@@ -260,6 +328,13 @@ fn answer(
     };
     if !is_account(owner) {
         return refuse("the owner is not an account id of 12 digits");
+    }
+    if let Some(arn) = resource
+        && !service.is_its(arn, owner)
+    {
+        return refuse(&format!(
+            "{arn} is not the ARN of a resource that {owner} has in {service}"
+        ));
     }
     let policy = match Policy::parse(text) {
         Ok(policy) => policy,
@@ -291,8 +366,8 @@ fn answer(
         Ok(Fix::Nothing) => "nothing",
         Ok(Fix::Delete) => "delete",
         Ok(Fix::Rewrite { policy, changes: made }) => {
-            // As a value, since a policy's own line breaks would break the line.
-            fixed = serde_json::from_str(&policy).ok();
+            // As it is, but for its own line breaks, which would break the line.
+            fixed = RawValue::from_string(policy.replace(['\n', '\r'], " ")).ok();
             changes = made.into_iter().map(|change| change.note).collect();
             "rewrite"
         }
@@ -446,10 +521,59 @@ mod tests {
                 "Principals",
             ),
             (Some("s3"), "", "JSON"),
+            (
+                Some("s3"),
+                r#"{"policy":{"Statement":[]},"owner":111122223333}"#,
+                "invalid type: integer",
+            ),
+            (
+                Some("s3"),
+                r#"{"policy":{"Statement":[]},"trusted":["11112222333"]}"#,
+                "\"11112222333\"",
+            ),
+            (
+                Some("s3"),
+                r#"{"policy":{"Statement":[]},"resource":"my-bucket"}"#,
+                "my-bucket is not",
+            ),
+            (
+                Some("sqs"),
+                r#"{"policy":{"Statement":[]},"resource":"arn:aws:s3:::b"}"#,
+                "is not the ARN",
+            ),
+            (
+                Some("sqs"),
+                r#"{"policy":{"Statement":[]},"resource":"arn:aws:sqs:us-east-1:444455556666:q"}"#,
+                "111122223333",
+            ),
         ] {
             let found = values(&args(service, &[]), text);
             assert!(found[0]["refused"].as_str().unwrap().contains(why), "{found:?}");
         }
+    }
+
+    #[test]
+    fn a_broken_line_leaves_the_others() {
+        let policy: serde_json::Value = serde_json::from_str(OPEN).unwrap();
+        let text = format!(
+            "{{\"id\":\"a\",\n{}\n{}\n",
+            json!({"id": "b", "owner": 5, "policy": policy}),
+            json!({"id": "c", "policy": policy})
+        );
+        let found = values(&args(Some("s3"), &[]), &text);
+        let ids: Vec<_> = found.iter().map(|line| line["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, ["f:1", "b", "c"]);
+        assert!(found[0]["refused"].is_string() && found[1]["refused"].is_string());
+        assert_eq!(found[2]["verdict"], "public");
+    }
+
+    #[test]
+    fn what_a_fix_leaves_is_byte_for_byte() {
+        let text = OPEN.replace("\"s3:*\"", "[ \"s3:*\" ]");
+        let line = answers(&args(Some("s3"), &[]), "f", &text).remove(0);
+        let line = serde_json::to_string(&line).unwrap();
+        assert!(line.contains(r#""Action":[ "s3:*" ],"Resource""#), "{line}");
+        assert!(!line.contains('\n'));
     }
 
     #[test]
@@ -473,6 +597,10 @@ mod tests {
             "2001:db8::/32",
             "AROAX",
         ];
+        assert!(all.iter().all(|one| kind_of(one).is_some()));
+        for mistyped in ["4444555566666", "0-abc", "policies.json", "vpc", "AROA-x"] {
+            assert_eq!(kind_of(mistyped), None, "{mistyped}");
+        }
         for one in all {
             add(&mut trust, one);
         }

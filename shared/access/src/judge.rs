@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::adversary::{World, worlds};
 use crate::condition::Truth;
 use crate::evaluate::{Caller, Request, evaluate};
-use crate::keys::{names_service, names_source};
+use crate::keys::{is_shared_secret, names_service, names_source};
 use crate::notes::notes;
 use crate::parse::{Effect, Policy, Principal, Statement};
 use crate::s3_public;
@@ -531,13 +531,17 @@ fn witness(request: Request, world: &World) -> Witness {
         Caller::Federated { provider } => ("federated", provider.clone()),
         Caller::Canonical { id } => ("canonical", id.clone()),
     };
+    let mut context = request.context.clone();
+    for (_, values) in context.iter_mut().filter(|(key, _)| is_shared_secret(key)) {
+        *values = vec!["(what the policy asks for)".to_owned()];
+    }
     Witness {
         kind,
         principal,
         account: world.account.clone(),
         action: request.action.clone(),
         resource: request.resource.clone(),
-        context: request.context.clone(),
+        context,
         request,
     }
 }

@@ -458,6 +458,11 @@ pub(crate) fn names_source(key: &str) -> bool {
     )
 }
 
+/// Keys that callers choose and that policies use as a password: their values don't belong into reports.
+pub(crate) fn is_shared_secret(key: &str) -> bool {
+    matches!(key, "sts:externalid" | "aws:referer" | "aws:useragent") || class(key) == Class::Secret
+}
+
 /// Keys that only pick out AWS service principals.
 pub(crate) fn names_service(key: &str) -> bool {
     matches!(class(key), Class::IsService | Class::ServiceName)

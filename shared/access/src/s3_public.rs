@@ -51,6 +51,7 @@ fn limits(condition: &Condition, service: Service) -> bool {
             _ => false,
         }),
         (_, Comparison::Null | Comparison::Unknown | Comparison::Ip) => false,
+        _ if condition.key == "kms:calleraccount" => false,
         (Class::IsService, _) => condition
             .values
             .iter()
@@ -82,8 +83,7 @@ fn limits(condition: &Condition, service: Service) -> bool {
             | Class::AccessPointArn
             | Class::AccessPointAccount
             | Class::UploadKey
-            | Class::SourceIp
-            | Class::Audience,
+            | Class::SourceIp,
             _,
         ) => all_fixed,
         _ => false,

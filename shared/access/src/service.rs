@@ -102,6 +102,19 @@ impl Service {
         }
     }
 
+    /// Whether an ARN is of one of the account's resources of this kind.
+    pub fn is_its(self, arn: &str, owner: &str) -> bool {
+        let parts: Vec<&str> = arn.splitn(6, ':').collect();
+        let [start, _, service, _, account, name] = parts[..] else {
+            return false;
+        };
+        let own = match self {
+            Self::IamTrust => "iam",
+            other => other.prefix(),
+        };
+        start == "arn" && service == own && (account.is_empty() || account == owner) && !name.is_empty()
+    }
+
     /// Whether it answers requests that nobody signed. The others refuse them before any policy is read.
     pub(crate) fn takes_anonymous(self) -> bool {
         matches!(
