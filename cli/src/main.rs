@@ -6,6 +6,7 @@ mod docs;
 mod policy;
 mod settings;
 mod triage;
+mod trusted;
 
 use std::io::{self, Write};
 use std::path::PathBuf;

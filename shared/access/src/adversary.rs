@@ -30,10 +30,15 @@ pub(crate) struct World {
     pub network: Network,
     /// Whom an identity pool lets in without a login.
     pub guest: bool,
-    /// There may be ARNs, or accounts and organisations, that the policy can tell apart and that were not found: the
-    /// caller stands for those as well.
-    pub vague_arn: bool,
-    pub vague_account: bool,
+    pub vague: Vague,
+}
+
+/// What there may be that the policy can tell apart and that was not found: the caller stands for those as well.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Vague {
+    pub arn: bool,
+    /// Accounts and organisations.
+    pub account: bool,
 }
 
 /// What kind of principal an ARN is of.
@@ -65,8 +70,7 @@ impl World {
             organization: None,
             network: Network::Internet,
             guest: false,
-            vague_arn: false,
-            vague_account: false,
+            vague: Vague::default(),
         }
     }
 }
@@ -116,8 +120,10 @@ pub(crate) fn worlds(policy: &Policy, survey: &Survey, scope: &Scope, at: usize)
                 add(World {
                     account: Some(account.clone()),
                     organization: organization.clone(),
-                    vague_arn: !*complete,
-                    vague_account: anybody && !survey.complete,
+                    vague: Vague {
+                        arn: !*complete,
+                        account: anybody && !survey.complete,
+                    },
                     ..World::of(caller, anybody)
                 });
             }
@@ -166,7 +172,10 @@ pub(crate) fn worlds(policy: &Policy, survey: &Survey, scope: &Scope, at: usize)
                 worlds.push(World {
                     account: Some(account.clone()),
                     organization: organization.clone(),
-                    vague_account: anybody && !survey.complete,
+                    vague: Vague {
+                        arn: false,
+                        account: anybody && !survey.complete,
+                    },
                     ..World::of(caller, anybody)
                 });
             }

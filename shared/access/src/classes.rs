@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use crate::glob::{Glob, Tape, Token};
+use crate::glob::{Glob, Span, Tape, Token};
 
 /// One text for each way to match or not match groups of patterns, among the texts of a domain; none of them to be
 /// avoided.
@@ -31,6 +31,12 @@ pub(crate) fn classes(
     filler: char,
     budget: &Cell<usize>,
 ) -> Classes {
+    // What matches all of the domain tells nothing apart.
+    let groups: Vec<&[Glob]> = groups
+        .iter()
+        .copied()
+        .filter(|group| !group.iter().any(|glob| covers(glob, domain)))
+        .collect();
     let mut search = Search {
         avoid,
         found: HashMap::new(),
@@ -70,6 +76,48 @@ pub(crate) fn classes(
     Classes {
         texts: search.fresh(),
         complete,
+    }
+}
+
+/// Whether a pattern matches every text of a domain, as far as that is plain to see.
+fn covers(glob: &Glob, domain: &Glob) -> bool {
+    match glob.tokens().split_last() {
+        Some((Token::Many(Span::Any), start)) => {
+            glob.tokens().len() <= domain.tokens().len()
+                && start
+                    .iter()
+                    .zip(domain.tokens())
+                    .all(|(a, b)| matches!(a, Token::Char(_)) && a == b)
+        }
+        _ => false,
+    }
+}
+
+/// Places that were seen: as bits where there are few in all.
+enum Seen {
+    Bits(Vec<u64>),
+    Places(HashSet<usize>),
+}
+
+impl Seen {
+    fn new(places: usize) -> Self {
+        if places < 1 << 15 {
+            Self::Bits(vec![0; places / 64 + 1])
+        } else {
+            Self::Places(HashSet::new())
+        }
+    }
+
+    fn insert(&mut self, place: usize) -> bool {
+        match self {
+            Self::Bits(bits) => {
+                let (word, bit) = (&mut bits[place / 64], 1 << (place % 64));
+                let new = *word & bit == 0;
+                *word |= bit;
+                new
+            }
+            Self::Places(places) => places.insert(place),
+        }
     }
 }
 
@@ -203,9 +251,10 @@ struct Shared {
 fn shared(one: &Glob, other: &Glob, filler: char, budget: &Cell<usize>) -> Shared {
     let width = other.tokens().len() + 1;
     let mut nodes: Vec<(usize, Option<char>, usize)> = vec![(0, None, 0)];
-    let mut seen: HashSet<usize> = HashSet::from([0]);
-    let mut at = 0;
     let end = one.tokens().len() * width + other.tokens().len();
+    let mut seen = Seen::new(end + 1);
+    seen.insert(0);
+    let mut at = 0;
     let mut complete = true;
     while at < nodes.len() {
         let (place, ..) = nodes[at];

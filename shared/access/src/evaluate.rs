@@ -225,18 +225,18 @@ pub(crate) fn resource_matches(
     }
     let mut matched = Truth::No;
     for (value, fixed) in values.iter().zip(&statement.resource_globs) {
-        let found = match fixed {
-            Some(glob) => glob.matches(resource),
+        let filled;
+        let glob = if let Some(glob) = fixed {
+            glob
+        } else if let Some(glob) = value.glob(lookup) {
+            filled = glob;
+            &filled
+        } else {
             // A variable without a value matches nothing; what is left of everything but nothing, the guide leaves open.
-            None => match value.glob(lookup) {
-                Some(glob) => glob.matches(resource),
-                None => {
-                    matched = matched.max(if *negated { Truth::Maybe } else { Truth::No });
-                    continue;
-                }
-            },
+            matched = matched.max(if *negated { Truth::Maybe } else { Truth::No });
+            continue;
         };
-        if found {
+        if glob.matches(resource) {
             matched = Truth::Yes;
             break;
         }

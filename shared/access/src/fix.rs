@@ -3,9 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use crate::judge::{Bench, Budget, Offence, Scope, Verdict, judge_at, now};
+use crate::bench::{Bench, Budget};
+use crate::error::PolicyError;
+use crate::judge::{Offence, Scope, Verdict, judge_at, now};
 use crate::narrow::{Narrowing, narrowings, own_root};
-use crate::parse::{Effect, Policy, PolicyError};
+use crate::parse::{Effect, Policy};
 use crate::practice::kms::is_manageable;
 use crate::service::Service;
 use crate::words;

@@ -166,25 +166,35 @@ impl Glob {
         if !self.plain {
             return self.matches_spans(text);
         }
-        let next = |position: usize| text.get(position..).and_then(|rest| rest.chars().next());
+        if text.is_ascii() {
+            let letters = text.as_bytes();
+            return self.matches_letters(letters.len(), |at| char::from(letters[at]));
+        }
+        let letters: Vec<char> = text.chars().collect();
+        self.matches_letters(letters.len(), |at| letters[at])
+    }
+
+    fn matches_letters(&self, length: usize, letter: impl Fn(usize) -> char) -> bool {
         let (mut at, mut position) = (0, 0);
         let mut retreat: Option<(usize, usize)> = None;
-        while let Some(character) = next(position) {
+        while position < length {
             match self.tokens.get(at) {
-                Some(token) if token.is_many() => {
+                Some(Token::Many(_)) => {
+                    at += 1;
+                    // What is left may be anything.
+                    if at == self.tokens.len() {
+                        return true;
+                    }
                     retreat = Some((at, position));
-                    at += 1;
                 }
-                Some(token) if token.takes(character) => {
+                Some(token) if token.takes(letter(position)) => {
                     at += 1;
-                    position += character.len_utf8();
+                    position += 1;
                 }
-                _ => match retreat {
+                _ => match &mut retreat {
                     Some((star, from)) => {
-                        let skipped = from + next(from).map_or(1, char::len_utf8);
-                        retreat = Some((star, skipped));
-                        at = star + 1;
-                        position = skipped;
+                        *from += 1;
+                        (at, position) = (*star, *from);
                     }
                     None => return false,
                 },
@@ -208,6 +218,10 @@ impl Glob {
             }
             start += 1;
         }
+        let rest = &self.tokens[start..];
+        if rest.len() < 64 {
+            return matches_few(rest, characters);
+        }
         let tape = Tape::new(&[self]);
         let mut states = Vec::new();
         tape.close(start, &mut states);
@@ -219,6 +233,34 @@ impl Glob {
         }
         states.contains(&self.tokens.len())
     }
+}
+
+/// The same with the positions as bits.
+fn matches_few(tokens: &[Token], characters: std::str::Chars) -> bool {
+    let reach = |mut at: usize| {
+        let mut bits = 1_u64 << at;
+        while tokens.get(at).is_some_and(|token| token.is_many()) {
+            at += 1;
+            bits |= 1 << at;
+        }
+        bits
+    };
+    let mut states = reach(0);
+    for character in characters {
+        let (mut left, mut next) = (states, 0);
+        while left != 0 {
+            let at = left.trailing_zeros() as usize;
+            left &= left - 1;
+            if let Some(token) = tokens.get(at).filter(|token| token.takes(character)) {
+                next |= reach(at + usize::from(!token.is_many()));
+            }
+        }
+        if next == 0 {
+            return false;
+        }
+        states = next;
+    }
+    states & (1 << tokens.len()) != 0
 }
 
 fn wild(character: char) -> Token {

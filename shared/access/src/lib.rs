@@ -6,17 +6,22 @@
 
 mod acl;
 mod adversary;
+mod bench;
 mod bring;
 mod classes;
 mod condition;
 mod edit;
+mod error;
 mod evaluate;
+mod field;
 mod fix;
 mod glob;
 mod identity;
 mod json;
 mod judge;
 mod keys;
+mod kinds;
+mod names;
 mod narrow;
 mod network;
 mod notes;
@@ -35,10 +40,11 @@ mod words;
 
 pub use acl::{AclJudgement, Grant, Grantee, judge_acl};
 pub use condition::{Comparison, Condition, Operator, Order, Quantifier, Truth};
+pub use error::PolicyError;
 pub use evaluate::{Caller, Request, evaluate};
 pub use fix::{Change, ChangeKind, Fix, FixError, Goal, fix, fix_at};
 pub use judge::{Judgement, Note, NoteKind, Offence, S3Verdict, Scope, Verdict, Witness, judge, judge_at};
-pub use parse::{Effect, MAX_POLICY_BYTES, Policy, PolicyError, Principal, PrincipalKind, Selection, Statement};
+pub use parse::{Effect, MAX_POLICY_BYTES, Policy, Principal, PrincipalKind, Selection, Statement};
 pub use practice::kms::{KeyFinding, KeyPractice, key_practice};
 pub use practice::s3::{
     EncryptedWrites, RequiredEncryption, TlsOnly, Upload, encrypted_writes, endpoints_only, refused_uploads, tls_only,

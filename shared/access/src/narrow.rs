@@ -279,5 +279,5 @@ pub(crate) fn denied(policy: &Policy, index: usize) -> Option<Narrowing> {
 }
 
 fn partition(policy: &Policy, scope: &Scope) -> String {
-    crate::survey::Names::new(policy, scope).partition
+    crate::names::Names::new(policy, scope).partition
 }

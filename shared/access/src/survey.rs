@@ -4,12 +4,13 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
-use crate::classes::classes;
 use crate::condition::{Comparison, Condition, Pattern, Quantifier};
 use crate::evaluate::{account_of, arn_account, is_account};
-use crate::glob::{Glob, Span, Token};
+use crate::glob::Glob;
 use crate::judge::Scope;
 use crate::keys::{self, Class};
+use crate::kinds::Kinds;
+use crate::names::Names;
 use crate::network::Cidr;
 use crate::parse::{Effect, Policy, PrincipalKind, Statement};
 
@@ -117,56 +118,6 @@ pub(crate) struct Survey {
     pub work: Cell<usize>,
 }
 
-/// Ids and texts that a policy does not name.
-#[derive(Debug, Clone)]
-pub(crate) struct Names {
-    pub partition: String,
-    /// The organisation of the resource, where none is known.
-    pub owners_organization: String,
-    /// An account that nobody named.
-    pub stranger: String,
-    /// A member account of an organisation that somebody named.
-    pub member: String,
-    /// A stranger's organisation.
-    pub strange_organization: String,
-    /// A text that the policy does not hold.
-    pub fresh: String,
-    /// Another one, for values that have to differ.
-    pub other: String,
-    text: String,
-}
-
-impl Names {
-    pub(crate) fn new(policy: &Policy, scope: &Scope) -> Self {
-        let text = policy.text().to_ascii_lowercase();
-        let account = |first: u64| {
-            let mut accounts = (first..).map(|account| account.to_string());
-            let new = accounts.find(|account| !text.contains(account.as_str()) && !is_ours(account, scope));
-            new.unwrap_or_default()
-        };
-        Self {
-            partition: partition(policy, scope),
-            stranger: account(999_988_887_777),
-            member: account(555_566_667_777),
-            owners_organization: unnamed(&text, "o-ownersorg"),
-            strange_organization: unnamed(&text, "o-attacker0"),
-            fresh: unnamed(&text, "attacker-value-"),
-            other: unnamed(&text, "other-value-"),
-            text,
-        }
-    }
-
-    /// Whether the policy holds a text, whatever its case.
-    pub(crate) fn has(&self, text: &str) -> bool {
-        self.text.contains(&text.to_ascii_lowercase())
-    }
-
-    /// An id with that beginning which the policy does not name.
-    pub(crate) fn unnamed(&self, start: &str) -> String {
-        unnamed(&self.text, start)
-    }
-}
-
 impl Survey {
     /// Some statements of a policy: an Allow and the Denies that touch it need none of the others.
     pub(crate) fn of(
@@ -216,7 +167,7 @@ impl Survey {
         }
         survey.alike = survey.alike(policy);
         survey.mirror(policy);
-        survey.kinds(&kinds, scope);
+        kinds.fill(&mut survey, scope);
         survey
     }
 
@@ -249,49 +200,6 @@ impl Survey {
             self.organizations[at].insert(self.names.owners_organization.clone());
         }
         self.link(&linked);
-    }
-
-    /// One account and one organisation of each kind that patterns can tell from a stranger's.
-    fn kinds(&mut self, kinds: &Kinds, scope: &Scope) {
-        let alike = |groups: &[Vec<Glob>], one: &str, other: &str| {
-            groups.iter().all(|group| {
-                let any = |text: &str| group.iter().any(|glob| glob.matches(text));
-                any(one) == any(other)
-            })
-        };
-        if !kinds.accounts.is_empty() {
-            let domain = Glob::from_tokens(vec![Token::One(Span::Digit); 12]);
-            let mut avoid: HashSet<String> = self.accounts.iter().flatten().cloned().collect();
-            avoid.extend(scope.trust.accounts.iter().cloned());
-            avoid.insert(scope.owner.to_owned());
-            let groups: Vec<&[Glob]> = kinds.accounts.iter().map(Vec::as_slice).collect();
-            let found = classes(&domain, &groups, &avoid, '9', &self.work);
-            self.complete &= found.complete;
-            let others = found
-                .texts
-                .into_iter()
-                .filter(|text| !alike(&kinds.accounts, text, &self.names.stranger));
-            self.wild_accounts.extend(others);
-        }
-        let near = kinds.numbers.iter().flat_map(|number| [number - 1.0, number + 1.0]);
-        let near = near.map(|number| format!("{number:012}"));
-        self.wild_accounts
-            .extend(near.filter(|account| is_account(account) && !is_ours(account, scope)));
-        if !kinds.organizations.is_empty() {
-            let ten = std::iter::repeat_n(Token::One(Span::Id), 10);
-            let domain = Glob::literal("o-").then(ten.chain([Token::Many(Span::Id)]));
-            let mut avoid: HashSet<String> = self.organizations.iter().flatten().cloned().collect();
-            avoid.extend(scope.trust.organizations.iter().cloned());
-            let groups: Vec<&[Glob]> = kinds.organizations.iter().map(Vec::as_slice).collect();
-            let found = classes(&domain, &groups, &avoid, 'x', &self.work);
-            self.complete &= found.complete;
-            let stranger = &self.names.strange_organization;
-            let others = found
-                .texts
-                .into_iter()
-                .filter(|text| !alike(&kinds.organizations, text, stranger));
-            self.wild_organizations.extend(others);
-        }
     }
 
     /// What a variable has to be for a statement to be about the resource.
@@ -500,109 +408,8 @@ impl Survey {
     }
 }
 
-/// Patterns of accounts and organisations, by condition.
-#[derive(Default)]
-struct Kinds {
-    accounts: Vec<Vec<Glob>>,
-    numbers: Vec<f64>,
-    organizations: Vec<Vec<Glob>>,
-}
-
-impl Kinds {
-    fn add(&mut self, class: Class, condition: &Condition) {
-        use crate::keys::Id;
-        let component = match class {
-            Class::Account | Class::SourceAccount | Class::AccessPointAccount | Class::Endpoint(Id::Account) => None,
-            Class::Arn
-            | Class::SourceArn
-            | Class::AccessPointArn
-            | Class::UploadKey
-            | Class::OwnArn
-            | Class::Endpoint(Id::VpcArn) => Some(4),
-            Class::UserId => Some(0),
-            Class::Organization
-            | Class::OrgPaths
-            | Class::SourceOrganization
-            | Class::SourceOrgPaths
-            | Class::Endpoint(Id::Organization | Id::OrgPath) => {
-                let group = condition.globs().map(|glob| before_slash(glob)).collect();
-                return keep(&mut self.organizations, group);
-            }
-            _ => return,
-        };
-        let digits = |glob: &Glob| {
-            let fits = |token: &Token| !matches!(token, Token::Char(one) if !one.is_ascii_digit());
-            glob.tokens().iter().all(fits)
-        };
-        let group = condition.globs().filter_map(|glob| match component {
-            None => Some(glob.clone()),
-            Some(number) => glob.component(number),
-        });
-        keep(&mut self.accounts, group.filter(digits).collect());
-        if class == Class::Account {
-            self.numbers
-                .extend(condition.patterns.iter().flatten().filter_map(|pattern| match pattern {
-                    Pattern::Number(number) => Some(*number),
-                    _ => None,
-                }));
-        }
-    }
-}
-
-/// Keeps a group that can tell anything apart.
-fn keep(groups: &mut Vec<Vec<Glob>>, mut group: Vec<Glob>) {
-    group.retain(|glob| !glob.is_literal());
-    let all = |glob: &Glob| matches!(glob.tokens(), [Token::Many(_)]);
-    if !group.is_empty() && !group.iter().any(all) && !groups.contains(&group) {
-        groups.push(group);
-    }
-}
-
-fn before_slash(glob: &Glob) -> Glob {
-    let tokens = glob.tokens().split(|token| *token == Token::Char('/')).next();
-    Glob::from_tokens(tokens.unwrap_or_default().to_vec())
-}
-
-/// A text with that beginning which the policy (in lower case) does not hold: whatever an id is compared to, the
-/// stranger's is another.
-fn unnamed(text: &str, start: &str) -> String {
-    let mut names = (1_u32..).map(|number| format!("{start}{number}"));
-    names
-        .find(|name| !text.contains(&name.to_ascii_lowercase()))
-        .unwrap_or_default()
-}
-
 pub(crate) fn is_ours(account: &str, scope: &Scope) -> bool {
     account == scope.owner || scope.trust.accounts.contains(account)
-}
-
-fn partition(policy: &Policy, scope: &Scope) -> String {
-    let from = |arn: &str| {
-        let name = arn.strip_prefix("arn:")?.split(':').next()?;
-        (name.starts_with("aws") && !name.contains(['*', '?'])).then(|| name.to_owned())
-    };
-    let resources = policy
-        .statements()
-        .iter()
-        .filter_map(|statement| statement.resources.as_ref());
-    let principals = policy
-        .statements()
-        .iter()
-        .filter_map(|statement| statement.principals.as_ref());
-    scope
-        .resource
-        .and_then(from)
-        .or_else(|| {
-            resources
-                .flat_map(|list| &list.values)
-                .find_map(|template| from(template.source()))
-        })
-        .or_else(|| {
-            principals
-                .flat_map(|list| &list.values)
-                .find_map(|principal| from(&principal.value))
-        })
-        .unwrap_or_else(|| "aws".to_owned())
 }
 
 /// The literals as a set to keep away from.

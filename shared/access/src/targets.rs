@@ -9,9 +9,10 @@ use crate::classes::{classes, in_common, meets};
 use crate::evaluate::is_account;
 use crate::glob::{Glob, Span, Token};
 use crate::judge::Scope;
+use crate::names::Names;
 use crate::parse::{Effect, Policy, Statement};
 use crate::service::{S3_BUCKET_ACTIONS, S3_OBJECT_ACTIONS, Service};
-use crate::survey::{Names, Survey};
+use crate::survey::Survey;
 use crate::template::Template;
 
 /// An action on a resource, with the statements that name both.
@@ -250,24 +251,22 @@ fn actions(policy: &Policy, service: Service) -> Vec<Action> {
         format!("{prefix}futureaction").into(),
         kind_of_future,
     ));
-    let mut seen: HashSet<(Vec<bool>, u8)> = HashSet::new();
-    let mut found = Vec::new();
+    let statements = policy.statements();
+    let mut names = vec![false; statements.len()];
+    let mut found: Vec<Action> = Vec::new();
     for (name, lower, kind) in known {
-        let names: Vec<bool> = policy
-            .statements()
-            .iter()
-            .map(|statement| {
-                let any = || statement.action_globs.iter().any(|glob| glob.matches(&lower));
-                statement
-                    .actions
-                    .as_ref()
-                    .is_some_and(|selection| any() != selection.negated)
-            })
-            .collect();
-        if names.contains(&true) && seen.insert((names.clone(), kind)) {
+        for (names, statement) in names.iter_mut().zip(statements) {
+            let any = || statement.action_globs.iter().any(|glob| glob.matches(&lower));
+            *names = statement
+                .actions
+                .as_ref()
+                .is_some_and(|selection| any() != selection.negated);
+        }
+        let new = names.contains(&true) && found.iter().all(|known| known.kind != kind || known.names != names);
+        if new {
             found.push(Action {
                 name: name.into_owned(),
-                names,
+                names: names.clone(),
                 kind,
             });
         }
@@ -427,14 +426,13 @@ impl Patterns {
                 continue;
             };
             self.filled.push(text);
-            match glob.as_literal() {
-                Some(literal) => drop(self.literals.insert(literal)),
-                None => {
-                    let group = vec![glob];
-                    if !self.groups.contains(&group) {
-                        self.groups.push(group);
-                    }
-                }
+            if let Some(literal) = glob.as_literal() {
+                self.literals.insert(literal);
+                continue;
+            }
+            let group = vec![glob];
+            if !self.groups.contains(&group) {
+                self.groups.push(group);
             }
         }
     }

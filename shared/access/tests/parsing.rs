@@ -169,7 +169,7 @@ fn what_is_said_twice_is_read_in_every_way() {
     }
     // A repeated Version decides whether there are policy variables.
     let twice = statement(r#"{"StringEquals":{"aws:PrincipalAccount":"${aws:PrincipalAccount}"}}"#);
-    let twice = twice.replacen("{", r#"{"Version":"2008-10-17","#, 1);
+    let twice = twice.replacen('{', r#"{"Version":"2008-10-17","#, 1);
     for text in [
         twice.clone(),
         twice

@@ -11,9 +11,9 @@ use crate::condition::{Comparison, Truth, is_true};
 use crate::evaluate::{Caller, account_of, action_matches, arn_account, principal_matches};
 use crate::judge::{Scope, Verdict, judge};
 use crate::keys::{Class, class};
+use crate::names::Names;
 use crate::parse::{Effect, Policy, Principal, PrincipalKind, Statement};
 use crate::service::Service;
-use crate::survey::Names;
 use crate::trust::Trust;
 
 /// Something that a key policy should not do, or should.
