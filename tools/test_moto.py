@@ -182,6 +182,22 @@ class Moto(unittest.TestCase):
         self.assertEqual([(call["action"], call["status"], call["injected"]) for call in calls], expected)
         self.assertTrue(all(call["resource"] == self.bucket and call["started_ms"] <= call["ended_ms"] for call in calls))
 
+    def test_the_launch_time_is_that_of_the_last_start(self):
+        ec2 = client("ec2", account(ACCOUNT))
+        id = ec2.run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+
+        def launched():
+            return ec2.describe_instances(InstanceIds=[id])["Reservations"][0]["Instances"][0]["LaunchTime"]
+
+        first = launched()
+        ec2.stop_instances(InstanceIds=[id])
+        self.assertEqual(launched(), first, "a stop leaves it")
+        ec2.start_instances(InstanceIds=[id])
+        second = launched()
+        self.assertGreater(second, first)
+        ec2.start_instances(InstanceIds=[id])
+        self.assertEqual(launched(), second, "what runs is not started")
+
     def test_what_is_missing_says_so_at_once(self):
         self.refused("NotImplemented", client("accessanalyzer").list_analyzers)
 

@@ -234,7 +234,7 @@ impl<W: Write> Triage<'_, W> {
             Ok(Event::Call(call)) => {
                 line.source = Some(call.source.clone());
                 line.event = Some(call.name.clone());
-                match triage::triage(&call, None, &self.listings) {
+                match triage::triage(&call, &[], &self.listings) {
                     Err(error) => line.refused = Some(error.to_string()),
                     Ok(found) => {
                         line.controls = found.controls;

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 const SETTINGS: &str = "/portcullis/settings";
 
 /// What the role allows and AWS does with it on the function's behalf: no call of the function's own.
-const BY_AWS: [&str; 11] = [
+const BY_AWS: [&str; 12] = [
     // DynamoDB and SNS use the key of the table and the topic.
     "kms:Decrypt",
     "kms:DescribeKey",
@@ -37,6 +37,8 @@ const BY_AWS: [&str; 11] = [
     "xray:PutTraceSegments",
     // EventBridge Scheduler is given the role that it invokes the function with.
     "iam:PassRole",
+    // EC2 has an instance that starts read its disks.
+    "kms:CreateGrant",
 ];
 
 async fn left_open(world: &World) -> Bucket {
@@ -349,7 +351,13 @@ async fn the_other_ways_of_ec2(world: &World) {
         let create = client.create_volume().availability_zone("us-east-1a").size(1);
         let volume = create.send().await.unwrap().volume_id.unwrap();
         let attach = client.attach_volume().volume_id(&volume).instance_id(&instance);
-        attach.device(format!("/dev/sd{}", &how[..1])).send().await.unwrap();
+        let device = format!("/dev/sd{}", &how[..1]);
+        attach.device(&device).send().await.unwrap();
+        let ebs = aws_sdk_ec2::types::EbsInstanceBlockDeviceSpecification::builder().volume_id(&volume);
+        let mapping = aws_sdk_ec2::types::InstanceBlockDeviceMappingSpecification::builder().device_name(device);
+        let mapping = mapping.ebs(ebs.delete_on_termination(true).build()).build();
+        let goes_with_it = client.modify_instance_attribute().instance_id(&instance);
+        goes_with_it.block_device_mappings(mapping).send().await.unwrap();
         let function = start(how).await;
         let done = function.invoke(told("AttachVolume", json!({"volumeId": volume}))).await;
         let undone = function.invoke(json!({"restore": record_of(done.answer())})).await;

@@ -213,10 +213,19 @@ fn the_tag_that_the_function_sets_starts_the_re_encryption() {
         json!([{"Fn::GetAtt": ["Ec2Role", "Arn"]}]),
         "nobody else's tag does"
     );
-    let mark = resource("Reencryption")["Definition"]["States"]["Mark"].to_string();
+    for (state, tags) in [
+        ("Mark", [portcullis_ec2::volume::TAG, portcullis_ec2::volume::REPLACED]),
+        ("GiveUp", [portcullis_ec2::volume::TAG, portcullis_ec2::volume::FAILED]),
+    ] {
+        let step = resource("Reencryption")["Definition"]["States"][state].to_string();
+        for tag in tags {
+            assert!(step.contains(&format!("\"{tag}\"")), "{step}");
+        }
+    }
+    let create = resource("Reencryption")["Definition"]["States"]["Create"].to_string();
     assert!(
-        mark.contains(&format!("\"{}\"", portcullis_ec2::volume::REPLACED)),
-        "{mark}"
+        create.contains(&format!("'{}'", portcullis_ec2::volume::PLAN)),
+        "{create}"
     );
 }
 

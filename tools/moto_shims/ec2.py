@@ -1,12 +1,17 @@
 """EC2, where moto differs from AWS: the blocks of public snapshots and images, the default key of EBS and its default encryption,
 the defaults of the metadata service, whether the devices of an image are encrypted, the options of a metadata service that a call does
-not name, the security groups of an interface, what a volume is attached to and when it can't be attached or detached."""
+not name, the security groups of an interface, what a volume is attached to and when it can't be attached or detached, and when an instance
+was last started."""
+
+from datetime import timedelta
 
 from moto.core.responses import ActionResult, EmptyResult
+from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError
 from moto.ec2.models.amis import Ami
 from moto.ec2.models.elastic_block_store import EBSBackend, VolumeAttachment
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+from moto.ec2.models.instances import Instance
 from moto.ec2.responses import EC2Response
 
 _state = {}
@@ -211,3 +216,16 @@ def detach_volume(self):
 
 
 EBSBackend.attach_volume, EC2Response.detach_volume = attach_volume, detach_volume
+
+_start = Instance.start
+
+
+def start(self):
+    """The launch time is that of the last start, in seconds: a later one is another one. Source: EC2 User Guide, "Find the initial
+    and most recent launch times"."""
+    if self.state == "stopped":
+        self.launch_time = max(utcnow(), self.launch_time + timedelta(seconds=1))
+    return _start(self)
+
+
+Instance.start = start

@@ -197,7 +197,8 @@ impl portcullis_core::Remedy for Remedy {
                 "ec2:RevokeSecurityGroupIngress",
             ],
             Self::Snapshots(_) => &["ec2:CreateSnapshots", "ec2:CreateTags"],
-            Self::Running(_) => &["ec2:StartInstances", "ec2:StopInstances"],
+            // The grant is AWS's, on behalf of who starts it, for each disk that is encrypted with a key of the customer's.
+            Self::Running(_) => &["ec2:StartInstances", "ec2:StopInstances", "kms:CreateGrant"],
         }
     }
 }

@@ -57,7 +57,7 @@ pub enum Manager {
 }
 
 /// How a volume is attached to an instance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
     /// The name of the device.
     pub device: String,
@@ -67,6 +67,22 @@ pub struct Attachment {
     /// Whether the instance runs, where that was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running: Option<bool>,
+    /// Whether the volume goes when the instance is terminated.
+    #[serde(default)]
+    pub deleted_with: bool,
+    /// The Auto Scaling group of the instance, which terminates a member that is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaled_by: Option<String>,
+}
+
+/// Where a volume is attached again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// The name of the device.
+    pub device: String,
+    /// Whether the volume goes when the instance is terminated: by itself, one that is attached stays.
+    #[serde(default)]
+    pub deleted_with: bool,
 }
 
 /// The tag of a volume in quarantine.
@@ -77,6 +93,10 @@ pub const UNENCRYPTED: &str = "unencrypted";
 pub const RE_ENCRYPT: &str = "re-encrypt";
 /// Its value once the volume was swapped: the state machine of the re-encryption sets it.
 pub const REPLACED: &str = "replaced";
+/// Its value where the swap failed: the state machine of the re-encryption sets it.
+pub const FAILED: &str = "re-encrypt-failed";
+/// The tag that says how it is to be swapped: for how long the old volume is kept, and with which key.
+pub const PLAN: &str = "portcullis:re-encrypt";
 
 /// A change to a volume, or to what it is attached to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,14 +104,27 @@ pub const REPLACED: &str = "replaced";
 pub enum Remedy {
     /// `CreateTags`, `DeleteTags`: the tag of the quarantine with this value, or none.
     Tag(Option<String>),
+    /// `CreateTags`, `DeleteTags`: the tag that says how it is to be swapped, with this value, or none.
+    Plan(Option<String>),
     /// `DetachVolume` from each of these instances, where it is this device.
     Detach(BTreeMap<String, String>),
-    /// `AttachVolume` to each of these instances, as this device.
-    Attach(BTreeMap<String, String>),
+    /// `AttachVolume` to each of these instances, as this device; `ModifyInstanceAttribute` where it goes with the instance.
+    Attach(BTreeMap<String, Mount>),
     /// `StopInstances`
     Stop(BTreeSet<String>),
     /// `StartInstances`
     Start(BTreeSet<String>),
+}
+
+impl Remedy {
+    /// The tag that it sets, or takes off.
+    pub fn tag(&self) -> Option<(&'static str, Option<&String>)> {
+        match self {
+            Self::Tag(value) => Some((TAG, value.as_ref())),
+            Self::Plan(value) => Some((PLAN, value.as_ref())),
+            _ => None,
+        }
+    }
 }
 
 impl portcullis_core::State for State {
@@ -99,9 +132,9 @@ impl portcullis_core::State for State {
 
     fn after(&self, remedy: &Remedy) -> Self {
         let mut after = self.clone();
-        if let (Remedy::Tag(value), Seen::Is(tags)) = (remedy, &mut after.tags) {
-            let others = tags.iter().filter(|(key, _)| *key != TAG);
-            let own = value.as_ref().map(|value| (TAG.to_owned(), value.clone()));
+        if let (Some((tag, value)), Seen::Is(tags)) = (remedy.tag(), &mut after.tags) {
+            let others = tags.iter().filter(|(key, _)| *key != tag);
+            let own = value.map(|value| (tag.to_owned(), value.clone()));
             *tags = others
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .chain(own)
@@ -118,13 +151,13 @@ impl portcullis_core::State for State {
             }
         };
         match remedy {
-            Remedy::Tag(_) => {}
+            Remedy::Tag(_) | Remedy::Plan(_) => {}
             Remedy::Detach(from) => attached.retain(|instance, _| !from.contains_key(instance)),
-            Remedy::Attach(to) => attached.extend(to.iter().map(|(instance, device)| {
+            Remedy::Attach(to) => attached.extend(to.iter().map(|(instance, mount)| {
                 let attachment = Attachment {
-                    device: device.clone(),
-                    root: None,
-                    running: None,
+                    device: mount.device.clone(),
+                    deleted_with: mount.deleted_with,
+                    ..Attachment::default()
                 };
                 (instance.clone(), attachment)
             })),
@@ -144,18 +177,20 @@ impl portcullis_core::State for State {
         };
         Some(match remedy {
             Remedy::Tag(_) => Remedy::Tag(self.tags.get()?.get(TAG).map(ToString::to_string)),
+            Remedy::Plan(_) => Remedy::Plan(self.tags.get()?.get(PLAN).map(ToString::to_string)),
             Remedy::Detach(from) => {
                 let had = attached?.iter().filter(|(instance, _)| from.contains_key(*instance));
-                Remedy::Attach(
-                    had.map(|(instance, one)| (instance.clone(), one.device.clone()))
-                        .collect(),
-                )
+                let mount = |one: &Attachment| Mount {
+                    device: one.device.clone(),
+                    deleted_with: one.deleted_with,
+                };
+                Remedy::Attach(had.map(|(instance, one)| (instance.clone(), mount(one))).collect())
             }
             Remedy::Attach(to) => {
                 let had = |instance: &String| attached.is_some_and(|attached| attached.contains_key(instance));
                 let new = to.iter().filter(|(instance, _)| !had(instance));
                 Remedy::Detach(
-                    new.map(|(instance, device)| (instance.clone(), device.clone()))
+                    new.map(|(instance, mount)| (instance.clone(), mount.device.clone()))
                         .collect(),
                 )
             }
@@ -173,6 +208,7 @@ impl portcullis_core::Remedy for Remedy {
     fn target(&self) -> Cow<'static, str> {
         match self {
             Self::Tag(_) => "quarantine_tag",
+            Self::Plan(_) => "re_encryption_tag",
             Self::Detach(_) | Self::Attach(_) => "attachments",
             Self::Stop(_) | Self::Start(_) => "instances",
         }
@@ -181,9 +217,12 @@ impl portcullis_core::Remedy for Remedy {
 
     fn writes(&self) -> &'static [&'static str] {
         match self {
-            Self::Tag(_) => &["ec2:CreateTags", "ec2:DeleteTags"],
-            Self::Detach(_) | Self::Attach(_) => &["ec2:AttachVolume", "ec2:DetachVolume"],
-            Self::Stop(_) | Self::Start(_) => &["ec2:StartInstances", "ec2:StopInstances"],
+            Self::Tag(_) | Self::Plan(_) => &["ec2:CreateTags", "ec2:DeleteTags"],
+            Self::Detach(_) | Self::Attach(_) => {
+                &["ec2:AttachVolume", "ec2:DetachVolume", "ec2:ModifyInstanceAttribute"]
+            }
+            // By AWS, on behalf of who starts it, for each disk that is encrypted with a key of the customer's.
+            Self::Stop(_) | Self::Start(_) => &["ec2:StartInstances", "ec2:StopInstances", "kms:CreateGrant"],
         }
     }
 }
@@ -215,7 +254,7 @@ impl Guard for Volume {
 
     fn touches(remedy: &Remedy) -> Fact {
         match remedy {
-            Remedy::Tag(_) | Remedy::Detach(_) | Remedy::Attach(_) => Fact::Description,
+            Remedy::Tag(_) | Remedy::Plan(_) | Remedy::Detach(_) | Remedy::Attach(_) => Fact::Description,
             Remedy::Stop(_) | Remedy::Start(_) => Fact::Instances,
         }
     }

@@ -27,17 +27,17 @@ pub enum Ignored {
     Foreign,
 }
 
-/// Why a call is not acted on, as far as can be said without looking at its resources. `own_role` is the ARN of the
-/// function's role, where there is one.
+/// Why a call is not acted on, as far as can be said without looking at its resources. `own_roles` are the ARNs of the
+/// function's role, and of those under which the stack works on for it.
 pub fn ignored<'a>(
     call: &Call,
-    own_role: Option<&str>,
+    own_roles: &[String],
     listings: impl IntoIterator<Item = &'a dyn Listing>,
 ) -> Option<Ignored> {
     if let Some(code) = &call.error {
         return Some(Ignored::Failed(code.clone()));
     }
-    if own_role.is_some_and(|role| call.actor.role == role) {
+    if own_roles.contains(&call.actor.role) {
         return Some(Ignored::Own);
     }
     let taken = listings.into_iter().any(|listing| takes(listing, call));
@@ -63,9 +63,9 @@ pub struct Triage {
     pub ignored: Option<String>,
 }
 
-/// Finds the resources and the controls that a call is about. `own_role` is as for [`ignored`].
-pub fn triage(call: &Call, own_role: Option<&str>, listings: &[Box<dyn Listing>]) -> Result<Triage, EventError> {
-    let ignored = ignored(call, own_role, listings.iter().map(AsRef::as_ref));
+/// Finds the resources and the controls that a call is about. `own_roles` are as for [`ignored`].
+pub fn triage(call: &Call, own_roles: &[String], listings: &[Box<dyn Listing>]) -> Result<Triage, EventError> {
+    let ignored = ignored(call, own_roles, listings.iter().map(AsRef::as_ref));
     let mut triage = Triage {
         ignored: ignored.as_ref().map(ToString::to_string),
         ..Triage::default()
@@ -176,11 +176,9 @@ mod tests {
         let Event::Call(call) = Event::parse(&record).unwrap() else {
             panic!("expected a call")
         };
-        triage(
-            &call,
-            Some("arn:aws:iam::111122223333:role/own").filter(|_| call.id == "own"),
-            &[Box::new(Buckets)],
-        )
+        let own = vec!["arn:aws:iam::111122223333:role/own".to_owned()];
+        let own = if call.id == "own" { own } else { Vec::new() };
+        triage(&call, &own, &[Box::new(Buckets)])
     }
 
     #[test]

@@ -8,8 +8,10 @@ pub struct Environment {
     pub ledger_table: String,
     /// The topic of the alerts.
     pub topic_arn: String,
-    /// The function's own role, whose calls are not acted on.
+    /// The function's own role.
     pub own_role: String,
+    /// The same, and the role of the state machine that works on for it, where the stack has one: what they do is not acted on.
+    pub own_roles: Vec<String>,
     /// The account that the function is in: that of its role.
     pub account: String,
     /// The mode that the stack sets, over that of the settings.
@@ -66,6 +68,11 @@ impl Environment {
             ledger_table: required("PORTCULLIS_LEDGER_TABLE")?,
             topic_arn: required("PORTCULLIS_TOPIC_ARN")?,
             account: own_role.parse::<Arn>()?.account,
+            own_roles: [Some(own_role.clone()), variable("PORTCULLIS_MACHINE_ROLE_ARN")]
+                .into_iter()
+                .flatten()
+                .filter(|role| !role.is_empty())
+                .collect(),
             own_role,
             mode,
             function: required("AWS_LAMBDA_FUNCTION_NAME")?,
@@ -102,6 +109,17 @@ mod tests {
         );
         let none = Environment::read(|_| None);
         assert!(matches!(none, Err(EnvironmentError::Missing(_))));
+    }
+
+    #[test]
+    fn the_roles_that_are_its_own_are_those_that_the_stack_names() {
+        let (own, machine) = (
+            "arn:aws:iam::111122223333:role/portcullis",
+            "arn:aws:iam::111122223333:role/machine",
+        );
+        let read = |value| with("PORTCULLIS_MACHINE_ROLE_ARN", value).map(|read| read.own_roles);
+        assert_eq!(read(machine), Ok(vec![own.to_owned(), machine.to_owned()]));
+        assert_eq!(read(""), Ok(vec![own.to_owned()]));
     }
 
     #[test]

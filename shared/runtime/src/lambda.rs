@@ -268,7 +268,7 @@ impl Function {
             Ok(json!({"ignored": why}))
         };
         let listings = self.guards.iter().map(|guard| guard.listing());
-        if let Some(why) = ignored(call, Some(&shell.own_role), listings) {
+        if let Some(why) = ignored(call, &self.environment.own_roles, listings) {
             return ignore(why.to_string());
         }
         let own = &self.environment.account;

@@ -1,6 +1,9 @@
 //! Volumes: encrypted with the right key, or set apart.
 
-use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
+use aws_sdk_ec2::types::{
+    EbsInstanceBlockDeviceSpecification, Filter, InstanceBlockDeviceMappingSpecification, ResourceType, Tag,
+    TagSpecification,
+};
 use portcullis_tests::{Answered, controls_in, record_of};
 use serde_json::{Value, json};
 
@@ -35,6 +38,18 @@ async fn attach(ec2: &Ec2, volume: &str, instance: &str) {
     call.device("/dev/sdf").send().await.unwrap();
 }
 
+/// Has it deleted when the instance is terminated.
+async fn goes_with(ec2: &Ec2, volume: &str, instance: &str) {
+    let ebs = EbsInstanceBlockDeviceSpecification::builder()
+        .volume_id(volume)
+        .delete_on_termination(true);
+    let mapping = InstanceBlockDeviceMappingSpecification::builder()
+        .device_name("/dev/sdf")
+        .ebs(ebs.build());
+    let call = ec2.client.modify_instance_attribute().instance_id(instance);
+    call.block_device_mappings(mapping.build()).send().await.unwrap();
+}
+
 /// What it is attached to, whether that runs, and its tags of ours.
 async fn look(ec2: &Ec2, volume: &str) -> (Vec<String>, Vec<String>, Vec<String>) {
     let answer = ec2.client.describe_volumes().volume_ids(volume).send().await.unwrap();
@@ -44,7 +59,10 @@ async fn look(ec2: &Ec2, volume: &str) -> (Vec<String>, Vec<String>, Vec<String>
         .iter()
         .filter_map(|one| one.instance_id.clone())
         .collect();
-    let devices = volume.attachments().iter().filter_map(|one| one.device.clone());
+    let devices = volume.attachments().iter().filter_map(|one| {
+        let goes = one.delete_on_termination == Some(true);
+        Some(format!("{}{}", one.device()?, if goes { ", goes with it" } else { "" }))
+    });
     let mut states = Vec::new();
     for id in &ids {
         let answer = ec2.client.describe_instances().instance_ids(id).send().await.unwrap();
@@ -109,18 +127,18 @@ async fn an_unencrypted_volume_is_told_and_tagged_and_a_restore_takes_the_tag_of
 #[tokio::test]
 async fn by_setting_it_is_detached_or_its_instance_stopped_and_a_restore_undoes_that() {
     let tag = vec!["portcullis:quarantine=unencrypted".to_owned()];
-    let device = vec!["/dev/sdf".to_owned()];
+    let device = vec!["/dev/sdf, goes with it".to_owned()];
     for (how, calls, back, expected) in [
         (
             "detach",
             ["CreateTags", "DetachVolume"],
-            ["AttachVolume", "DeleteTags"],
+            &["AttachVolume", "DeleteTags", "ModifyInstanceAttribute"][..],
             (vec![], vec![], tag.clone()),
         ),
         (
             "stop",
             ["CreateTags", "StopInstances"],
-            ["StartInstances", "DeleteTags"],
+            &["DeleteTags", "StartInstances"],
             (device.clone(), vec!["stopped".to_owned()], tag.clone()),
         ),
     ] {
@@ -128,6 +146,7 @@ async fn by_setting_it_is_detached_or_its_instance_stopped_and_a_restore_undoes_
         let id = volume(&ec2, None, "internal").await;
         let instance = instances(&ec2, 1).await.remove(0);
         attach(&ec2, &id, &instance).await;
+        goes_with(&ec2, &id, &instance).await;
         let before = look(&ec2, &id).await;
         let settings = only(
             &[MARKED, QUARANTINE, ENCRYPTED],
@@ -151,8 +170,6 @@ async fn by_setting_it_is_detached_or_its_instance_stopped_and_a_restore_undoes_
         assert_eq!(restored.outcome(), "restored", "{how}: {:?}", restored.result);
         let mut made = writes(&restored.calls);
         made.sort();
-        let mut back = back.to_vec();
-        back.sort_unstable();
         assert_eq!(made, back, "{how}");
         assert_eq!(look(&ec2, &id).await, before, "{how}");
     }
@@ -174,7 +191,26 @@ async fn by_setting_a_tag_has_it_swapped_and_once_that_is_done_it_is_left() {
         "{:?}",
         done.result
     );
-    assert_eq!(look(&ec2, &id).await.2, ["portcullis:quarantine=re-encrypt"]);
+    let mut tags = look(&ec2, &id).await.2;
+    tags.sort();
+    assert_eq!(
+        tags,
+        ["portcullis:quarantine=re-encrypt", "portcullis:re-encrypt=keep-days=30"]
+    );
+    let failed = Tag::builder()
+        .key("portcullis:quarantine")
+        .value("re-encrypt-failed")
+        .build();
+    ec2.client
+        .create_tags()
+        .resources(&id)
+        .tags(failed)
+        .send()
+        .await
+        .unwrap();
+    let told = function.invoke(made(&ec2, &id)).await;
+    assert_eq!(controls_in(told.answer())[QUARANTINE], "would-remediate");
+    assert_eq!(writes(&told.calls), [""; 0], "it is left to a person");
     let replaced = Tag::builder().key("portcullis:quarantine").value("replaced").build();
     ec2.client
         .create_tags()

@@ -1,15 +1,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Filter, InstanceStateName, Reservation, Tag, Volume as Described, VolumeAttachmentState};
+use aws_sdk_ec2::types::{
+    EbsInstanceBlockDeviceSpecification, Filter, InstanceBlockDeviceMappingSpecification, InstanceStateName,
+    Reservation, Tag, Volume as Described, VolumeAttachmentState,
+};
 use aws_sdk_kms::types::KeyManagerType;
 use futures_util::future::try_join;
 use portcullis_core::{Place, Resource, Seen};
 use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Resolved};
 
 use super::{Ahead, Clients, MANY, done, tags, unless};
-use crate::volume::{Attachment, Fact, Manager, Remedy, State, TAG, Volume, resource};
+use crate::volume::{Attachment, Fact, Manager, Mount, Remedy, State, Volume, resource};
 
+/// Source: Amazon EC2 Auto Scaling User Guide, "Tag Auto Scaling groups and instances".
+const SCALED_BY: &str = "aws:autoscaling:groupName";
 const GONE: [&str; 1] = ["InvalidVolume.NotFound"];
 /// Not attached, or attached, already: what was wanted. Source: EC2 API Reference, "Error codes".
 const NOT_THERE: [&str; 2] = ["IncorrectState", "InvalidAttachment.NotFound"];
@@ -91,15 +96,16 @@ impl Adapter<Volume> for Aws {
 
     async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
         let (ec2, volume) = (&self.clients.ec2(&resource.region), &resource.id);
-        let tag = || Tag::builder().key(TAG);
         match remedy {
-            Remedy::Tag(Some(value)) => {
-                let call = ec2.create_tags().resources(volume).tags(tag().value(value).build());
-                done("CreateTags", call.send().await)?;
-            }
-            Remedy::Tag(None) => {
-                let call = ec2.delete_tags().resources(volume).tags(tag().build());
-                done("DeleteTags", call.send().await)?;
+            Remedy::Tag(value) | Remedy::Plan(value) => {
+                let tag = Tag::builder().set_key(remedy.tag().map(|(key, _)| key.to_owned()));
+                if let Some(value) = value {
+                    let call = ec2.create_tags().resources(volume).tags(tag.value(value).build());
+                    done("CreateTags", call.send().await)?;
+                } else {
+                    let call = ec2.delete_tags().resources(volume).tags(tag.build());
+                    done("DeleteTags", call.send().await)?;
+                }
             }
             Remedy::Detach(from) => {
                 for (instance, device) in from {
@@ -112,13 +118,24 @@ impl Adapter<Volume> for Aws {
                 }
             }
             Remedy::Attach(to) => {
-                for (instance, device) in to {
+                for (instance, Mount { device, deleted_with }) in to {
                     let call = ec2
                         .attach_volume()
                         .volume_id(volume)
                         .instance_id(instance)
                         .device(device);
                     unless(&THERE, done("AttachVolume", call.send().await))?;
+                    if *deleted_with {
+                        let ebs = EbsInstanceBlockDeviceSpecification::builder()
+                            .volume_id(volume)
+                            .delete_on_termination(true);
+                        let mapping = InstanceBlockDeviceMappingSpecification::builder()
+                            .device_name(device)
+                            .ebs(ebs.build());
+                        let call = ec2.modify_instance_attribute().instance_id(instance);
+                        let call = call.block_device_mappings(mapping.build());
+                        done("ModifyInstanceAttribute", call.send().await)?;
+                    }
                 }
             }
             Remedy::Stop(instances) => {
@@ -258,8 +275,8 @@ async fn attached(ec2: &Client, volume: &Described, ask: bool) -> Result<BTreeMa
         .filter_map(|one| {
             let attachment = Attachment {
                 device: one.device.clone()?,
-                root: None,
-                running: None,
+                deleted_with: one.delete_on_termination == Some(true),
+                ..Attachment::default()
             };
             Some((one.instance_id.clone()?, attachment))
         })
@@ -277,6 +294,7 @@ async fn attached(ec2: &Client, volume: &Described, ask: bool) -> Result<BTreeMa
         if let Some(one) = instance.instance_id().and_then(|id| attached.get_mut(id)) {
             one.root = Some(instance.root_device_name() == Some(one.device.as_str()));
             one.running = Some(state.is_some_and(|state| runs.contains(state)));
+            one.scaled_by = tags(instance.tags()).get(SCALED_BY).map(ToString::to_string);
         }
     }
     Ok(attached)

@@ -12,8 +12,8 @@
 //! (`ModifyNetworkInterfaceAttribute`). It runs on, so that people can look. The ledger keeps the groups, and so does the tag
 //! `portcullis:groups` of each interface; a restore swaps them back. Elsewhere it is told. With `ec2.exposed-instances.snapshot`,
 //! snapshots of all its volumes are made then (`CreateSnapshots`, tagged `portcullis:evidence`), which a restore keeps; with
-//! `ec2.exposed-instances.stop` it is stopped after that, and started again by a restore; a public address that is no Elastic IP
-//! is then another one.
+//! `ec2.exposed-instances.stop` it is stopped after that, unless it is of an Auto Scaling group, which would terminate it, and started
+//! again by a restore; a public address that is no Elastic IP is then another one.
 //!
 //! # What may break
 //! All that the instance does over the network, until a restore. EC2 may let connections go on that are open already. An Auto
@@ -61,6 +61,7 @@ pub const CONTROL: Control<Instance> = Control {
             "ec2:RevokeSecurityGroupIngress",
             "ec2:StartInstances",
             "ec2:StopInstances",
+            "kms:CreateGrant",
         ],
     },
     facts: &[Fact::Description, Fact::Rules],
@@ -105,7 +106,8 @@ fn judge(instance: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         .any(|port| rules().any(|rule| rule.traffic.lets_tcp(*port)) && !settings.open_tcp_ports.contains(port));
     let severity = if critical { Severity::Critical } else { Severity::High };
     let also = settings.exposed_instances;
-    let stop = also.stop && instance.running.get() == Some(&true);
+    // Its Auto Scaling group would terminate it, and what there is to look into with it.
+    let stop = also.stop && instance.running.get() == Some(&true) && instance.scaled().is_empty();
     let change = format!(
         "swap the security groups of all its network interfaces for {QUARANTINE}, which lets nothing in or out{}{}",
         if also.snapshot {
@@ -250,5 +252,21 @@ mod tests {
             "{}",
             finding.summary
         );
+    }
+
+    #[test]
+    fn a_member_of_an_auto_scaling_group_is_cut_off_and_not_stopped() {
+        let mut settings = quarantining();
+        settings.ec2.exposed_instances.stop = true;
+        let mut reached = instance(22, &[("eni-1", interface(&["203.0.113.7"], &["sg-1"]))]);
+        reached.running = Seen::Is(true);
+        let stops = |instance: &State| {
+            let finding = found(instance, &settings).unwrap();
+            finding.remedies.contains(&Remedy::Running(false))
+        };
+        assert!(stops(&reached));
+        let scaled = [("aws:autoscaling:groupName".to_owned(), "web".to_owned())];
+        reached.tags = Seen::Is(scaled.into_iter().collect());
+        assert!(!stops(&reached));
     }
 }

@@ -8,13 +8,16 @@
 //! # What it changes
 //! `detach`: `DetachVolume` from its instances, unless one starts from it. `stop`: `StopInstances` of the instances that it is attached
 //! to. A restore attaches it as the same device, starts what ran. `re-encrypt`: a tag starts the state machine `…-reencryption`, which
-//! stops the instance, makes a snapshot and of that an encrypted volume of the same kind with the region's default key, swaps it in, and
-//! starts the instance if it ran. If a step fails, the old volume goes back. It is kept, and so is the snapshot, for people to delete.
+//! makes a snapshot, stops the instance, makes another snapshot and of that an encrypted volume of the same kind, with the key that the
+//! classification names or else the region's default key, swaps it in, and starts the instance if it ran. If a step fails, the old
+//! volume goes back, and is a finding again that only a person has tried once more. It is kept, and so are the snapshots, for people to
+//! delete: `portcullis:keep-until` on it says when (`ec2.keep-replaced-days`). A running member of an Auto Scaling group is never
+//! stopped, for the group would terminate it: that is told.
 //!
 //! # What may break
 //! By `detach`, whatever has the file system mounted: writes that are not on the disk yet are lost. By `stop`, all that the instance
-//! does; an Auto Scaling group replaces it, instance store volumes lose their data, and a public IPv4 address that is not an Elastic
-//! one changes. By `re-encrypt`, the same while it is swapped: minutes to hours, by the size of the snapshot.
+//! does; instance store volumes lose their data, and a public IPv4 address that is not an Elastic
+//! one changes. By `re-encrypt`, the same while it is swapped: minutes, or longer where much was written since the first snapshot.
 //!
 //! # References
 //! EBS User Guide, "Detach an Amazon EBS volume from an Amazon EC2 instance"; EC2 User Guide, "Stop and start Amazon EC2 instances".
@@ -25,7 +28,7 @@ use portcullis_core::settings::{Switch, VolumeQuarantine};
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
 use super::ec2_volume_marked;
-use crate::volume::{Fact, RE_ENCRYPT, Remedy, State, TAG, Volume};
+use crate::volume::{FAILED, Fact, RE_ENCRYPT, Remedy, State, TAG, Volume};
 
 pub const CONTROL: Control<Volume> = Control {
     meta: Meta {
@@ -41,8 +44,10 @@ pub const CONTROL: Control<Volume> = Control {
             "ec2:CreateTags",
             "ec2:DeleteTags",
             "ec2:DetachVolume",
+            "ec2:ModifyInstanceAttribute",
             "ec2:StartInstances",
             "ec2:StopInstances",
+            "kms:CreateGrant",
         ],
     },
     facts: &[Fact::Description, Fact::Instances],
@@ -54,6 +59,23 @@ fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         return Judgement::Compliant;
     };
     let attached = || volume.attached.get().into_iter().flatten();
+    // Its Auto Scaling group would terminate a member that is stopped, and its disks with it.
+    let scaled = || {
+        let members = attached().filter(|(_, one)| one.running == Some(true));
+        let members = members.filter_map(|(id, one)| Some((id, one.scaled_by.as_ref()?)));
+        members.map(|(id, group)| format!("{id} of the Auto Scaling group {group}"))
+    };
+    let in_use = "is not encrypted and in use like any other";
+    let left = |what: String, change: &str, why: &str| -> Judgement<Remedy> {
+        Finding::new(Severity::Medium, what, change, Vec::new())
+            .only_notify(why)
+            .into()
+    };
+    let terminates = |member: &str| {
+        let what = format!("is not encrypted, and in use by {member}");
+        let why = "a member of an Auto Scaling group that is stopped is terminated";
+        left(what, "have the group launch instances with encrypted volumes", why)
+    };
     let listed = |ids: &mut dyn Iterator<Item = &String>| ids.cloned().collect::<Vec<_>>().join(", ");
     let (change, remedy) = match scope.settings.ec2.unencrypted_volumes {
         VolumeQuarantine::Detach => {
@@ -65,9 +87,8 @@ fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
                     "is not encrypted, and {} starts from it",
                     listed(&mut roots.into_keys())
                 );
-                return Finding::new(Severity::Medium, summary, "swap it for an encrypted one", Vec::new())
-                    .only_notify("what an instance starts from can't be detached")
-                    .into();
+                let why = "what an instance starts from can't be detached";
+                return left(summary, "swap it for an encrypted one", why);
             }
             if data.is_empty() {
                 return Judgement::Compliant;
@@ -82,23 +103,40 @@ fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
             )
         }
         VolumeQuarantine::Stop => {
-            let running = attached().filter(|(_, one)| one.running == Some(true));
+            let running = attached().filter(|(_, one)| one.running == Some(true) && one.scaled_by.is_none());
             let ids: BTreeSet<_> = running.map(|(instance, _)| instance.clone()).collect();
             if ids.is_empty() {
-                return Judgement::Compliant;
+                return scaled()
+                    .next()
+                    .map_or(Judgement::Compliant, |member| terminates(&member));
             }
             (format!("stop {}", listed(&mut ids.iter())), Remedy::Stop(ids))
         }
+        VolumeQuarantine::ReEncrypt if mark == Some(FAILED) => {
+            let what = "is not encrypted, and could not be swapped for an encrypted one".to_owned();
+            let change = format!("see why in Step Functions, then take the tag {TAG} off, which has it tried again");
+            return left(what, &change, "it was tried, and failed");
+        }
         VolumeQuarantine::ReEncrypt if mark != Some(RE_ENCRYPT) => {
+            if let Some(member) = scaled().next() {
+                return terminates(&member);
+            }
             let change = format!("tag it {TAG}={RE_ENCRYPT}, which has it swapped for an encrypted one");
-            (change, Remedy::Tag(Some(RE_ENCRYPT.into())))
+            let key = scope.level.key.as_ref().map(|key| format!(" key={key}"));
+            let days = scope.settings.ec2.keep_replaced_days;
+            let plan = format!("keep-days={days}{}", key.unwrap_or_default());
+            // The second tag starts it.
+            let remedies = vec![Remedy::Plan(Some(plan)), Remedy::Tag(Some(RE_ENCRYPT.into()))];
+            return Judgement::Violated(Finding {
+                quarantine: true,
+                ..Finding::new(Severity::Medium, in_use, change, remedies)
+            });
         }
         VolumeQuarantine::Tag | VolumeQuarantine::ReEncrypt => return Judgement::Compliant,
     };
-    let summary = "is not encrypted and in use like any other";
     Judgement::Violated(Finding {
         quarantine: true,
-        ..Finding::new(Severity::Medium, summary, change, vec![remedy])
+        ..Finding::new(Severity::Medium, in_use, change, vec![remedy])
     })
 }
 
@@ -117,6 +155,7 @@ mod tests {
                 device: "/dev/sdf".into(),
                 root: Some(root),
                 running: Some(running),
+                ..Attachment::default()
             };
             (instance.to_owned(), attachment)
         };
@@ -181,16 +220,63 @@ mod tests {
             let before = volume(&[]);
             value.map_or(before.clone(), |value| before.after(&Remedy::Tag(Some(value.into()))))
         };
-        let swap = [Remedy::Tag(Some(RE_ENCRYPT.into()))];
+        let plan = Remedy::Plan(Some("keep-days=30".into()));
+        let swap = [plan, Remedy::Tag(Some(RE_ENCRYPT.into()))];
         for (value, how, expected) in [
             (None, VolumeQuarantine::ReEncrypt, &swap[..]),
             (Some(UNENCRYPTED), VolumeQuarantine::ReEncrypt, &swap),
             (Some(RE_ENCRYPT), VolumeQuarantine::ReEncrypt, &[]),
             (Some(REPLACED), VolumeQuarantine::ReEncrypt, &[]),
+            (Some(FAILED), VolumeQuarantine::ReEncrypt, &[]),
             (Some(RE_ENCRYPT), VolumeQuarantine::Tag, &[]),
         ] {
             assert_eq!(remedies(&tagged(value), how), expected, "{value:?}");
         }
+    }
+
+    fn told(volume: &State, settings: &Settings) -> Option<Finding<Remedy>> {
+        with_settings(settings, |scope| judge(volume, scope).finding())
+    }
+
+    #[test]
+    fn a_swap_that_failed_is_a_finding_and_not_tried_again() {
+        let mut settings = Settings::default();
+        settings.ec2.unencrypted_volumes = VolumeQuarantine::ReEncrypt;
+        let failed = volume(&[]).after(&Remedy::Tag(Some(FAILED.into())));
+        let finding = told(&failed, &settings).unwrap();
+        assert!(finding.summary.contains("could not be swapped"), "{}", finding.summary);
+        assert!(finding.remedies.is_empty());
+    }
+
+    #[test]
+    fn a_member_of_an_auto_scaling_group_is_told_and_never_stopped() {
+        let mut member = volume(&[("i-1", false, true)]);
+        if let Seen::Is(attached) = &mut member.attached {
+            attached.get_mut("i-1").unwrap().scaled_by = Some("web".into());
+        }
+        for how in [VolumeQuarantine::Stop, VolumeQuarantine::ReEncrypt] {
+            let mut settings = Settings::default();
+            settings.ec2.unencrypted_volumes = how;
+            let finding = told(&member, &settings).unwrap();
+            assert!(
+                finding.summary.contains("i-1 of the Auto Scaling group web"),
+                "{}",
+                finding.summary
+            );
+            assert!(finding.remedies.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_swap_is_told_the_key_that_the_data_need_and_for_how_long_the_old_volume_is_kept() {
+        let mut settings = Settings::default();
+        settings.ec2.unencrypted_volumes = VolumeQuarantine::ReEncrypt;
+        settings.ec2.keep_replaced_days = 7;
+        let key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        settings.classification.levels.get_mut("internal").unwrap().key = Some(key.into());
+        let finding = told(&volume(&[]), &settings).unwrap();
+        let plan = Remedy::Plan(Some(format!("keep-days=7 key={key}")));
+        assert_eq!(finding.remedies, [plan, Remedy::Tag(Some(RE_ENCRYPT.into()))]);
     }
 
     #[test]

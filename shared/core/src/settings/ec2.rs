@@ -17,6 +17,8 @@ pub struct Ec2Settings {
     pub critical_ports: Vec<u16>,
     /// What becomes of a volume that is not encrypted, besides being told.
     pub unencrypted_volumes: VolumeQuarantine,
+    /// For so many days a volume that was swapped for an encrypted one is to be kept, as a tag on it says; nothing deletes it then.
+    pub keep_replaced_days: u16,
     /// What is done with an instance that is cut off because the internet reaches it, besides.
     pub exposed_instances: ExposedInstances,
 }
@@ -60,6 +62,7 @@ impl Default for Ec2Settings {
                 6379, 8080, 8088, 8888, 9200, 9300, 11211, 27017,
             ],
             unencrypted_volumes: VolumeQuarantine::Tag,
+            keep_replaced_days: 30,
             exposed_instances: ExposedInstances::default(),
         }
     }
