@@ -32,11 +32,40 @@ fn every_call_has_a_sample_that_names_its_resource() {
     }
 }
 
+/// What the rule in the template takes of EBS's own events is a volume that was made.
+#[test]
+fn the_native_sample_names_its_volume() {
+    let text = &in_folder("ec2/native")["createVolume"];
+    let Event::Call(call) = Event::from_slice(text.as_bytes()).unwrap() else {
+        panic!("{text}")
+    };
+    let listings = portcullis_ec2::listings();
+    let found: Vec<_> = listings.iter().filter_map(|listing| listing.resources(&call)).collect();
+    let found: Vec<_> = found.into_iter().flat_map(Result::unwrap).collect();
+    let arns: Vec<_> = found.iter().map(|resource| resource.arn.as_str()).collect();
+    assert_eq!(
+        arns,
+        ["arn:aws:ec2:eu-west-1:111122223333:volume/vol-0a6b8c4d1e700d9f3"]
+    );
+    let template = portcullis_tests::template::translated();
+    let pattern = &template["Resources"]["Ec2FunctionEc2Volumes"]["Properties"]["EventPattern"];
+    let sample: serde_json::Value = serde_json::from_str(text).unwrap();
+    for (pattern, value) in [
+        (&pattern["source"], &sample["source"]),
+        (&pattern["detail-type"], &sample["detail-type"]),
+        (&pattern["detail"]["event"], &sample["detail"]["event"]),
+        (&pattern["detail"]["result"], &sample["detail"]["result"]),
+    ] {
+        assert_eq!(pattern, &serde_json::json!([value]));
+    }
+}
+
 #[tokio::test]
 async fn every_sample_is_handled_or_refused_by_name() {
     let ec2 = Ec2::new().await;
     let function = ec2.function().mode("notify").start().await;
-    for (name, text) in in_folder("ec2").into_iter().chain(in_folder("ec2/odd")) {
+    let samples = in_folder("ec2").into_iter().chain(in_folder("ec2/native"));
+    for (name, text) in samples.chain(in_folder("ec2/odd")) {
         let text = text
             .replace("111122223333", ec2.world.aws.account())
             .replace("eu-west-1", "us-east-1");

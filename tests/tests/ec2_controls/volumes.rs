@@ -223,6 +223,25 @@ async fn by_setting_a_tag_has_it_swapped_and_once_that_is_done_it_is_left() {
     assert_eq!(writes(&again.calls), [""; 0], "{:?}", again.result);
 }
 
+/// EBS tells of a volume by itself, with or without a trail: one that was told by both is told once.
+#[tokio::test]
+async fn what_ebs_tells_by_itself_is_handled_as_the_call_is() {
+    let ec2 = Ec2::new().await;
+    let id = volume(&ec2, None, "internal").await;
+    let text = portcullis_tests::samples::in_folder("ec2/native")["createVolume"].clone();
+    let text = text.replace("111122223333", ec2.world.aws.account());
+    let text = text
+        .replace("eu-west-1", "us-east-1")
+        .replace("vol-0a6b8c4d1e700d9f3", &id);
+    let event: Value = serde_json::from_str(&text).unwrap();
+    let function = ec2.function().start().await;
+    let done = function.invoke(&event).await;
+    assert_eq!(controls_in(done.answer())[MARKED], "quarantined", "{:?}", done.result);
+    assert_eq!(look(&ec2, &id).await.2, ["portcullis:quarantine=unencrypted"]);
+    function.invoke(made(&ec2, &id)).await.answer();
+    assert_eq!(ec2.world.alerts().await.len(), 1);
+}
+
 #[tokio::test]
 async fn what_an_instance_starts_from_stays_attached() {
     let ec2 = Ec2::new().await;

@@ -7,6 +7,7 @@
 mod actor;
 mod config;
 mod fields;
+mod native;
 mod sweep;
 
 pub use actor::Actor;
@@ -241,9 +242,11 @@ impl Event {
             if kind == COMPLIANCE_CHANGE || kind == ITEM_CHANGE {
                 return ConfigEvent::parse(event, &kind).map(|event| Self::Config(Box::new(event)));
             }
+            if kind == native::VOLUME {
+                return native::volume(event).map(|call| Self::Call(Box::new(call)));
+            }
             if kind != API_CALL && kind != SERVICE_EVENT {
-                let expected =
-                    "\"AWS API Call via CloudTrail\", \"AWS Service Event via CloudTrail\" or an event of AWS Config";
+                let expected = "\"AWS API Call via CloudTrail\", \"AWS Service Event via CloudTrail\", \"EBS Volume Notification\" or an event of AWS Config";
                 return Err(EventError::unexpected("detail-type", expected, &kind.into()));
             }
             let detail = object_in(event, "detail")?.ok_or_else(|| EventError::Missing("detail".into()))?;

@@ -288,3 +288,48 @@ mod fuzz {
         }
     }
 }
+
+#[test]
+fn a_volume_that_ebs_tells_of_is_one_that_was_made() {
+    let told = |change: &dyn Fn(&mut Value)| {
+        let mut event = json!({
+            "id": "6a1f0f3b", "detail-type": "EBS Volume Notification", "source": "aws.ec2", "account": "111122223333",
+            "region": "eu-west-1", "time": "2026-11-23T10:04:09Z",
+            "resources": ["arn:aws:ec2:eu-west-1:111122223333:volume/vol-0a6b8c4d1e700d9f3"],
+            "detail": {"event": "createVolume", "result": "available", "cause": ""},
+        });
+        change(&mut event);
+        Event::parse(&event)
+    };
+    let Ok(Event::Call(call)) = told(&|_| ()) else {
+        panic!("expected a call")
+    };
+    assert_eq!(
+        (call.source.as_str(), call.name.as_str()),
+        ("ec2.amazonaws.com", "CreateVolume")
+    );
+    assert_eq!(
+        (call.account.as_str(), call.region.as_str()),
+        ("111122223333", "eu-west-1")
+    );
+    assert_eq!(
+        call.resources,
+        ["arn:aws:ec2:eu-west-1:111122223333:volume/vol-0a6b8c4d1e700d9f3"]
+    );
+    assert_eq!(call.error, None);
+    let Ok(Event::Call(failed)) = told(&|event| event["detail"]["result"] = json!("failed")) else {
+        panic!("expected a call")
+    };
+    assert_eq!(failed.error.as_deref(), Some("failed"));
+    type Change = fn(&mut Value);
+    let wrong: [(Change, &str); 4] = [
+        (|event| event["detail"]["event"] = json!("deleteVolume"), "createVolume"),
+        (|event| event["resources"] = json!([]), "resources"),
+        (|event| event["detail"] = json!(null), "detail"),
+        (|event| event["account"] = json!("1"), "twelve digits"),
+    ];
+    for (change, named) in wrong {
+        let error = told(&change).unwrap_err().to_string();
+        assert!(error.contains(named), "{error}");
+    }
+}
