@@ -104,6 +104,9 @@ pub enum Peer {
         id: String,
         /// The widest of its entries, where one is as good as the internet.
         widest: Option<String>,
+        /// Whether its entries can't be read.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unread: bool,
     },
     /// Members of a security group, with the account that has it.
     Group {
@@ -116,8 +119,7 @@ pub enum Peer {
 
 impl Peer {
     /// The network as good as the whole internet that it stands for, if it does: `0.0.0.0/0`, `::/0`, or so much of it that
-    /// only few would make the whole. The bounds are those by which S3 calls an address condition public (S3 User Guide, "The
-    /// meaning of public").
+    /// only few would make the whole.
     pub fn open(&self) -> Option<&str> {
         match self {
             Self::Ipv4(cidr) | Self::Ipv6(cidr) => is_open(cidr).then_some(cidr),
@@ -127,14 +129,20 @@ impl Peer {
     }
 }
 
-/// Whether a network is as good as the whole internet.
+/// Whether a network is as good as the whole internet. In IPv4, where it is larger than what anybody ever had, a /8. In IPv6, where
+/// it is larger than what a provider has, a /16, and of the part that is the internet, 2000::/3: then even the blocks of whole
+/// continents, /12, count, while unique local (fc00::/7) and link-local addresses (fe80::/10) don't. Sources: RFC 4291, 2.4; RFC
+/// 4193, 3.1; IANA, "IPv6 Global Unicast Address Assignments".
 pub fn is_open(cidr: &str) -> bool {
     let Some((address, bits)) = cidr.split_once('/') else {
         return false;
     };
     match (address.parse(), bits.parse::<u8>()) {
         (Ok(IpAddr::V4(_)), Ok(bits)) => bits < 8,
-        (Ok(IpAddr::V6(_)), Ok(bits)) => bits < 32,
+        (Ok(IpAddr::V6(address)), Ok(bits)) => {
+            let beyond = 16 - u32::from(bits).min(3);
+            bits < 16 && u32::from(address.segments()[0]) >> beyond == 0x2000 >> beyond
+        }
         _ => false,
     }
 }
@@ -146,8 +154,9 @@ impl fmt::Display for Peer {
             Self::PrefixList {
                 id,
                 widest: Some(widest),
+                ..
             } => write!(f, "{id} ({widest})"),
-            Self::PrefixList { id, widest: None } | Self::Group { id, account: None } => f.write_str(id),
+            Self::PrefixList { id, widest: None, .. } | Self::Group { id, account: None } => f.write_str(id),
             Self::Group {
                 id,
                 account: Some(account),

@@ -1,7 +1,7 @@
 //! Security groups: exactly what offends goes, and comes back.
 
 use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, UserIdGroupPair};
-use portcullis_testkit::assert_rounds;
+use portcullis_testkit::{Fault, assert_rounds};
 use portcullis_tests::{Answered, controls_in};
 use serde_json::json;
 
@@ -115,6 +115,7 @@ async fn all_traffic_becomes_the_ports_that_may_be_open() {
         &[
             "AuthorizeSecurityGroupIngress",
             "AuthorizeSecurityGroupIngress",
+            "AuthorizeSecurityGroupIngress",
             "RevokeSecurityGroupIngress",
         ],
         &["AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"],
@@ -123,8 +124,37 @@ async fn all_traffic_becomes_the_ports_that_may_be_open() {
     let (_, [before, after, back]) = round_trip(&ec2, OPEN, &only(&[OPEN], ""), &event, calls, state).await;
     assert_eq!(before, back);
     let new: Vec<_> = after.iter().filter(|rule| !before.contains(rule)).collect();
-    assert_eq!(new, ["in tcp 443-443 0.0.0.0/0 why", "in tcp 80-80 0.0.0.0/0 why"]);
+    assert_eq!(
+        new,
+        [
+            "in icmp -1--1 0.0.0.0/0 why",
+            "in tcp 443-443 0.0.0.0/0 why",
+            "in tcp 80-80 0.0.0.0/0 why"
+        ]
+    );
     assert!(!after.iter().any(|rule| rule.starts_with("in -1")));
+}
+
+#[tokio::test]
+async fn a_group_that_has_no_room_is_closed_first_and_what_may_be_open_opened_then() {
+    let ec2 = Ec2::new().await;
+    let id = group(&ec2).await;
+    let_in(&ec2, &id, "tcp", Some((0, 65_535)), "0.0.0.0/0").await;
+    let full = Fault::on("ec2", "AuthorizeSecurityGroupIngress").status(400, "RulesPerSecurityGroupLimitExceeded");
+    ec2.world.aws.fault(full).await;
+    let function = ec2
+        .function()
+        .env("PORTCULLIS_SETTINGS", only(&[OPEN], ""))
+        .start()
+        .await;
+    let event = ec2.call("AuthorizeSecurityGroupIngress", json!({"groupId": id}));
+    let done = function.invoke(event.event()).await;
+    assert_eq!(done.outcome(), "remediated", "{:?}", done.result);
+    let (authorize, revoke) = ("AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress");
+    assert_eq!(writes(&done.calls), [authorize, revoke, authorize, authorize]);
+    let mut left = rules(&ec2, &id).await;
+    left.retain(|rule| rule.starts_with("in"));
+    assert_eq!(left, ["in tcp 443-443 0.0.0.0/0 why", "in tcp 80-80 0.0.0.0/0 why"]);
 }
 
 /// Read with the ledger, written ahead, revoked, verified, told; then closed.

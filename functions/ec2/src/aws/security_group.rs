@@ -4,7 +4,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, PrefixListId, SecurityGroupRule, UserIdGroupPair};
 use futures_util::future::{try_join, try_join_all};
 use portcullis_core::{Place, Resource, Seen};
-use portcullis_runtime::{Adapter, AwsError, PAGE, Page};
+use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page};
 
 use super::{Clients, done, tags, unless};
 use crate::security_group::{Fact, Peer, Remedy, Rule, Rules, SecurityGroup, State, Traffic, is_open, resource};
@@ -12,7 +12,12 @@ use crate::security_group::{Fact, Peer, Remedy, Rule, Rules, SecurityGroup, Stat
 const GONE: [&str; 1] = ["InvalidGroup.NotFound"];
 /// A rule that is there already, or not any more: what was wanted.
 const THERE: [&str; 1] = ["InvalidPermission.Duplicate"];
+/// No room for another rule. Source: EC2 API Reference, "Error codes".
+const FULL: [&str; 1] = ["RulesPerSecurityGroupLimitExceeded"];
 const NOT_THERE: [&str; 2] = ["InvalidPermission.NotFound", "InvalidSecurityGroupRuleId.NotFound"];
+
+/// Source: EC2 API Reference, "Error codes".
+const NO_LIST: &str = "InvalidPrefixListID.NotFound";
 
 pub struct Aws(pub Clients);
 
@@ -52,43 +57,53 @@ impl Adapter<SecurityGroup> for Aws {
     }
 
     async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
-        let ec2 = &self.0.ec2(&resource.region);
-        let group = &resource.id;
-        // What stays open is open by a rule of its own before the rule that let it in goes.
-        for egress in [false, true] {
-            let made: Vec<_> = remedy.authorize.iter().filter(|rule| rule.egress == egress).collect();
-            // One by one: that one is there already must not keep AWS from making the others.
-            for rule in made {
-                let permission = permission(rule);
-                if egress {
-                    let call = ec2
-                        .authorize_security_group_egress()
-                        .group_id(group)
-                        .ip_permissions(permission);
-                    unless(&THERE, done("AuthorizeSecurityGroupEgress", call.send().await))?;
-                } else {
-                    let call = ec2
-                        .authorize_security_group_ingress()
-                        .group_id(group)
-                        .ip_permissions(permission);
-                    unless(&THERE, done("AuthorizeSecurityGroupIngress", call.send().await))?;
-                }
+        let (ec2, group) = (&self.0.ec2(&resource.region), &resource.id);
+        // What stays open is open by a rule of its own before the rule that let it in goes; where there is no room for one, after.
+        match authorize_all(ec2, group, &remedy.authorize).await {
+            Err(error) if FULL.contains(&error.code.as_str()) => {
+                revoke_all(ec2, group, &remedy.revoke).await?;
+                authorize_all(ec2, group, &remedy.authorize).await
+            }
+            made => {
+                made?;
+                revoke_all(ec2, group, &remedy.revoke).await
             }
         }
-        for egress in [false, true] {
-            let gone = remedy.revoke.iter().filter(|rule| rule.egress == egress);
-            let (known, unknown): (Vec<_>, Vec<_>) = gone.partition(|rule| rule.id.is_some());
-            let ids: Vec<_> = known.iter().filter_map(|rule| rule.id.clone()).collect();
-            let permissions: Vec<_> = unknown.into_iter().map(permission).collect();
-            if !ids.is_empty() {
-                revoke(ec2, group, egress, Some(ids), None).await?;
-            }
-            if !permissions.is_empty() {
-                revoke(ec2, group, egress, None, Some(permissions)).await?;
-            }
-        }
-        Ok(())
     }
+}
+
+async fn authorize_all(ec2: &Client, group: &str, rules: &[Rule]) -> Result<(), AwsError> {
+    let (out, into): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| rule.egress);
+    // One by one: that one is there already must not keep AWS from making the others.
+    for rule in into.into_iter().chain(out) {
+        let permission = permission(rule);
+        if rule.egress {
+            let call = ec2.authorize_security_group_egress().group_id(group);
+            let answer = call.ip_permissions(permission).send().await;
+            unless(&THERE, done("AuthorizeSecurityGroupEgress", answer))?;
+        } else {
+            let call = ec2.authorize_security_group_ingress().group_id(group);
+            let answer = call.ip_permissions(permission).send().await;
+            unless(&THERE, done("AuthorizeSecurityGroupIngress", answer))?;
+        }
+    }
+    Ok(())
+}
+
+async fn revoke_all(ec2: &Client, group: &str, rules: &[Rule]) -> Result<(), AwsError> {
+    for egress in [false, true] {
+        let gone = rules.iter().filter(|rule| rule.egress == egress);
+        let (known, unknown): (Vec<_>, Vec<_>) = gone.partition(|rule| rule.id.is_some());
+        let ids: Vec<_> = known.iter().filter_map(|rule| rule.id.clone()).collect();
+        let permissions: Vec<_> = unknown.into_iter().map(permission).collect();
+        if !ids.is_empty() {
+            revoke(ec2, group, egress, Some(ids), None).await?;
+        }
+        if !permissions.is_empty() {
+            revoke(ec2, group, egress, None, Some(permissions)).await?;
+        }
+    }
+    Ok(())
 }
 
 pub async fn revoke(
@@ -126,16 +141,31 @@ pub async fn rules_of(ec2: &Client, own: &str, groups: BTreeSet<String>) -> Resu
         found.push(done("DescribeSecurityGroupRules", rule)?);
     }
     let lists: BTreeSet<_> = found.iter().filter_map(|rule| rule.prefix_list_id.clone()).collect();
-    let widest = lists.into_iter().map(|list| async move {
-        let widest = widest(ec2, &list).await?;
-        Ok::<_, AwsError>((list, widest))
+    let read = lists.into_iter().map(|list| async move {
+        let entries = match widest(ec2, &list).await {
+            Ok(widest) => Entries { widest, unread: false },
+            // Somebody else's, who shares it no more: the rules that don't name it are judged all the same.
+            Err(error) if matches!(error.kind, Kind::Denied | Kind::NotFound) || error.code == NO_LIST => Entries {
+                widest: None,
+                unread: true,
+            },
+            Err(error) => return Err(error),
+        };
+        Ok((list, entries))
     });
-    let widest: BTreeMap<_, _> = try_join_all(widest).await?.into_iter().collect();
+    let lists: BTreeMap<_, _> = try_join_all(read).await?.into_iter().collect();
     let rules = found.into_iter().filter_map(|rule| {
         let group = rule.group_id.clone().unwrap_or_default();
-        Some((group, rule_of(rule, own, &widest)?))
+        Some((group, rule_of(rule, own, &lists)?))
     });
     Ok(rules.collect())
+}
+
+/// What is known of the entries of a prefix list.
+#[derive(Default, Clone)]
+struct Entries {
+    widest: Option<String>,
+    unread: bool,
 }
 
 /// The entry of a prefix list that is as good as the whole internet, if there is one.
@@ -155,10 +185,10 @@ async fn widest(ec2: &Client, list: &str) -> Result<Option<String>, AwsError> {
     Ok(None)
 }
 
-fn rule_of(rule: SecurityGroupRule, own: &str, widest: &BTreeMap<String, Option<String>>) -> Option<Rule> {
+fn rule_of(rule: SecurityGroupRule, own: &str, lists: &BTreeMap<String, Entries>) -> Option<Rule> {
     let list = |id: String| {
-        let widest = widest.get(&id).cloned().flatten();
-        Peer::PrefixList { id, widest }
+        let Entries { widest, unread } = lists.get(&id).cloned().unwrap_or_default();
+        Peer::PrefixList { id, widest, unread }
     };
     let group = rule.referenced_group_info.and_then(|group| {
         let account = group.user_id.filter(|account| account != own);

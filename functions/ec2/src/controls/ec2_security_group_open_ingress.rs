@@ -1,7 +1,8 @@
 //! # What it requires
 //! The internet (`0.0.0.0/0`, `::/0`, or a network that is nearly all of it) reaches only the ports that settings allow
 //! (`ec2.open-tcp-ports`, `ec2.open-udp-ports`). A rule for all traffic, or for a range of ports, counts with all that is in it,
-//! and a prefix list with its entries. ICMP is left: it has no ports, and path MTU discovery needs it.
+//! and a prefix list with its entries. ICMP is left, of a rule for all traffic too: it has no ports, and path MTU discovery needs
+//! it. Nearly all is more than a /8 of IPv4, more than a /16 of IPv6's global addresses; private ones are not the internet.
 //!
 //! # Why
 //! Whatever listens there is scanned within minutes. Ports of administration and of databases (`ec2.critical-ports`) are
@@ -9,8 +10,9 @@
 //!
 //! # What it changes
 //! `RevokeSecurityGroupIngress` of exactly the offending rules, by their ids. Where a rule also lets allowed ports through, these
-//! get rules of their own first (`AuthorizeSecurityGroupIngress`), so that nothing that is rightly open closes. Other rules, and
-//! other sources, stay. Descriptions are kept for a restore.
+//! get rules of their own first (`AuthorizeSecurityGroupIngress`), so that nothing that is rightly open closes; in a group that has
+//! no room for another rule, right after. Other rules, and other sources, stay. Descriptions are kept for a restore. A rule that
+//! names a prefix list goes with all of its entries, which the alert says; one whose list can't be read is told and left.
 //!
 //! # What may break
 //! Whoever reaches the port from the internet, on purpose: name the port in the settings, or exempt the group.
@@ -19,10 +21,12 @@
 //! VPC User Guide, "Control traffic to your AWS resources using security groups"; Security Hub EC2.13, EC2.14, EC2.18, EC2.19,
 //! EC2.53, EC2.54; CIS AWS Foundations Benchmark v3.0.0 5.2, 5.3.
 
+use std::fmt::Write as _;
+
 use portcullis_core::settings::{Ec2Settings, Switch};
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
-use crate::security_group::{Fact, Part, Remedy, Rule, Rules, SecurityGroup, State, Traffic};
+use crate::security_group::{Fact, Part, Peer, Remedy, Rule, Rules, SecurityGroup, State, Traffic};
 
 pub const CONTROL: Control<SecurityGroup> = Control {
     meta: Meta {
@@ -55,8 +59,25 @@ fn judge(group: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let none = Rules::default();
     let Rules(rules) = group.rules.get().unwrap_or(&none);
     let offending: Vec<&Rule> = rules.iter().filter(|rule| offends(rule, settings)).collect();
+    let unread: Vec<String> = rules
+        .iter()
+        .filter(|rule| matches!(rule.peer, Peer::PrefixList { unread: true, .. }) && lets_more(rule, settings))
+        .map(ToString::to_string)
+        .collect();
+    let unread = unread.join(", ");
     if offending.is_empty() {
-        return Judgement::Compliant;
+        if unread.is_empty() {
+            return Judgement::Compliant;
+        }
+        let summary = format!("may be open to the internet by a prefix list that can't be read: {unread}");
+        return Finding::new(
+            Severity::High,
+            summary,
+            "have the list shared, or revoke the rule",
+            Vec::new(),
+        )
+        .only_notify("what can't be read can't be judged")
+        .into();
     }
     let mut authorize: Vec<Rule> = Vec::new();
     for kept in offending.iter().flat_map(|rule| rightly_open(rule, settings)) {
@@ -76,6 +97,15 @@ fn judge(group: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     if !authorize.is_empty() {
         change = format!("keep {} as rules of their own, {change}", list(&mut authorize.iter()));
     }
+    if offending
+        .iter()
+        .any(|rule| matches!(rule.peer, Peer::PrefixList { .. }))
+    {
+        change.push_str(", with all that their prefix lists hold");
+    }
+    if !unread.is_empty() {
+        let _ = write!(change, "; left, since its prefix list can't be read: {unread}");
+    }
     let remedy = Remedy {
         part: Part::Open,
         revoke: offending.into_iter().cloned().collect(),
@@ -92,7 +122,12 @@ fn judge(group: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 /// Whether a rule lets the internet in where it should not.
 pub fn offends(rule: &Rule, settings: &Ec2Settings) -> bool {
-    if rule.egress || rule.peer.open().is_none() || rule.traffic.is_icmp() {
+    rule.peer.open().is_some() && lets_more(rule, settings)
+}
+
+/// Whether a rule lets in more than the internet may reach.
+fn lets_more(rule: &Rule, settings: &Ec2Settings) -> bool {
+    if rule.egress || rule.traffic.is_icmp() {
         return false;
     }
     let allowed = match rule.traffic.protocol.as_str() {
@@ -104,7 +139,7 @@ pub fn offends(rule: &Rule, settings: &Ec2Settings) -> bool {
     from < 0 || to < 0 || (from..=to).any(|port| !allowed.iter().any(|allowed| i32::from(*allowed) == port))
 }
 
-/// What a rule lets through that may be open, as rules of their own: neighbouring ports in one.
+/// What a rule lets through that may be open, as rules of their own: neighbouring ports in one, and ICMP.
 fn rightly_open(rule: &Rule, settings: &Ec2Settings) -> Vec<Rule> {
     let mut kept: Vec<Rule> = Vec::new();
     for (protocol, number, allowed) in [
@@ -136,6 +171,19 @@ fn rightly_open(rule: &Rule, settings: &Ec2Settings) -> Vec<Rule> {
             first = last + 1;
         }
     }
+    if rule.traffic.protocol == Traffic::ALL {
+        let of_ipv6 = rule.peer.open().is_some_and(|network| network.contains(':'));
+        let traffic = Traffic {
+            protocol: if of_ipv6 { "icmpv6" } else { "icmp" }.into(),
+            from: -1,
+            to: -1,
+        };
+        kept.push(Rule {
+            id: None,
+            traffic,
+            ..rule.clone()
+        });
+    }
     kept
 }
 
@@ -144,7 +192,6 @@ pub(super) mod tests {
     use portcullis_core::{Seen, Settings};
 
     use super::*;
-    use crate::security_group::Peer;
     use crate::security_group::tests::with_settings;
 
     fn rule(protocol: &str, from: i32, to: i32, peer: &str) -> Rule {
@@ -152,6 +199,7 @@ pub(super) mod tests {
             list if list.starts_with("pl-") => Peer::PrefixList {
                 id: list.into(),
                 widest: Some("0.0.0.0/0".into()),
+                unread: false,
             },
             v6 if v6.contains(':') => Peer::Ipv6(v6.into()),
             v4 => Peer::Ipv4(v4.into()),
@@ -221,8 +269,25 @@ pub(super) mod tests {
                 Some((
                     Severity::Critical,
                     vec!["all traffic from 0.0.0.0/0"],
-                    vec!["tcp 80 from 0.0.0.0/0"],
+                    vec!["tcp 80 from 0.0.0.0/0", "icmp from 0.0.0.0/0"],
                 )),
+            ),
+            (
+                vec![rule("-1", -1, -1, "::/0"), rule("tcp", 80, 80, "::/0")],
+                Some((
+                    Severity::Critical,
+                    vec!["all traffic from ::/0"],
+                    vec!["tcp 443 from ::/0", "icmpv6 from ::/0"],
+                )),
+            ),
+            // The block of a continent is nearly all that there is; a provider's is not, and a private one is not the internet.
+            (
+                vec![rule("tcp", 22, 22, "2a00::/12")],
+                Some((Severity::Critical, vec!["tcp 22 from 2a00::/12"], vec![])),
+            ),
+            (
+                vec![rule("tcp", 22, 22, "2003::/19"), rule("tcp", 22, 22, "fd00::/8")],
+                None,
             ),
             (
                 vec![rule("udp", 53, 53, "0.0.0.0/0")],
@@ -245,5 +310,78 @@ pub(super) mod tests {
             let expected = expected.map(|(severity, revoke, keep)| (severity, own(revoke), own(keep)));
             assert_eq!(found(&rules), expected, "{rules:?}");
         }
+    }
+
+    #[test]
+    fn what_is_as_good_as_the_internet() {
+        use crate::security_group::is_open;
+        for open in [
+            "0.0.0.0/0",
+            "0.0.0.0/1",
+            "128.0.0.0/1",
+            "16.0.0.0/7",
+            "::/0",
+            "::/1",
+            "::/2",
+            "2000::/3",
+            "2000::/4",
+            "3000::/4",
+            "2400::/12",
+            "2600::/15",
+        ] {
+            assert!(is_open(open), "{open}");
+        }
+        for closed in [
+            "10.0.0.0/8",
+            "203.0.113.7/32",
+            "2630::/16",
+            "2003::/19",
+            "2001:db8::/32",
+            "fc00::/7",
+            "fd00::/8",
+            "fe80::/10",
+            "ff00::/8",
+            "8000::/1",
+            "4000::/2",
+            "::1/128",
+            "0.0.0.0",
+            "x/0",
+        ] {
+            assert!(!is_open(closed), "{closed}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_list_that_can_t_be_read_leaves_only_its_own_rule_undecided() {
+        let mut unread = rule("tcp", 22, 22, "pl-0a1b2c3d4e5f60718");
+        unread.peer = Peer::PrefixList {
+            id: "pl-0a1b2c3d4e5f60718".into(),
+            widest: None,
+            unread: true,
+        };
+        let judged = |rules: &[&Rule]| {
+            let group = State {
+                rules: Seen::Is(Rules(rules.iter().map(|&rule| rule.clone()).collect())),
+                ..State::default()
+            };
+            with_settings(&Settings::default(), |scope| judge(&group, scope).finding())
+        };
+        let alone = judged(&[&unread]).unwrap();
+        assert!(alone.remedies.is_empty());
+        assert!(
+            alone.summary.contains("can't be read: tcp 22 from pl-"),
+            "{}",
+            alone.summary
+        );
+        let open = rule("tcp", 22, 22, "0.0.0.0/0");
+        let both = judged(&[&unread, &open]).unwrap();
+        assert_eq!(both.remedies[0].revoke, [open]);
+        assert!(
+            both.change.contains("left, since its prefix list can't be read"),
+            "{}",
+            both.change
+        );
+        unread.traffic = Traffic::tcp(443, 443);
+        assert_eq!(judged(&[&unread]), None);
     }
 }

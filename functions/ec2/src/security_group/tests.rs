@@ -100,7 +100,7 @@ fn what_names_no_group_is_refused_by_name() {
 }
 
 fn any_rule() -> impl Strategy<Value = Rule> {
-    let protocols = prop::sample::select(vec!["tcp", "tcp", "tcp", "udp", "icmp", "-1", "47"]);
+    let protocols = prop::sample::select(vec!["tcp", "tcp", "tcp", "udp", "icmp", "icmpv6", "-1", "47"]);
     let ports = prop::sample::select(vec![0, 21, 22, 23, 79, 80, 81, 442, 443, 444, 3389, 8080, 65_535]);
     let peers = prop::sample::select(vec![
         Peer::Ipv4("0.0.0.0/0".into()),
@@ -109,13 +109,16 @@ fn any_rule() -> impl Strategy<Value = Rule> {
         Peer::Ipv4("203.0.113.7/32".into()),
         Peer::Ipv6("::/0".into()),
         Peer::Ipv6("2001:db8::/32".into()),
+        Peer::Ipv6("fd00::/8".into()),
         Peer::PrefixList {
             id: "pl-0a1b2c3d".into(),
             widest: Some("0.0.0.0/0".into()),
+            unread: false,
         },
         Peer::PrefixList {
             id: "pl-0a1b2c3e".into(),
             widest: None,
+            unread: false,
         },
         Peer::Group {
             id: ID.into(),
@@ -191,6 +194,16 @@ fn lets_in(state: &State, protocol: &str, port: u16, peer: &Peer) -> bool {
     })
 }
 
+fn lets_icmp_in(state: &State, protocol: &str, peer: &Peer) -> bool {
+    let Seen::Is(Rules(rules)) = &state.rules else {
+        return false;
+    };
+    let lets = |rule: &Rule| ["-1", protocol].contains(&rule.traffic.protocol.as_str());
+    rules
+        .iter()
+        .any(|rule| !rule.egress && rule.peer == *peer && lets(rule))
+}
+
 proptest! {
     /// After the remedy no offending range is left, and every address and port that was rightly open still is; what was
     /// closed stays closed.
@@ -206,6 +219,13 @@ proptest! {
                     let right = peer.open().is_none() || allowed.contains(&port);
                     prop_assert_eq!(is, was && right, "{} {} from {}", protocol, port, peer);
                 }
+            }
+            // ICMP has no ports, and is rightly open from everywhere.
+            let icmp = if peer.open().is_some_and(|network| network.contains(':')) { "icmpv6" } else { "icmp" };
+            for kind in ["icmp", "icmpv6"] {
+                let (was, is) = (lets_icmp_in(&group, kind, peer), lets_icmp_in(&after, kind, peer));
+                // The other family's can't come from there.
+                prop_assert!(is == was || kind != icmp && was, "{} from {}", kind, peer);
             }
         }
         let Seen::Is(Rules(left)) = &after.rules else { unreachable!() };
