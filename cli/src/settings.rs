@@ -239,7 +239,10 @@ fn guard_of(text: &str) -> Result<(Box<dyn Listing>, Resource), Error> {
         for name in listing.calls() {
             name.clone_into(&mut call.name);
             let found = listing.resources(&call).and_then(Result::ok).unwrap_or_default();
-            if let Some(resource) = found.into_iter().find(|resource| resource.arn == text) {
+            if let Some(resource) = found
+                .into_iter()
+                .find(|resource| resource.arn == text && resource.kind == listing.kind())
+            {
                 return Ok((listing, resource));
             }
         }

@@ -215,7 +215,12 @@ impl Aws {
             .key_id(key)
             .send()
             .await;
-        let metadata = done("DescribeKey", answer)?.key_metadata;
+        let metadata = match done("DescribeKey", answer) {
+            Ok(answer) => answer.key_metadata,
+            // The policy of an AWS-managed key lets the account describe it (KMS Developer Guide, "AWS managed keys").
+            Err(error) if error.kind == Kind::Denied => return Ok(Manager::Customer),
+            Err(error) => return Err(error),
+        };
         let manager = match metadata.and_then(|metadata| metadata.key_manager) {
             Some(KeyManagerType::Aws) => Manager::Aws,
             _ => Manager::Customer,
