@@ -91,6 +91,7 @@ class Kms(unittest.TestCase):
     def test_keys_of_others_are_not_found_and_aws_s_own_are_told_apart(self):
         foreign = self.key()["Arn"].replace(ACCOUNT, "333344445555")
         self.refused("NotFoundException", self.kms.describe_key, KeyId=foreign)
+        self.refused("NotFoundException", self.kms.list_grants, KeyId="0d9f3a5e-7c41-4b8e-9f16-2a6b8c4d1e70")
         self.assertEqual(self.kms.describe_key(KeyId="alias/aws/s3")["KeyMetadata"]["KeyManager"], "AWS")
         key = self.key()
         self.refused("NotFoundException", self.kms.revoke_grant, KeyId=key["KeyId"], GrantId="g-1")

@@ -295,6 +295,7 @@ _list_grants = KmsResponse.list_grants
 
 
 def list_grants(self):
+    grants = key_of(self).grants
     answer = json.loads(_list_grants(self))
     for grant in answer["Grants"]:
         grant["IssuingAccount"] = f"arn:aws:iam::{self.current_account}:root"

@@ -8,7 +8,7 @@ use portcullis_core::{Control, Guard, Judgement, Place, Resource, Seen, Settings
 use serde::{Deserialize, Serialize};
 
 use crate::naming::{self, Named};
-use crate::{SOURCE, controls};
+use crate::{SOURCE, controls, former};
 
 /// The guard of keys.
 pub struct Key;
@@ -507,6 +507,12 @@ impl Guard for Key {
             None => naming::recorded(call).ok_or_else(|| EventError::Missing("requestParameters.keyId".into()))?,
         };
         Ok(vec![found])
+    }
+
+    /// Source: KMS Developer Guide, "Key states of AWS KMS keys": a key whose deletion is pending is neither enabled nor
+    /// disabled, and one whose deletion was cancelled is disabled, whatever it was before.
+    fn remembers() -> &'static [&'static str] {
+        &[former::DISABLE, former::ENABLE]
     }
 
     fn identified(id: &str, place: &Place) -> Option<Resource> {

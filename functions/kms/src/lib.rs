@@ -7,6 +7,7 @@ pub mod alias;
 #[cfg(feature = "aws")]
 mod aws;
 pub mod controls;
+mod former;
 pub mod key;
 mod lockout;
 mod naming;

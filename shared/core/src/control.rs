@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -112,13 +112,26 @@ pub struct Scope<'a> {
 /// What the ledger knows of a resource when it is judged, by the ids of controls.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// Those that it was last told to violate, or that a restore brought back to be violated.
-    pub violated: BTreeSet<String>,
+    /// Those that it was last told to violate, or that a restore brought back to be violated, and when that was told.
+    pub violated: BTreeMap<String, Timestamp>,
     /// Those whose remedies were begun and are not known to be complete: by this event, by one that broke off, or by one
     /// that was told to have failed.
     pub begun: BTreeSet<String>,
     /// Those that were put right so often that doing it again is a fight.
     pub fights: BTreeSet<String>,
+    /// When those that were put right before were so last.
+    pub remedied: BTreeMap<String, Timestamp>,
+    /// The last calls of the names that the guard has remembered, this event's included.
+    pub calls: BTreeMap<String, Heard>,
+}
+
+/// A call that the ledger remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    /// When it was made.
+    pub made: Timestamp,
+    /// When its event was first handled: what was done before was done without knowing of it.
+    pub heard: Timestamp,
 }
 
 /// What judging a control came to.

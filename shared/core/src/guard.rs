@@ -53,6 +53,12 @@ pub trait Guard: Sized + Send + Sync + 'static {
     /// The resources of this account that a call names; none where it is about another account's.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError>;
 
+    /// The calls of which the ledger keeps when each was last made, since AWS does not show their effect any more once another
+    /// call covers it.
+    fn remembers() -> &'static [&'static str] {
+        &[]
+    }
+
     /// The resource of a place that an id or an ARN stands for, as AWS Config and sweeps name it; `None` where it can be
     /// none of this type, or is somebody else's.
     fn identified(id: &str, place: &Place) -> Option<Resource>;

@@ -110,6 +110,8 @@ pub struct View {
     pub status: Status,
     /// What the status item held when it was read, to tell whether somebody changed it since.
     seen: Option<String>,
+    /// Whether the status knows of a call that the ledger does not know of yet.
+    pub news: bool,
 }
 
 impl View {
@@ -439,7 +441,7 @@ impl Ledger {
     }
 
     /// Notes what changed of a status outside of any record: a race that is lost where somebody else wrote it, or opened a
-    /// record, since it was read.
+    /// record, since it was read. Whoever is at the resource judged it without knowing of that.
     pub async fn note(&self, arn: &str, view: &View, status: &Status) -> Result<(), Failure> {
         let nobody_at_it = ConditionCheck::builder()
             .table_name(&self.table)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use portcullis_core::{Deferral, Hold, Outcome, Remediation, Report, Told};
+use portcullis_core::{Deferral, Heard, Hold, Outcome, Remediation, Report, Told};
 use serde::{Deserialize, Serialize};
 
 /// As many remediations of a control are remembered as settings can ask for.
@@ -24,6 +24,9 @@ pub struct Status {
     /// When a control was put right, the latest last.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub remedied: BTreeMap<String, Vec<Remediation>>,
+    /// The last calls of the names that the guard has remembered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub calls: BTreeMap<String, Heard>,
     /// The record that was closed last: whoever read the status before can tell that it is old.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<String>,
@@ -95,8 +98,40 @@ impl Status {
         waits.chain(holds).fold(Timestamp::now(), Timestamp::max)
     }
 
+    /// Remembers a call; whether that is news. Of several of one name the one that was made last counts, whenever it arrives.
+    pub fn hear(&mut self, call: &str, made: Timestamp, now: Timestamp) -> bool {
+        let news = self.calls.get(call).is_none_or(|known| known.made < made);
+        if news {
+            self.calls.insert(call.to_owned(), Heard { made, heard: now });
+        }
+        news
+    }
+
     /// What of it has to be looked at again, and when first.
     pub fn next(&self) -> Option<Timestamp> {
         self.deferred.values().map(|deferral| deferral.until).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_calls_the_one_made_last_is_remembered_and_when_it_was_first_heard_of() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut status = Status::default();
+        assert!(status.hear("DisableKey", at(10), at(20)));
+        assert!(!status.hear("DisableKey", at(10), at(30)), "a duplicate");
+        assert!(!status.hear("DisableKey", at(5), at(40)), "out of order");
+        assert_eq!(
+            status.calls["DisableKey"],
+            Heard {
+                made: at(10),
+                heard: at(20)
+            }
+        );
+        assert!(status.hear("DisableKey", at(11), at(50)));
+        assert_eq!(status.calls["DisableKey"].made, at(11));
     }
 }

@@ -72,7 +72,9 @@ async fn a_key_that_was_known_to_be_disabled_comes_back_disabled() {
     let key = kms.key().await;
     let function = kms.function().start().await;
     key.disable().await;
-    let disabled = function.invoke(key.call("DisableKey").event()).await;
+    // Before the other calls, which all come within the second that is as exactly as CloudTrail tells the time.
+    let event = key.call("DisableKey").time("2026-01-01T00:00:00Z").event();
+    let disabled = function.invoke(event).await;
     assert_eq!(controls_in(disabled.answer()), told(DISABLED, "would-remediate"));
 
     key.schedule_deletion(30).await;
@@ -93,6 +95,86 @@ async fn a_key_that_was_known_to_be_disabled_comes_back_disabled() {
     let again = function.invoke(key.call("ScheduleKeyDeletion").event()).await;
     assert_eq!(writes(&again.calls), ["CancelKeyDeletion", "EnableKey"]);
     assert_eq!(key.state().await, "Enabled");
+}
+
+/// What was called, in this order, and the events of it, in any: the key comes back to what it was, whether or not the control
+/// of disabled keys is on, and a duplicate changes nothing more.
+#[tokio::test]
+async fn a_key_comes_back_to_what_it_was_in_whatever_order_the_events_arrive() {
+    const CALLS: [&str; 3] = ["DisableKey", "EnableKey", "ScheduleKeyDeletion"];
+    let kms = Kms::new().await;
+    let (only_this, both) = (kms.enforcing(&[CONTROL], "").await, kms.function().start().await);
+    for (enabled_again, order) in [
+        (false, &[0, 2][..]),
+        (false, &[2, 0]),
+        (true, &[0, 1, 2]),
+        (true, &[0, 2, 1]),
+        (true, &[1, 0, 2]),
+        (true, &[1, 2, 0]),
+        (true, &[2, 0, 1]),
+        (true, &[2, 1, 0]),
+    ] {
+        for function in [&only_this, &both] {
+            let key = kms.key().await;
+            key.disable().await;
+            if enabled_again {
+                kms.client.enable_key().key_id(&key.id).send().await.unwrap();
+            }
+            key.schedule_deletion(7).await;
+            let second = |at: usize| format!("2026-01-01T00:00:0{at}Z");
+            let events: Vec<_> = order
+                .iter()
+                .map(|&at| key.call(CALLS[at]).time(&second(at)).event())
+                .collect();
+            for event in &events {
+                function.invoke(event).await.answer();
+            }
+            let expected = if enabled_again { "Enabled" } else { "Disabled" };
+            assert_eq!(key.state().await, expected, "{order:?}");
+            // What a person does then stays, though an event comes twice.
+            let other = if enabled_again { "Disabled" } else { "Enabled" };
+            if enabled_again {
+                key.disable().await;
+            } else {
+                kms.client.enable_key().key_id(&key.id).send().await.unwrap();
+            }
+            for event in &events {
+                function.invoke(event).await.answer();
+            }
+            assert_eq!(key.state().await, other, "{order:?}, twice");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_disabled_before_its_deletion_is_told_with_it() {
+    let kms = Kms::new().await;
+    let key = kms.key().await;
+    let function = kms.function().start().await;
+    key.disable().await.schedule_deletion(7).await;
+    let disabled = function.invoke(key.call("DisableKey").event()).await;
+    let both = [
+        (CONTROL.to_owned(), "remediated".to_owned()),
+        (DISABLED.to_owned(), "would-remediate".to_owned()),
+    ];
+    assert_eq!(controls_in(disabled.answer()), both.into());
+    assert_eq!(writes(&disabled.calls), ["CancelKeyDeletion"]);
+    let scheduled = function.invoke(key.call("ScheduleKeyDeletion").event()).await;
+    assert_eq!(scheduled.outcome(), "compliant", "{:?}", scheduled.result);
+    assert_eq!(key.state().await, "Disabled");
+
+    // The other way round it is undone, loudly.
+    let key = kms.key().await;
+    key.disable().await.schedule_deletion(7).await;
+    let (disabled, scheduled) = (key.call("DisableKey").event(), key.call("ScheduleKeyDeletion").event());
+    let enabled = function.invoke(scheduled).await;
+    assert_eq!(writes(&enabled.calls), ["CancelKeyDeletion", "EnableKey"]);
+    let late = function.invoke(disabled).await;
+    assert_eq!(writes(&late.calls), ["DisableKey"]);
+    let alerts = kms.world.alerts().await;
+    let alert = alerts.last().unwrap();
+    assert_eq!(alert.attributes["severity"], "CRITICAL");
+    assert!(alert.text.contains("known too late"), "{}", alert.text);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
+use crate::former;
 use crate::key::{Fact, Key, KeyState, Remedy, State};
 
 pub const CONTROL: Control<Key> = Control {
@@ -39,7 +40,7 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         return key.not_ours();
     };
     // While its deletion is pending it can't be seen any more that it was disabled before, but it is remembered.
-    let hidden = state.is_pending_deletion() && scope.memory.violated.contains(CONTROL.meta.id);
+    let hidden = state.is_pending_deletion() && former::was_disabled(scope);
     if key.is_retired(scope.settings.kms.retirement_tag.as_deref()) || !(state == KeyState::Disabled || hidden) {
         return Judgement::Compliant;
     }
@@ -78,7 +79,7 @@ mod tests {
     #[test]
     fn a_pending_deletion_does_not_make_it_forgotten() {
         let memory = Memory {
-            violated: [CONTROL.meta.id.to_owned()].into(),
+            violated: [(CONTROL.meta.id.to_owned(), jiff::Timestamp::UNIX_EPOCH)].into(),
             ..Memory::default()
         };
         remembering(&memory, |scope| {

@@ -7,8 +7,10 @@
 //!
 //! # What it changes
 //! `CancelKeyDeletion`, which leaves the key disabled, and `EnableKey`, which brings back its former state. A key that was
-//! disabled before stays disabled: the ledger knows it where `kms-key-disabled` told so; where it does not, the key was
-//! enabled. A restore schedules the deletion again, with the days that were left (7 to 30).
+//! disabled before stays disabled: the ledger remembers each `DisableKey` and `EnableKey`, and what `kms-key-disabled` told;
+//! where it knows of none, the key was enabled. Where the event of such a call arrives only after that, the key is disabled
+//! or enabled again, unless settings have each disabled key enabled. A restore schedules the deletion again, with the days
+//! that were left (7 to 30).
 //!
 //! # What may break
 //! Nothing. A key that is to go stays, and costs; tag it for retirement, or exempt it, before its deletion is scheduled again.
@@ -19,7 +21,7 @@
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
-use super::kms_key_disabled;
+use crate::former;
 use crate::key::{Fact, Key, KeyState, Remedy, State};
 
 pub const CONTROL: Control<Key> = Control {
@@ -30,8 +32,8 @@ pub const CONTROL: Control<Key> = Control {
         impact: Impact::Nothing,
         default: Switch::Enforce,
         standards: &["Security Hub KMS.3", "Config kms-cmk-not-scheduled-for-deletion"],
-        // After the last two the key may have been left disabled, or be as it should be.
-        calls: &["ScheduleKeyDeletion", "CancelKeyDeletion", "EnableKey"],
+        // The second says what the key was before. After the last two it may have been left disabled, or be as it should be.
+        calls: &["ScheduleKeyDeletion", "DisableKey", "CancelKeyDeletion", "EnableKey"],
         writes: &[
             "kms:CancelKeyDeletion",
             "kms:DisableKey",
@@ -50,7 +52,7 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     if key.is_retired(scope.settings.kms.retirement_tag.as_deref()) {
         return Judgement::Compliant;
     }
-    let was_disabled = scope.memory.violated.contains(kms_key_disabled::CONTROL.meta.id);
+    let was_disabled = former::was_disabled(scope);
     if state.is_pending_deletion() {
         let date = key.deletion.get().and_then(|deletion| deletion.date.as_deref());
         let when = date.map_or_else(|| "after its replicas".to_owned(), |date| format!("on {date}"));
@@ -70,27 +72,41 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     }
     // AWS has forgotten by now that it was enabled; the ledger has not.
     let id = CONTROL.meta.id;
-    let interrupted = scope.memory.begun.contains(id) || scope.memory.violated.contains(id);
+    let interrupted = scope.memory.begun.contains(id) || scope.memory.violated.contains_key(id);
     if state == KeyState::Disabled && interrupted && !was_disabled {
         let summary = "was left disabled when its deletion was cancelled";
         let remedies = vec![Remedy::SetEnabled(true)];
         return Finding::new(Severity::High, summary, "enable it again, as it was", remedies).into();
     }
-    Judgement::Compliant
+    match (former::known_too_late(scope), state) {
+        (Some(KeyState::Disabled), KeyState::Enabled) => {
+            let summary =
+                "was enabled when its deletion was cancelled, but had been disabled before: that was known too late";
+            let remedies = vec![Remedy::SetEnabled(false)];
+            Finding::new(Severity::Critical, summary, "disable it again, as it was", remedies).into()
+        }
+        (Some(KeyState::Enabled), KeyState::Disabled) => {
+            let summary = "was left disabled when its deletion was cancelled, but had been enabled before: that was known too late";
+            let remedies = vec![Remedy::SetEnabled(true)];
+            Finding::new(Severity::High, summary, "enable it again, as it was", remedies).into()
+        }
+        _ => Judgement::Compliant,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Memory, Settings, Tags};
+    use jiff::Timestamp;
+    use portcullis_core::{Heard, Memory, Settings, Tags};
 
     use super::*;
     use crate::key::tests::{finding, in_state, remembering, with_settings};
 
     fn knowing(violated: &[&str], begun: &[&str]) -> Memory {
-        let set = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect();
+        let told = |&id: &&str| (id.to_owned(), Timestamp::UNIX_EPOCH);
         Memory {
-            violated: set(violated),
-            begun: set(begun),
+            violated: violated.iter().map(told).collect(),
+            begun: begun.iter().map(|&id| id.to_owned()).collect(),
             ..Memory::default()
         }
     }
@@ -124,6 +140,34 @@ mod tests {
         assert_eq!(remedies(KeyState::Disabled, &knowing(&[DISABLED], &[OWN])), None);
         assert_eq!(remedies(KeyState::Disabled, &knowing(&[], &[])), None);
         assert_eq!(remedies(KeyState::Enabled, &knowing(&[OWN], &[OWN])), None);
+    }
+
+    #[test]
+    fn what_was_known_too_late_is_put_right() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let heard = |made, heard| Heard {
+            made: at(made),
+            heard: at(heard),
+        };
+        let known = |calls: &[(&str, Heard)]| Memory {
+            calls: calls.iter().map(|(call, heard)| ((*call).to_owned(), *heard)).collect(),
+            remedied: [(OWN.to_owned(), at(5))].into(),
+            ..Memory::default()
+        };
+        let disabled = known(&[(former::DISABLE, heard(1, 9))]);
+        assert_eq!(
+            remedies(KeyState::Enabled, &disabled),
+            Some(vec![Remedy::SetEnabled(false)])
+        );
+        assert_eq!(remedies(KeyState::Disabled, &disabled), None);
+        let enabled = known(&[(former::DISABLE, heard(1, 4)), (former::ENABLE, heard(2, 9))]);
+        assert_eq!(
+            remedies(KeyState::Disabled, &enabled),
+            Some(vec![Remedy::SetEnabled(true)])
+        );
+        assert_eq!(remedies(KeyState::Enabled, &enabled), None);
+        let in_time = known(&[(former::DISABLE, heard(1, 2))]);
+        assert_eq!(remedies(KeyState::Enabled, &in_time), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The controls, one file each. The order matters: a later one is judged on the state that the earlier ones leave.
 
-use portcullis_core::Control;
+use portcullis_core::{Control, Meta};
 
 use crate::alias::Alias;
 use crate::key::Key;
@@ -20,6 +20,12 @@ mod kms_key_scheduled_deletion;
 
 /// What says whether a key that settings name can be used.
 pub const REQUIRED: &str = kms_key_required::CONTROL.meta.id;
+
+/// What tells of a disabled key.
+pub const DISABLED: &Meta = &kms_key_disabled::CONTROL.meta;
+
+/// What cancels a deletion.
+pub const SCHEDULED: &Meta = &kms_key_scheduled_deletion::CONTROL.meta;
 
 /// The controls of keys.
 pub const KEY: &[Control<Key>] = &[

@@ -15,7 +15,8 @@ pub fn resource_k1() -> Resource {
     naming::resource("k-1", "eu-west-1", "111122223333")
 }
 
-fn scoped<T>(settings: &Settings, memory: &Memory, run: impl FnOnce(&Scope<'_>) -> T) -> T {
+/// Runs under given settings, with what the ledger knows.
+pub fn scoped<T>(settings: &Settings, memory: &Memory, run: impl FnOnce(&Scope<'_>) -> T) -> T {
     run(&Scope {
         resource: &resource_k1(),
         settings,

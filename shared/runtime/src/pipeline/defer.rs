@@ -146,7 +146,7 @@ impl Work<'_> {
 
     /// Writes the status outside of any record, where it changed.
     pub(super) async fn note(&self, status: &Status) -> Result<(), Failure> {
-        if *status == self.view.status {
+        if *status == self.view.status && !self.view.news {
             return Ok(());
         }
         if self.is_old {

@@ -139,8 +139,9 @@ async fn once<G: Guard, A: Adapter<G>>(
             adapter.observe(resource, &facts_of_cause).await
         })
     };
-    let (mut observed, view) = try_join(observing, shell.ledger.read(&resource.arn)).await?;
+    let (mut observed, mut view) = try_join(observing, shell.ledger.read(&resource.arn)).await?;
     let is_old = age.is_old(&view.status);
+    hear::<G>(&mut view, cause, Timestamp::now());
     let carried = take_over(shell, resource, &view)?;
     if let Some(open) = carried {
         if open.record.restores.is_some() {
@@ -201,6 +202,13 @@ async fn once<G: Guard, A: Adapter<G>>(
         Ok(None) => work.gone(cause).await,
         Err(error) if error.kind == Kind::Denied => work.denied(&controls, cause, error).await,
         Err(error) => Err(Failure::Observe(error)),
+    }
+}
+
+/// Remembers the call, if it is one whose effect AWS may not show any more.
+fn hear<G: Guard>(view: &mut View, cause: &Cause, now: Timestamp) {
+    if cause.asks == Asks::Breakable && G::remembers().contains(&cause.event.as_str()) {
+        view.news = view.status.hear(&cause.event, cause.time.parse().unwrap_or(now), now);
     }
 }
 

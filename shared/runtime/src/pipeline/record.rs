@@ -72,7 +72,7 @@ pub(super) fn memory(circumstances: &Circumstances<'_>, status: &Status, carried
     };
     let broken_off = carried.into_iter().flat_map(|record| &record.report.told);
     Memory {
-        violated: judged().map(|(control, _)| control.clone()).collect(),
+        violated: judged().map(|(control, last)| (control.clone(), last.at)).collect(),
         begun: broken_off
             .filter(|told| told.outcome.is_change())
             .map(|told| told.control.clone())
@@ -88,6 +88,12 @@ pub(super) fn memory(circumstances: &Circumstances<'_>, status: &Status, carried
             .filter(|control| circumstances.fight(control).is_some())
             .cloned()
             .collect(),
+        remedied: status
+            .remedied
+            .iter()
+            .filter_map(|(control, times)| Some((control.clone(), times.last()?.at)))
+            .collect(),
+        calls: status.calls.clone(),
     }
 }
 
@@ -244,9 +250,10 @@ mod tests {
         };
         let known = memory(&circumstances, &status, None);
         assert_eq!(
-            known.violated.iter().collect::<Vec<_>>(),
+            known.violated.keys().collect::<Vec<_>>(),
             ["exempt", "half", "left", "restored"]
         );
+        assert_eq!(known.remedied.keys().collect::<Vec<_>>(), ["fixed"]);
         assert_eq!(known.begun.iter().collect::<Vec<_>>(), ["half"]);
     }
 }
