@@ -88,6 +88,24 @@ class Kms(unittest.TestCase):
         self.kms.update_primary_region(KeyId=key["KeyId"], PrimaryRegion="eu-west-1")
         self.assertEqual(self.describe(key)["MultiRegionConfiguration"]["PrimaryKey"]["Region"], "eu-west-1")
 
+    def test_a_key_that_is_being_moved_takes_no_change_for_a_while(self):
+        key = self.key(MultiRegion=True)
+        self.kms.replicate_key(KeyId=key["KeyId"], ReplicaRegion="eu-west-1")
+        self.kms.update_primary_region(KeyId=key["KeyId"], PrimaryRegion="eu-west-1")
+        self.refused("KMSInvalidStateException", self.kms.enable_key_rotation, KeyId=key["KeyId"])
+        states = [self.describe(key)["KeyState"] for _ in range(4)]
+        self.assertEqual(states, ["Updating"] * 3 + ["Enabled"])
+        self.kms.enable_key_rotation(KeyId=key["KeyId"])
+
+    def test_the_rotation_can_not_be_seen_while_the_deletion_is_pending(self):
+        key = self.key()
+        self.kms.enable_key_rotation(KeyId=key["Arn"], RotationPeriodInDays=90)
+        self.kms.schedule_key_deletion(KeyId=key["Arn"], PendingWindowInDays=7)
+        self.assertFalse(self.kms.get_key_rotation_status(KeyId=key["KeyId"])["KeyRotationEnabled"])
+        self.kms.cancel_key_deletion(KeyId=key["Arn"])
+        found = self.kms.get_key_rotation_status(KeyId=key["KeyId"])
+        self.assertEqual((found["KeyRotationEnabled"], found["RotationPeriodInDays"]), (True, 90))
+
     def test_keys_of_others_are_not_found_and_aws_s_own_are_told_apart(self):
         foreign = self.key()["Arn"].replace(ACCOUNT, "333344445555")
         self.refused("NotFoundException", self.kms.describe_key, KeyId=foreign)

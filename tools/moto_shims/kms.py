@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from moto.core.exceptions import JsonRESTError
 from moto.kms.exceptions import NotFoundException
-from moto.kms.models import Key, KmsBackend
+from moto.kms.models import Key, KmsBackend, kms_backends
 from moto.kms.responses import KmsResponse
 
 PENDING = ("PendingDeletion", "PendingReplicaDeletion")
@@ -20,6 +20,8 @@ def invalid_state(key):
 
 
 def describe_state(key):
+    if key.moving:
+        return "updating"
     return {"Disabled": "disabled", "PendingImport": "pending import"}.get(key.key_state, "pending deletion")
 
 
@@ -90,12 +92,17 @@ def guarded(name, *checks):
     setattr(KmsResponse, name, method)
 
 
+def being_moved(_, key):
+    if key.moving:
+        raise invalid_state(key)
+
+
 guarded("enable_key", when(*PENDING, "PendingImport"))
 guarded("disable_key", when(*PENDING, "PendingImport"))
 guarded("schedule_key_deletion", when(*PENDING), window)
 guarded("cancel_key_deletion", not_pending)
 guarded("get_key_rotation_status", rotates)
-guarded("enable_key_rotation", rotates, when(*PENDING), when("Disabled", error=disabled))
+guarded("enable_key_rotation", rotates, being_moved, when(*PENDING), when("Disabled", error=disabled))
 guarded("disable_key_rotation", rotates, when(*PENDING), when("Disabled", error=disabled))
 guarded("create_grant", when(*PENDING, "PendingImport"), when("Disabled", error=disabled))
 
@@ -124,6 +131,7 @@ def init(self, *args, **kwargs):
     self.rotation_period = 365
     self.key_usage = self.key_usage or "ENCRYPT_DECRYPT"  # the API's default, which moto leaves out
     self.valid_to = None
+    self.moving = 0  # how often it is still seen in the state Updating
     if self.origin == "EXTERNAL":
         self.key_state, self.enabled = "PendingImport", False
 
@@ -141,6 +149,9 @@ _to_dict = Key.to_dict
 def to_dict(self):
     answer = _to_dict(self)
     metadata = answer["KeyMetadata"]
+    if self.moving:
+        metadata["KeyState"] = "Updating"
+        self.moving -= 1
     if self.key_state == "PendingReplicaDeletion":
         metadata["PendingDeletionWindowInDays"] = self.pending_window
     if self.origin == "EXTERNAL" and self.key_state != "PendingImport":
@@ -179,6 +190,9 @@ def update_primary_region(self):
         raise NotFoundException(f"{key.arn} has no replica in {region}")
     configuration["PrimaryKey"] = new
     configuration["ReplicaKeys"] = [old] + [replica for replica in configuration["ReplicaKeys"] if replica is not new]
+    for related in (old, new):
+        # Both are in the state Updating for a while: here until somebody has looked three times.
+        kms_backends[self.current_account][related["Region"]].keys[key.id].moving = 3
     return "{}"
 
 

@@ -50,7 +50,7 @@ pub struct State {
     /// Its tags; none reads as an empty map.
     #[serde(skip_serializing_if = "Seen::is_unread")]
     pub tags: Seen<Tags>,
-    /// The days between two rotations; none where it does not rotate.
+    /// The days between two rotations; none where it does not rotate. Not read while that can't be seen.
     #[serde(skip_serializing_if = "Seen::is_unread")]
     pub rotation: Seen<u16>,
     /// Its policy, byte for byte.
@@ -95,6 +95,12 @@ impl KeyState {
     /// Whether it is to be destroyed.
     pub fn is_pending_deletion(self) -> bool {
         matches!(self, Self::PendingDeletion | Self::PendingReplicaDeletion)
+    }
+
+    /// Whether it can be seen then how the key rotates. KMS API Reference, `GetKeyRotationStatus`: "While a KMS key is pending
+    /// deletion, its key rotation status is `false`", whatever it was and will be once the deletion is cancelled.
+    pub fn tells_rotation(self) -> bool {
+        !self.is_pending_deletion()
     }
 }
 
@@ -337,6 +343,7 @@ impl portcullis_core::State for State {
                     KeyState::PendingDeletion
                 });
                 after.deletion = Seen::Is(Deletion { date: None, days });
+                after.rotation = Seen::Unread;
             }
             Remedy::SetEnabled(true) => after.key_state = Seen::Is(KeyState::Enabled),
             Remedy::SetEnabled(false) => after.key_state = Seen::Is(KeyState::Disabled),

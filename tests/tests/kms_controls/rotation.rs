@@ -5,7 +5,7 @@ use portcullis_testkit::{Fault, assert_only_reads};
 use portcullis_tests::{Answered, controls_in, resource_of};
 use serde_json::json;
 
-use super::support::{Kms, enforce, only, restore, told};
+use super::support::{Key, Kms, enforce, only, restore, told, writes};
 
 const CONTROL: &str = "kms-key-rotation";
 
@@ -75,6 +75,73 @@ async fn what_cannot_rotate_or_rotates_more_often_is_left() {
     assert_eq!(left.outcome(), "compliant", "{:?}", left.result);
     assert_only_reads(&left.calls);
     assert_eq!(often.rotation().await, Some(90));
+}
+
+/// While the deletion of a key is pending AWS says that it does not rotate, whatever it did and will do.
+#[tokio::test]
+async fn a_sweep_that_saves_a_key_leaves_its_rotation_alone() {
+    let kms = Kms::new().await;
+    let key = kms.key().await;
+    let rotate = kms.client.enable_key_rotation().key_id(&key.id);
+    rotate.rotation_period_in_days(90).send().await.unwrap();
+    key.schedule_deletion(7).await;
+    let function = kms.function().start().await;
+    let swept = function.invoke(json!({"sweep": {}})).await;
+    swept.answer();
+    assert_eq!(writes(&swept.calls), ["CancelKeyDeletion", "EnableKey"]);
+    assert_eq!(
+        (key.state().await.as_str(), key.rotation().await),
+        ("Enabled", Some(90))
+    );
+    // Once it can be seen, it is judged: this one rotates often enough.
+    let again = function.invoke(json!({"sweep": {}})).await;
+    again.answer();
+    assert_eq!(writes(&again.calls), [""; 0]);
+}
+
+/// KMS refuses to change a key while it moves to another region, and nothing is lost by that.
+#[tokio::test]
+async fn a_key_that_is_being_moved_is_put_right_once_it_is_ready() {
+    let kms = Kms::in_region("eu-west-1").await;
+    let there = aws_sdk_kms::Client::new(&kms.world.aws.sdk_config_in("us-east-1"));
+    let made = there.create_key().multi_region(true).send().await.unwrap();
+    let id = made.key_metadata.unwrap().key_id;
+    let replicate = there.replicate_key().key_id(&id).replica_region("eu-west-1");
+    replicate.send().await.unwrap();
+    let arn = format!("arn:aws:kms:eu-west-1:{}:key/{id}", kms.world.aws.account());
+    let key = Key {
+        kms: kms.clone(),
+        id,
+        arn,
+    };
+    let function = kms.enforcing(&[CONTROL], "").await;
+    let moved = there
+        .update_primary_region()
+        .key_id(&key.id)
+        .primary_region("eu-west-1");
+    moved.send().await.unwrap();
+    let waits = function.invoke(key.call("UpdatePrimaryRegion").event()).await;
+    assert_eq!(
+        controls_in(waits.answer()),
+        told(CONTROL, "deferred"),
+        "{:?}",
+        waits.result
+    );
+    assert_eq!(key.rotation().await, None);
+    let alert = kms.world.alerts().await.pop().unwrap();
+    assert!(alert.text.contains("in its present state"), "{}", alert.text);
+    let scheduled = waits.calls.iter().filter(|call| call.service == "scheduler");
+    assert_eq!(scheduled.count(), 1, "{:?}", waits.calls);
+
+    while key.state().await == "Updating" {}
+    let ready = function.invoke(key.call("EnableKeyRotation").event()).await;
+    assert_eq!(
+        controls_in(ready.answer()),
+        told(CONTROL, "remediated"),
+        "{:?}",
+        ready.result
+    );
+    assert_eq!(key.rotation().await, Some(365));
 }
 
 #[tokio::test]

@@ -42,9 +42,10 @@ impl Adapter<Key> for Aws {
         let mut state = convert::state(&metadata);
         // AWS's own keys are not judged, and not all of this can be asked of them.
         if state.customer_managed().is_some() {
+            let told = state.key_state.get().is_some_and(|state| state.tells_rotation());
             state = State {
                 tags: tags?,
-                rotation: rotation?,
+                rotation: if told { rotation? } else { Seen::Unread },
                 policy: policy?,
                 grants: grants?,
                 aliases: aliases?,
@@ -117,7 +118,10 @@ impl Adapter<Key> for Aws {
                     .enable_key_rotation()
                     .key_id(key)
                     .rotation_period_in_days(i32::from(*days));
-                convert::error("EnableKeyRotation", call.send().await)?;
+                let answer = convert::error("EnableKeyRotation", call.send().await);
+                if let Err(error) = answer {
+                    return Err(not_ready_yet(kms, key, error).await);
+                }
             }
             Remedy::SetRotation(None) => {
                 let answer = kms.disable_key_rotation().key_id(key).send().await;
@@ -140,6 +144,23 @@ impl Adapter<Key> for Aws {
             }
         }
         Ok(())
+    }
+}
+
+/// KMS refuses to change a key that is being made, or moved to another region, as it does one that somebody else disabled.
+/// Source: KMS Developer Guide, "Key states of AWS KMS keys".
+async fn not_ready_yet(kms: &Client, key: &str, error: AwsError) -> AwsError {
+    if error.kind != Kind::Conflict {
+        return error;
+    }
+    let answer = kms.describe_key().key_id(key).send().await;
+    let state = answer.ok().and_then(|answer| answer.key_metadata?.key_state);
+    match state {
+        Some(aws_sdk_kms::types::KeyState::Creating | aws_sdk_kms::types::KeyState::Updating) => AwsError {
+            kind: Kind::NotReady,
+            ..error
+        },
+        _ => error,
     }
 }
 

@@ -1,7 +1,8 @@
 //! # What it requires
 //! The key's material is rotated automatically, at least as often as settings ask (`kms.rotation-days`), where it can be:
 //! symmetric keys whose material KMS made, that are enabled, not replicas, and not in a custom key store. To others it does
-//! not apply; a replica rotates with its primary.
+//! not apply; a replica rotates with its primary. What is just being made, or moved to another region, is put right once it is
+//! ready. While its deletion is pending it can't be seen whether a key rotates: it is judged once that was cancelled.
 //!
 //! # Why
 //! The less data one key material has encrypted, the less is lost with it. Old material stays with the key for decryption.
@@ -66,7 +67,9 @@ fn cannot_rotate(state: KeyState, key: &Metadata) -> Option<String> {
     if let Some(keys) = key.multi_region.as_ref().filter(|keys| keys.replica) {
         return Some(format!("a replica rotates with its primary, in {}", keys.primary));
     }
-    (state != KeyState::Enabled).then(|| format!("only enabled keys rotate, and this one is in the state {state:?}"))
+    // A key that is being made or moved can be changed soon: KMS refuses until then, and the finding waits.
+    let will_be = matches!(state, KeyState::Enabled | KeyState::Creating | KeyState::Updating);
+    (!will_be).then(|| format!("only enabled keys rotate, and this one is in the state {state:?}"))
 }
 
 fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
@@ -76,6 +79,10 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     };
     if let Some(why) = cannot_rotate(state, metadata) {
         return Judgement::NotApplicable(why);
+    }
+    if key.rotation.is_unread() {
+        // By this event it becomes enabled, and may rotate as it did before: the next one, or the sweep, sees it.
+        return Judgement::NotApplicable("it can't be seen how it rotates while its deletion is pending".into());
     }
     let summary = match key.rotation.get() {
         Some(days) if *days <= wanted => return Judgement::Compliant,
@@ -94,7 +101,7 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Seen, Settings};
+    use portcullis_core::{Seen, Settings, State as _};
 
     use super::*;
     use crate::key::MultiRegion;
@@ -119,6 +126,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_being_made_or_moved_is_to_rotate_as_well() {
+        for state in [KeyState::Creating, KeyState::Updating] {
+            let key = State {
+                rotation: Seen::Absent,
+                ..in_state(state)
+            };
+            assert_eq!(finding(judge, &key).unwrap().remedies, [Remedy::SetRotation(Some(365))]);
+            let key = State {
+                rotation: Seen::Is(90),
+                ..key
+            };
+            assert_eq!(finding(judge, &key), None);
+        }
+    }
+
+    #[test]
     fn to_what_cannot_rotate_it_does_not_apply_and_it_is_said_why() {
         let replica = MultiRegion {
             replica: true,
@@ -140,6 +163,13 @@ mod tests {
             (with(Seen::Absent, |key| key.manager = "AWS".into()), "AWS manages"),
             (in_state(KeyState::Disabled), "Disabled"),
             (in_state(KeyState::PendingDeletion), "PendingDeletion"),
+            // What another control's remedy leaves of such a key.
+            (
+                in_state(KeyState::PendingDeletion)
+                    .after(&Remedy::CancelDeletion)
+                    .after(&Remedy::SetEnabled(true)),
+                "can't be seen",
+            ),
         ];
         for (key, part) in cases {
             let judged = with_settings(&Settings::default(), |scope| judge(&key, scope));

@@ -192,7 +192,7 @@ fn any_state() -> impl Strategy<Value = State> {
     ]);
     let rotation = prop_oneof![Just(Seen::Absent), (90_u16..2561).prop_map(Seen::Is)];
     (states, rotation, any_policy()).prop_map(|(state, rotation, policy)| State {
-        rotation,
+        rotation: if state.tells_rotation() { rotation } else { Seen::Unread },
         policy: Seen::Is(policy),
         ..in_state(state)
     })
