@@ -97,6 +97,15 @@ class Kms(unittest.TestCase):
         self.assertEqual(states, ["Updating"] * 3 + ["Enabled"])
         self.kms.enable_key_rotation(KeyId=key["KeyId"])
 
+    def test_a_grant_says_under_which_account_it_was_made(self):
+        key, other = self.key(), test_moto.client("kms", test_moto.account("333344445555"))
+        grant = {"GranteePrincipal": "dynamodb.us-east-1.amazonaws.com", "Operations": ["Decrypt"]}
+        for client in (self.kms, other):
+            client.create_grant(KeyId=key["Arn"], **grant)
+        found = self.kms.list_grants(KeyId=key["KeyId"])["Grants"]
+        issuers = [f"arn:aws:iam::{account}:root" for account in (ACCOUNT, "333344445555")]
+        self.assertEqual(sorted(grant["IssuingAccount"] for grant in found), issuers)
+
     def test_the_rotation_can_not_be_seen_while_the_deletion_is_pending(self):
         key = self.key()
         self.kms.enable_key_rotation(KeyId=key["Arn"], RotationPeriodInDays=90)

@@ -305,6 +305,21 @@ def revoke_grant(self, key_id, grant_id):
 
 KmsBackend.revoke_grant = revoke_grant
 
+_create_grant = KmsResponse.create_grant
+
+
+def create_grant(self):
+    caller, name = self.current_account, str(_get_param(self, "KeyId"))
+    if name.startswith("arn:"):
+        # A key's policy may let other accounts make grants; who may is not looked at here.
+        self.current_account = name.split(":")[4]
+    answer = json.loads(_create_grant(self))
+    key_of(self).grants[answer["GrantId"]].issuer = caller
+    return json.dumps(answer)
+
+
+KmsResponse.create_grant = create_grant
+
 _list_grants = KmsResponse.list_grants
 
 
@@ -312,7 +327,7 @@ def list_grants(self):
     grants = key_of(self).grants
     answer = json.loads(_list_grants(self))
     for grant in answer["Grants"]:
-        grant["IssuingAccount"] = f"arn:aws:iam::{self.current_account}:root"
+        grant["IssuingAccount"] = f"arn:aws:iam::{grants[grant['GrantId']].issuer}:root"
         grant["CreationDate"] = datetime.now(timezone.utc).timestamp()
         for absent in [name for name, value in grant.items() if value is None]:
             del grant[absent]

@@ -1,7 +1,6 @@
 //! Keys: which events name them, what is read of them, what can be changed.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use portcullis_core::event::{Call, EventError, field, string};
 use portcullis_core::{Control, Guard, Judgement, Place, Resource, Seen, Settings, Tags};
@@ -9,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::naming::{self, Named};
 use crate::{SOURCE, controls, former};
+
+mod grants;
+
+pub use grants::{Grant, Grants};
 
 /// The guard of keys.
 pub struct Key;
@@ -153,92 +156,6 @@ pub struct MultiRegion {
     pub primary: String,
     /// The regions of its replicas, sorted.
     pub replicas: Vec<String>,
-}
-
-/// The grants of a key. Services make thousands, so only those to somebody else are kept whole.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grants {
-    /// How many there are.
-    pub total: usize,
-    /// How many to whom, the most frequent twenty.
-    pub grantees: BTreeMap<String, usize>,
-    /// Those to neither a service nor a principal of the account.
-    pub foreign: Vec<Grant>,
-    /// Whether there are more than were read.
-    #[serde(default)]
-    pub more: bool,
-}
-
-/// One grant. Source: KMS API Reference, `GrantListEntry`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Grant {
-    /// Its id.
-    pub id: String,
-    /// Who may use the key.
-    pub grantee: String,
-    /// Who may retire the grant.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retiring: Option<String>,
-    /// The account under which it was made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub issuer: Option<String>,
-    /// What for.
-    pub operations: Vec<String>,
-    /// The encryption context that is asked for, by `equals` or `subset`.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub constraints: BTreeMap<String, BTreeMap<String, String>>,
-    /// The resource of a service on whose behalf alone it may be used.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source_arn: Option<String>,
-    /// Its name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// When it was made (RFC 3339).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub created: Option<String>,
-}
-
-impl Grant {
-    /// The account of the grantee; none for a service, and for an id that names no account.
-    pub fn account(&self) -> Option<&str> {
-        let mut parts = self.grantee.split(':');
-        let account = match parts.next() {
-            // arn:aws:iam::111122223333:role/app
-            Some("arn") => parts.nth(3),
-            // 111122223333:aws:ec2-infrastructure:i-81e2f56c
-            first => first,
-        };
-        account.filter(|text| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()))
-    }
-
-    /// Whether the grantee is an AWS service.
-    pub fn is_for_service(&self) -> bool {
-        let name = self.grantee.as_str();
-        !name.contains(':') && (name.ends_with(".amazonaws.com") || name.ends_with(".amazonaws.com.cn"))
-    }
-}
-
-impl Grants {
-    /// Sorts the grants of a key of this account.
-    pub fn new(all: Vec<Grant>, account: &str, more: bool) -> Self {
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for grant in &all {
-            *counts.entry(grant.grantee.clone()).or_default() += 1;
-        }
-        let mut frequent: Vec<_> = counts.into_iter().collect();
-        frequent.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        frequent.truncate(20);
-        Self {
-            total: all.len(),
-            grantees: frequent.into_iter().collect(),
-            foreign: all
-                .into_iter()
-                .filter(|grant| !grant.is_for_service() && grant.account() != Some(account))
-                .collect(),
-            more,
-        }
-    }
 }
 
 /// When a key was last used. Source: KMS API Reference, `GetKeyLastUsage`.

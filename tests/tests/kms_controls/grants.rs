@@ -113,6 +113,28 @@ async fn a_foreign_grant_is_told_by_default_and_again_when_it_comes_back() {
     assert_eq!(kms.world.alerts().await.len(), 2);
 }
 
+/// The key's policy may let somebody outside make grants; a service that works for him is as bad as himself.
+#[tokio::test]
+async fn a_grant_that_an_outsider_made_for_a_service_is_revoked() {
+    let (kms, outsider) = (Kms::new().await, Kms::new().await);
+    let key = kms.key().await;
+    let own = grant(&key, "dynamodb.us-east-1.amazonaws.com").await;
+    let create = outsider.client.create_grant().key_id(&key.arn);
+    let create = create.grantee_principal("dynamodb.us-east-1.amazonaws.com");
+    create.operations(GrantOperation::Decrypt).send().await.unwrap();
+    let function = kms.enforcing(&[CONTROL], "").await;
+    let revoked = function.invoke(key.call("CreateGrant").event()).await;
+    assert_eq!(
+        controls_in(revoked.answer()),
+        told(CONTROL, "remediated"),
+        "{:?}",
+        revoked.result
+    );
+    assert_eq!(key.grants().await, [own]);
+    let alert = kms.world.alerts().await.pop().unwrap();
+    assert!(alert.text.contains(outsider.world.aws.account()), "{}", alert.text);
+}
+
 #[tokio::test]
 async fn services_the_account_and_trusted_accounts_are_fine() {
     let kms = Kms::new().await;

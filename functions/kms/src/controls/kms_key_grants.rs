@@ -1,6 +1,7 @@
 //! # What it requires
-//! No grant lets a principal of an account outside of trust use the key. Grants to AWS services, and to principals of this
-//! account and of trusted ones, are fine.
+//! No grant lets a principal of an account outside of trust use the key. Grants to principals of this account and of trusted
+//! ones are fine, and so are those that these made for an AWS service; one that an outsider made for a service lets it work
+//! for the outsider.
 //!
 //! # Why
 //! Grants let people in past the key policy: whoever looks only at the policy misses them. One call, made once, is a lasting
@@ -63,7 +64,12 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     }
     let one = |grant: &&Grant| {
         let (grantee, id) = (&grant.grantee, &grant.id);
-        format!("{grantee} may {} (grant {id})", grant.operations.join(", "))
+        let made_by = match &grant.issuer {
+            Some(issuer) if grant.is_for_service() => format!(", for {issuer}"),
+            None if grant.is_for_service() => ", for somebody whom the grant does not name".to_owned(),
+            _ => String::new(),
+        };
+        format!("{grantee} may {}{made_by} (grant {id})", grant.operations.join(", "))
     };
     let summary = format!(
         "lets in somebody outside of trust by a grant: {}",
@@ -73,7 +79,7 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let known = || foreign.iter().copied().filter(|grant| grant.account().is_some());
     if known().next().is_none() {
         return Finding::new(Severity::Medium, summary, "", Vec::new())
-            .only_notify("it can't be told whose the grantee is")
+            .only_notify("it can't be told whose it is")
             .into();
     }
     let ids: Vec<_> = known().map(|grant| grant.id.as_str()).collect();
@@ -95,19 +101,28 @@ mod tests {
             id: format!("g-{grantee}"),
             grantee: grantee.into(),
             operations: vec!["Decrypt".into()],
+            issuer: Some("arn:aws:iam::111122223333:root".into()),
             ..Grant::default()
         }
     }
 
-    fn with(grantees: &[&str]) -> State {
+    /// A grant to a service, made under some account.
+    fn for_service(issuer: Option<&str>) -> Grant {
+        Grant {
+            issuer: issuer.map(ToOwned::to_owned),
+            ..to("dynamodb.us-east-1.amazonaws.com")
+        }
+    }
+
+    fn of(grants: Vec<Grant>) -> State {
         State {
-            grants: Seen::Is(Grants::new(
-                grantees.iter().map(|one| to(one)).collect(),
-                "111122223333",
-                false,
-            )),
+            grants: Seen::Is(Grants::new(grants, "111122223333", false)),
             ..in_state(KeyState::Enabled)
         }
+    }
+
+    fn with(grantees: &[&str]) -> State {
+        of(grantees.iter().map(|one| to(one)).collect())
     }
 
     const FOREIGN: &str = "arn:aws:iam::444455556666:role/Partner";
@@ -134,6 +149,27 @@ mod tests {
         let mut settings = Settings::default();
         settings.trusted.accounts.push("444455556666".into());
         with_settings(&settings, |scope| assert_eq!(judge(&key, scope), Judgement::Compliant));
+    }
+
+    #[test]
+    fn a_service_is_judged_by_whom_it_works_for() {
+        for own in ["arn:aws:iam::111122223333:root", "111122223333"] {
+            assert_eq!(finding(judge, &of(vec![for_service(Some(own))])), None, "{own}");
+        }
+        let outsider = for_service(Some("arn:aws:iam::444455556666:root"));
+        let key = of(vec![outsider.clone()]);
+        let found = finding(judge, &key).unwrap();
+        assert_eq!(found.remedies, [Remedy::RevokeGrant(outsider)]);
+        assert!(
+            found.summary.contains("for arn:aws:iam::444455556666:root"),
+            "{}",
+            found.summary
+        );
+        let mut settings = Settings::default();
+        settings.trusted.accounts.push("444455556666".into());
+        with_settings(&settings, |scope| assert_eq!(judge(&key, scope), Judgement::Compliant));
+        let unknown = finding(judge, &of(vec![for_service(None)])).unwrap();
+        assert!(unknown.only_notify.is_some() && unknown.remedies.is_empty());
     }
 
     #[test]
