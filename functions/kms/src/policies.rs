@@ -32,7 +32,7 @@ pub fn cure(analysis: &Analysis<'_>, goal: Goal) -> Cure<String> {
     narrow(analysis, goal).unwrap_or(Cure::Nothing(why))
 }
 
-/// The same policy, with the account in place of everybody else where it offends: for what is let in too widely by the very
+/// The same policy, with the account in place of everybody where it offends: for what is let in too widely by the very
 /// statement that the account depends on.
 fn narrow(analysis: &Analysis<'_>, goal: Goal) -> Option<Cure<String>> {
     let root = lockout::root_of(analysis.resource());
@@ -44,14 +44,13 @@ fn narrow(analysis: &Analysis<'_>, goal: Goal) -> Option<Cure<String>> {
         }
         let mut statement = analysis.statement(offence.index)?;
         // Nobody may get more than before: only where the account was let in by the same statement.
-        let object = statement.as_object_mut()?;
-        if !object.get("Principal").is_some_and(names_everyone) {
-            return None;
-        }
-        object.insert("Principal".into(), json!({ "AWS": root }));
+        let principal = statement.as_object_mut()?.get_mut("Principal")?;
+        *principal = in_place_of_everyone(principal, &root)?;
         policy = Policy::parse(&policy.with_replaced(offence.index, &statement.to_string())).ok()?;
         let name = named(offence.sid.as_deref(), offence.index);
-        changes.push(format!("let statement {name} of {count} be for {root} only"));
+        changes.push(format!(
+            "put {root} in place of everybody in statement {name} of {count}"
+        ));
     }
     let verdict = analysis.judge(&policy).verdict;
     let reached = match goal {
@@ -80,9 +79,20 @@ fn refusal(analysis: &Analysis<'_>, new: &str) -> Option<String> {
     }
 }
 
-fn names_everyone(principal: &Value) -> bool {
-    let everyone = |value: &Value| strings(value).iter().any(|name| name == "*");
-    everyone(principal) || principal.get("AWS").is_some_and(everyone)
+/// A principal that names everybody, with the account there instead and all others as they are; none where it does not.
+fn in_place_of_everyone(principal: &Value, root: &str) -> Option<Value> {
+    if principal == "*" {
+        return Some(json!({ "AWS": root }));
+    }
+    let named = strings(principal.get("AWS")?);
+    if !named.iter().any(|name| name == "*") {
+        return None;
+    }
+    let mut kept: Vec<_> = named.into_iter().filter(|name| name != "*" && name != root).collect();
+    kept.insert(0, root.to_owned());
+    let mut principal = principal.clone();
+    principal["AWS"] = if kept.len() == 1 { json!(root) } else { json!(kept) };
+    Some(principal)
 }
 
 /// What a key policy does of AWS's practice, given what it lacks, in words that follow "what is good of it:".

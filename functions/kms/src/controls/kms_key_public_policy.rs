@@ -58,6 +58,8 @@ pub fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::key::tests::{ROOT, finding, policy, with_policy};
 
@@ -87,6 +89,28 @@ mod tests {
             assert_eq!(all["Principal"]["AWS"], "arn:aws:iam::111122223333:root");
             assert_eq!(all["Action"], "kms:*");
         }
+    }
+
+    #[test]
+    fn of_a_principal_that_names_everybody_and_others_the_others_stay() {
+        const ROOT_ARN: &str = "arn:aws:iam::111122223333:root";
+        const APP: &str = "arn:aws:iam::111122223333:role/App";
+        let narrowed = |principal: &serde_json::Value| {
+            let all =
+                json!({"Sid": "All", "Effect": "Allow", "Principal": principal, "Action": "kms:*", "Resource": "*"});
+            let found = finding(judge, &with_policy(&policy(&[&all.to_string()]))).unwrap();
+            let [Remedy::SetPolicy(new)] = &found.remedies[..] else {
+                panic!("{found:?}")
+            };
+            let new: serde_json::Value = serde_json::from_str(new).unwrap();
+            new["Statement"][0]["Principal"].clone()
+        };
+        assert_eq!(narrowed(&json!("*")), json!({"AWS": ROOT_ARN}));
+        assert_eq!(
+            narrowed(&json!({"AWS": "*", "Service": "logs.eu-west-1.amazonaws.com"})),
+            json!({"AWS": ROOT_ARN, "Service": "logs.eu-west-1.amazonaws.com"})
+        );
+        assert_eq!(narrowed(&json!({"AWS": [APP, "*"]})), json!({"AWS": [ROOT_ARN, APP]}));
     }
 
     #[test]
