@@ -1,12 +1,16 @@
 //! Whether an account can still manage a key under a policy: `kms:PutKeyPolicy` is what everything else can be had with.
 //!
-//! It errs to "no": an Allow with a condition does not count, unless all that it asks is to come from the account, and a
-//! Deny without one always does. What is not counted may still let somebody in.
+//! It errs to "no": an Allow with a condition does not count, unless all that it asks is to come from the account; a Deny
+//! counts unless somebody who manages the key as he should (with MFA and TLS, by no other service, from where settings trust)
+//! surely is spared by it. What is not counted may still let somebody in.
 //! Source: KMS Developer Guide, "Default key policy" and "Key policies in AWS KMS".
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use portcullis_access::{Caller, Policy, Request, Service, Trust, Truth, evaluate};
 use portcullis_core::Resource;
 use portcullis_core::event::{field, strings};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const MANAGE: &str = "kms:putkeypolicy";
 
@@ -22,7 +26,7 @@ pub enum Manager {
 }
 
 /// Who of the key's account can surely change this policy.
-pub fn manager(policy: &str, key: &Resource) -> Manager {
+pub fn manager(policy: &str, key: &Resource, trust: &Trust) -> Manager {
     let Ok(policy) = serde_json::from_str::<Value>(policy) else {
         return Manager::Nobody;
     };
@@ -31,26 +35,118 @@ pub fn manager(policy: &str, key: &Resource) -> Manager {
         Some(one @ Value::Object(_)) => vec![one],
         _ => Vec::new(),
     };
-    let of_effect = |effect: &'static str| {
-        let wanted = statements.iter().copied().filter(move |statement| {
-            field(statement, "Effect").and_then(Value::as_str) == Some(effect) && manages(statement, &key.arn)
-        });
-        wanted.collect::<Vec<_>>()
-    };
-    let denied = of_effect("Deny")
-        .iter()
-        .filter(|statement| !has_conditions(statement))
-        .filter_map(|statement| reach(statement, key))
-        .max();
-    let allowed = of_effect("Allow")
-        .iter()
+    let (allows, others): (Vec<&Value>, Vec<&Value>) = statements
+        .into_iter()
+        .partition(|statement| field(statement, "Effect").and_then(Value::as_str) == Some("Allow"));
+    let allows: Vec<_> = allows
+        .into_iter()
+        .filter(|statement| manages(statement, &key.arn))
         .filter(|statement| !has_conditions(statement) || asks_for_account(statement, &key.account))
-        .filter_map(|statement| reach(statement, key))
-        .max();
-    match (allowed, denied) {
-        (Some(allowed), None) => allowed,
-        _ => Manager::Nobody,
+        .collect();
+    let reaches = allows.iter().filter_map(|statement| reach(statement, key));
+    let Some(allowed) = reaches.max() else {
+        return Manager::Nobody;
+    };
+    let spared = |name: &str| spares(&others, name, key, trust);
+    if allowed == Manager::Root && spared(&root_of(key)) {
+        return Manager::Root;
     }
+    // Whom the root may let in by IAM, or who is let in by name: where a Deny names whom it spares, it is he.
+    let named: BTreeSet<_> = if allowed == Manager::Root {
+        others.iter().flat_map(|statement| names_in(statement)).collect()
+    } else {
+        allows.iter().flat_map(|statement| names_in(statement)).collect()
+    };
+    let ours = |name: &&String| name.split(':').nth(4) == Some(key.account.as_str()) && !name.contains('*');
+    if named.iter().filter(ours).any(|name| spared(name)) {
+        Manager::Principal
+    } else {
+        Manager::Nobody
+    }
+}
+
+/// Whether no statement but the Allows surely keeps a principal of the account from changing the policy.
+fn spares(others: &[&Value], name: &str, key: &Resource, trust: &Trust) -> bool {
+    let everything = json!({"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"});
+    let statements: Vec<_> = std::iter::once(&everything).chain(others.iter().copied()).collect();
+    let Ok(policy) = Policy::parse(&json!({"Version": "2012-10-17", "Statement": statements}).to_string()) else {
+        return false;
+    };
+    let mut request = Request {
+        caller: Caller::Account {
+            account: key.account.clone(),
+            arn: name.to_owned(),
+        },
+        action: "kms:PutKeyPolicy".into(),
+        resource: key.arn.clone(),
+        context: BTreeMap::new(),
+    };
+    contexts(name, key, trust).into_iter().any(|context| {
+        request.context = context;
+        evaluate(&policy, Service::Kms, &request) == Truth::Yes
+    })
+}
+
+/// How somebody who manages the key as he should may come: from anywhere, or from where settings trust; as a member of no
+/// organisation, or of a trusted one. A key that a context lacks is missing from the request.
+fn contexts(name: &str, key: &Resource, trust: &Trust) -> Vec<BTreeMap<String, Vec<String>>> {
+    let of = |pairs: &[(&str, &str)]| -> BTreeMap<String, Vec<String>> {
+        let pair = |(key, value): &(&str, &str)| ((*key).to_owned(), vec![(*value).to_owned()]);
+        pairs.iter().map(pair).collect()
+    };
+    let base = of(&[
+        ("aws:multifactorauthage", "1"),
+        ("aws:multifactorauthpresent", "true"),
+        ("aws:principalaccount", &key.account),
+        ("aws:principalarn", name),
+        ("aws:principalisawsservice", "false"),
+        ("aws:securetransport", "true"),
+        ("aws:viaawsservice", "false"),
+        ("kms:bypasspolicylockoutsafetycheck", "false"),
+        ("kms:calleraccount", &key.account),
+    ]);
+    let address = |network: &String| network.split('/').next().unwrap_or_default().to_owned();
+    let from = trust
+        .networks
+        .iter()
+        .map(|network| of(&[("aws:sourceip", &address(network))]));
+    let by = trust.vpc_endpoints.iter().map(|id| of(&[("aws:sourcevpce", id)]));
+    let within = trust.vpcs.iter().map(|id| of(&[("aws:sourcevpc", id)]));
+    let places: Vec<_> = std::iter::once(BTreeMap::new())
+        .chain(from)
+        .chain(by)
+        .chain(within)
+        .collect();
+    let members = trust.organizations.iter().map(|id| of(&[("aws:principalorgid", id)]));
+    let members: Vec<_> = std::iter::once(BTreeMap::new()).chain(members).collect();
+    let mut all = Vec::new();
+    for place in &places {
+        for member in &members {
+            let mut context = base.clone();
+            context.extend(place.clone());
+            context.extend(member.clone());
+            all.push(context);
+        }
+    }
+    all
+}
+
+/// The principals that a statement names, whether it is for them, for all others, or asks for them by a condition.
+fn names_in(statement: &Value) -> Vec<String> {
+    let mut names = Vec::new();
+    for element in ["Principal", "NotPrincipal"] {
+        let aws = field(statement, element).and_then(|principal| field(principal, "AWS"));
+        names.extend(aws.map(strings).unwrap_or_default());
+    }
+    let operators = field(statement, "Condition").and_then(Value::as_object);
+    for keys in operators.into_iter().flat_map(|operators| operators.values()) {
+        for (key, values) in keys.as_object().into_iter().flatten() {
+            if key.eq_ignore_ascii_case("aws:PrincipalArn") {
+                names.extend(strings(values));
+            }
+        }
+    }
+    names
 }
 
 /// Whether a statement is about changing the policy of this key.
@@ -158,10 +254,12 @@ mod tests {
     use crate::key::tests::resource_k1;
 
     fn of(statements: &Value) -> Manager {
-        manager(
-            &json!({"Version": "2012-10-17", "Statement": statements}).to_string(),
-            &resource_k1(),
-        )
+        trusting(statements, &Trust::default())
+    }
+
+    fn trusting(statements: &Value, trust: &Trust) -> Manager {
+        let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        manager(&policy, &resource_k1(), trust)
     }
 
     #[test]
@@ -194,13 +292,121 @@ mod tests {
         ] {
             assert_eq!(with(name, value.clone()), Manager::Nobody, "{name}: {value}");
         }
-        let deny = |condition: Value| json!({"Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*", "Condition": condition});
-        assert_eq!(of(&json!([root, deny(json!({}))])), Manager::Nobody);
+        assert_eq!(manager("{", &resource_k1(), &Trust::default()), Manager::Nobody);
+    }
+
+    const ROOT: &str = "arn:aws:iam::111122223333:root";
+    const ADMIN: &str = "arn:aws:iam::111122223333:role/Admin";
+
+    /// A Deny of everything to everybody, but for a change.
+    fn deny(change: &Value) -> Value {
+        let mut deny = json!({"Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*"});
+        for (name, value) in change.as_object().unwrap() {
+            deny[name] = value.clone();
+        }
+        if change.get("NotPrincipal").is_some() {
+            deny.as_object_mut().unwrap().remove("Principal");
+        }
+        deny
+    }
+
+    fn only_if(condition: &Value) -> Value {
+        json!({"Condition": condition})
+    }
+
+    /// Who manages the key that the root may manage, under such a Deny.
+    fn denied(change: &Value) -> Manager {
+        let trust = Trust {
+            organizations: ["o-trusted00".into()].into(),
+            networks: ["203.0.113.0/24".into()].into(),
+            vpc_endpoints: ["vpce-1".into()].into(),
+            ..Trust::default()
+        };
+        let root = json!({"Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "kms:*", "Resource": "*"});
+        trusting(&json!([root, deny(change)]), &trust)
+    }
+
+    #[test]
+    fn a_deny_that_surely_spares_whoever_manages_the_key_locks_nobody_out() {
+        for change in [
+            only_if(&json!({"Bool": {"aws:MultiFactorAuthPresent": "false"}})),
+            only_if(&json!({"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}})),
+            only_if(&json!({"NumericGreaterThan": {"aws:MultiFactorAuthAge": "3600"}})),
+            only_if(&json!({"Bool": {"aws:SecureTransport": "false"}})),
+            only_if(&json!({"Bool": {"kms:BypassPolicyLockoutSafetyCheck": "true"}})),
+            only_if(&json!({"StringNotEquals": {"aws:PrincipalAccount": "111122223333"}})),
+            only_if(&json!({"StringEquals": {"kms:CallerAccount": "444455556666"}})),
+            only_if(&json!({"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}})),
+            only_if(&json!({"StringNotEquals": {"aws:PrincipalOrgID": "o-trusted00"}})),
+            only_if(&json!({"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}})),
+            only_if(&json!({"StringNotEquals": {"aws:SourceVpce": "vpce-1"}})),
+            only_if(&json!({"ArnNotEquals": {"aws:PrincipalArn": [ADMIN, ROOT]}})),
+            json!({"Principal": {"AWS": ADMIN}}),
+            json!({"Action": "kms:Decrypt"}),
+            json!({"NotPrincipal": {"AWS": ROOT}}),
+        ] {
+            assert_eq!(denied(&change), Manager::Root, "{change}");
+        }
+    }
+
+    #[test]
+    fn any_other_deny_counts() {
+        for (change, expected) in [
+            (json!({}), Manager::Nobody),
+            (only_if(&json!({})), Manager::Nobody),
+            (
+                only_if(&json!({"StringEquals": {"aws:PrincipalAccount": "111122223333"}})),
+                Manager::Nobody,
+            ),
+            (
+                only_if(&json!({"StringNotEquals": {"kms:CallerAccount": "444455556666"}})),
+                Manager::Nobody,
+            ),
+            (
+                only_if(&json!({"StringNotEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}})),
+                Manager::Nobody,
+            ),
+            (
+                only_if(&json!({"StringNotEquals": {"aws:PrincipalOrgID": "o-elsewhere"}})),
+                Manager::Nobody,
+            ),
+            (
+                only_if(&json!({"NotIpAddress": {"aws:SourceIp": "198.51.100.7/32"}})),
+                Manager::Nobody,
+            ),
+            (
+                only_if(&json!({"StringNotEquals": {"aws:PrincipalTag/Team": "keys"}})),
+                Manager::Nobody,
+            ),
+            (
+                only_if(&json!({"Bool": {"aws:MultiFactorAuthPresent": "true"}})),
+                Manager::Nobody,
+            ),
+            (
+                only_if(&json!({"ArnNotEquals": {"aws:PrincipalArn": ADMIN}})),
+                Manager::Principal,
+            ),
+            (
+                only_if(&json!({"ArnNotEquals": {"aws:PrincipalArn": "arn:aws:iam::444455556666:role/X"}})),
+                Manager::Nobody,
+            ),
+            (json!({"Principal": {"AWS": ROOT}}), Manager::Nobody),
+            (
+                json!({"NotPrincipal": {"AWS": "arn:aws:iam::444455556666:root"}}),
+                Manager::Nobody,
+            ),
+            (json!({"NotPrincipal": {"AWS": ADMIN}}), Manager::Nobody),
+        ] {
+            assert_eq!(denied(&change), expected, "{change}");
+        }
+        // Who alone is let in, and alone is spared.
+        let admin = json!({"Effect": "Allow", "Principal": {"AWS": ADMIN}, "Action": "kms:*", "Resource": "*"});
+        let all_but = |name: &str| deny(&only_if(&json!({"ArnNotEquals": {"aws:PrincipalArn": name}})));
+        assert_eq!(of(&json!([admin, all_but(ADMIN)])), Manager::Principal);
         assert_eq!(
-            of(&json!([root, deny(json!({"Bool": {"aws:x": "false"}}))])),
-            Manager::Root
+            of(&json!([admin, all_but("arn:aws:iam::111122223333:role/Other")])),
+            Manager::Nobody
         );
-        assert_eq!(manager("{", &resource_k1()), Manager::Nobody);
     }
 
     #[test]

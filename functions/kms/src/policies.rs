@@ -70,8 +70,8 @@ fn refusal(analysis: &Analysis<'_>, new: &str) -> Option<String> {
             new.len()
         ));
     }
-    let before = lockout::manager(analysis.policy().text(), key);
-    match lockout::manager(new, key) {
+    let before = lockout::manager(analysis.policy().text(), key, analysis.trust());
+    match lockout::manager(new, key, analysis.trust()) {
         Manager::Root => None,
         Manager::Principal if before == Manager::Principal => None,
         _ if before == Manager::Root => Some("the account could not manage the key any more".into()),
@@ -117,7 +117,7 @@ pub fn lacks(analysis: &Analysis<'_>) -> Vec<(KeyFinding, String)> {
     let (policy, account) = (analysis.policy(), &analysis.resource().account);
     let found = portcullis_access::key_practice(policy, account, analysis.trust()).findings;
     // Conditions and denials count here, which a look at the default statement leaves out.
-    let manager = lockout::manager(policy.text(), analysis.resource());
+    let manager = lockout::manager(policy.text(), analysis.resource(), analysis.trust());
     let of = |index: Option<usize>| {
         let sid = |index| field(&analysis.statement(index)?, "Sid").and_then(string);
         index.map_or_else(String::new, |index| {

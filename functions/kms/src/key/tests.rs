@@ -1,6 +1,9 @@
 //! Helpers for the tests of controls, and the tests of the guard itself.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use portcullis_access::{Caller, Policy, Request, Service, Trust, Truth, evaluate};
 use portcullis_core::{Finding, Judgement, Memory, Scope, Settings, State as _};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -222,10 +225,18 @@ fn any_policy() -> impl Strategy<Value = String> {
         json!({"StringEquals": {"kms:CallerAccount": "111122223333"}}),
         json!({"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}),
         json!({"Bool": {"aws:MultiFactorAuthPresent": "true"}}),
+        json!({"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}),
+        json!({"StringNotEquals": {"aws:PrincipalAccount": "111122223333"}}),
+        json!({"StringNotEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}),
+        json!({"StringNotEquals": {"aws:PrincipalOrgID": "o-elsewhere"}}),
+        json!({"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/Admin"}}),
     ]);
     let effects = prop::sample::select(vec!["Allow", "Allow", "Allow", "Deny"]);
-    let statement = (effects, principals, actions, conditions).prop_map(|(effect, principal, action, condition)| {
-        let mut statement = json!({"Effect": effect, "Principal": principal, "Action": action, "Resource": "*"});
+    let spared = prop::sample::select(vec![false, false, false, true]);
+    let parts = (effects, principals, actions, conditions, spared);
+    let statement = parts.prop_map(|(effect, principal, action, condition, spared)| {
+        let mut statement = json!({"Effect": effect, "Action": action, "Resource": "*"});
+        statement[if spared { "NotPrincipal" } else { "Principal" }] = principal;
         if !condition.is_null() {
             statement["Condition"] = condition;
         }
@@ -235,11 +246,40 @@ fn any_policy() -> impl Strategy<Value = String> {
         .prop_map(|statements| json!({"Version": "2012-10-17", "Statement": statements}).to_string())
 }
 
+/// Whether the root user, who signed in with MFA, may put another policy, as AWS evaluates this one; no for "who knows".
+fn root_manages(policy: &str) -> bool {
+    let root = "arn:aws:iam::111122223333:root";
+    let context = [
+        ("aws:multifactorauthpresent", "true"),
+        ("aws:principalaccount", "111122223333"),
+        ("aws:principalarn", root),
+        ("kms:calleraccount", "111122223333"),
+    ];
+    let request = Request {
+        caller: Caller::Account {
+            account: "111122223333".into(),
+            arn: root.into(),
+        },
+        action: "kms:PutKeyPolicy".into(),
+        resource: resource_k1().arn,
+        context: BTreeMap::from(context.map(|(key, value)| (key.to_owned(), vec![value.to_owned()]))),
+    };
+    evaluate(&Policy::parse(policy).unwrap(), Service::Kms, &request) == Truth::Yes
+}
+
 proptest! {
+    /// Whoever is said to manage the key surely does.
+    #[test]
+    fn nobody_is_said_to_manage_the_key_who_does_not(policy in any_policy()) {
+        if manager(&policy, &resource_k1(), &Trust::default()) == Manager::Root {
+            prop_assert!(root_manages(&policy), "{policy}");
+        }
+    }
+
     /// Whatever is remedied, the account root can manage the key afterwards, unless it could not before, which is told.
     #[test]
     fn no_remedy_locks_the_account_out(policy in any_policy()) {
-        let before = manager(&policy, &resource_k1());
+        let before = manager(&policy, &resource_k1(), &Trust::default());
         if before != Manager::Root {
             let practice = controls::KEY.iter().find(|control| control.meta.id == "kms-key-policy-practice").unwrap();
             let told = finding(practice.judge, &with_policy(&policy));
@@ -249,8 +289,9 @@ proptest! {
             let Some(found) = finding(control.judge, &with_policy(&policy)) else { continue };
             for remedy in &found.remedies {
                 if let Remedy::SetPolicy(new) = remedy {
-                    let after = manager(new, &resource_k1());
+                    let after = manager(new, &resource_k1(), &Trust::default());
                     prop_assert!(after == Manager::Root || after >= before && before == Manager::Principal, "{policy} became {new}");
+                    prop_assert!(after != Manager::Root || root_manages(new), "{policy} became {new}");
                 }
             }
         }
