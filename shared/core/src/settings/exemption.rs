@@ -108,22 +108,79 @@ impl Exemption {
         }
         let everything = self.resource.as_ref().filter(|pattern| is_everything(pattern));
         if let Some(pattern) = everything.filter(|_| !self.i_mean_everything && self.tag.is_none()) {
-            let what =
-                format!("{pattern:?} would match everything; say i-mean-everything: true if that is what you mean");
+            let what = format!(
+                "expected a pattern that names something of the resource itself, found {pattern:?}, which would match \
+                     everything of some type; write a part of the name, as in arn:…:s3:::legacy-*, or say \
+                     i-mean-everything: true if that is what you mean"
+            );
             return Err((".resource", what));
         }
         Ok(())
     }
 }
 
-/// Whether a pattern names nothing of a resource itself: neither all that there is, nor all of a service, nor all of a type.
+/// ARNs of all types, with `{r}`, `{a}`, `{n}` and `{i}` for region, account, name and id.
+const TYPES: [&str; 10] = [
+    "s3:::{n}",
+    "s3:{r}:{a}:accesspoint/{n}",
+    "kms:{r}:{a}:key/{i}",
+    "kms:{r}:{a}:alias/{n}",
+    "ec2:{r}:{a}:instance/i-{i}",
+    "ec2:{r}:{a}:volume/vol-{i}",
+    "ec2:{r}::snapshot/snap-{i}",
+    "ec2:{r}::image/ami-{i}",
+    "ec2:{r}:{a}:security-group/sg-{i}",
+    "ec2:{r}:{a}:launch-template/lt-{i}",
+];
+
+/// Two names, and two ids, that nobody chose: with all letters and digits, and neither beginning nor end in common.
+const NAMES: [(&str, &str); 2] = [
+    ("q0.x9jw8-vk7yh6ug5tf4sd3rc2pb1nmloieaz", "0f1e2d3c4b5a69788"),
+    ("z7ab.cdefghijklm-nop1qrstuvwxy2345689-0q", "8a9b6c7d5e4f31200"),
+];
+
+/// Whether a pattern names nothing of a resource itself: it matches resources of some type, account and region whatever they
+/// are called.
 fn is_everything(pattern: &str) -> bool {
-    let name = pattern.splitn(6, ':').nth(5).unwrap_or_else(|| {
-        // A pattern that leaves out parts of the ARN: what its first `*` does not swallow.
-        pattern.split_once('*').map_or(pattern, |(_, rest)| rest)
-    });
-    let name = name.split_once(['/', ':']).map_or(name, |(_, name)| name);
-    !name.chars().any(char::is_alphanumeric)
+    if !pattern.chars().any(char::is_alphanumeric) {
+        return true;
+    }
+    // The account and the region are the pattern's own where it names them.
+    let mut accounts = vec!["204060801357".to_owned()];
+    let digits = pattern.split(|letter: char| !letter.is_ascii_digit());
+    accounts.extend(
+        digits
+            .filter(|run| (2..=12).contains(&run.len()))
+            .map(|run| format!("{run:7<12}")),
+    );
+    let mut regions = vec![
+        "us-east-1",
+        "eu-central-1",
+        "ap-south-1",
+        "ca-west-1",
+        "sa-east-1",
+        "cn-north-1",
+        "us-gov-west-1",
+    ];
+    regions.extend(
+        pattern
+            .split([':', '*', '/'])
+            .filter(|part| part.matches('-').count() >= 2),
+    );
+    let called = |kind: &str, account: &str, region: &str, (name, id): (&str, &str)| {
+        let filled = kind.replace("{r}", region).replace("{a}", account);
+        filled.replace("{n}", name).replace("{i}", id)
+    };
+    ["aws", "aws-cn", "aws-us-gov"].iter().any(|partition| {
+        accounts.iter().any(|account| {
+            regions.iter().any(|region| {
+                TYPES.iter().any(|kind| {
+                    let arn = |names| format!("arn:{partition}:{}", called(kind, account, region, names));
+                    NAMES.into_iter().all(|names| matches(pattern, &arn(names)))
+                })
+            })
+        })
+    })
 }
 
 /// Whether `text` fits `pattern`, in which `*` stands for any text. Linear in both but for repeated prefixes.
@@ -159,6 +216,20 @@ mod tests {
             "arn:*:s3:::**",
             "arn:aws:kms:*:*:key/*",
             "arn:aws:s3:eu-west-1:111122223333:accesspoint/*",
+            "*:s3:::*",
+            "*:111122223333:*",
+            "arn:aws:kms:*:1111*:key/*",
+            "*aws*",
+            "arn*s3*",
+            "*a*",
+            "*x*",
+            "*7*",
+            "*.*",
+            "*key/*",
+            "*security-group*",
+            "arn:aws:ec2:eu-west-3:*:instance/i-*",
+            "arn:aws:ec2:eu-*:111122223333:volume/*",
+            "arn:aws-cn:s3:::*",
         ] {
             assert!(is_everything(everything), "{everything}");
         }
@@ -169,6 +240,11 @@ mod tests {
             "arn:aws:kms:*:*:key/1234*",
             "arn:aws:s3:eu-west-1:111122223333:accesspoint/a",
             "arn:aws:s3:::exact",
+            "arn:aws:s3:::q*",
+            "arn:aws:s3:::*-logs",
+            "*prod*",
+            "arn:aws:ec2:*:*:instance/i-0abc*",
+            "arn:aws:ec2:eu-west-3:111122223333:security-group/sg-0a1b2c3d",
         ] {
             assert!(!is_everything(some), "{some}");
         }
