@@ -324,8 +324,7 @@ mod tests {
     fn the_settings_in_the_repository_are_the_defaults() {
         let yaml = fs::read_to_string(root().join("portcullis.yaml")).unwrap();
         let listings = catalog::listings();
-        let ids: Vec<_> = catalog::controls(&listings).iter().map(|meta| meta.id).collect();
-        let known = portcullis_core::settings::Known::All(&ids);
+        let known = portcullis_core::settings::Known::all(listings.iter().map(|listing| &**listing));
         assert_eq!(Settings::from_yaml(&yaml, &known).unwrap(), Settings::default());
     }
 

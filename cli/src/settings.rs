@@ -87,9 +87,8 @@ fn read(path: &Path) -> Result<Settings, Error> {
         fs::read_to_string(path).map_err(failed)?
     };
     let listings = catalog::listings();
-    let ids: Vec<_> = catalog::controls(&listings).iter().map(|meta| meta.id).collect();
-    Settings::from_yaml(&text, &Known::All(&ids))
-        .map_err(|error| Error::Refused(format!("{}: {error}", path.display())))
+    let known = Known::all(listings.iter().map(|listing| &**listing));
+    Settings::from_yaml(&text, &known).map_err(|error| Error::Refused(format!("{}: {error}", path.display())))
 }
 
 fn check(file: &Path, out: &mut impl Write) -> Result<ExitCode, Error> {

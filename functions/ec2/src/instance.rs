@@ -214,6 +214,10 @@ impl Guard for Instance {
         controls::INSTANCE
     }
 
+    fn quarantines() -> &'static [&'static str] {
+        &[controls::EXPOSED]
+    }
+
     /// Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2".
     fn reads(fact: Fact) -> &'static [&'static str] {
         match fact {

@@ -388,6 +388,10 @@ impl Guard for Bucket {
         controls::BUCKET
     }
 
+    fn quarantines() -> &'static [&'static str] {
+        controls::EXPOSURES
+    }
+
     /// Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3".
     fn reads(fact: Fact) -> &'static [&'static str] {
         match fact {

@@ -16,6 +16,8 @@ pub trait Listing: Send + Sync {
     }
     /// Its controls.
     fn controls(&self) -> Vec<&'static Meta>;
+    /// The ids of the controls whose violation can close a resource off, where settings say so.
+    fn quarantines(&self) -> &'static [&'static str];
     /// The IAM actions that observing and listing take.
     fn reads(&self) -> BTreeSet<&'static str>;
     /// The resources that a call names; `None` where the call is none of its own.
@@ -78,6 +80,10 @@ impl<G: Guard> Listing for Listed<G> {
 
     fn controls(&self) -> Vec<&'static Meta> {
         G::controls().iter().map(|Control { meta, .. }| meta).collect()
+    }
+
+    fn quarantines(&self) -> &'static [&'static str] {
+        G::quarantines()
     }
 
     fn reads(&self) -> BTreeSet<&'static str> {

@@ -28,6 +28,11 @@ pub trait Guard: Sized + Send + Sync + 'static {
     /// All controls, in the order in which their remedies build on each other.
     fn controls() -> &'static [Control<Self>];
 
+    /// The ids of the controls whose violation can close a resource off, where settings say so.
+    fn quarantines() -> &'static [&'static str] {
+        &[]
+    }
+
     /// The IAM actions that reading a fact takes.
     fn reads(fact: Self::Fact) -> &'static [&'static str];
 

@@ -132,6 +132,10 @@ mod tests {
             vec![&META]
         }
 
+        fn quarantines(&self) -> &'static [&'static str] {
+            &[]
+        }
+
         fn reads(&self) -> BTreeSet<&'static str> {
             BTreeSet::new()
         }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use lambda_runtime::tracing as lambda_tracing;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use portcullis_core::event::{Release, Scheduled};
+use portcullis_core::settings::Known;
 use portcullis_core::triage::{Ignored, ignored, takes};
 use portcullis_core::{Actor, Asks, Call, Cause, Event, Place};
 use serde_json::value::RawValue;
@@ -91,11 +92,7 @@ where
         .to_builder()
         .retry_config(RetryConfig::adaptive().with_max_attempts(6));
     let (guards, sweeping) = (guards(sdk.clone()).await, guards(patient.build()).await);
-    let own = guards
-        .iter()
-        .flat_map(|guard| guard.listing().controls())
-        .map(|control| control.id)
-        .collect();
+    let own = Known::own(guards.iter().map(|guard| guard.listing()));
     let given = settings_for_tests().map_err(in_words)?;
     let yaml = given.as_deref().unwrap_or(settings);
     let settings = Source::new(aws_sdk_ssm::Client::new(&sdk), &environment, yaml, own).map_err(in_words)?;

@@ -19,7 +19,7 @@ pub struct Source {
     ssm: aws_sdk_ssm::Client,
     parameter: Option<String>,
     mode: Option<Mode>,
-    own: Vec<&'static str>,
+    own: Known,
     packed: Arc<Settings>,
     current: Mutex<Option<(Arc<Settings>, Instant)>>,
 }
@@ -30,7 +30,7 @@ impl Source {
         ssm: aws_sdk_ssm::Client,
         environment: &Environment,
         packed: &str,
-        own: Vec<&'static str>,
+        own: Known,
     ) -> Result<Self, Failure> {
         let mode = environment.mode;
         let packed = Arc::new(read(packed, &own, mode)?);
@@ -95,8 +95,8 @@ impl Source {
     }
 }
 
-fn read(yaml: &str, own: &[&'static str], mode: Option<Mode>) -> Result<Settings, Failure> {
-    let mut settings = Settings::from_yaml(yaml, &Known::Own(own))?;
+fn read(yaml: &str, own: &Known, mode: Option<Mode>) -> Result<Settings, Failure> {
+    let mut settings = Settings::from_yaml(yaml, own)?;
     if let Some(mode) = mode {
         settings.mode = mode;
     }

@@ -106,15 +106,17 @@ async fn a_key_that_can_not_be_read_does_not_keep_the_others_from_being_reported
 
 #[tokio::test]
 async fn what_is_no_key_is_refused_by_name() {
+    // No partition has this region.
+    const MIXED: &str = "arn:aws-cn:kms:us-east-1:111122223333:key/k-1";
     let kms = Kms::new().await;
     let function = kms
         .function()
-        .env("PORTCULLIS_SETTINGS", levels(&["alias/app"]))
+        .env("PORTCULLIS_SETTINGS", levels(&[MIXED]))
         .start()
         .await;
     let refused = function.invoke(json!({"preflight": {}})).await;
     let error = refused.result.unwrap_err().to_string();
-    assert!(error.contains("level-0.key") && error.contains("alias/app"), "{error}");
+    assert!(error.contains("level-0.key") && error.contains(MIXED), "{error}");
     let odd = function
         .invoke(json!({"preflight": {"key": "k-1"}}))
         .await

@@ -39,6 +39,9 @@ pub const ACCOUNT_DEFAULTS: &[Control<AccountDefaults>] = &[
     ec2_instance_metadata_defaults::CONTROL,
 ];
 
+/// The control whose violation cuts an instance off, where settings say so.
+pub const EXPOSED: &str = ec2_instance_exposed::CONTROL.meta.id;
+
 /// The controls of volumes.
 pub const VOLUME: &[Control<Volume>] = &[
     ec2_volume_encrypted::CONTROL,

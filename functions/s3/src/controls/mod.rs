@@ -44,6 +44,13 @@ pub const BUCKET: &[Control<Bucket>] = &[
     s3_bucket_website::CONTROL,
 ];
 
+/// The controls whose violation closes a bucket off, where settings say so.
+pub const EXPOSURES: &[&str] = &[
+    s3_bucket_quarantine::EXPOSURES[0].meta.id,
+    s3_bucket_quarantine::EXPOSURES[1].meta.id,
+    s3_bucket_quarantine::EXPOSURES[2].meta.id,
+];
+
 /// The control of the account's block.
 pub const ACCOUNT: &[Control<Account>] = &[s3_account_public_access_block::CONTROL];
 

@@ -62,7 +62,7 @@ pub const CONTROL: Control<Bucket> = Control {
 };
 
 /// The controls whose violation exposes a bucket.
-const EXPOSURES: [Control<Bucket>; 3] = [
+pub const EXPOSURES: [Control<Bucket>; 3] = [
     s3_bucket_public_acl::CONTROL,
     s3_bucket_public_policy::CONTROL,
     s3_bucket_external_access::CONTROL,

@@ -4,44 +4,70 @@ use jiff::SignedDuration;
 use std::collections::BTreeMap;
 
 use super::locate::locate;
-use super::{Classification, Encryption, KmsSettings, Level, Settings, Switch};
+use super::{Classification, Encryption, KmsSettings, Level, Settings, Switch, Trusted, words};
+use crate::{Arn, Listing, Meta};
 
-/// The ids of controls that settings may name.
-#[derive(Debug, Clone, Copy)]
-pub enum Known<'a> {
-    /// All that there are: any other is a mistake.
-    All(&'a [&'a str]),
-    /// Those of one function: the settings may name other services' controls, but no unknown one of its own service.
-    Own(&'a [&'a str]),
+/// The controls that settings may name.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    pub(super) controls: BTreeMap<&'static str, &'static Meta>,
+    /// Those whose violation can close a resource off.
+    pub(super) quarantines: Vec<&'static str>,
+    /// Whether there are no others, or only none of the same services.
+    pub(super) all: bool,
 }
 
-impl<'a> Known<'a> {
-    fn ids(&self) -> &'a [&'a str] {
-        let (Self::All(ids) | Self::Own(ids)) = self;
-        ids
+impl Known {
+    /// All that there are: any other is a mistake.
+    pub fn all<'a>(listings: impl IntoIterator<Item = &'a dyn Listing>) -> Self {
+        Self {
+            all: true,
+            ..Self::own(listings)
+        }
+    }
+
+    /// Those of one function: the settings may name other services' controls, but no unknown one of its own service.
+    pub fn own<'a>(listings: impl IntoIterator<Item = &'a dyn Listing>) -> Self {
+        let mut known = Self::default();
+        for listing in listings {
+            known
+                .controls
+                .extend(listing.controls().into_iter().map(|meta| (meta.id, meta)));
+            known.quarantines.extend(listing.quarantines());
+        }
+        known
     }
 
     fn allows(&self, id: &str) -> bool {
         let service = |id: &str| id.split('-').next().map(str::to_owned);
-        let foreign = |ids: &[&str]| ids.iter().all(|own| service(own) != service(id));
-        self.ids().contains(&id) || matches!(self, Self::Own(ids) if foreign(ids))
+        let foreign = || self.controls.keys().all(|own| service(own) != service(id));
+        self.controls.contains_key(id) || !self.all && foreign()
+    }
+
+    fn nearest(&self, id: &str) -> String {
+        nearest(id, &self.controls.keys().copied().collect::<Vec<_>>())
     }
 }
 
 /// Why settings were refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// Not YAML, a wrong type, or a key that does not exist.
-    #[error("the settings can't be read: {0}")]
-    Unreadable(String),
-    /// Read, but at odds with itself or with the code.
-    #[error("the settings contradict themselves: {place}{path}: {what}")]
-    Contradiction {
+    /// It is not even YAML.
+    #[error("the settings can't be read: {place}{what}")]
+    Unreadable {
+        /// Where it breaks off, as `line 3 column 5: `.
+        place: String,
+        /// What was expected, and what is to be done.
+        what: String,
+    },
+    /// A setting does not exist, has the wrong type or value, or is at odds with another.
+    #[error("the settings can't be used: {place}{path}: {what}")]
+    Refused {
         /// The setting.
         path: String,
         /// Where it is, as `line 3 column 5: `; empty where the text is not at hand.
         place: String,
-        /// What was expected and what was found.
+        /// What was expected, what was found, and what to write instead.
         what: String,
     },
 }
@@ -55,14 +81,11 @@ fn wrong<T>(path: impl Into<String>, what: impl Into<String>) -> Result<T, Wrong
 
 impl Settings {
     /// Reads settings from YAML, and checks the ids of controls in it against those known.
-    pub fn from_yaml(yaml: &str, controls: &Known<'_>) -> Result<Self, SettingsError> {
-        let settings: Self = serde_saphyr::from_str(yaml).map_err(|error| {
-            let text = error.to_string();
-            SettingsError::Unreadable(format!("{text}{}", meant(&text)))
-        })?;
+    pub fn from_yaml(yaml: &str, controls: &Known) -> Result<Self, SettingsError> {
+        let settings: Self = serde_saphyr::from_str(yaml).map_err(|_| words::refusal(yaml))?;
         settings
             .check(controls)
-            .map_err(|(path, what)| SettingsError::Contradiction {
+            .map_err(|(path, what)| SettingsError::Refused {
                 place: locate(yaml, &path),
                 path,
                 what,
@@ -70,16 +93,23 @@ impl Settings {
         Ok(settings)
     }
 
-    fn check(&self, controls: &Known<'_>) -> Result<(), Wrong> {
+    fn check(&self, controls: &Known) -> Result<(), Wrong> {
         self.check_controls(controls)?;
         self.check_classification()?;
+        self.trusted.check()?;
+        for (at, arn) in self.break_glass.iter().enumerate() {
+            is_principal(arn).map_err(|what| (format!("break-glass[{at}]"), what))?;
+        }
         self.kms.check(&self.classification.levels)?;
         self.ec2.check()?;
         for (at, exemption) in self.exemptions.iter().enumerate() {
             let named = |(field, what): (&str, String)| (format!("exemptions[{at}]{field}"), what);
             if exemption.control != "*" && !controls.allows(&exemption.control) {
-                let nearest = nearest(&exemption.control, controls.ids());
-                let what = format!("there is no control {:?}{nearest}", exemption.control);
+                let nearest = controls.nearest(&exemption.control);
+                let what = format!(
+                    "there is no control {:?}{nearest}; docs/controls.md lists them",
+                    exemption.control
+                );
                 return Err(named((".control", what)));
             }
             exemption.check().map_err(named)?;
@@ -88,15 +118,34 @@ impl Settings {
             let what = format!("expected 2 to 10, found {}", self.flips.count);
             return wrong("flips.count", what);
         }
+        let (hold, kept) = (self.restore.hold_days, self.ledger.retention_days);
+        if hold > kept {
+            let what = format!(
+                "expected at most the days of ledger.retention-days ({kept}), found {hold}: the record that a hold names would be \
+                 deleted before the hold ends; lower one or raise the other"
+            );
+            return wrong("restore.hold-days", what);
+        }
         duration("flips.window", self.flips.window)
     }
 
-    fn check_controls(&self, controls: &Known<'_>) -> Result<(), Wrong> {
+    fn check_controls(&self, controls: &Known) -> Result<(), Wrong> {
         for (id, set) in &self.controls {
             let path = format!("controls.{id}");
             if !controls.allows(id) {
-                let nearest = nearest(id, controls.ids());
-                return wrong(path, format!("there is no such control{nearest}"));
+                let nearest = controls.nearest(id);
+                return wrong(
+                    path,
+                    format!("there is no such control{nearest}; docs/controls.md lists them"),
+                );
+            }
+            let meta = controls.controls.get(id.as_str());
+            if set.quarantine && meta.is_some() && !controls.quarantines.contains(&id.as_str()) {
+                let can = controls.quarantines.join(", ");
+                let what = format!(
+                    "expected false: there is no quarantine for this control; take it out (those that have one: {can})"
+                );
+                return wrong(path + ".quarantine", what);
             }
             let Some(grace) = set.grace else { continue };
             let path = format!("{path}.grace");
@@ -104,11 +153,19 @@ impl Settings {
             if set.quarantine {
                 return wrong(path, "what is closed off at once has no grace; take out one of the two");
             }
-            if matches!(set.mode, Some(Switch::Off | Switch::Notify)) {
-                return wrong(
-                    path,
-                    "nothing is put right while its mode is off or notify, so there is nothing to wait for",
+            let mode = set.mode.or_else(|| meta.map(|meta| meta.default));
+            if let Some(mode @ (Switch::Off | Switch::Notify)) = mode {
+                let mode = if mode == Switch::Off { "off" } else { "notify" };
+                let whose = if set.mode.is_some() {
+                    "its mode is"
+                } else {
+                    "its default mode is"
+                };
+                let what = format!(
+                    "nothing is put right while {whose} {mode}, so there is nothing to wait for; take it out, or write mode: \
+                     enforce beside it"
                 );
+                return wrong(path, what);
             }
         }
         Ok(())
@@ -130,6 +187,12 @@ impl Settings {
         let mut values: BTreeMap<String, &str> = BTreeMap::new();
         for (name, level) in levels {
             let path = format!("classification.levels.{name}");
+            if let Some(key) = &level.key {
+                is_key(key).map_err(|what| (format!("{path}.key"), what))?;
+            }
+            for (at, id) in level.vpc_endpoints.iter().enumerate() {
+                is_id("vpce-", id).map_err(|what| (format!("{path}.vpc-endpoints[{at}]"), what))?;
+            }
             if level.key.is_some() && level.encryption < Encryption::CustomerManagedKey {
                 return wrong(
                     path + ".key",
@@ -199,19 +262,110 @@ fn duration(path: &str, found: SignedDuration) -> Result<(), Wrong> {
     wrong(path, format!("expected from 1m to 8760h, found {found:#}"))
 }
 
-/// `; did you mean …?` for a message that names what was found and what is known.
-fn meant(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default();
-    let Some((found, known)) = line.split_once(", expected one of ") else {
-        return String::new();
+impl Trusted {
+    fn check(&self) -> Result<(), Wrong> {
+        let each = |name: &str, texts: &[String], check: &dyn Fn(&str) -> Result<(), String>| {
+            let mut texts = texts.iter().enumerate();
+            texts.try_for_each(|(at, text)| check(text).map_err(|what| (format!("trusted.{name}[{at}]"), what)))
+        };
+        each("accounts", &self.accounts, &|text| {
+            if is_account(text) {
+                return Ok(());
+            }
+            Err(format!(
+                "expected the twelve digits of an account's id, in quotes, as in \"444455556666\", found {text:?}"
+            ))
+        })?;
+        each("organizations", &self.organizations, &|text| is_id("o-", text))?;
+        each("organization-paths", &self.organization_paths, &|text| {
+            let organization = text.split_once('/').map(|(organization, _)| organization);
+            match organization {
+                Some(organization) if is_id("o-", organization).is_ok() => Ok(()),
+                _ => Err(format!(
+                    "expected the path of a unit, as in o-exampleorgid/r-root/ou-unit/*, found {text:?}"
+                )),
+            }
+        })?;
+        each("vpcs", &self.vpcs, &|text| is_id("vpc-", text))?;
+        each("vpc-endpoints", &self.vpc_endpoints, &|text| is_id("vpce-", text))?;
+        each("networks", &self.networks, &is_network)
+    }
+}
+
+pub(super) fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// An id with this beginning, and nothing in it that would match more than one.
+fn is_id(prefix: &str, text: &str) -> Result<(), String> {
+    let rest = text.strip_prefix(prefix).unwrap_or_default();
+    if !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Ok(());
+    }
+    Err(format!("expected one id that begins with {prefix}, found {text:?}"))
+}
+
+/// A network in CIDR notation that is not about everybody. No organisation has a wider one than 10.0.0.0/8 or `fd00::/8`.
+fn is_network(text: &str) -> Result<(), String> {
+    let (address, prefix) = text
+        .split_once('/')
+        .map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+    let address: Option<std::net::IpAddr> = address.parse().ok();
+    let widest = if address.is_some_and(|address| address.is_ipv6()) {
+        128
+    } else {
+        32
     };
-    let found = found.split('`').nth(1).unwrap_or_default();
-    let known: Vec<_> = known.split(", ").map(|name| name.trim_matches('`')).collect();
-    nearest(found, &known)
+    let length = prefix.map_or(Some(widest), |prefix| prefix.parse::<u8>().ok());
+    match (address, length) {
+        (Some(_), Some(length)) if length <= widest && length < 8 => Err(format!(
+            "expected a network of yours, found {text:?}: to trust a good part of the internet would make what is public count as \
+             private; write narrower networks (/8 and longer)"
+        )),
+        (Some(_), Some(length)) if length <= widest => Ok(()),
+        _ => Err(format!(
+            "expected a network in CIDR notation, as in 203.0.113.0/24, found {text:?}"
+        )),
+    }
+}
+
+/// The ARN of one key: all that works wherever keys are compared, as a key's id or alias may stand for another one elsewhere.
+pub(super) fn is_key(text: &str) -> Result<(), String> {
+    let arn = text.parse::<Arn>().ok().filter(|arn| {
+        let id = arn.resource.strip_prefix("key/").unwrap_or_default();
+        let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        arn.service == "kms" && is_account(&arn.account) && !arn.region.is_empty() && is_id
+    });
+    if arn.is_some() {
+        return Ok(());
+    }
+    Err(format!(
+        "expected the ARN of a key, as in arn:…:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab, found \
+         {text:?}; an id or an alias is not enough: `aws kms describe-key --key-id ID-OR-ALIAS --query KeyMetadata.Arn` tells the ARN"
+    ))
+}
+
+/// The ARN of a principal of one account. Part of its name may be a wildcard.
+fn is_principal(text: &str) -> Result<(), String> {
+    let arn = text.parse::<Arn>().ok().filter(|arn| {
+        let name = arn.resource.split_once('/').map_or("", |(_, name)| name);
+        let named = arn.resource == "root" || name.chars().any(char::is_alphanumeric);
+        matches!(arn.service.as_str(), "iam" | "sts")
+            && is_account(&arn.account)
+            && named
+            && !arn.partition.contains('*')
+    });
+    if arn.is_some() {
+        return Ok(());
+    }
+    Err(format!(
+        "expected the ARN of a role or a user, as in arn:…:iam::111122223333:role/BreakGlass, found {text:?}; whoever it fits is \
+         spared by every quarantine"
+    ))
 }
 
 /// `; did you mean …?` for a name that is nearly one of those known.
-fn nearest(name: &str, known: &[&str]) -> String {
+pub(super) fn nearest(name: &str, known: &[&str]) -> String {
     let distance = |other: &str| {
         let other: Vec<char> = other.chars().collect();
         let mut row: Vec<usize> = (0..=other.len()).collect();

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::check::Wrong;
+use super::check::{Wrong, is_key};
 
 /// What is asked of EC2.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,12 +70,17 @@ impl Default for Ec2Settings {
 
 impl Ec2Settings {
     pub(super) fn check(&self) -> Result<(), Wrong> {
-        match &self.default_key {
-            Some(key) if !key.contains(":key/") => {
-                let what = format!("expected the ARN of a key or null, found {key:?}");
-                Err(("ec2.default-key".into(), what))
-            }
-            _ => Ok(()),
+        if let Some(key) = &self.default_key {
+            is_key(key).map_err(|what| ("ec2.default-key".to_owned(), what))?;
+        }
+        let both = self.open_tcp_ports.iter().enumerate();
+        let mut both = both.filter(|(_, port)| self.critical_ports.contains(port));
+        match both.next() {
+            Some((at, port)) => Err((
+                format!("ec2.open-tcp-ports[{at}]"),
+                format!("port {port} is one of the critical-ports as well; take it out of one of the two"),
+            )),
+            None => Ok(()),
         }
     }
 }

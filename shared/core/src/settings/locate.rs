@@ -1,13 +1,14 @@
 //! Where in the text a setting is.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 /// A YAML value with the places of its parts.
 enum Node {
     Map(Vec<(Spanned<String>, Spanned<Node>)>),
     List(Vec<Spanned<Node>>),
-    Leaf,
+    /// As a message shows it.
+    Leaf(String),
 }
 
 /// `line 3 column 5: ` for the setting with this path, as in `exemptions[0].control`, or for the nearest one around it
@@ -16,7 +17,33 @@ pub(super) fn locate(yaml: &str, path: &str) -> String {
     let Ok(root) = serde_saphyr::from_str::<Spanned<Node>>(yaml) else {
         return String::new();
     };
-    let (mut node, mut rest, mut found) = (&root, path, None);
+    follow(&root, path).0.map_or_else(String::new, place_of)
+}
+
+/// What keeps a text from being YAML.
+pub(super) fn not_yaml(yaml: &str) -> Option<serde_saphyr::Error> {
+    serde_saphyr::from_str::<Spanned<Node>>(yaml).err()
+}
+
+/// What is written for the setting with this path; nothing where there is none, or where the text is no YAML.
+pub(super) fn found(yaml: &str, path: &str) -> Option<String> {
+    let root = serde_saphyr::from_str::<Spanned<Node>>(yaml).ok()?;
+    let (_, node, rest) = follow(&root, path);
+    rest.is_empty().then(|| match &node.value {
+        Node::Map(_) => "settings by names".into(),
+        Node::List(_) => "a list".into(),
+        Node::Leaf(text) => text.clone(),
+    })
+}
+
+/// `line 3 column 5: `
+pub(super) fn place_of(place: Location) -> String {
+    format!("line {} column {}: ", place.line(), place.column())
+}
+
+/// Goes down a path: the place of the last part that is written out, what is there, and what of the path is left.
+fn follow<'a, 'p>(root: &'a Spanned<Node>, path: &'p str) -> (Option<Location>, &'a Spanned<Node>, &'p str) {
+    let (mut node, mut rest, mut found) = (root, path, None);
     while !rest.is_empty() {
         let next = match &node.value {
             Node::Map(entries) => {
@@ -33,14 +60,12 @@ pub(super) fn locate(yaml: &str, path: &str) -> String {
                 let item = index.and_then(|(at, after)| Some((items.get(at.parse::<usize>().ok()?)?, after)));
                 item.map(|(item, after)| (item.referenced, item, after))
             }
-            Node::Leaf => None,
+            Node::Leaf(_) => None,
         };
         let Some((place, inner, after)) = next else { break };
         (found, node, rest) = (Some(place), inner, after);
     }
-    found.map_or_else(String::new, |place| {
-        format!("line {} column {}: ", place.line(), place.column())
-    })
+    (found, node, rest)
 }
 
 impl<'de> Deserialize<'de> for Node {
@@ -53,8 +78,8 @@ struct AnyNode;
 
 macro_rules! leaves {
     ($($visit:ident($kind:ty)),*) => {
-        $(fn $visit<E>(self, _: $kind) -> Result<Node, E> {
-            Ok(Node::Leaf)
+        $(fn $visit<E>(self, leaf: $kind) -> Result<Node, E> {
+            Ok(Node::Leaf(format!("{leaf:?}")))
         })*
     };
 }
@@ -77,11 +102,11 @@ impl<'de> Visitor<'de> for AnyNode {
     );
 
     fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Leaf)
+        Ok(Node::Leaf("nothing".into()))
     }
 
     fn visit_none<E>(self) -> Result<Node, E> {
-        Ok(Node::Leaf)
+        Ok(Node::Leaf("nothing".into()))
     }
 
     fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Node, D::Error> {

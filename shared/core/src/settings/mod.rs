@@ -4,6 +4,7 @@ mod check;
 mod ec2;
 mod exemption;
 mod locate;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -111,7 +112,7 @@ pub struct Level {
     pub values: Vec<String>,
     /// The encryption at rest that it needs at least.
     pub encryption: Encryption,
-    /// The customer-managed key to encrypt with, as a key ARN, where it must be this one.
+    /// The customer-managed key to encrypt with, as a key's ARN (no id, no alias), where it must be this one.
     pub key: Option<String>,
     /// Whether the data is meant for everybody.
     pub public: bool,

@@ -1,0 +1,422 @@
+//! What is refused, and in which words.
+
+use super::refused;
+
+/// A text; then what its refusal holds: the place, the setting, and what was expected, was found, and is to be written.
+type Case = (&'static str, &'static str, &'static str, &'static [&'static str]);
+
+/// Words of programmers.
+const INTERNALS: [&str; 9] = [
+    "jiff",
+    "Options",
+    "DuplicateKeyPolicy",
+    "from_str",
+    "serde",
+    "u16",
+    "mapping start",
+    "struct ",
+    "variant",
+];
+
+const UNFIT: &[Case] = &[
+    (
+        "controls:\n  s3-bucket-acl:\n    grace: 1d\n",
+        "line 3 column 5",
+        "controls.s3-bucket-acl.grace",
+        &["a duration in hours and minutes", "found \"1d\"", "write 24h"],
+    ),
+    (
+        "controls:\n  s3-bucket-acl:\n    grace: soon\n",
+        "line 3 column 5",
+        "controls.s3-bucket-acl.grace",
+        &["a duration", "found \"soon\"", "write 24h, 90m"],
+    ),
+    (
+        "controls:\n  s3-bucket-acl:\n    grace: 24\n",
+        "line 3 column 5",
+        "controls.s3-bucket-acl.grace",
+        &["a duration", "found 24", "write 24h"],
+    ),
+    (
+        "flips: {window: 1 day}",
+        "line 1 column 9",
+        "flips.window",
+        &["a duration", "found \"1 day\""],
+    ),
+    (
+        "mode: enforce\nexemptions:\n- {control: s3-bucket-acl, resource: 'arn:aws:s3:::a', reason: r, owner: o, until: 2027-03-01}\n",
+        "line 3 column ",
+        "exemptions[0].until",
+        &[
+            "a moment with its time zone",
+            "found \"2027-03-01\"",
+            "write 2027-03-01T00:00:00Z",
+        ],
+    ),
+    (
+        "mode: enforce\nexemptions:\n- {control: s3-bucket-acl, resource: 'arn:aws:s3:::a', reason: r, owner: o, until: next year}\n",
+        "line 3 column ",
+        "exemptions[0].until",
+        &["a moment", "found \"next year\"", "write 2027-03-01T00:00:00Z"],
+    ),
+    (
+        "mode: enforce\nexemptions:\n- {control: s3-bucket-acl, resource: 'arn:aws:s3:::a', reason: r, owner: o, until: 2027-03-01T00:00:00}\n",
+        "line 3 column ",
+        "exemptions[0].until",
+        &["a moment with its time zone", "write 2027-03-01T00:00:00Z"],
+    ),
+    (
+        "exemptions:\n- {control: s3-bucket-acl, resource: 'arn:aws:s3:::a', reason: r, owner: o}\n",
+        "line 2 column 3",
+        "exemptions[0].until",
+        &["found nothing", "write until: 2027-03-01T00:00:00Z"],
+    ),
+    (
+        "exemptions:\n- {control: s3-bucket-acl, resource: 'arn:aws:s3:::a', reason: r, until: 2027-01-01T00:00:00Z}\n",
+        "line 2 column 3",
+        "exemptions[0].owner",
+        &["found nothing", "write owner: ana"],
+    ),
+    (
+        "mode: notify\nmodus: enforce\n",
+        "line 2 column 1",
+        "modus",
+        &["found no such setting", "did you mean mode?"],
+    ),
+    (
+        "kms:\n  rotation: 365\n",
+        "line 2 column 3",
+        "kms.rotation",
+        &["rotation-days", "found no such setting"],
+    ),
+    (
+        "mode: sometimes",
+        "line 1 column 1",
+        "mode",
+        &["notify or enforce", "found \"sometimes\""],
+    ),
+    (
+        "controls: {s3-bucket-acl: {mode: on}}",
+        "line 1 column 28",
+        "controls.s3-bucket-acl.mode",
+        &["off or notify or enforce", "found \"on\""],
+    ),
+    (
+        "controls: {s3-bucket-acl: {quarantine: always}}",
+        "line 1 column 28",
+        "controls.s3-bucket-acl.quarantine",
+        &["true or false", "found \"always\""],
+    ),
+    (
+        "notifications:\n  reminder-days: weekly\n",
+        "line 2 column 3",
+        "notifications.reminder-days",
+        &["a whole number from 0 to 65535", "found \"weekly\""],
+    ),
+    (
+        "notifications:\n  reminder-days: 70000\n",
+        "line 2 column 3",
+        "notifications.reminder-days",
+        &["a whole number from 0 to 65535", "found 70000"],
+    ),
+    (
+        "ec2: {open-tcp-ports: [443, http]}",
+        "line 1 column 29",
+        "ec2.open-tcp-ports[1]",
+        &["a whole number from 0 to 65535", "found \"http\""],
+    ),
+    (
+        "ec2: {open-tcp-ports: 443}",
+        "line 1 column 7",
+        "ec2.open-tcp-ports",
+        &["a list", "found 443"],
+    ),
+    (
+        "kms: 5",
+        "line 1 column 1",
+        "kms",
+        &["settings by their names", "found 5"],
+    ),
+    (
+        "kms: [a]",
+        "line 1 column 1",
+        "kms",
+        &["settings by their names", "found a list"],
+    ),
+    (
+        "exemptions: {control: a}",
+        "line 1 column 1",
+        "exemptions",
+        &["a list of exemptions", "found settings by names"],
+    ),
+    (
+        "exemptions: [all]",
+        "line 1 column 14",
+        "exemptions[0]",
+        &["an exemption", "found \"all\""],
+    ),
+    (
+        "classification: {tag: [a]}",
+        "line 1 column 18",
+        "classification.tag",
+        &["a text", "found a list"],
+    ),
+    (
+        "mode: notify\nkms: {}\nmode: enforce\n",
+        "line 3 column 1",
+        "mode",
+        &["each setting once", "take out one"],
+    ),
+    (
+        "mode: notify\n---\nmode: enforce\n",
+        "line 3",
+        "",
+        &["one YAML document", "take out the line ---"],
+    ),
+    ("mode: [notify\n", "line ", "", &["can't be read", "expected YAML"]),
+    ("mode: 'notify\n", "line 1", "", &["can't be read", "expected YAML"]),
+];
+
+const NOT_MEANT: &[Case] = &[
+    (
+        "controls: {s3-bucket-versionning: {mode: off}}",
+        "line 1 column 12",
+        "controls.s3-bucket-versionning",
+        &["there is no such control; did you mean s3-bucket-versioning?"],
+    ),
+    (
+        "exemptions:\n- {control: x, resource: a, reason: r, owner: o, until: 2027-01-01T00:00:00Z}\n",
+        "line 2 column 4",
+        "exemptions[0].control",
+        &["there is no control \"x\""],
+    ),
+    (
+        "exemptions: [{control: s3-bucket-acl, resource: '*aws*', reason: r, owner: o, until: 2027-01-01T00:00:00Z}]",
+        "line 1 column 39",
+        "exemptions[0].resource",
+        &["everything of some type", "i-mean-everything: true"],
+    ),
+    (
+        "exemptions: [{control: s3-bucket-acl, resource: x, reason: '', owner: o, until: 2027-01-01T00:00:00Z}]",
+        "line 1 column 52",
+        "exemptions[0].reason",
+        &["some words"],
+    ),
+    (
+        "classification: {untagged: secret}",
+        "line 1 column 18",
+        "classification.untagged",
+        &["one of the levels", "\"secret\""],
+    ),
+    (
+        "classification:\n  levels:\n    internal: {encryption: customer-managed-key, key: hello}\n",
+        "line 3 column ",
+        "classification.levels.internal.key",
+        &["the ARN of a key, as in arn:…:kms:", "found \"hello\"", "describe-key"],
+    ),
+    (
+        "classification:\n  levels:\n    internal: {encryption: customer-managed-key, key: alias/app}\n",
+        "line 3 column ",
+        "classification.levels.internal.key",
+        &["an id or an alias is not enough"],
+    ),
+    (
+        "classification:\n  levels:\n    internal: {encryption: customer-managed-key, key: arn:aws:kms:eu-west-1:111122223333:alias/app}\n",
+        "line 3 column ",
+        "classification.levels.internal.key",
+        &["the ARN of a key"],
+    ),
+    (
+        "classification: {levels: {internal: {key: 'arn:aws:kms:eu-west-1:111122223333:key/k-1'}}}",
+        "line 1",
+        "classification.levels.internal.key",
+        &["encryption does not ask"],
+    ),
+    (
+        "classification: {levels: {internal: {vpc-endpoints: ['*']}}}",
+        "line 1",
+        "classification.levels.internal.vpc-endpoints[0]",
+        &["one id that begins with vpce-"],
+    ),
+    (
+        "trusted: {networks: [0.0.0.0/0]}",
+        "line 1 column 22",
+        "trusted.networks[0]",
+        &["a network of yours", "found \"0.0.0.0/0\"", "count as private"],
+    ),
+    (
+        "trusted: {networks: ['::/0']}",
+        "line 1 column 22",
+        "trusted.networks[0]",
+        &["found \"::/0\"", "narrower"],
+    ),
+    (
+        "trusted: {networks: [203.0.113.0/24, 0.0.0.0/1]}",
+        "line 1 column 38",
+        "trusted.networks[1]",
+        &["narrower"],
+    ),
+    (
+        "trusted: {networks: [office]}",
+        "line 1 column 22",
+        "trusted.networks[0]",
+        &["CIDR", "found \"office\""],
+    ),
+    (
+        "trusted: {networks: [10.0.0.0/33]}",
+        "line 1 column 22",
+        "trusted.networks[0]",
+        &["CIDR"],
+    ),
+    (
+        "trusted: {accounts: ['12']}",
+        "line 1 column 22",
+        "trusted.accounts[0]",
+        &["twelve digits", "found \"12\""],
+    ),
+    (
+        "trusted: {accounts: ['*']}",
+        "line 1 column 22",
+        "trusted.accounts[0]",
+        &["twelve digits"],
+    ),
+    (
+        "trusted: {organizations: ['*']}",
+        "line 1 column 27",
+        "trusted.organizations[0]",
+        &["one id that begins with o-"],
+    ),
+    (
+        "trusted: {organization-paths: ['*/r-root']}",
+        "line 1 column 32",
+        "trusted.organization-paths[0]",
+        &["o-exampleorgid/r-root/ou-unit/*"],
+    ),
+    (
+        "trusted: {vpcs: [vpc-*]}",
+        "line 1 column 18",
+        "trusted.vpcs[0]",
+        &["begins with vpc-"],
+    ),
+    (
+        "trusted: {vpc-endpoints: [vpc-1]}",
+        "line 1 column 27",
+        "trusted.vpc-endpoints[0]",
+        &["begins with vpce-"],
+    ),
+    (
+        "break-glass: ['*']",
+        "line 1 column 15",
+        "break-glass[0]",
+        &["the ARN of a role or a user", "found \"*\""],
+    ),
+    (
+        "break-glass: ['arn:aws:iam::*:role/Admin']",
+        "line 1 column 15",
+        "break-glass[0]",
+        &["the ARN of a role"],
+    ),
+    (
+        "break-glass: ['arn:aws:iam::111122223333:role/*']",
+        "line 1 column 15",
+        "break-glass[0]",
+        &["the ARN of a role"],
+    ),
+    (
+        "ec2: {open-tcp-ports: [80, 22]}",
+        "line 1 column 28",
+        "ec2.open-tcp-ports[1]",
+        &["port 22", "critical-ports"],
+    ),
+    (
+        "ec2: {default-key: alias/aws/ebs}",
+        "line 1 column 7",
+        "ec2.default-key",
+        &["the ARN of a key"],
+    ),
+    (
+        "restore: {hold-days: 500}",
+        "line 1 column 11",
+        "restore.hold-days",
+        &["ledger.retention-days (400)", "found 500"],
+    ),
+    (
+        "controls: {s3-bucket-acl: {mode: notify, grace: 24h}}",
+        "line 1 column 42",
+        "controls.s3-bucket-acl.grace",
+        &["its mode is notify", "mode: enforce"],
+    ),
+    (
+        "controls: {s3-bucket-versioning: {grace: 24h}}",
+        "line 1 column 35",
+        "controls.s3-bucket-versioning.grace",
+        &["its default mode is notify", "mode: enforce"],
+    ),
+    (
+        "controls: {s3-bucket-versioning: {quarantine: true}}",
+        "line 1 column 35",
+        "controls.s3-bucket-versioning.quarantine",
+        &["no quarantine for this control", "s3-bucket-acl"],
+    ),
+    (
+        "kms: {rotation-days: 30}",
+        "line 1 column 7",
+        "kms.rotation-days",
+        &["90 to 2560"],
+    ),
+    (
+        "kms: {via-service-levels: [secret]}",
+        "line 1 column 28",
+        "kms.via-service-levels[0]",
+        &["\"secret\""],
+    ),
+    (
+        "mode: notify\nflips:\n  count: 11\n",
+        "line 3 column 3",
+        "flips.count",
+        &["2 to 10"],
+    ),
+];
+
+#[test]
+fn a_text_that_is_no_settings_is_refused_with_setting_place_and_what_to_write() {
+    for (yaml, found) in [("5", "found 5"), ("- mode", "found a list"), ("~", "found nothing")] {
+        let error = refused(yaml);
+        assert!(
+            error.contains("settings by their names") && error.contains(found),
+            "{yaml}: {error}"
+        );
+    }
+    let mut wrong = Vec::new();
+    for (yaml, place, path, parts) in UNFIT {
+        let error = refused(yaml);
+        let says = [place].into_iter().chain(*parts).all(|part| error.contains(part));
+        let names = error.contains(&format!(": {path}"));
+        let once = error.matches("column").count() == 1 && !error.contains('\n');
+        let internal = INTERNALS.iter().any(|word| error.contains(word)) || error.contains("contradict");
+        if !says || !names || !once || internal {
+            wrong.push(format!("{yaml:?} at {place}\n  {error}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_can_not_be_meant_is_refused_with_setting_place_and_what_to_write() {
+    let mut wrong = Vec::new();
+    for (yaml, place, path, parts) in NOT_MEANT {
+        let error = refused(yaml);
+        let says = [place].into_iter().chain(*parts).all(|part| error.contains(part));
+        if !says || !error.contains(&format!(": {path}: ")) {
+            wrong.push(format!("{yaml:?} at {place}\n  {error}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for yaml in [
+        "kms: {retirement-tag: ''}",
+        "kms: {required-aliases: {app: '1234'}}",
+        "kms: {required-aliases: {alias/app: alias/other}}",
+    ] {
+        assert!(refused(yaml).contains("kms.re"), "{yaml}");
+    }
+}
