@@ -40,7 +40,7 @@ pub struct Explain {
     /// The settings; without it those in ./portcullis.yaml, or the defaults where there is none
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
-    /// The mode that the stack's parameter Mode sets, which goes before that of the settings
+    /// The stack's parameter Mode: `notify` there or in the settings means notify
     #[arg(long, value_name = "notify|enforce", value_parser = mode)]
     mode: Option<Mode>,
     /// As JSON
@@ -94,7 +94,11 @@ fn read(path: &Path) -> Result<Settings, Error> {
 fn check(file: &Path, out: &mut impl Write) -> Result<ExitCode, Error> {
     let settings = read(file)?;
     let now = Timestamp::now();
-    writeln!(out, "{}: good; mode {}", file.display(), word(&settings.mode))?;
+    let mode = match settings.mode {
+        Mode::Notify => "notify, whatever the stack's parameter Mode".into(),
+        Mode::Enforce => format!("{}, unless the stack's parameter Mode is notify", word(&settings.mode)),
+    };
+    writeln!(out, "{}: good; mode {mode}", file.display())?;
     for (id, set) in &settings.controls {
         let mode = set.mode.map_or("default mode".into(), |mode| word(&mode));
         let quarantine = if set.quarantine { ", quarantine" } else { "" };
@@ -177,8 +181,8 @@ fn explain(asked: &Explain, now: Timestamp) -> Result<Explanation, Error> {
     };
     let mut from = from;
     if let Some(mode) = asked.mode {
-        settings.mode = mode;
-        from = format!("{from}, with the mode of the stack");
+        settings.mode = settings.mode.min(mode);
+        from = format!("{from}, bounded by the mode of the stack");
     }
     let (guard, resource) = guard_of(&asked.resource)?;
     Ok(Explanation {

@@ -425,7 +425,10 @@ exemptions:
 fn good_settings_are_said_to_be_good() {
     let output = portcullis(&["settings", "check", "portcullis.yaml"]);
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(text(&output), "portcullis.yaml: good; mode notify\n");
+    assert_eq!(
+        text(&output),
+        "portcullis.yaml: good; mode enforce, unless the stack's parameter Mode is notify\n"
+    );
     let output = with_input(&["settings", "check", "-"], SETTINGS);
     let text = text(&output);
     assert!(text.contains("control s3-bucket-tls-only: off"), "{text}");

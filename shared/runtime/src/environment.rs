@@ -14,8 +14,8 @@ pub struct Environment {
     pub own_roles: Vec<String>,
     /// The account that the function is in: that of its role.
     pub account: String,
-    /// The mode that the stack sets, over that of the settings.
-    pub mode: Option<Mode>,
+    /// The mode of the stack, which bounds that of the settings; notify where it says none.
+    pub mode: Mode,
     /// The function's name, for the commands in alerts.
     pub function: String,
     /// The group of the schedules by which it has itself invoked again.
@@ -58,9 +58,8 @@ impl Environment {
                 .ok_or(EnvironmentError::Missing(name))
         };
         let mode = match variable("PORTCULLIS_MODE").as_deref() {
-            None | Some("") => None,
-            Some("notify") => Some(Mode::Notify),
-            Some("enforce") => Some(Mode::Enforce),
+            None | Some("" | "notify") => Mode::Notify,
+            Some("enforce") => Mode::Enforce,
             Some(other) => return Err(EnvironmentError::Mode(other.to_owned())),
         };
         let own_role = required("PORTCULLIS_ROLE_ARN")?;
@@ -102,7 +101,8 @@ mod tests {
 
     #[test]
     fn a_mode_that_means_nothing_is_refused() {
-        assert_eq!(with("", "").map(|read| read.mode), Ok(Some(Mode::Enforce)));
+        assert_eq!(with("", "").map(|read| read.mode), Ok(Mode::Enforce));
+        assert_eq!(with("PORTCULLIS_MODE", "").map(|read| read.mode), Ok(Mode::Notify));
         assert_eq!(
             with("PORTCULLIS_MODE", "Enforce"),
             Err(EnvironmentError::Mode("Enforce".into()))

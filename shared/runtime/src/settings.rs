@@ -18,7 +18,7 @@ const LIFETIME: Duration = Duration::from_mins(5);
 pub struct Source {
     ssm: aws_sdk_ssm::Client,
     parameter: Option<String>,
-    mode: Option<Mode>,
+    mode: Mode,
     own: Known,
     packed: Arc<Settings>,
     current: Mutex<Option<(Arc<Settings>, Instant)>>,
@@ -95,10 +95,9 @@ impl Source {
     }
 }
 
-fn read(yaml: &str, own: &Known, mode: Option<Mode>) -> Result<Settings, Failure> {
+fn read(yaml: &str, own: &Known, mode: Mode) -> Result<Settings, Failure> {
     let mut settings = Settings::from_yaml(yaml, own)?;
-    if let Some(mode) = mode {
-        settings.mode = mode;
-    }
+    // The stack's role may be one that can't change anything.
+    settings.mode = settings.mode.min(mode);
     Ok(settings)
 }

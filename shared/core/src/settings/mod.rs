@@ -23,7 +23,7 @@ use crate::{Meta, Tags};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Settings {
-    /// What all controls do at most.
+    /// What all controls do at most. `notify` here or in the stack's parameter Mode means notify.
     pub mode: Mode,
     /// What single controls do, by id, where it differs from their default.
     pub controls: BTreeMap<String, ControlSettings>,
@@ -51,8 +51,8 @@ pub struct Settings {
     pub ec2: Ec2Settings,
 }
 
-/// What all controls do at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What all controls do at most, from the stricter to the laxer bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
@@ -262,7 +262,7 @@ impl Default for KmsSettings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            mode: Mode::Notify,
+            mode: Mode::Enforce,
             controls: BTreeMap::new(),
             classification: Classification::default(),
             trusted: Trusted::default(),
