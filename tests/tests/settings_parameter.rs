@@ -44,6 +44,59 @@ async fn the_parameter_replaces_the_packed_settings() {
     );
 }
 
+/// The last good settings stay where the parameter breaks, loudly, until it is good again.
+#[tokio::test]
+async fn a_broken_override_leaves_the_last_good_one_in_force() {
+    let world = World::new().await;
+    let function = world
+        .function()
+        .env("PORTCULLIS_SETTINGS_PARAMETER", NAME)
+        .env("PORTCULLIS_SETTINGS_LIFETIME", "0");
+    put(&world, &settings::only(&["s3-bucket-versioning"], "")).await;
+    let function = function.start().await;
+    let handled = async || {
+        let bucket = world.bucket("by-override").await;
+        let event = world.call("CreateBucket", json!({"bucketName": bucket.name})).event();
+        let handled = function.invoke(event).await;
+        let controls = handled.result.as_ref().unwrap()["resources"][0]["controls"].clone();
+        let loud = |text: &str| handled.logs.iter().any(|line| line.contains(text));
+        let says = ["the last good ones stay", "mode: expected", "\"SettingsUnusable\":1"].map(loud);
+        (controls, says)
+    };
+    let versioned = json!({"s3-bucket-versioning": "remediated"});
+    assert_eq!(handled().await, (versioned.clone(), [false; 3]));
+    put(&world, "mode: sometimes").await;
+    assert_eq!(handled().await, (versioned.clone(), [true; 3]));
+    assert_eq!(handled().await, (versioned, [true; 3]));
+    put(&world, &settings::only(&["s3-bucket-tls-only"], "")).await;
+    assert_eq!(
+        handled().await,
+        (json!({"s3-bucket-tls-only": "remediated"}), [false; 3])
+    );
+}
+
+/// The stack says what the role may do, the settings what is wanted: the stricter counts.
+#[tokio::test]
+async fn the_mode_is_the_stricter_of_the_stacks_and_the_settings() {
+    let on = settings::only(&["s3-bucket-versioning"], "");
+    for (stack, settings, outcome) in [
+        ("notify", "mode: enforce\n", "would-remediate"),
+        ("notify", "", "would-remediate"),
+        ("enforce", "mode: notify\n", "would-remediate"),
+        ("enforce", "mode: enforce\n", "remediated"),
+        ("enforce", "", "remediated"),
+    ] {
+        let world = World::new().await;
+        put(&world, &(on.clone() + settings)).await;
+        let function = world.function().mode(stack).env("PORTCULLIS_SETTINGS_PARAMETER", NAME);
+        let function = function.start().await;
+        let bucket = world.bucket("bounded").await;
+        let event = world.call("CreateBucket", json!({"bucketName": bucket.name})).event();
+        let answer = function.invoke(event).await.result.unwrap();
+        assert_eq!(answer["resources"][0]["outcome"], outcome, "{stack} {settings}");
+    }
+}
+
 #[tokio::test]
 async fn without_usable_settings_nothing_is_done() {
     for wrong in [

@@ -40,9 +40,12 @@ pub enum EnvironmentError {
     /// A role that is none.
     #[error("expected the ARN of the function's role in PORTCULLIS_ROLE_ARN: {0}")]
     Role(#[from] ArnError),
-    /// Settings that only a test may give.
-    #[error("PORTCULLIS_SETTINGS is for tests: expected AWS_ENDPOINT_URL to name a loopback address beside it")]
-    SettingsForTests,
+    /// What only a test may set.
+    #[error("{0} is for tests: expected AWS_ENDPOINT_URL to name a loopback address beside it")]
+    ForTests(&'static str),
+    /// A lifetime that is none.
+    #[error("expected milliseconds in PORTCULLIS_SETTINGS_LIFETIME, found {0:?}")]
+    Lifetime(String),
 }
 
 impl Environment {

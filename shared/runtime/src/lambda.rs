@@ -1,5 +1,6 @@
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
@@ -27,7 +28,7 @@ use crate::preflight;
 use crate::release;
 use crate::schedule::Schedules;
 use crate::sdk::{on_loopback, requests, sdk_config};
-use crate::settings::Source;
+use crate::settings::{LIFETIME, Source};
 use crate::sweep::Sweeper;
 use crate::topic::Topic;
 
@@ -93,9 +94,10 @@ where
         .retry_config(RetryConfig::adaptive().with_max_attempts(6));
     let (guards, sweeping) = (guards(sdk.clone()).await, guards(patient.build()).await);
     let own = Known::own(guards.iter().map(|guard| guard.listing()));
-    let given = settings_for_tests().map_err(in_words)?;
+    let given = for_tests("PORTCULLIS_SETTINGS").map_err(in_words)?;
     let yaml = given.as_deref().unwrap_or(settings);
-    let settings = Source::new(aws_sdk_ssm::Client::new(&sdk), &environment, yaml, own).map_err(in_words)?;
+    let lifetime = lifetime().map_err(in_words)?;
+    let settings = Source::new(aws_sdk_ssm::Client::new(&sdk), &environment, yaml, own, lifetime).map_err(in_words)?;
     // Read while nobody waits yet; if it fails, the first event reads again and says why.
     let _ = settings.current().await;
     let function = Arc::new(Function {
@@ -121,13 +123,22 @@ fn in_words(error: impl std::error::Error) -> lambda_runtime::Error {
     error.to_string().into()
 }
 
-/// Other settings than the packed ones, for tests and local replay: taken only where all calls go to loopback.
-fn settings_for_tests() -> Result<Option<String>, EnvironmentError> {
-    match std::env::var("PORTCULLIS_SETTINGS") {
-        Ok(yaml) if on_loopback() => Ok(Some(yaml)),
-        Ok(_) => Err(EnvironmentError::SettingsForTests),
+/// What tests and local replay may set, such as other settings than the packed ones: taken only where all calls go to loopback.
+fn for_tests(name: &'static str) -> Result<Option<String>, EnvironmentError> {
+    match std::env::var(name) {
+        Ok(value) if on_loopback() => Ok(Some(value)),
+        Ok(_) => Err(EnvironmentError::ForTests(name)),
         Err(_) => Ok(None),
     }
+}
+
+/// How long settings are used before the parameter is read again.
+fn lifetime() -> Result<Duration, EnvironmentError> {
+    let Some(text) = for_tests("PORTCULLIS_SETTINGS_LIFETIME")? else {
+        return Ok(LIFETIME);
+    };
+    let milliseconds = text.parse().map_err(|_| EnvironmentError::Lifetime(text))?;
+    Ok(Duration::from_millis(milliseconds))
 }
 
 impl Function {

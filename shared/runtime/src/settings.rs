@@ -12,7 +12,7 @@ use crate::error::{AwsError, Failure};
 use crate::metrics;
 
 /// How long settings are used before the parameter is read again.
-const LIFETIME: Duration = Duration::from_mins(5);
+pub const LIFETIME: Duration = Duration::from_mins(5);
 
 /// The settings of one process.
 pub struct Source {
@@ -21,6 +21,7 @@ pub struct Source {
     mode: Mode,
     own: Known,
     packed: Arc<Settings>,
+    lifetime: Duration,
     current: Mutex<Option<(Arc<Settings>, Instant)>>,
 }
 
@@ -31,6 +32,7 @@ impl Source {
         environment: &Environment,
         packed: &str,
         own: Known,
+        lifetime: Duration,
     ) -> Result<Self, Failure> {
         let mode = environment.mode;
         let packed = Arc::new(read(packed, &own, mode)?);
@@ -42,6 +44,7 @@ impl Source {
             mode,
             own,
             packed,
+            lifetime,
             current,
         })
     }
@@ -54,12 +57,15 @@ impl Source {
         };
         let mut current = self.current.lock().await;
         let last = match &*current {
-            Some((settings, read_at)) if read_at.elapsed() < LIFETIME => return Ok(Arc::clone(settings)),
+            Some((settings, read_at)) if read_at.elapsed() < self.lifetime => return Ok(Arc::clone(settings)),
             last => last.as_ref().map(|(settings, _)| Arc::clone(settings)),
         };
         let settings = match (self.fetch(parameter).await, last) {
             (Ok(settings), _) => Arc::new(settings),
-            (Err(failure), None) => return Err(failure),
+            (Err(failure), None) => {
+                metrics::settings_unusable();
+                return Err(failure);
+            }
             (Err(failure), Some(last)) => {
                 tracing::error!(parameter, error = %failure, "the settings can't be used: the last good ones stay");
                 metrics::settings_unusable();
