@@ -537,11 +537,19 @@ fn each_type_is_known_by_its_arn_and_others_are_refused() {
             "arn:aws:s3::111122223333:account-public-access-block",
             "AWS::S3::AccountPublicAccessBlock",
         ),
+        (
+            "arn:aws:ec2:eu-west-1:111122223333:instance/i-0a1b2c3d4e5f60718",
+            "AWS::EC2::Instance",
+        ),
     ];
     for (arn, kind) in cases {
         let output = portcullis(&["settings", "explain", "--json", "--resource", arn]);
         let said: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(said["resource"], json!({"type": kind, "arn": arn}));
+        // A launch leads to volumes as well: their controls are not the instance's.
+        let controls = said["controls"].as_array().unwrap().iter();
+        let mut ids = controls.map(|one| one["control"].as_str().unwrap());
+        assert!(ids.all(|id| !id.starts_with("ec2-volume")), "{arn}");
     }
     for arn in ["arn:aws:iam::111122223333:role/x", "data", "arn:aws:s3:::data/key"] {
         let output = portcullis(&["settings", "explain", "--resource", arn]);

@@ -4,6 +4,7 @@ use aws_sdk_ec2::types::{
     EbsInstanceBlockDeviceSpecification, Filter, InstanceBlockDeviceMappingSpecification, ResourceType, Tag,
     TagSpecification,
 };
+use portcullis_testkit::Fault;
 use portcullis_tests::{Answered, controls_in, record_of};
 use serde_json::{Value, json};
 
@@ -292,6 +293,13 @@ async fn the_key_is_of_the_kind_that_the_data_need() {
         assert_eq!(done.outcome(), expected, "{level} with {key}: {:?}", done.result);
         assert_eq!(writes(&done.calls), [""; 0]);
     }
+    // One that may not be described is none of AWS's.
+    let other = kms.create_key().send().await.unwrap().key_metadata.unwrap().arn;
+    let id = volume(&ec2, other.as_deref(), "restricted").await;
+    let denied = Fault::on("kms", "DescribeKey").denied().always();
+    ec2.world.aws.fault(denied).await;
+    let done = function.invoke(made(&ec2, &id)).await;
+    assert_eq!(done.outcome(), "compliant", "{:?}", done.result);
 }
 
 #[tokio::test]
