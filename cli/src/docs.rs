@@ -366,6 +366,6 @@ mod tests {
             .as_array()
             .unwrap()
             .len();
-        assert_eq!(required, 11);
+        assert_eq!(required, 12);
     }
 }

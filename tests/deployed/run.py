@@ -229,6 +229,8 @@ def main():
 
         def message():
             found = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages")
+            if found:  # else it comes again, in place of the next
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=found[0]["ReceiptHandle"])
             return found and json.loads(found[0]["Body"])
 
         def closed():
