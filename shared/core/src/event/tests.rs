@@ -291,6 +291,7 @@ mod fuzz {
 
 #[test]
 fn a_volume_that_ebs_tells_of_is_one_that_was_made() {
+    type Change = fn(&mut Value);
     let told = |change: &dyn Fn(&mut Value)| {
         let mut event = json!({
             "id": "6a1f0f3b", "detail-type": "EBS Volume Notification", "source": "aws.ec2", "account": "111122223333",
@@ -321,7 +322,6 @@ fn a_volume_that_ebs_tells_of_is_one_that_was_made() {
         panic!("expected a call")
     };
     assert_eq!(failed.error.as_deref(), Some("failed"));
-    type Change = fn(&mut Value);
     let wrong: [(Change, &str); 4] = [
         (|event| event["detail"]["event"] = json!("deleteVolume"), "createVolume"),
         (|event| event["resources"] = json!([]), "resources"),
