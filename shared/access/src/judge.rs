@@ -215,20 +215,16 @@ fn judge_reading(policy: &Policy, scope: &Scope, now: f64) -> Judgement {
         .filter(|(_, one)| one.effect == Effect::Allow)
         .map(|(at, _)| at)
         .collect();
-    // Each statement has its share, so that their order makes no difference; what the others leave is for those that
-    // it was not enough for.
+    // Each statement has its share, so that their order makes no difference; those that it was not enough for share as
+    // much again, so that what is only beside them makes none either.
     let share = Budget::WHOLE.share(allows.len().max(1));
     let mut findings: Vec<(usize, Finding)> = allows.iter().map(|&at| (at, bench.examine(at, share))).collect();
     let wanting = findings
         .iter()
         .filter(|(_, one)| one.unfinished > Verdict::Private)
         .count();
-    if wanting > 0 && findings.len() > 1 {
-        let left = findings.iter().fold(Budget::default(), |sum, (_, one)| Budget {
-            work: sum.work + one.left.work,
-            steps: sum.steps + one.left.steps,
-        });
-        let share = left.share(wanting);
+    if wanting > 0 && wanting < findings.len() {
+        let share = Budget::WHOLE.share(wanting);
         for (at, finding) in &mut findings {
             if finding.unfinished > Verdict::Private {
                 *finding = bench.examine(*at, share);

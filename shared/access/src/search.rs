@@ -329,11 +329,14 @@ impl Search<'_> {
         let lookup = |name: &str| choice.get(name).and_then(|values| values.first()).cloned();
         let least = if question.certain { Truth::Yes } else { Truth::Maybe };
         let on = !level.resource
-            || question
-                .target
-                .resource
-                .as_ref()
-                .is_none_or(|resource| resource_matches(statement, self.scope.service, resource, &lookup) >= least);
+            || match &question.target.resource {
+                Some(resource) => resource_matches(statement, self.scope.service, resource, &lookup) >= least,
+                // It is about something only if its variables have values.
+                None => statement
+                    .resources
+                    .as_ref()
+                    .is_none_or(|all| all.negated || all.values.iter().any(|value| value.literal(&lookup).is_some())),
+            };
         on && level.conditions.iter().all(|&nth| {
             let condition = &statement.conditions[nth];
             let actual = choice.get(&condition.key).map(|values| values.as_slice());
