@@ -131,12 +131,12 @@ def init(self, *args, **kwargs):
     self.rotation_period = 365
     self.key_usage = self.key_usage or "ENCRYPT_DECRYPT"  # the API's default, which moto leaves out
     self.valid_to = None
-    self.moving = 0  # how often it is still seen in the state Updating
     if self.origin == "EXTERNAL":
         self.key_state, self.enabled = "PendingImport", False
 
 
 Key.__init__ = init
+Key.moving = 0  # how often it is still seen in the state Updating; AWS-managed keys are made past the initializer
 
 
 def is_primary(key):

@@ -130,8 +130,8 @@ impl Peer {
 }
 
 /// Whether a network is as good as the whole internet. In IPv4, where it is larger than what anybody ever had, a /8. In IPv6, where
-/// it is larger than what a provider has, a /16, and of the part that is the internet, 2000::/3: then even the blocks of whole
-/// continents, /12, count, while unique local (fc00::/7) and link-local addresses (fe80::/10) don't. Sources: RFC 4291, 2.4; RFC
+/// it is larger than what a provider has, a /16, and of the part that is the internet, `2000::/3`: then even the blocks of whole
+/// continents, /12, count, while unique local (`fc00::/7`) and link-local addresses (`fe80::/10`) don't. Sources: RFC 4291, 2.4; RFC
 /// 4193, 3.1; IANA, "IPv6 Global Unicast Address Assignments".
 pub fn is_open(cidr: &str) -> bool {
     let Some((address, bits)) = cidr.split_once('/') else {

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
@@ -155,7 +155,8 @@ impl From<Cancelled> for Failure {
     }
 }
 
-fn built(error: aws_sdk_dynamodb::error::BuildError) -> Failure {
+#[allow(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
+fn built(error: BuildError) -> Failure {
     Failure::LedgerRecord(error.to_string())
 }
 

@@ -13,6 +13,10 @@ use serde_json::{Value, json};
 /// let slow_everything = Fault::on_all().delay(Duration::from_millis(30)).always();
 /// let broken_connection = Fault::on("sns", "Publish").drop_connection();
 /// ```
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own in what is sent"
+)]
 #[derive(Debug, Clone, Default)]
 #[must_use = "a fault does nothing until it is given to LocalAws::fault"]
 pub struct Fault {

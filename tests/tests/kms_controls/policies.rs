@@ -62,7 +62,7 @@ async fn what_would_lock_the_account_out_is_told_and_left() {
     assert!(
         alerts[0]
             .text
-            .contains("nobody of the account can surely manage the key"),
+            .contains("nobody of the account could call kms:PutKeyPolicy any more"),
         "{}",
         alerts[0].text
     );

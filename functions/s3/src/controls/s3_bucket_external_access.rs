@@ -48,7 +48,7 @@ pub const CONTROL: Control<Bucket> = Control {
     judge,
 };
 
-/// The account that writes CloudFront's logs, in the partitions `aws` and `aws-cn`. Source: CloudFront Developer Guide,
+/// The account that writes the logs of `CloudFront`, in the partitions `aws` and `aws-cn`. Source: `CloudFront` Developer Guide,
 /// "Configure standard logging (legacy)": "Permissions required to configure standard logging and to access your log files".
 const LOG_DELIVERY: [&str; 2] = [
     "c4c1ede66af53448b93c283ce9448c4ba468c9432aa01d700d3878632f77d2d0",
@@ -172,7 +172,7 @@ mod tests {
         let mut settings = Settings::default();
         settings.trusted.canonical_users.push("partner".into());
         with_settings(&settings, |scope| {
-            assert_eq!(judge(&bucket, scope), Judgement::Compliant)
+            assert_eq!(judge(&bucket, scope), Judgement::Compliant);
         });
     }
 

@@ -261,7 +261,7 @@ enum Beginning<G: Guard> {
     Answered(Value),
     /// The record is open.
     Begun {
-        plan: Plan<G>,
+        plan: Box<Plan<G>>,
         record: Box<Record>,
         status: Status,
     },
@@ -330,7 +330,7 @@ impl Work<'_> {
         let scope = self.scope(state.tags(), circumstances.now, &known);
         let (plan, mut record, mut status) = match self.begin(state, controls, &scope, circumstances).await? {
             Beginning::Answered(answer) => return Ok(answer),
-            Beginning::Begun { plan, record, status } => (plan, *record, status),
+            Beginning::Begun { plan, record, status } => (*plan, *record, status),
         };
         let failures = apply::<G, A>(adapter, resource, &plan.remedies).await?;
         let enforced: Vec<_> = plan
@@ -444,7 +444,7 @@ impl Work<'_> {
                 Opened::Yes => {
                     log_not_applicable(resource, &plan);
                     count_deferred(&plan);
-                    let record = Box::new(record);
+                    let (plan, record) = (Box::new(plan), Box::new(record));
                     return Ok(Beginning::Begun { plan, record, status });
                 }
                 Opened::BudgetSpent => circumstances.budget_spent = true,
