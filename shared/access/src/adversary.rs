@@ -236,7 +236,7 @@ fn members(
     }
     if by_organization {
         for organization in organizations {
-            let kinds = std::iter::once(&survey.names.member).chain(&survey.wild_accounts);
+            let kinds = survey.members.iter();
             members.extend(kinds.map(|account| (account.clone(), Some(organization.clone()), false)));
         }
     }

@@ -109,9 +109,8 @@ impl<'a> Bench<'a> {
         // Only Denies that touch the same can stop it; nothing else of the policy matters to it.
         let statements = self.policy.statements();
         let denies = |index: &usize| statements[*index].effect == Effect::Deny && self.ground.meet(at, *index);
-        let included = (0..statements.len())
-            .filter(|index| *index == at || denies(index))
-            .collect();
+        let all = self.ground.order().iter();
+        let included = all.filter(|index| **index == at || denies(index)).copied().collect();
         let survey = Survey::of(
             self.policy,
             self.scope,

@@ -8,6 +8,7 @@ use crate::evaluate::is_account;
 use crate::glob::{Glob, Span, Token};
 use crate::judge::Scope;
 use crate::keys::Class;
+use crate::names::Names;
 use crate::survey::{Survey, is_ours};
 
 /// Patterns of accounts and organisations, by condition.
@@ -35,8 +36,17 @@ impl Kinds {
             | Class::SourceOrganization
             | Class::SourceOrgPaths
             | Class::Endpoint(Id::Organization | Id::OrgPath) => {
-                let group = condition.globs().map(before_slash).collect();
-                return keep(&mut self.organizations, group);
+                if !matches!(
+                    class,
+                    Class::OrgPaths | Class::SourceOrgPaths | Class::Endpoint(Id::OrgPath)
+                ) {
+                    return keep(&mut self.organizations, condition.globs().cloned().collect());
+                }
+                // As with ARNs below.
+                for organization in condition.globs().map(before_slash) {
+                    keep(&mut self.organizations, vec![organization]);
+                }
+                return;
             }
             _ => return,
         };
@@ -44,11 +54,18 @@ impl Kinds {
             let fits = |token: &Token| !matches!(token, Token::Char(one) if !one.is_ascii_digit());
             glob.tokens().iter().all(fits)
         };
-        let group = condition.globs().filter_map(|glob| match component {
-            None => Some(glob.clone()),
-            Some(number) => glob.component(number),
-        });
-        keep(&mut self.accounts, group.filter(digits).collect());
+        match component {
+            None => keep(
+                &mut self.accounts,
+                condition.globs().filter(|glob| digits(glob)).cloned().collect(),
+            ),
+            // The rest of each pattern decides whether its account matters, so they are no alternatives.
+            Some(number) => {
+                for account in condition.globs().filter_map(|glob| glob.component(number)) {
+                    keep(&mut self.accounts, Some(account).filter(digits).into_iter().collect());
+                }
+            }
+        }
         if class == Class::Account {
             self.numbers
                 .extend(condition.patterns.iter().flatten().filter_map(|pattern| match pattern {
@@ -85,6 +102,11 @@ impl Kinds {
         survey
             .wild_accounts
             .extend(near.filter(|account| is_account(account) && !is_ours(account, scope)));
+        survey.members.extend(survey.wild_accounts.iter().cloned());
+        let Names { stranger, member, .. } = &*survey.names;
+        if !alike(&self.accounts, stranger, member) {
+            survey.members.insert(stranger.clone());
+        }
         if !self.organizations.is_empty() {
             let ten = std::iter::repeat_n(Token::One(Span::Id), 10);
             let domain = Glob::literal("o-").then(ten.chain([Token::Many(Span::Id)]));

@@ -4,9 +4,10 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
+use crate::classes::in_common;
 use crate::condition::{Comparison, Condition, Pattern, Quantifier};
 use crate::evaluate::{account_of, arn_account, is_account};
-use crate::glob::Glob;
+use crate::glob::{Glob, Span, Token};
 use crate::judge::Scope;
 use crate::keys::{self, Class};
 use crate::kinds::Kinds;
@@ -91,6 +92,8 @@ pub(crate) struct Key {
     pub partners: Vec<(usize, String, String)>,
 }
 
+/// How many ways to read a variable out of one text are tried.
+const PLACES: usize = 4;
 /// What searching for texts may cost for one statement: pattern positions visited.
 pub(crate) const WORK: usize = 30_000;
 
@@ -102,6 +105,8 @@ pub(crate) struct Survey {
     pub accounts: Vec<BTreeSet<String>>,
     /// Accounts that only a wildcard lets in.
     pub wild_accounts: BTreeSet<String>,
+    /// Accounts of an organisation that is named: one of each kind that patterns can tell apart.
+    pub members: BTreeSet<String>,
     /// Untrusted organisations that each statement names.
     pub organizations: Vec<BTreeSet<String>>,
     pub wild_organizations: BTreeSet<String>,
@@ -134,6 +139,7 @@ impl Survey {
             index: BTreeMap::new(),
             accounts: vec![BTreeSet::new(); count],
             wild_accounts: BTreeSet::new(),
+            members: BTreeSet::from([names.member.clone()]),
             organizations: vec![BTreeSet::new(); count],
             wild_organizations: BTreeSet::new(),
             arns: BTreeSet::new(),
@@ -163,8 +169,9 @@ impl Survey {
                 .flat_map(|template| template.variables().map(str::to_owned))
                 .collect();
             survey.link(&in_resources);
-            survey.mirror_resources(statement, roots);
+            survey.mirror_roots(statement, roots);
         }
+        survey.mirror_resources(policy);
         survey.alike = survey.alike(policy);
         survey.mirror(policy);
         kinds.fill(&mut survey, scope);
@@ -203,7 +210,7 @@ impl Survey {
     }
 
     /// What a variable has to be for a statement to be about the resource.
-    fn mirror_resources(&mut self, statement: &Statement, roots: &BTreeSet<String>) {
+    fn mirror_roots(&mut self, statement: &Statement, roots: &BTreeSet<String>) {
         for value in statement.resources.iter().flat_map(|selection| &selection.values) {
             let names: Vec<&str> = value.variables().collect();
             let ([name], Some((before, after))) = (&names[..], value.around()) else {
@@ -217,6 +224,56 @@ impl Survey {
                 let key = self.index[*name];
                 self.keys[key].mirrored.extend(text.map(str::to_owned));
             }
+        }
+    }
+
+    /// What a variable has to be for a statement to be about what another one is about: a text that both leave room for,
+    /// and, where both have a variable in the same place, what the other's is.
+    fn mirror_resources(&mut self, policy: &Policy) {
+        let statements = || self.included.iter().map(|&at| &policy.statements()[at]);
+        let values = || {
+            statements()
+                .flat_map(|statement| &statement.resources)
+                .flat_map(|selection| &selection.values)
+        };
+        let fixed: Vec<&Glob> = statements()
+            .flat_map(|statement| statement.resource_globs.iter().flatten())
+            .collect();
+        let mut placed: Vec<(usize, &str, &str)> = Vec::new();
+        for value in values() {
+            let names: Vec<&str> = value.variables().collect();
+            if let ([name], Some((before, after))) = (&names[..], value.around()) {
+                placed.push((self.index[*name], before, after));
+            }
+        }
+        placed.sort_unstable();
+        placed.dedup();
+        let mut found: Vec<(usize, String)> = Vec::new();
+        let mut partners: Vec<(usize, usize)> = Vec::new();
+        for &(key, before, after) in &placed {
+            let rest = Glob::new(after);
+            let any = Glob::new(before)
+                .then([Token::Many(Span::Any)])
+                .then(rest.tokens().iter().copied());
+            for glob in &fixed {
+                let Some(text) = in_common(&any, glob, &self.work) else {
+                    continue;
+                };
+                let Some(text) = text.strip_prefix(before) else {
+                    continue;
+                };
+                let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+                let inner = ends.filter(|&end| rest.matches(&text[end..])).map(|end| &text[..end]);
+                found.extend(inner.take(PLACES).map(|inner| (key, inner.to_owned())));
+            }
+            let same = |other: &&(usize, &str, &str)| other.0 != key && other.1 == before;
+            partners.extend(placed.iter().filter(same).map(|other| (key, other.0)));
+        }
+        for (key, text) in found {
+            self.keys[key].mirrored.insert(text);
+        }
+        for (key, partner) in partners {
+            self.keys[key].partners.push((partner, String::new(), String::new()));
         }
     }
 

@@ -29,16 +29,25 @@ pub(crate) type Texts<'a> = &'a dyn Fn(&str) -> (Vec<String>, bool);
 
 /// What all statements have in common: the actions that they can tell apart, and the resource they are on.
 pub(crate) struct Ground {
+    /// The statements, sorted by what they say, so that their order in the policy makes no difference to a search.
+    order: Vec<usize>,
     actions: Vec<Action>,
     roots: BTreeSet<String>,
 }
 
 impl Ground {
     pub(crate) fn new(policy: &Policy, scope: &Scope, names: &Names) -> Self {
+        let order = order(policy);
         Self {
-            actions: actions(policy, scope.service),
-            roots: roots(policy, scope, names),
+            actions: actions(policy, &order, scope.service),
+            roots: roots(policy, &order, scope, names),
+            order,
         }
+    }
+
+    /// All statements, in the order in which they are looked at.
+    pub(crate) fn order(&self) -> &[usize] {
+        &self.order
     }
 
     /// The resources that the policy can be on, as far as no variable decides on it.
@@ -132,6 +141,41 @@ impl Ground {
     }
 }
 
+/// The statements sorted by all that they say but their ids.
+fn order(policy: &Policy) -> Vec<usize> {
+    let statements = policy.statements();
+    let said = |at: &usize| {
+        let Statement {
+            effect,
+            principals,
+            actions,
+            resources,
+            conditions,
+            ..
+        } = &statements[*at];
+        let principals = principals.as_ref().map(|all| {
+            let values: Vec<_> = all.values.iter().map(|one| (one.kind as u8, &one.value)).collect();
+            (all.negated, values)
+        });
+        let actions = actions.as_ref().map(|all| (all.negated, &all.values));
+        let resources = resources.as_ref().map(|all| {
+            let values: Vec<_> = all.values.iter().map(Template::source).collect();
+            (all.negated, values)
+        });
+        let conditions: Vec<_> = conditions
+            .iter()
+            .map(|one| {
+                let values: Vec<_> = one.values.iter().map(Template::source).collect();
+                (&one.key, &one.operator.name, values)
+            })
+            .collect();
+        (*effect as u8, principals, actions, resources, conditions)
+    };
+    let mut all: Vec<_> = (0..statements.len()).map(|at| (said(&at), at)).collect();
+    all.sort();
+    all.into_iter().map(|(_, at)| at).collect()
+}
+
 /// Whether what the statement is about depends on the request.
 pub(crate) fn has_variables(statement: &Statement) -> bool {
     let resources = statement.resources.iter();
@@ -161,7 +205,7 @@ fn covers(statement: &Statement, service: Service, root: &str) -> bool {
 pub fn likely_resource(policy: &Policy, scope: &Scope) -> Option<String> {
     let names = Names::new(policy, scope);
     let example = || scope.service.example(&names.partition, scope.owner);
-    let roots = roots(policy, scope, &names);
+    let roots = roots(policy, &order(policy), scope, &names);
     Some(roots.into_iter().next().unwrap_or_else(example))
 }
 
@@ -208,7 +252,7 @@ static S3: LazyLock<Vec<(&str, String, u8)>> = LazyLock::new(|| {
 });
 
 /// Actions with the statements that name them. Of those that all statements treat alike, the first.
-fn actions(policy: &Policy, service: Service) -> Vec<Action> {
+fn actions(policy: &Policy, order: &[usize], service: Service) -> Vec<Action> {
     let mut known: Vec<(Cow<str>, Cow<str>, u8)> = if service.is_s3() {
         let lists = S3
             .iter()
@@ -226,7 +270,7 @@ fn actions(policy: &Policy, service: Service) -> Vec<Action> {
         .collect()
     };
     let prefix = format!("{}:", service.prefix());
-    for statement in policy.statements() {
+    for statement in order.iter().map(|&at| &policy.statements()[at]) {
         let selection = statement.actions.as_ref();
         let values = selection.map_or(&[][..], |selection| selection.values.as_slice());
         let globs = &statement.action_globs;
@@ -307,16 +351,16 @@ fn kind(service: Service, action: &str) -> u8 {
 /// that is all.
 pub(crate) fn resources(policy: &Policy, scope: &Scope) -> (Vec<String>, bool) {
     let names = Names::new(policy, scope);
-    let all: Vec<usize> = (0..policy.statements().len()).collect();
+    let all = order(policy);
     let any = |_: &str| (vec![names.fresh.clone()], true);
     let found = Patterns::of(policy, &all, &any);
-    let roots = roots(policy, scope, &names);
+    let roots = roots(policy, &all, scope, &names);
     let (resources, complete) = parts(scope, &found, &roots, &names, &Cell::new(crate::survey::WORK));
     (resources, complete && found.complete)
 }
 
 /// The resources that the policy can be on, as far as no variable decides on it.
-fn roots(policy: &Policy, scope: &Scope, names: &Names) -> BTreeSet<String> {
+fn roots(policy: &Policy, order: &[usize], scope: &Scope, names: &Names) -> BTreeSet<String> {
     if let Some(arn) = scope.resource {
         return BTreeSet::from([arn.to_owned()]);
     }
@@ -327,7 +371,7 @@ fn roots(policy: &Policy, scope: &Scope, names: &Names) -> BTreeSet<String> {
     let unknown = |_: &str| Some("\u{0}".to_owned());
     let mut roots = BTreeSet::new();
     let mut wild: Vec<Glob> = Vec::new();
-    for statement in policy.statements() {
+    for statement in order.iter().map(|&at| &policy.statements()[at]) {
         let values = statement.resources.iter().flat_map(|selection| &selection.values);
         for (value, fixed) in values.zip(&statement.resource_globs) {
             match value.literal(&unknown).and_then(|text| root(scope, &text)) {

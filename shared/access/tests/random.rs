@@ -1,6 +1,7 @@
 //! Random policies against the oracle, and the properties that judging and fixing must have.
 //!
-//! `PORTCULLIS_CASES` sets how many policies are tried (by default few, so that an ordinary test run stays quick).
+//! `PORTCULLIS_CASES` sets how many policies are tried (by default few, so that an ordinary test run stays quick), and
+//! `PORTCULLIS_SEED` tries the one that a failure names.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,17 +13,24 @@
 
 mod support;
 
+use std::ops::Range;
+
 use portcullis_access::{Fix, FixError, Goal, Judgement, Policy, Trust, Truth, Verdict, evaluate, fix, judge};
 use serde_json::{Value, json};
 use support::{Dice, FOREIGN, Setting, attempt, oracle, policy, setting, trust};
 
 const ATTEMPTS: usize = 150;
 
-fn cases() -> u64 {
-    std::env::var("PORTCULLIS_CASES")
-        .ok()
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(400)
+fn number(name: &str) -> Option<u64> {
+    Some(std::env::var(name).ok()?.parse().expect(name))
+}
+
+/// One seed for each of so many cases, or the one that is asked for.
+fn seeds(share: u64) -> Range<u64> {
+    match number("PORTCULLIS_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("PORTCULLIS_CASES").unwrap_or(400) / share,
+    }
 }
 
 fn judged(value: &Value, setting: &Setting, trust: &Trust) -> Judgement {
@@ -33,7 +41,7 @@ fn judged(value: &Value, setting: &Setting, trust: &Trust) -> Judgement {
 fn the_judge_agrees_with_the_oracle() {
     let mut counts = [0_usize; 3];
     let (mut undecided, mut proofs) = (0, 0);
-    for seed in 0..cases() {
+    for seed in seeds(1) {
         let mut dice = Dice(seed);
         let setting = setting(&mut dice);
         let value = policy(&mut dice, setting);
@@ -81,17 +89,15 @@ fn the_judge_agrees_with_the_oracle() {
         }
     }
     println!("private, external, public: {counts:?}; undecided: {undecided}; proven by a request: {proofs}");
-    assert!(counts.iter().all(|count| *count > 0));
-    assert!(
-        undecided * 10 < usize::try_from(cases()).unwrap(),
-        "{undecided} undecided"
-    );
+    let tried: usize = counts.iter().sum();
+    assert!(tried == 1 || counts.iter().all(|count| *count > 0));
+    assert!(tried == 1 || undecided * 10 < tried, "{undecided} undecided");
 }
 
 #[test]
 fn fixes_reach_their_goal_and_are_never_wider() {
     let mut changed = 0;
-    for seed in 0..cases() {
+    for seed in seeds(1) {
         let mut dice = Dice(seed ^ 0xF1F1);
         let setting = setting(&mut dice);
         let value = policy(&mut dice, setting);
@@ -156,12 +162,12 @@ fn fixes_reach_their_goal_and_are_never_wider() {
             }
         }
     }
-    assert!(changed > 0);
+    assert!(changed > 0 || seeds(1).count() == 1);
 }
 
 #[test]
 fn order_and_names_of_statements_change_nothing() {
-    for seed in 0..cases() / 3 {
+    for seed in seeds(3) {
         let mut dice = Dice(seed ^ 0xABCD);
         let setting = setting(&mut dice);
         let value = policy(&mut dice, setting);
@@ -193,7 +199,7 @@ fn order_and_names_of_statements_change_nothing() {
 
 #[test]
 fn a_deny_more_never_widens_and_trust_never_worsens() {
-    for seed in 0..cases() / 3 {
+    for seed in seeds(3) {
         let mut dice = Dice(seed ^ 0x5EED);
         let setting = setting(&mut dice);
         let value = policy(&mut dice, setting);
@@ -225,7 +231,7 @@ fn a_deny_more_never_widens_and_trust_never_worsens() {
 
 #[test]
 fn an_allow_more_never_lowers_what_another_statement_comes_to() {
-    for seed in 0..cases() / 3 {
+    for seed in seeds(3) {
         let mut dice = Dice(seed ^ 0xA110);
         let setting = setting(&mut dice);
         let value = policy(&mut dice, setting);
