@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use portcullis_access::{Share, judge_sharing};
 use portcullis_core::Scope;
+use portcullis_policies::trust;
 use serde::{Deserialize, Serialize};
 
 /// Who may use it, besides its owner. Source: EC2 API Reference, `CreateVolumePermission`, `LaunchPermission`.
@@ -45,23 +47,15 @@ impl Sharing {
         }
     }
 
-    /// Those that settings do not trust. A unit of an organisation is trusted with its organisation, or by its own path.
+    /// Those that settings do not trust.
     pub fn strangers(&self, scope: &Scope<'_>) -> BTreeSet<String> {
-        let trusted = &scope.settings.trusted;
-        let is_trusted = |one: &&String| {
-            let Some((_, path)) = one.split_once(":organization/").or_else(|| one.split_once(":ou/")) else {
-                return **one == scope.resource.account || trusted.accounts.contains(one);
-            };
-            let (organization, unit) = path.split_once('/').map_or((path, None), |(of, unit)| (of, Some(unit)));
-            // The unit that a path names is the last one in it; those before are wider.
-            let names = |path: &String| {
-                let mut steps = path.trim_end_matches('*').trim_end_matches('/').split('/');
-                let (of, last) = (steps.next(), steps.next_back());
-                of == Some(organization) && last == unit
-            };
-            trusted.organizations.iter().any(|id| id == organization) || trusted.organization_paths.iter().any(names)
-        };
-        self.with.iter().filter(|one| !is_trusted(one)).cloned().collect()
+        let shares: Vec<Share> = self.with.iter().map(|one| Share::parse(one)).collect();
+        let found = judge_sharing(&shares, &scope.resource.account, &trust(scope.settings));
+        let offends = |index: &usize| found.offending.iter().any(|(offending, _)| offending == index);
+        let with = self.with.iter().enumerate();
+        with.filter(|(index, _)| offends(index))
+            .map(|(_, one)| one.clone())
+            .collect()
     }
 }
 

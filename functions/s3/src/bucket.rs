@@ -1,6 +1,6 @@
 //! General purpose buckets: which events name them, what is read of them, what can be changed.
 
-use portcullis_access::Service;
+use portcullis_access::{Grant, Service};
 use portcullis_core::event::{Call, EventError, field, is_region, string};
 use portcullis_core::{Arn, Control, Guard, Place, Resource, Seen, Tags, partition_of};
 use serde::{Deserialize, Serialize};
@@ -104,49 +104,6 @@ pub struct Acl {
     pub owner: String,
     /// Who may do what.
     pub grants: Vec<Grant>,
-}
-
-/// One grant of an access control list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grant {
-    /// A group's URI, a canonical id, or an e-mail address.
-    pub grantee: Grantee,
-    /// `READ`, `WRITE`, `READ_ACP`, `WRITE_ACP` or `FULL_CONTROL`.
-    pub permission: String,
-}
-
-/// Source: S3 User Guide, "Amazon S3 predefined groups".
-pub(crate) const PUBLIC_GROUPS: [(&str, &str); 2] = [
-    ("http://acs.amazonaws.com/groups/global/AllUsers", "everybody"),
-    (
-        "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
-        "every AWS account",
-    ),
-];
-
-impl Grant {
-    /// Whom it lets in, if that is the public.
-    pub fn public(&self) -> Option<&'static str> {
-        let Grantee::Group(uri) = &self.grantee else {
-            return None;
-        };
-        PUBLIC_GROUPS
-            .iter()
-            .find(|(group, _)| group == uri)
-            .map(|(_, who)| *who)
-    }
-}
-
-/// Who is granted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Grantee {
-    /// A predefined group, by URI.
-    Group(String),
-    /// An account, by canonical id.
-    CanonicalUser(String),
-    /// An account, by e-mail address.
-    Email(String),
 }
 
 /// Whether versions are kept. Once enabled, AWS has no way back to off: only to suspended.

@@ -3,9 +3,9 @@
 //! Sources: S3 User Guide, "Enabling Amazon S3 server access logging"; Elastic Load Balancing User Guide, "Enable access logs
 //! for your Application Load Balancer".
 
-use portcullis_access::{Effect, Policy, Statement};
+use portcullis_access::{Effect, Grant, Grantee, Policy, Statement};
 
-use crate::bucket::{Grant, Grantee, State};
+use crate::bucket::State;
 
 /// The accounts that write the logs of load balancers in regions from before August 2022. Source: Elastic Load Balancing User
 /// Guide, "Enable access logs for your Application Load Balancer", "Attach a policy to your S3 bucket".

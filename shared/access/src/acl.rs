@@ -10,14 +10,22 @@ use crate::judge::Verdict;
 
 /// To whom an ACL grants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Grantee {
     /// A predefined group, by its URI.
     Group(String),
-    /// A canonical user id.
-    Canonical(String),
-    /// An account by its e-mail address.
+    /// An account, by its canonical user id.
+    CanonicalUser(String),
+    /// An account, by its e-mail address.
     Email(String),
 }
+
+/// Anyone on the internet. Source: S3 User Guide, "Amazon S3 predefined groups".
+pub const ALL_USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
+/// Every AWS account. Source: as above.
+pub const AUTHENTICATED_USERS: &str = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers";
+/// S3 itself, which writes server access logs. Source: as above.
+const LOG_DELIVERY: &str = "http://acs.amazonaws.com/groups/s3/LogDelivery";
 
 /// One grant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +34,17 @@ pub struct Grant {
     pub grantee: Grantee,
     /// `READ`, `WRITE`, `READ_ACP`, `WRITE_ACP` or `FULL_CONTROL`.
     pub permission: String,
+}
+
+impl Grant {
+    /// Whom it lets in, if that is the public.
+    pub fn public(&self) -> Option<&'static str> {
+        match &self.grantee {
+            Grantee::Group(uri) if uri == ALL_USERS => Some("everybody"),
+            Grantee::Group(uri) if uri == AUTHENTICATED_USERS => Some("every AWS account"),
+            _ => None,
+        }
+    }
 }
 
 /// Whom an ACL lets in.
@@ -44,25 +63,23 @@ pub struct AclJudgement {
 pub fn judge_acl(grants: &[Grant], owner: &str, trusted: &BTreeSet<String>, ignores_public: bool) -> AclJudgement {
     let mut offending = Vec::new();
     let mut reasons = Vec::new();
-    for (index, Grant { grantee, permission }) in grants.iter().enumerate() {
-        let (verdict, who) = match grantee {
-            Grantee::Group(uri) => match uri.rsplit('/').next().unwrap_or_default() {
-                // The group writes server access logs; it is S3 itself.
-                "LogDelivery" => continue,
-                "AllUsers" => (Verdict::Public, "anyone on the internet".to_owned()),
-                "AuthenticatedUsers" => (Verdict::Public, "every AWS account".to_owned()),
-                // Not a group that AWS documents: to the safe side.
-                _ => (Verdict::Public, format!("the unknown group {uri}")),
+    for (index, grant) in grants.iter().enumerate() {
+        let (verdict, who) = match &grant.grantee {
+            Grantee::Group(uri) if uri == LOG_DELIVERY => continue,
+            Grantee::Group(uri) => match grant.public() {
+                Some(public) => (Verdict::Public, public.to_owned()),
+                // Not a group that AWS documents.
+                None => (Verdict::External, format!("the unknown group {uri}")),
             },
-            Grantee::Canonical(id) if id == owner || trusted.contains(id) => continue,
-            Grantee::Canonical(id) => (Verdict::External, format!("the canonical user {id}")),
+            Grantee::CanonicalUser(id) if id == owner || trusted.contains(id) => continue,
+            Grantee::CanonicalUser(id) => (Verdict::External, format!("the canonical user {id}")),
             Grantee::Email(address) => (Verdict::External, format!("the account of {address}")),
         };
         if verdict == Verdict::Public && ignores_public {
             continue;
         }
         offending.push((index, verdict));
-        reasons.push(format!("the ACL grants {permission} to {who}"));
+        reasons.push(format!("the ACL grants {} to {who}", grant.permission));
     }
     let verdict = offending
         .iter()

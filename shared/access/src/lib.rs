@@ -38,7 +38,7 @@ mod time;
 mod trust;
 mod words;
 
-pub use acl::{AclJudgement, Grant, Grantee, judge_acl};
+pub use acl::{ALL_USERS, AUTHENTICATED_USERS, AclJudgement, Grant, Grantee, judge_acl};
 pub use condition::{Comparison, Condition, Operator, Order, Quantifier, Truth};
 pub use error::PolicyError;
 pub use evaluate::{Caller, Request, evaluate};

@@ -48,6 +48,22 @@ pub struct SharingJudgement {
     pub reason: String,
 }
 
+/// Whether an organisation, or one of its units, is trusted: a unit is with its organisation, or by its own path.
+fn is_trusted(arn: &str, trust: &Trust) -> bool {
+    // arn:aws:organizations::ACCOUNT:organization/o-…, arn:aws:organizations::ACCOUNT:ou/o-…/ou-…
+    let mut steps = arn.split('/').skip(1);
+    let (Some(organization), unit) = (steps.next(), steps.next()) else {
+        return false;
+    };
+    // The unit that a path names is the last one in it; those before are wider.
+    let names = |path: &String| {
+        let mut steps = path.trim_end_matches('*').trim_end_matches('/').split('/');
+        let (of, last) = (steps.next(), steps.next_back());
+        of == Some(organization) && last == unit
+    };
+    trust.organizations.contains(organization) || trust.ids.contains(arn) || trust.org_paths.iter().any(names)
+}
+
 /// Judges the sharing list of a snapshot, an image or a document.
 pub fn judge_sharing(shares: &[Share], owner: &str, trust: &Trust) -> SharingJudgement {
     let mut offending = Vec::new();
@@ -58,32 +74,9 @@ pub fn judge_sharing(shares: &[Share], owner: &str, trust: &Trust) -> SharingJud
             Share::Group(group) => (Verdict::Public, format!("the unknown group {group}")),
             Share::Account(account) if account == owner || trust.accounts.contains(account) => continue,
             Share::Account(account) => (Verdict::External, format!("account {account}")),
-            Share::Organization(arn) => {
-                if arn
-                    .rsplit('/')
-                    .next()
-                    .is_some_and(|id| trust.organizations.contains(id))
-                    || trust.ids.contains(arn)
-                {
-                    continue;
-                }
-                (Verdict::External, format!("organisation {arn}"))
-            }
-            Share::Unit(arn) => {
-                // arn:aws:organizations::ACCOUNT:ou/o-…/ou-…
-                let mut parts = arn.rsplit('/');
-                let (unit, organization) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-                let in_path = |path: &String| {
-                    path.starts_with(organization) && path.split('/').any(|component| component == unit)
-                };
-                if trust.organizations.contains(organization)
-                    || trust.ids.contains(arn)
-                    || (!organization.is_empty() && trust.org_paths.iter().any(in_path))
-                {
-                    continue;
-                }
-                (Verdict::External, format!("organisational unit {arn}"))
-            }
+            Share::Organization(arn) | Share::Unit(arn) if is_trusted(arn, trust) => continue,
+            Share::Organization(arn) => (Verdict::External, format!("organisation {arn}")),
+            Share::Unit(arn) => (Verdict::External, format!("organisational unit {arn}")),
         };
         offending.push((index, verdict));
         reasons.push(format!("it is shared with {who}"));

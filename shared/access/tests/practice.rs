@@ -165,7 +165,7 @@ fn access_control_lists() {
                 let grantee = &grant["Grantee"];
                 let grantee = match grantee["Type"].as_str().unwrap() {
                     "Group" => Grantee::Group(text(&grantee["URI"])),
-                    _ => Grantee::Canonical(text(&grantee["ID"])),
+                    _ => Grantee::CanonicalUser(text(&grantee["ID"])),
                 };
                 Grant {
                     grantee,

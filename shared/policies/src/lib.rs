@@ -190,7 +190,8 @@ pub fn with_statement(policy: Option<&str>, mut statement: Value, largest: usize
     Ok(policy)
 }
 
-fn trust(settings: &Settings) -> Trust {
+/// Whom and what the settings trust, as the analyser has it.
+pub fn trust(settings: &Settings) -> Trust {
     let trusted = &settings.trusted;
     Trust {
         accounts: trusted.accounts.iter().cloned().collect(),

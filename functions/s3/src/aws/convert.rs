@@ -4,10 +4,11 @@ use aws_sdk_s3::operation::get_bucket_acl::GetBucketAclOutput;
 use aws_sdk_s3::operation::get_bucket_website::GetBucketWebsiteOutput;
 use aws_sdk_s3::types as s3;
 use aws_sdk_s3control::types as control;
+use portcullis_access::{Grant, Grantee};
 use portcullis_runtime::{AwsError, Kind};
 
 use crate::PublicAccessBlock;
-use crate::bucket::{Acl, Encryption, Grant, Grantee, RoutingRule, Website};
+use crate::bucket::{Acl, Encryption, RoutingRule, Website};
 
 /// An answer, or none where AWS says that there is none by one of these codes. Another "not found" is a failure: what it says
 /// may not be about what was asked for.

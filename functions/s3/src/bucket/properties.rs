@@ -1,5 +1,6 @@
 //! What holds for every bucket, whatever its state: tried on random ones, with all controls enforced.
 
+use portcullis_access::Grantee;
 use portcullis_core::settings::Level;
 use portcullis_core::{Decision, Plan, Ruling, State as _, plan};
 use proptest::prelude::*;

@@ -1,6 +1,7 @@
 //! Helpers for the tests of controls, and the tests of the guard itself.
 
 use jiff::Timestamp;
+use portcullis_access::Grantee;
 use portcullis_core::event::Event;
 use portcullis_core::settings::Level;
 use portcullis_core::{Finding, Judgement, Memory, Scope, Settings};

@@ -16,10 +16,11 @@
 //! # References
 //! S3 User Guide, "Controlling ownership of objects and disabling ACLs for your bucket".
 
+use portcullis_access::Grantee;
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
-use crate::bucket::{Bucket, Fact, Grantee, Remedy, State};
+use crate::bucket::{Bucket, Fact, Remedy, State};
 
 const ENFORCED: &str = "BucketOwnerEnforced";
 

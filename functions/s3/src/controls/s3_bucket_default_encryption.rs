@@ -173,8 +173,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::bucket::Grantee;
     use crate::bucket::tests::{at_level, grant, with_acl};
+    use portcullis_access::Grantee;
 
     const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234";
 

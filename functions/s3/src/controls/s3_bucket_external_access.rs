@@ -24,7 +24,7 @@ use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity
 
 use super::s3_bucket_public_acl::put;
 use crate::PublicAccessBlock;
-use crate::bucket::{Acl, Bucket, Fact, Grantee, Remedy, State};
+use crate::bucket::{Acl, Bucket, Fact, Remedy, State};
 use crate::policies::{Analysis, OUTSIDERS, cure, external};
 
 pub const CONTROL: Control<Bucket> = Control {
@@ -74,30 +74,21 @@ pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 fn by_acl(acl: &Acl, block: PublicAccessBlock, scope: &Scope<'_>) -> Option<Finding<Remedy>> {
     let trusted = scope.settings.trusted.canonical_users.iter().cloned();
     let trusted: BTreeSet<_> = trusted.chain(LOG_DELIVERY.map(str::to_owned)).collect();
-    let grants: Vec<_> = acl
-        .grants
-        .iter()
-        .map(|grant| portcullis_access::Grant {
-            grantee: match grant.grantee.clone() {
-                Grantee::Group(uri) => portcullis_access::Grantee::Group(uri),
-                Grantee::CanonicalUser(id) => portcullis_access::Grantee::Canonical(id),
-                Grantee::Email(address) => portcullis_access::Grantee::Email(address),
-            },
-            permission: grant.permission.clone(),
-        })
-        .collect();
-    let found = judge_acl(&grants, &acl.owner, &trusted, true);
+    let found = judge_acl(&acl.grants, &acl.owner, &trusted, true);
     if found.offending.is_empty() {
         return None;
     }
     let offends = |index: usize| found.offending.iter().any(|(offending, _)| *offending == index);
     let rest = acl.grants.iter().enumerate().filter(|(index, _)| !offends(*index));
+    let change = format!(
+        "remove {} of {} grants of its ACL",
+        found.offending.len(),
+        acl.grants.len()
+    );
     let acl = Acl {
         owner: acl.owner.clone(),
         grants: rest.map(|(_, grant)| grant.clone()).collect(),
     };
-    let count = found.offending.len();
-    let change = format!("remove {count} of {} grants of its ACL", grants.len());
     let summary = format!("{OUTSIDERS}: {}", found.reason);
     Some(put(acl, block, Severity::High, summary, change))
 }
@@ -121,8 +112,8 @@ mod tests {
     use portcullis_core::Settings;
 
     use super::*;
-    use crate::bucket::Grant;
     use crate::bucket::tests::{finding, grant, with_acl, with_policy, with_settings};
+    use portcullis_access::{ALL_USERS, Grant, Grantee};
 
     const PARTNER: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Partner","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:root"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::b-1/*"}]}"#;
 
@@ -152,10 +143,7 @@ mod tests {
             "WRITE",
         );
         let cloudfront = grant(Grantee::CanonicalUser(LOG_DELIVERY[0].into()), "FULL_CONTROL");
-        let everybody = grant(
-            Grantee::Group("http://acs.amazonaws.com/groups/global/AllUsers".into()),
-            "READ",
-        );
+        let everybody = grant(Grantee::Group(ALL_USERS.into()), "READ");
         let bucket = with_acl(&[logs.clone(), cloudfront.clone(), partner(), everybody.clone()]);
         let found = finding(judge, &bucket).unwrap();
         assert_eq!(

@@ -15,11 +15,12 @@
 //! # References
 //! S3 User Guide, "Access control list (ACL) overview", "The meaning of public".
 
+use portcullis_access::Grant;
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
 use crate::PublicAccessBlock;
-use crate::bucket::{Acl, Bucket, Fact, Grant, Remedy, State};
+use crate::bucket::{Acl, Bucket, Fact, Remedy, State};
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -96,11 +97,11 @@ pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
+    use portcullis_access::{ALL_USERS, AUTHENTICATED_USERS, Grantee};
     use portcullis_core::Seen;
 
     use super::*;
     use crate::bucket::tests::{finding, grant, in_scope, with_acl};
-    use crate::bucket::{Grantee, PUBLIC_GROUPS};
 
     #[test]
     fn only_the_public_grants_go() {
@@ -109,8 +110,8 @@ mod tests {
             "WRITE",
         );
         let partner = grant(Grantee::CanonicalUser("partner".into()), "READ");
-        let everybody = grant(Grantee::Group(PUBLIC_GROUPS[0].0.into()), "READ");
-        let every_account = grant(Grantee::Group(PUBLIC_GROUPS[1].0.into()), "WRITE_ACP");
+        let everybody = grant(Grantee::Group(ALL_USERS.into()), "READ");
+        let every_account = grant(Grantee::Group(AUTHENTICATED_USERS.into()), "WRITE_ACP");
         let bucket = with_acl(&[logs.clone(), everybody, partner.clone(), every_account]);
         let found = finding(judge, &bucket).unwrap();
         assert_eq!(
@@ -132,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_block_lessens_it() {
-        let everybody = grant(Grantee::Group(PUBLIC_GROUPS[0].0.into()), "READ");
+        let everybody = grant(Grantee::Group(ALL_USERS.into()), "READ");
         let blocked = State {
             account_block: Seen::Is(PublicAccessBlock::FULL),
             ..with_acl(&[everybody])
@@ -143,7 +144,7 @@ mod tests {
     #[test]
     fn public_data_may_be_read_but_not_written() {
         let may = |permission| {
-            let bucket = with_acl(&[grant(Grantee::Group(PUBLIC_GROUPS[0].0.into()), permission)]);
+            let bucket = with_acl(&[grant(Grantee::Group(ALL_USERS.into()), permission)]);
             in_scope("public", |scope| judge(&bucket, scope) == Judgement::Compliant)
         };
         assert!(may("READ"));
@@ -152,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_s3_would_refuse_is_told() {
-        let everybody = |permission| grant(Grantee::Group(PUBLIC_GROUPS[0].0.into()), permission);
+        let everybody = |permission| grant(Grantee::Group(ALL_USERS.into()), permission);
         let mut bucket = with_acl(&[everybody("READ"), everybody("WRITE")]);
         in_scope("public", |scope| {
             let told = |bucket: &State| judge(bucket, scope).finding().unwrap().only_notify;
