@@ -3,6 +3,7 @@
 mod catalog;
 mod controls;
 mod docs;
+mod lists;
 mod policy;
 mod settings;
 mod triage;
@@ -38,7 +39,7 @@ enum Command {
     /// Check settings, or explain what they mean for a resource
     #[command(subcommand)]
     Settings(settings::Command),
-    /// Say whom resource policies let in, why, and what would undo it: one JSON line a policy
+    /// Say whom resource policies, ACLs and sharing lists let in, why, and what would undo it: one JSON line a policy
     Policy(policy::Arguments),
     /// Write docs/controls.md and the JSON schemas from the code (for `make docs`)
     Docs(docs::Arguments),

@@ -1,4 +1,4 @@
-//! `portcullis policy`: whom a resource policy lets in, why, and what would undo it.
+//! `portcullis policy`: whom a resource policy, an ACL or a sharing list lets in, why, and what would undo it.
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write};
@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use portcullis_access::{
-    Fix, Goal, Judgement, Policy, Scope, Service, Trust, Verdict, fix, judge, key_practice, likely_resource, tls_only,
+    Fix, Goal, Judgement, Policy, RequiredEncryption, Scope, Service, Trust, Upload, Verdict, encrypted_writes, fix,
+    judge, key_practice, likely_resource, refused_uploads, tls_only,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use crate::lists::List;
 use crate::trusted::{add, is_account, kind_of};
 
 /// Exits 1 if any is public or external, 2 if any could not be judged.
@@ -38,8 +40,10 @@ pub struct Arguments {
     /// A table for people instead of JSON lines.
     #[arg(long)]
     table: bool,
-    /// Files with a policy, or with JSON lines of {"id", "service", "owner", "policy", "resource", "trusted",
-    /// "trusted_orgs", "trusted_networks", "trusted_ids"}; - is standard input.
+    /// Files with a policy, an ACL or a sharing list, or with JSON lines of {"id", "service", "owner", "policy" | "acl" |
+    /// "attribute", "resource", "trusted", "trusted_orgs", "trusted_networks", "trusted_ids", "block_public_access"}; - is
+    /// standard input. ACLs and lists are as the AWS CLI prints them: get-bucket-acl, describe-snapshot-attribute,
+    /// describe-image-attribute, describe-document-permission.
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
@@ -50,7 +54,11 @@ struct Record<'a> {
     service: Option<String>,
     owner: Option<String>,
     #[serde(borrow, alias = "Policy")]
-    policy: &'a RawValue,
+    policy: Option<&'a RawValue>,
+    #[serde(alias = "attribute")]
+    acl: Option<List>,
+    #[serde(default)]
+    block_public_access: BlockPublicAccess,
     resource: Option<String>,
     #[serde(default)]
     trusted: Vec<String>,
@@ -60,6 +68,14 @@ struct Record<'a> {
     trusted_networks: Vec<String>,
     #[serde(default)]
     trusted_ids: Vec<String>,
+}
+
+/// What matters to an ACL of the block above it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct BlockPublicAccess {
+    #[serde(rename = "IgnorePublicAcls")]
+    ignore_public_acls: bool,
 }
 
 /// One line of output.
@@ -81,7 +97,7 @@ enum Answer {
         offending: Vec<usize>,
         reason: String,
         witness: Option<portcullis_access::Witness>,
-        /// nothing, delete, rewrite, undecided or none: what to do with the policy.
+        /// nothing, delete, rewrite, undecided or none: what to do with the policy; remove: the offending entries of a list.
         fix: &'static str,
         fixed: Option<Box<RawValue>>,
         changes: Vec<String>,
@@ -180,11 +196,17 @@ struct Fields<'a> {
     policy: Option<&'a RawValue>,
     #[serde(borrow, alias = "Statement")]
     statement: Option<&'a RawValue>,
+    #[serde(borrow, alias = "attribute")]
+    acl: Option<&'a RawValue>,
 }
 
 impl Fields<'_> {
     fn is_whole(&self) -> bool {
-        self.policy.is_some() || self.statement.is_some()
+        self.is_record() || self.statement.is_some()
+    }
+
+    fn is_record(&self) -> bool {
+        self.policy.is_some() || self.acl.is_some()
     }
 
     fn id(&self, name: &str) -> String {
@@ -198,9 +220,15 @@ impl Fields<'_> {
 
 fn one(args: &Arguments, name: &str, text: &str) -> Line {
     let fields = serde_json::from_str::<Fields>(text).ok();
-    let Some(fields) = fields.filter(|fields| fields.policy.is_some()) else {
+    let Some(fields) = fields.filter(Fields::is_record) else {
         let mut trust = Trust::default();
         args.trust.iter().for_each(|one| add(&mut trust, one));
+        if let Ok(list) = serde_json::from_str::<List>(text) {
+            return Line {
+                id: name.to_owned(),
+                answer: listed(&list, args.account.as_deref(), &trust, false),
+            };
+        }
         let answer = answer(
             args,
             text,
@@ -219,10 +247,6 @@ fn one(args: &Arguments, name: &str, text: &str) -> Line {
         Ok(record) => record,
         Err(error) => return refused(id, format!("the record can't be read: {error}")),
     };
-    let service = match record.service.as_deref().map(str::parse).transpose() {
-        Ok(service) => service.or(args.service),
-        Err(error) => return refused(id, format!("{error}")),
-    };
     // A record's trust stands in for the flags'.
     let mut trust = Trust::default();
     let lists = [&record.trusted, &record.trusted_orgs, &record.trusted_networks];
@@ -239,10 +263,21 @@ fn one(args: &Arguments, name: &str, text: &str) -> Line {
     } else {
         args.trust.iter().for_each(|one| add(&mut trust, one));
     }
-    // As the S3 and SNS APIs give it, a policy is a string of JSON.
-    let inner: Option<String> = serde_json::from_str(record.policy.get()).ok();
-    let policy = inner.as_deref().unwrap_or(record.policy.get());
     let owner = record.owner.as_deref().or(args.account.as_deref());
+    let Some(policy) = record.policy else {
+        let answer = match &record.acl {
+            Some(list) => listed(list, owner, &trust, record.block_public_access.ignore_public_acls),
+            None => refusal("there is no \"policy\", \"acl\" or \"attribute\" in the record"),
+        };
+        return Line { id, answer };
+    };
+    let service = match record.service.as_deref().map(str::parse).transpose() {
+        Ok(service) => service.or(args.service),
+        Err(error) => return refused(id, format!("{error}")),
+    };
+    // As the S3 and SNS APIs give it, a policy is a string of JSON.
+    let inner: Option<String> = serde_json::from_str(policy.get()).ok();
+    let policy = inner.as_deref().unwrap_or(policy.get());
     let resource = record.resource.as_deref().or(args.resource.as_deref());
     Line {
         id,
@@ -258,28 +293,25 @@ fn answer(
     resource: Option<&str>,
     trust: &Trust,
 ) -> Answer {
-    let refuse = |why: &str| Answer::Refused {
-        refused: why.to_owned(),
-    };
     let Some(service) = service else {
-        return refuse("no service is given: use --service, or \"service\" in the record");
+        return refusal("no service is given: use --service, or \"service\" in the record");
     };
     let Some(owner) = owner else {
-        return refuse("no owner is given: use --account, or \"owner\" in the record");
+        return refusal("no owner is given: use --account, or \"owner\" in the record");
     };
     if !is_account(owner) {
-        return refuse("the owner is not an account id of 12 digits");
+        return refusal("the owner is not an account id of 12 digits");
     }
     if let Some(arn) = resource
         && !service.is_its(arn, owner)
     {
-        return refuse(&format!(
+        return refusal(&format!(
             "{arn} is not the ARN of a resource that {owner} has in {service}"
         ));
     }
     let policy = match Policy::parse(text) {
         Ok(policy) => policy,
-        Err(error) => return refuse(&error.to_string()),
+        Err(error) => return refusal(&error.to_string()),
     };
     let scope = Scope {
         service,
@@ -345,6 +377,7 @@ fn answer(
         if !tls.enforced {
             findings.push(json!({"kind": "plain-http", "text": format!("{bucket} takes requests over plain HTTP")}));
         }
+        findings.extend(refused_writes(&policy, &bucket, owner));
     }
     Answer::Judged {
         verdict,
@@ -357,6 +390,56 @@ fn answer(
         fixed,
         changes,
         findings,
+    }
+}
+
+/// What an ACL or a sharing list comes to.
+fn listed(list: &List, owner: Option<&str>, trust: &Trust, ignores_public: bool) -> Answer {
+    if let Some(owner) = owner.filter(|owner| !is_account(owner)) {
+        return refusal(&format!("the owner {owner} is not an account id of 12 digits"));
+    }
+    match list.judge(owner, trust, ignores_public) {
+        Err(why) => refusal(&why),
+        Ok(found) => Answer::Judged {
+            verdict: found.verdict,
+            s3_verdict: None,
+            undecided: false,
+            fix: if found.offending.is_empty() {
+                "nothing"
+            } else {
+                "remove"
+            },
+            offending: found.offending,
+            reason: found.reason,
+            witness: None,
+            fixed: None,
+            changes: Vec::new(),
+            findings: Vec::new(),
+        },
+    }
+}
+
+/// The uploads that the policy refuses, by what they say of their encryption, and whom that breaks.
+fn refused_writes(policy: &Policy, bucket: &str, owner: &str) -> Option<serde_json::Value> {
+    let partition = bucket.split(':').nth(1).unwrap_or("aws");
+    let own_key = format!("arn:{partition}:kms:us-east-1:{owner}:key/11111111-1111-4111-8111-111111111111");
+    let uploads = refused_uploads(policy, bucket, &own_key);
+    if uploads.is_empty() {
+        return None;
+    }
+    let mut text = format!("{bucket} refuses some uploads by their encryption");
+    if uploads.contains(&Upload::NoHeader) {
+        text += "; it breaks every client that names none and relies on the bucket's default";
+    }
+    if encrypted_writes(Some(policy), bucket, &RequiredEncryption::default()).breaks_other_calls {
+        text += "; it also refuses calls that never name one, such as PutObjectTagging";
+    }
+    Some(json!({"kind": "refused-uploads", "uploads": uploads, "text": text}))
+}
+
+fn refusal(why: &str) -> Answer {
+    Answer::Refused {
+        refused: why.to_owned(),
     }
 }
 
@@ -449,6 +532,52 @@ mod tests {
         assert_eq!(verdicts, [Some("public"), Some("external"), Some("private"), None]);
         assert_eq!(found[1]["fix"], "delete");
         assert!(found[3]["refused"].as_str().unwrap().contains("moon"));
+    }
+
+    #[test]
+    fn lists_are_judged_as_policies_are() {
+        let acl = json!({"Owner": {"ID": "o"}, "Grants": [
+            {"Grantee": {"URI": portcullis_access::ALL_USERS}, "Permission": "READ"}]});
+        let blocked = json!({"IgnorePublicAcls": true});
+        let shared = json!({"CreateVolumePermissions": [{"UserId": "444455556666"}]});
+        for (text, verdict, fix) in [
+            (acl.to_string(), "public", "remove"),
+            (
+                json!({"acl": acl, "block_public_access": blocked}).to_string(),
+                "private",
+                "nothing",
+            ),
+            (shared.to_string(), "external", "remove"),
+            (
+                json!({"attribute": shared, "trusted": ["444455556666"]}).to_string(),
+                "private",
+                "nothing",
+            ),
+        ] {
+            let found = values(&args(None, &[]), &text);
+            assert_eq!(
+                (&found[0]["verdict"], &found[0]["fix"]),
+                (&json!(verdict), &json!(fix)),
+                "{text}"
+            );
+        }
+        let broken = values(&args(None, &[]), r#"{"id":"x","acl":{"Grants":"all"}}"#);
+        assert!(broken[0]["refused"].is_string(), "{broken:?}");
+    }
+
+    #[test]
+    fn refused_uploads_are_told_with_whom_that_breaks() {
+        let text = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:Put*",
+            "Resource":"arn:aws:s3:::b/*","Condition":{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}}]}"#;
+        let found = values(&args(Some("s3"), &[]), text);
+        let findings = found[0]["findings"].as_array().unwrap();
+        let refused = findings.iter().find(|one| one["kind"] == "refused-uploads").unwrap();
+        assert_eq!(refused["uploads"], json!(["AES256", "dsse", "no-header", "sse-c"]));
+        let text = refused["text"].as_str().unwrap();
+        assert!(
+            text.contains("relies on the bucket's default") && text.contains("PutObjectTagging"),
+            "{text}"
+        );
     }
 
     #[test]
