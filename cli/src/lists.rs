@@ -1,9 +1,7 @@
 //! Access control lists and sharing lists, as `aws s3api get-bucket-acl`, `aws ec2 describe-snapshot-attribute`,
 //! `aws ec2 describe-image-attribute` and `aws ssm describe-document-permission` print them.
 
-use std::collections::BTreeSet;
-
-use portcullis_access::{Grant, Grantee, Share, Trust, Verdict, judge_acl, judge_sharing};
+use portcullis_access::{Grant, Grantee, ListJudgement, Share, Trust, judge_acl, judge_sharing};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -35,37 +33,19 @@ pub struct Owner {
     id: String,
 }
 
-/// What a list comes to.
-pub struct Found {
-    pub verdict: Verdict,
-    pub offending: Vec<usize>,
-    pub reason: String,
-}
-
 impl List {
     /// Whom it lets in; an error says what of it can't be read. `owner` is the account that a shared thing is of, and
     /// `ignores_public` the effective `IgnorePublicAcls` above an ACL.
-    pub fn judge(&self, owner: Option<&str>, trust: &Trust, ignores_public: bool) -> Result<Found, String> {
+    pub fn judge(&self, owner: Option<&str>, trust: &Trust, ignores_public: bool) -> Result<ListJudgement, String> {
         match self {
             Self::Acl { owner, grants } => {
                 let grants: Vec<Grant> = grants.iter().map(grant).collect::<Result<_, _>>()?;
-                let trusted: BTreeSet<String> = trust.ids.clone();
-                let found = judge_acl(&grants, &owner.id, &trusted, ignores_public);
-                Ok(Found {
-                    verdict: found.verdict,
-                    offending: found.offending.into_iter().map(|(index, _)| index).collect(),
-                    reason: found.reason,
-                })
+                Ok(judge_acl(&grants, &owner.id, &trust.ids, ignores_public))
             }
             Self::Sharing { shares } => {
                 let owner = owner.ok_or("no owner is given: use --account, or \"owner\" in the record")?;
                 let shares: Vec<Share> = shares.iter().map(share).collect::<Result<_, _>>()?;
-                let found = judge_sharing(&shares, owner, trust);
-                Ok(Found {
-                    verdict: found.verdict,
-                    offending: found.offending.into_iter().map(|(index, _)| index).collect(),
-                    reason: found.reason,
-                })
+                Ok(judge_sharing(&shares, owner, trust))
             }
         }
     }
@@ -100,6 +80,7 @@ fn share(value: &Value) -> Result<Share, String> {
 
 #[cfg(test)]
 mod tests {
+    use portcullis_access::Verdict;
     use serde_json::json;
 
     use super::*;
@@ -107,7 +88,7 @@ mod tests {
     fn judged(list: Value) -> Result<(Verdict, Vec<usize>), String> {
         let list: List = serde_json::from_value(list).unwrap();
         let found = list.judge(Some("111122223333"), &Trust::default(), false)?;
-        Ok((found.verdict, found.offending))
+        Ok((found.verdict, found.offending.iter().map(|(index, _)| *index).collect()))
     }
 
     #[test]

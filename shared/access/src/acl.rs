@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::judge::Verdict;
+use crate::sharing::ListJudgement;
 
 /// To whom an ACL grants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,22 +48,10 @@ impl Grant {
     }
 }
 
-/// Whom an ACL lets in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AclJudgement {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// The grants that let somebody in, by index.
-    pub offending: Vec<(usize, Verdict)>,
-    /// Why.
-    pub reason: String,
-}
-
 /// Judges an ACL. `trusted` holds canonical ids that are ours; `ignores_public` is the effective `IgnorePublicAcls`,
 /// with which S3 pays no regard to public grants (and only to those).
-pub fn judge_acl(grants: &[Grant], owner: &str, trusted: &BTreeSet<String>, ignores_public: bool) -> AclJudgement {
-    let mut offending = Vec::new();
-    let mut reasons = Vec::new();
+pub fn judge_acl(grants: &[Grant], owner: &str, trusted: &BTreeSet<String>, ignores_public: bool) -> ListJudgement {
+    let mut found = ListJudgement::default();
     for (index, grant) in grants.iter().enumerate() {
         let (verdict, who) = match &grant.grantee {
             Grantee::Group(uri) if uri == LOG_DELIVERY => continue,
@@ -78,22 +67,7 @@ pub fn judge_acl(grants: &[Grant], owner: &str, trusted: &BTreeSet<String>, igno
         if verdict == Verdict::Public && ignores_public {
             continue;
         }
-        offending.push((index, verdict));
-        reasons.push(format!("the ACL grants {} to {who}", grant.permission));
+        found.add(index, verdict, &format!("the ACL grants {} to {who}", grant.permission));
     }
-    let verdict = offending
-        .iter()
-        .map(|(_, verdict)| *verdict)
-        .max()
-        .unwrap_or(Verdict::Private);
-    let reason = if reasons.is_empty() {
-        "the ACL grants nothing to others".to_owned()
-    } else {
-        reasons.join("; ")
-    };
-    AclJudgement {
-        verdict,
-        offending,
-        reason,
-    }
+    found.or("the ACL grants nothing to others")
 }

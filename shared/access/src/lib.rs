@@ -38,7 +38,7 @@ mod time;
 mod trust;
 mod words;
 
-pub use acl::{ALL_USERS, AUTHENTICATED_USERS, AclJudgement, Grant, Grantee, judge_acl};
+pub use acl::{ALL_USERS, AUTHENTICATED_USERS, Grant, Grantee, judge_acl};
 pub use condition::{Comparison, Condition, Operator, Order, Quantifier, Truth};
 pub use error::PolicyError;
 pub use evaluate::{Caller, Request, evaluate};
@@ -50,7 +50,7 @@ pub use practice::s3::{
     EncryptedWrites, RequiredEncryption, TlsOnly, Upload, encrypted_writes, endpoints_only, refused_uploads, tls_only,
 };
 pub use service::{Service, UnknownService};
-pub use sharing::{Share, SharingJudgement, judge_sharing};
+pub use sharing::{ListJudgement, Share, judge_sharing};
 pub use targets::likely_resource;
 pub use template::Template;
 pub use trust::Trust;

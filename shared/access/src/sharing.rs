@@ -37,15 +37,34 @@ impl Share {
     }
 }
 
-/// With whom a list shares.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SharingJudgement {
+/// Whom an ACL or a sharing list lets in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ListJudgement {
     /// The verdict.
     pub verdict: Verdict,
     /// The entries that let somebody in, by index.
     pub offending: Vec<(usize, Verdict)>,
     /// Why.
     pub reason: String,
+}
+
+impl ListJudgement {
+    pub(crate) fn add(&mut self, index: usize, verdict: Verdict, reason: &str) {
+        self.verdict = self.verdict.max(verdict);
+        self.offending.push((index, verdict));
+        if !self.reason.is_empty() {
+            self.reason += "; ";
+        }
+        self.reason += reason;
+    }
+
+    /// The reason where there is nothing.
+    pub(crate) fn or(mut self, nothing: &str) -> Self {
+        if self.offending.is_empty() {
+            nothing.clone_into(&mut self.reason);
+        }
+        self
+    }
 }
 
 /// Whether an organisation, or one of its units, is trusted: a unit is with its organisation, or by its own path.
@@ -65,9 +84,8 @@ fn is_trusted(arn: &str, trust: &Trust) -> bool {
 }
 
 /// Judges the sharing list of a snapshot, an image or a document.
-pub fn judge_sharing(shares: &[Share], owner: &str, trust: &Trust) -> SharingJudgement {
-    let mut offending = Vec::new();
-    let mut reasons = Vec::new();
+pub fn judge_sharing(shares: &[Share], owner: &str, trust: &Trust) -> ListJudgement {
+    let mut found = ListJudgement::default();
     for (index, share) in shares.iter().enumerate() {
         let (verdict, who) = match share {
             Share::Group(group) if group.eq_ignore_ascii_case("all") => (Verdict::Public, "everybody".to_owned()),
@@ -78,22 +96,7 @@ pub fn judge_sharing(shares: &[Share], owner: &str, trust: &Trust) -> SharingJud
             Share::Organization(arn) => (Verdict::External, format!("organisation {arn}")),
             Share::Unit(arn) => (Verdict::External, format!("organisational unit {arn}")),
         };
-        offending.push((index, verdict));
-        reasons.push(format!("it is shared with {who}"));
+        found.add(index, verdict, &format!("it is shared with {who}"));
     }
-    let verdict = offending
-        .iter()
-        .map(|(_, verdict)| *verdict)
-        .max()
-        .unwrap_or(Verdict::Private);
-    let reason = if reasons.is_empty() {
-        "it is shared with nobody else".to_owned()
-    } else {
-        reasons.join("; ")
-    };
-    SharingJudgement {
-        verdict,
-        offending,
-        reason,
-    }
+    found.or("it is shared with nobody else")
 }
