@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tracing::Instrument as _;
 
-use crate::adapter::Serve;
+use crate::adapter::{Guards, Serve};
 use crate::config;
 use crate::environment::{Environment, EnvironmentError};
 use crate::error::Failure;
@@ -33,9 +33,9 @@ use crate::sweep::Sweeper;
 use crate::topic::Topic;
 
 struct Function {
-    guards: Vec<Box<dyn Serve>>,
+    guards: Guards,
     /// The same with adaptive retry: sweeps slow down where AWS throttles, events must not wait for that.
-    sweeping: Vec<Box<dyn Serve>>,
+    sweeping: Guards,
     place: Place,
     settings: Source,
     environment: Environment,
@@ -93,7 +93,8 @@ where
         .to_builder()
         .retry_config(RetryConfig::adaptive().with_max_attempts(6));
     let (guards, sweeping) = (guards(sdk.clone()).await, guards(patient.build()).await);
-    let own = Known::own(guards.iter().map(|guard| guard.listing()));
+    let (guards, sweeping) = (Guards::from(guards), Guards::from(sweeping));
+    let own = Known::own(guards.listings());
     let given = for_tests("PORTCULLIS_SETTINGS").map_err(in_words)?;
     let yaml = given.as_deref().unwrap_or(settings);
     let lifetime = lifetime().map_err(in_words)?;
@@ -187,7 +188,7 @@ impl Function {
             }
             Event::Call(call) => self.call(&shell, &call).await,
             Event::Preflight(request) => {
-                preflight::preflight(&shell, self.guards.iter().map(Box::as_ref), request.by.as_deref()).await
+                preflight::preflight(&shell, self.guards.iter(), request.by.as_deref()).await
             }
             Event::Restore(request) => {
                 let refused = |why: &str| Failure::Restore {
@@ -204,7 +205,7 @@ impl Function {
                     return Err(refused("it is still open: its event is being handled or retried"));
                 }
                 let kind = &record.report.resource.kind;
-                let guard = self.guards.iter().find(|guard| guard.listing().kind() == kind);
+                let guard = self.guards.of(kind);
                 let guard = guard.ok_or_else(|| refused(&format!("this function does not look after {kind}")))?;
                 let by = request
                     .by
@@ -223,7 +224,7 @@ impl Function {
     async fn release(&self, shell: &Shell, request: &Release) -> Result<Value, Failure> {
         let resource = release::find(shell, request).await?;
         let kind = &resource.kind;
-        let guard = self.guards.iter().find(|guard| guard.listing().kind() == kind);
+        let guard = self.guards.of(kind);
         let guard = guard.ok_or_else(|| Failure::Release {
             what: request.release.clone(),
             why: format!("this function does not look after {kind}"),
@@ -255,7 +256,7 @@ impl Function {
             return Ok(json!({"resource": arn, "outcome": "deferred", "until": deferral.until}));
         }
         let kind = &deferral.resource.kind;
-        let guard = self.guards.iter().find(|guard| guard.listing().kind() == kind);
+        let guard = self.guards.of(kind);
         let guard =
             guard.ok_or_else(|| Failure::LedgerRecord(format!("{kind}, which this function does not look after")))?;
         let waited = view.status.deferred.iter().filter(|(_, one)| one.until <= now);
@@ -275,8 +276,7 @@ impl Function {
             tracing::info!(call = call.name, source = call.source, why, "ignored");
             Ok(json!({"ignored": why}))
         };
-        let listings = self.guards.iter().map(|guard| guard.listing());
-        if let Some(why) = ignored(call, &self.environment.own_roles, listings) {
+        if let Some(why) = ignored(call, &self.environment.own_roles, self.guards.listings()) {
             return ignore(why.to_string());
         }
         let own = &self.environment.account;
@@ -286,7 +286,7 @@ impl Function {
                 found: call.account.clone(),
             });
         }
-        let mut takers = self.guards.iter().map(|guard| guard.listing());
+        let mut takers = self.guards.listings();
         if call.region != self.place.region && takers.all(|listing| listing.regional() || !takes(listing, call)) {
             return Err(Failure::ForeignRegion {
                 expected: self.place.region.clone(),

@@ -12,7 +12,7 @@ use portcullis_core::event::{Counts, EventError, Sweep, SweepPage};
 use portcullis_core::{Actor, Asks, Cause, Outcome, Place, Resource};
 use serde_json::{Value, json};
 
-use crate::adapter::Serve;
+use crate::adapter::{Guards, Serve};
 use crate::digest;
 use crate::error::Failure;
 use crate::metrics;
@@ -28,7 +28,7 @@ const LISTING_RESERVE: i64 = 7_500;
 /// One invocation of a sweep.
 pub struct Sweeper<'a> {
     pub shell: &'a Shell,
-    pub guards: &'a [Box<dyn Serve>],
+    pub guards: &'a Guards,
     pub place: &'a Place,
 }
 
@@ -131,8 +131,7 @@ impl Sweeper<'_> {
     }
 
     fn guard(&self, kind: &str) -> Result<&dyn Serve, Failure> {
-        let found = self.guards.iter().find(|guard| guard.listing().kind() == kind);
-        found.map(AsRef::as_ref).ok_or_else(|| {
+        self.guards.of(kind).ok_or_else(|| {
             Failure::Event(EventError::Unexpected {
                 field: "sweep.pages[].type".into(),
                 expected: "a type that this function looks after",
@@ -188,8 +187,7 @@ impl Sweeper<'_> {
         first.retain(|resource| seen.insert(resource.arn.clone()));
         // The ledger is that of all functions.
         let guarded = first.into_iter().filter_map(|resource| {
-            let mut guards = self.guards.iter();
-            let guard = guards.find(|guard| guard.listing().kind() == resource.kind)?;
+            let guard = self.guards.of(&resource.kind)?;
             Some((guard, resource))
         });
         let mut looks = stream::iter(guarded)
