@@ -311,12 +311,11 @@ impl Ledger {
 
     /// One more of the hour's budget, if that leaves it within its limit. The counter is deleted some days later.
     fn draw(&self, account: &str, limit: u32, now: Timestamp) -> Result<TransactWriteItem, Failure> {
-        let hour = now.strftime("%Y-%m-%dT%H").to_string();
         let expires = now.as_second() + 3 * 24 * 60 * 60;
         let update = Update::builder()
             .table_name(&self.table)
-            .key("pk", text(&format!("budget#{account}")))
-            .key("sk", text(&hour))
+            .key("pk", text(&budget(account)))
+            .key("sk", text(&hour(now)))
             .update_expression("SET expires = :expires ADD drawn :one")
             .condition_expression("attribute_not_exists(drawn) OR drawn < :limit")
             .expression_attribute_values(":expires", AttributeValue::N(expires.to_string()))
@@ -327,8 +326,26 @@ impl Ledger {
             .build())
     }
 
-    /// The resources with findings that have waited long enough, those that waited longest first.
-    pub async fn due(&self, now: Timestamp) -> Result<Vec<Resource>, Failure> {
+    /// How much of this hour's budget is left.
+    pub async fn left(&self, account: &str, limit: u32, now: Timestamp) -> Result<u32, Failure> {
+        let drawn = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND sk = :sk")
+            .expression_attribute_values(":pk", text(&budget(account)))
+            .expression_attribute_values(":sk", text(&hour(now)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| Failure::Ledger(AwsError::new("Query", &error)))?;
+        let drawn = drawn.items().first().map(|item| number(item, "drawn")).transpose()?;
+        let left = i64::from(limit) - drawn.unwrap_or_default();
+        Ok(u32::try_from(left).unwrap_or_default())
+    }
+
+    /// The statuses of the resources with findings that have waited long enough, those that waited longest first.
+    pub async fn due(&self, now: Timestamp) -> Result<Vec<Status>, Failure> {
         let mut pages = self
             .client
             .query()
@@ -343,9 +360,7 @@ impl Ledger {
         let mut due = Vec::new();
         while let Some(item) = pages.next().await {
             let item = item.map_err(|error| Failure::Ledger(AwsError::new("Query", &error)))?;
-            let status: Status = document(&item)?;
-            let waited = status.deferred.into_values().find(|deferral| deferral.until <= now);
-            due.extend(waited.map(|deferral| deferral.resource));
+            due.push(document(&item)?);
         }
         Ok(due)
     }
@@ -563,6 +578,15 @@ impl Ledger {
             .map(|item| Ok((document(item)?, sort == OPEN)))
             .transpose()
     }
+}
+
+/// Under which key the budget of an account is counted, and under which an hour of it.
+fn budget(account: &str) -> String {
+    format!("budget#{account}")
+}
+
+fn hour(now: Timestamp) -> String {
+    now.strftime("%Y-%m-%dT%H").to_string()
 }
 
 fn text(value: &str) -> AttributeValue {

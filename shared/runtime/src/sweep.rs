@@ -84,8 +84,8 @@ impl Sweeper<'_> {
         let mut left = Vec::new();
         while let Some(page) = pages.pop_front() {
             let guard = self.guard(&page.kind)?;
-            let late = self.remaining() < RESERVE;
-            if late && (!page.onward || self.remaining() < LISTING_RESERVE) {
+            let late = self.shell.remaining() < RESERVE;
+            if late && (!page.onward || self.shell.remaining() < LISTING_RESERVE) {
                 left.push(page);
                 continue;
             }
@@ -159,7 +159,7 @@ impl Sweeper<'_> {
         let cause = &self.cause();
         let mut looks = stream::iter(resources)
             .map(|resource| async move {
-                if self.remaining() < RESERVE {
+                if self.shell.remaining() < RESERVE {
                     return (resource, None);
                 }
                 let handled = guard.process(self.shell, &resource, cause).await;
@@ -182,7 +182,9 @@ impl Sweeper<'_> {
         let (ledger, cause) = (&self.shell.ledger, &self.cause());
         let now = Timestamp::now();
         let mut first = ledger.abandoned(now).await?;
-        first.extend(ledger.due(now).await?);
+        let due = ledger.due(now).await?;
+        let waited = due.iter().filter_map(|status| status.due(now).next());
+        first.extend(waited.map(|(_, deferral)| deferral.resource.clone()));
         let mut seen = BTreeSet::new();
         first.retain(|resource| seen.insert(resource.arn.clone()));
         // The ledger is that of all functions.
@@ -192,7 +194,7 @@ impl Sweeper<'_> {
         });
         let mut looks = stream::iter(guarded)
             .map(|(guard, resource)| async move {
-                if self.remaining() < RESERVE {
+                if self.shell.remaining() < RESERVE {
                     return (resource, None);
                 }
                 let handled = guard.process(self.shell, &resource, cause).await;
@@ -241,14 +243,9 @@ impl Sweeper<'_> {
             asks: Asks::All,
         }
     }
-
-    /// The milliseconds until Lambda stops this invocation.
-    fn remaining(&self) -> i64 {
-        self.shell.deadline - Timestamp::now().as_millisecond()
-    }
 }
 
-fn count(counts: &mut Counts, resource: &Resource, handled: Result<Value, Failure>) {
+pub fn count(counts: &mut Counts, resource: &Resource, handled: Result<Value, Failure>) {
     counts.resources += 1;
     match handled {
         Ok(answer) => {

@@ -64,6 +64,13 @@ pub struct Shell {
     pub digest: Option<Arc<Digest>>,
 }
 
+impl Shell {
+    /// The milliseconds until Lambda stops this invocation.
+    pub fn remaining(&self) -> i64 {
+        self.deadline - Timestamp::now().as_millisecond()
+    }
+}
+
 /// Takes one resource through the pipeline. `since` is the moment from which on the resource may have been read.
 pub async fn process<G: Guard, A: Adapter<G>>(
     shell: &Shell,
@@ -378,7 +385,7 @@ impl Work<'_> {
             intended.for_each(gone);
         }
         self.put_off(&mut record.report, &mut status, &failures, &plan);
-        self.schedule(&record.report.told, &status).await?;
+        self.schedule(&mut record.report.told, &status).await?;
         let answer = self.tell(record, status).await?;
         Ok(with_not_applicable(answer, &plan))
     }
@@ -423,6 +430,7 @@ impl Work<'_> {
                 }
                 let reminder = shell.settings.notifications.reminder_days;
                 if plan.remedies.is_empty() && told.iter().all(|one| view.status.knows(one, now, reminder)) {
+                    self.schedule_hour(&mut told, &status).await;
                     self.note(&status).await?;
                     if let Some(unread) = self.unread.first() {
                         return Err(Failure::Observe(unread.error.clone()));
