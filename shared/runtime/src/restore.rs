@@ -63,7 +63,7 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
         });
     }
     let record = opening(&done, &by, json_of(&current)?, &inverses)?;
-    carry_out::<G, A>(shell, adapter, record, &view, current).await
+    carry_out::<G, A>(shell, adapter, (record, inverses), &view, current).await
 }
 
 /// Finishes a restore that broke off, whoever comes by: what it had not changed yet is changed, unless somebody else changed
@@ -78,14 +78,14 @@ pub async fn finish<G: Guard, A: Adapter<G>>(
     let inverses = record.remedies.iter().cloned().map(of_json::<G::Remedy>);
     let inverses: Vec<_> = inverses.collect::<Result<_, _>>()?;
     let current = look::<G, A>(adapter, &record.report.resource, &inverses, undone).await?;
-    carry_out::<G, A>(shell, adapter, record, view, current).await
+    carry_out::<G, A>(shell, adapter, (record, inverses), view, current).await
 }
 
 /// Opens the record, with the hold: what is restored must not be undone by whoever comes by while nobody has closed it.
 async fn carry_out<G: Guard, A: Adapter<G>>(
     shell: &Shell,
     adapter: &A,
-    record: Record,
+    (record, inverses): (Record, Vec<G::Remedy>),
     view: &View,
     current: G::State,
 ) -> Result<Value, Failure> {
@@ -95,7 +95,7 @@ async fn carry_out<G: Guard, A: Adapter<G>>(
         .open(&record, &shell.request, shell.deadline, view, Along::Status(&held))
         .await?;
     let arn = record.report.resource.arn.clone();
-    let done = change_and_tell::<G, A>(shell, adapter, record, (view, held), current).await;
+    let done = change_and_tell::<G, A>(shell, adapter, (record, inverses), (view, held), current).await;
     if !matches!(&done, Ok(_) | Err(Failure::Restore { .. })) {
         shell.ledger.give_back(&arn, &shell.request).await;
     }
@@ -105,14 +105,12 @@ async fn carry_out<G: Guard, A: Adapter<G>>(
 async fn change_and_tell<G: Guard, A: Adapter<G>>(
     shell: &Shell,
     adapter: &A,
-    mut record: Record,
+    (mut record, inverses): (Record, Vec<G::Remedy>),
     (view, held): (&View, Status),
     current: G::State,
 ) -> Result<Value, Failure> {
     let undone = record.restores.clone().unwrap_or_default();
     let began: G::State = of_json(record.prior.clone())?;
-    let inverses = record.remedies.iter().cloned().map(of_json::<G::Remedy>);
-    let inverses: Vec<_> = inverses.collect::<Result<_, _>>()?;
     let resource = record.report.resource.clone();
     let wanted = target(&current, &inverses);
     let crossed = crossed(&began, &inverses, &current)?;
