@@ -168,6 +168,7 @@ impl Function {
             function: self.environment.function.clone(),
             place: self.place.clone(),
             request: context.request_id.clone(),
+            owner: uuid::Uuid::now_v7().to_string(),
             deadline: i64::try_from(context.deadline).unwrap_or(i64::MAX),
             digest: matches!(event, Event::Sweep(_)).then(Arc::default),
         };

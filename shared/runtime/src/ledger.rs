@@ -69,7 +69,7 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Open {
     pub record: Record,
-    /// The Lambda request that holds the lease. A retry of it has the same id.
+    /// The invocation that holds the lease.
     pub owner: String,
     /// The end of the lease, in Unix milliseconds.
     pub until: i64,
@@ -198,8 +198,11 @@ impl Ledger {
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":me", text(owner))
             .expression_attribute_values(":zero", AttributeValue::N("0".into()));
-        if let Err(error) = update.send().await {
-            tracing::warn!(resource = arn, error = %AwsError::new("UpdateItem", &error), "the lease ends by itself");
+        match update.send().await.map_err(|error| AwsError::new("UpdateItem", &error)) {
+            // It failed before it could open one.
+            Err(error) if error.code == "ConditionalCheckFailedException" => {}
+            Err(error) => tracing::warn!(resource = arn, error = %error, "the lease ends by itself"),
+            Ok(_) => {}
         }
     }
 

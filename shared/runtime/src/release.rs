@@ -85,17 +85,17 @@ pub async fn release(shell: &Shell, request: &Release, resource: Resource) -> Re
     };
     shell
         .ledger
-        .open(&record, &shell.request, shell.deadline, &view, Along::Nothing)
+        .open(&record, &shell.owner, shell.deadline, &view, Along::Nothing)
         .await?;
     let report = &record.report;
     let done = async {
         let sent = shell.topic.publish(report, &shell.function).await;
         sent.map_err(Failure::Notify)?;
         let days = shell.settings.ledger.retention_days;
-        shell.ledger.close(&record, &shell.request, &status, days, None).await
+        shell.ledger.close(&record, &shell.owner, &status, days, None).await
     };
     if let Err(failure) = done.await {
-        shell.ledger.give_back(&resource.arn, &shell.request).await;
+        shell.ledger.give_back(&resource.arn, &shell.owner).await;
         return Err(failure);
     }
     log(&resource, &report.told, &report.ledger_id);

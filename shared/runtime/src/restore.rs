@@ -92,12 +92,12 @@ async fn carry_out<G: Guard, A: Adapter<G>>(
     let held = with_holds(&view.status, &record, shell.settings.restore.hold_days);
     shell
         .ledger
-        .open(&record, &shell.request, shell.deadline, view, Along::Status(&held))
+        .open(&record, &shell.owner, shell.deadline, view, Along::Status(&held))
         .await?;
     let arn = record.report.resource.arn.clone();
     let done = change_and_tell::<G, A>(shell, adapter, (record, inverses), (view, held), current).await;
     if !matches!(&done, Ok(_) | Err(Failure::Restore { .. })) {
-        shell.ledger.give_back(&arn, &shell.request).await;
+        shell.ledger.give_back(&arn, &shell.owner).await;
     }
     done
 }
@@ -139,7 +139,7 @@ async fn change_and_tell<G: Guard, A: Adapter<G>>(
     status.holds.retain(|hold| restored || hold.record != undone);
     status.note(&record.report, Timestamp::now());
     let days = shell.settings.ledger.retention_days;
-    shell.ledger.close(&record, &shell.request, &status, days, None).await?;
+    shell.ledger.close(&record, &shell.owner, &status, days, None).await?;
     let Report { told, ledger_id, .. } = &record.report;
     log(&resource, told, ledger_id);
     if restored {

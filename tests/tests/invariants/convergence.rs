@@ -131,6 +131,33 @@ async fn what_was_read_before_another_finished_is_read_again() {
     }
 }
 
+/// Lambda delivers an event at least once: it may come twice at the same time, and under one request id.
+#[tokio::test]
+async fn a_duplicate_with_the_same_request_id_waits_for_the_first() {
+    let world = World::new().await;
+    let bucket = world.bucket("same").await;
+    let event = bucket.call("DeleteBucketPublicAccessBlock").event();
+    let settings = only(&[BLOCK], "");
+    let slow = world.function().env("PORTCULLIS_SETTINGS", &settings).start().await;
+    let quick = world.function().env("PORTCULLIS_SETTINGS", &settings).start().await;
+    let hold_up = Fault::on("s3", "PutPublicAccessBlock").delay(Duration::from_millis(2500));
+    world.aws.fault(hold_up).await;
+    let request = "8f507cfc-0000-4000-8000-000000000001";
+    let late = async {
+        world.aws.wait_for_call("dynamodb:TransactWriteItems", 1).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        world.aws.clear_faults().await;
+        quick.invoke_as(request, &event).await
+    };
+    let (first, duplicate) = tokio::join!(slow.invoke_as(request, &event), late);
+    let busy = duplicate.result.as_ref().unwrap_err();
+    assert_eq!(busy.error_type, "ResourceBusy", "{busy}");
+    assert_eq!(first.outcome(), "remediated", "{:?}", first.result);
+    assert_eq!(quick.retry(&duplicate).await.outcome(), "compliant");
+    assert_eq!(writes(&world.aws.calls().await), ["s3:PutPublicAccessBlock"]);
+    assert_eq!((world.alerts().await.len(), world.records().await.0.len()), (1, 1));
+}
+
 /// Deleted between the change and the look back: nothing is proved, and nothing is left to be wrong.
 #[tokio::test]
 async fn what_is_gone_before_it_is_read_again_is_told_as_gone() {

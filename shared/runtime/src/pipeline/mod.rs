@@ -56,8 +56,12 @@ pub struct Shell {
     pub function: String,
     /// Where the function is.
     pub place: Place,
-    /// The Lambda request: the owner of what it opens. Lambda's own retries keep it.
+    /// The Lambda request. Lambda's own retries keep it.
     pub request: String,
+    /// The owner of what this invocation opens, made up for it alone: Lambda may deliver an event twice, at the same time and under
+    /// the same request id. Its retries come a minute later at the earliest, when the lease of what broke off has ended. Source:
+    /// Lambda Developer Guide, "Error handling for asynchronous invocation".
+    pub owner: String,
     /// When Lambda will stop this invocation, in Unix milliseconds: the end of its leases.
     pub deadline: i64,
     /// In a sweep, and an event of many resources: what gathers the findings, which are told at its end and not one by one.
@@ -92,9 +96,13 @@ pub async fn process<G: Guard, A: Adapter<G>>(
             }
             // Whatever went wrong after the record was opened, the retry must find it free.
             Err(
-                failure @ (Failure::LostRace(_) | Failure::Unverified(_) | Failure::Notify(_) | Failure::Schedule(_)),
+                failure @ (Failure::LostRace(_)
+                | Failure::Unverified(_)
+                | Failure::Notify(_)
+                | Failure::Schedule(_)
+                | Failure::Ledger(_)),
             ) => {
-                shell.ledger.give_back(&resource.arn, &shell.request).await;
+                shell.ledger.give_back(&resource.arn, &shell.owner).await;
                 return Err(failure);
             }
             other => return other,
@@ -240,7 +248,7 @@ pub fn facts<G: Guard>(controls: &[&Control<G>]) -> BTreeSet<G::Fact> {
 /// The open record of this resource, if there is one that nobody is at any more.
 pub fn take_over<'a>(shell: &Shell, resource: &Resource, view: &'a View) -> Result<Option<&'a Open>, Failure> {
     match &view.open {
-        Some(open) if open.owner != shell.request && open.until > Timestamp::now().as_millisecond() => {
+        Some(open) if open.owner != shell.owner && open.until > Timestamp::now().as_millisecond() => {
             Err(Failure::Busy {
                 resource: resource.arn.clone(),
                 until: open.until,
@@ -315,7 +323,7 @@ impl Work<'_> {
         if self.is_old {
             return Err(Failure::LostRace(self.resource.arn.clone()));
         }
-        let (owner, until) = (&shell.request, shell.deadline);
+        let (owner, until) = (&shell.owner, shell.deadline);
         shell.ledger.open(record, owner, until, view, along).await
     }
 

@@ -39,7 +39,7 @@ impl Work<'_> {
             .ledger
             .close(
                 &record,
-                &shell.request,
+                &shell.owner,
                 &status,
                 shell.settings.ledger.retention_days,
                 untold,
