@@ -60,6 +60,9 @@ pub struct Ruling {
 pub struct Hold {
     /// The control's id.
     pub control: String,
+    /// When it was placed.
+    #[serde(default)]
+    pub since: Timestamp,
     /// When it ends.
     pub until: Timestamp,
     /// Who restored.

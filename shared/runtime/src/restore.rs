@@ -222,7 +222,8 @@ fn differing<S: State>(now: &S, then: &S) -> Result<Vec<String>, Failure> {
 
 /// The status with what keeps a restore from being undone at once.
 fn with_holds(status: &Status, record: &Record, days: u16) -> Status {
-    let until = Timestamp::now() + SignedDuration::from_hours(24 * i64::from(days));
+    let since = Timestamp::now();
+    let until = since + SignedDuration::from_hours(24 * i64::from(days));
     let Report { told, actor, .. } = &record.report;
     let mut status = status.clone();
     status
@@ -230,6 +231,7 @@ fn with_holds(status: &Status, record: &Record, days: u16) -> Status {
         .retain(|hold| told.iter().all(|told| told.control != hold.control));
     status.holds.extend(told.iter().map(|told| Hold {
         control: told.control.clone(),
+        since,
         until,
         by: actor.arn.clone(),
         record: record.restores.clone().unwrap_or_default(),

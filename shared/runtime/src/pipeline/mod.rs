@@ -34,6 +34,7 @@ use crate::adapter::Adapter;
 use crate::digest::Digest;
 use crate::error::{Failure, Kind};
 use crate::ledger::{Along, Ledger, Open, Opened, Record, View};
+use crate::release;
 use crate::restore;
 use crate::schedule::Schedules;
 use crate::status::Status;
@@ -83,6 +84,14 @@ pub async fn process<G: Guard, A: Adapter<G>>(
     cause: &Cause,
     since: Timestamp,
 ) -> Result<Value, Failure> {
+    let is_deleted = cause.asks == Asks::Breakable && G::deletes().contains(&cause.event.as_str());
+    let released = if is_deleted {
+        release::deleted(shell, resource, cause).await?
+    } else {
+        None
+    };
+    // What was held is looked at: another one may have its name by now.
+    let cause = released.as_ref().map_or(cause, |released| &released.cause);
     let mut age = Age { since, after: None };
     for attempt in 1..=ATTEMPTS {
         match once::<G, A>(shell, adapter, resource, cause, &mut age).await {
