@@ -99,7 +99,7 @@ def by_body(event, stack):
     item = detail.get("configurationItem") or detail.get("configurationItemSummary") or detail
     kind = item.get("resourceType") or ""
     source = (event.get("eventSource") or detail.get("eventSource") or "").split(".")[0]
-    if kind == "AWS::::Account" or source == "sns":
+    if kind == "AWS::::Account" or source == "sns" or "waiting" in event:
         return To(functions=stack.functions.values())
     if "preflight" in event:
         return To(functions=stack.function("kms"))

@@ -60,6 +60,7 @@ class Routes(unittest.TestCase):
         self.assertEqual(route(by_rule(HEARTBEAT, "ec2-api-calls", function), STACK), To([EC2]))
         waited = {"scheduled": "arn:aws:ec2:eu-west-1:111122223333:volume/vol-1", "control": "x"}
         self.assertEqual(route(by_schedule(waited, function), STACK), To([EC2]))
+        self.assertEqual(route(by_schedule({"waiting": {}}, function), STACK), To([EC2]))
         sweep = {"function": function}
         self.assertEqual(route(by_schedule(sweep, MACHINE + "sweeps"), STACK), To(execution=(MACHINE + "sweeps", json.dumps(sweep))))
         foreign = route(by_rule(HEARTBEAT, "x", "arn:aws:lambda:eu-west-1:111122223333:function:other"), STACK)
@@ -93,6 +94,7 @@ class Routes(unittest.TestCase):
             ({"scheduled": "arn:aws:ec2:eu-west-1:111122223333:volume/vol-1", "control": "x"}, [EC2]),
             ({"release": "arn:aws:kms:eu-west-1:111122223333:key/k"}, [KMS]),
             ({"preflight": {}}, [KMS]),
+            ({"waiting": {}}, ALL),
             ({"sweep": {"pages": [{"type": "AWS::S3::Bucket"}]}}, [S3]),
             ({"source": "aws.config", "detail": {"resourceType": "AWS::EC2::SecurityGroup"}}, [EC2]),
             ({"source": "aws.config", "detail": {"configurationItem": {"resourceType": "AWS::KMS::Key"}}}, [KMS]),

@@ -210,7 +210,7 @@ impl<W: Write> Triage<'_, W> {
                 line.event = Some("release".into());
                 line.ignored = Some("a release ends a hold in the ledger, which only the function can read".into());
             }
-            Ok(Event::Scheduled(_)) => {
+            Ok(Event::Scheduled(_) | Event::Waiting(_)) => {
                 line.event = Some("scheduled".into());
                 line.ignored = Some("what waits is in the ledger, which only the function can read".into());
             }

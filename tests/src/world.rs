@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use portcullis_testkit::{Call, CloudTrail, Deployment, Function, FunctionBuilder, Invocation, LocalAws, Message};
 use serde_json::{Value, json};
 
@@ -98,6 +99,26 @@ impl World {
         let mut closed: Vec<_> = closed.map(document).collect();
         closed.sort_by_key(|record| record["report"]["ledger_id"].to_string());
         (closed, items.iter().any(|item| item["sk"] == "~open"))
+    }
+
+    /// Lets the minute pass after which Lambda retries: by then, the lease of an invocation that broke off has ended.
+    pub async fn a_minute_later(&self) {
+        let client = aws_sdk_dynamodb::Client::new(&self.aws.sdk_config_in(&self.region));
+        for item in self.aws.ledger_items_in(&self.region, &self.stack.table).await {
+            if item["sk"] != "~open" {
+                continue;
+            }
+            let key = |name: &str| AttributeValue::S(item[name].as_str().unwrap_or_default().to_owned());
+            let update = client.update_item().table_name(&self.stack.table);
+            update
+                .key("pk", key("pk"))
+                .key("sk", key("sk"))
+                .update_expression("SET lease_until = :over")
+                .expression_attribute_values(":over", AttributeValue::N("0".into()))
+                .send()
+                .await
+                .expect("end the lease");
+        }
     }
 
     /// The holds and the findings last told of the only resource in the ledger.

@@ -48,16 +48,15 @@ async fn waiting(world: &World) -> Vec<Value> {
     items.into_iter().filter(|item| item["todo"] == "deferred").collect()
 }
 
-/// Puts the moment for which the one resource waits into the past; yields what it was.
-async fn let_it_wait_no_more(world: &World, arn: &str) -> String {
+/// Puts the moment for which an item of the ledger waits into the past; yields what it was.
+async fn is_due(world: &World, item: &Value) -> String {
     let client = aws_sdk_dynamodb::Client::new(&world.aws.sdk_config());
-    let item = waiting(world).await.remove(0);
     let until = item["since"].as_str().unwrap();
     let moved = |text: &str| AttributeValue::S(text.replace(until, "2026-01-01T00:00:00Z"));
     client
         .update_item()
         .table_name(&world.stack.table)
-        .key("pk", AttributeValue::S(arn.into()))
+        .key("pk", AttributeValue::S(item["pk"].as_str().unwrap().into()))
         .key("sk", AttributeValue::S("~status".into()))
         .update_expression("SET #document = :document, since = :since")
         .expression_attribute_names("#document", "document")
@@ -69,22 +68,47 @@ async fn let_it_wait_no_more(world: &World, arn: &str) -> String {
     until.to_owned()
 }
 
+/// Lets the next hour come: what waits is due, and nothing of the budget is drawn. Yields for when the resources waited.
+async fn next_hour(world: &World) -> Vec<String> {
+    let client = aws_sdk_dynamodb::Client::new(&world.aws.sdk_config());
+    let mut until = Vec::new();
+    for item in world.aws.ledger_items_in(&world.region, &world.stack.table).await {
+        if item["todo"] == "deferred" {
+            until.push(is_due(world, &item).await);
+        } else if item["pk"].as_str().unwrap().starts_with("budget#") {
+            let key = |name: &str| AttributeValue::S(item[name].as_str().unwrap().into());
+            let delete = client.delete_item().table_name(&world.stack.table);
+            delete.key("pk", key("pk")).key("sk", key("sk")).send().await.unwrap();
+        }
+    }
+    until
+}
+
+/// The one-time schedules: when each comes, and with what it invokes the function.
+async fn schedules(world: &World) -> Vec<(String, Value)> {
+    let scheduler = aws_sdk_scheduler::Client::new(&world.aws.sdk_config());
+    let listed = scheduler.list_schedules().send().await.unwrap();
+    let mut found = Vec::new();
+    for name in listed.schedules().iter().filter_map(|one| one.name()) {
+        let schedule = scheduler.get_schedule().name(name).send().await.unwrap();
+        assert_eq!(schedule.action_after_completion().unwrap().as_str(), "DELETE");
+        let target = schedule.target().unwrap();
+        assert!(target.dead_letter_config().is_some());
+        let input = serde_json::from_str(target.input().unwrap()).unwrap();
+        found.push((schedule.schedule_expression().unwrap().to_owned(), input));
+    }
+    found
+}
+
 /// Lets the time of what waits come, and says by what the schedule invokes the function then.
 async fn let_it_come(world: &World, bucket: &Bucket) -> Value {
-    let config = world.aws.sdk_config();
-    let scheduler = aws_sdk_scheduler::Client::new(&config);
-    let listed = scheduler.list_schedules().send().await.unwrap();
-    let names: Vec<_> = listed.schedules().iter().filter_map(|one| one.name()).collect();
-    assert_eq!(names.len(), 1, "one schedule for one control of one resource");
-    let schedule = scheduler.get_schedule().name(names[0]).send().await.unwrap();
-    assert_eq!(schedule.action_after_completion().unwrap().as_str(), "DELETE");
-    let target = schedule.target().unwrap();
-    assert!(target.dead_letter_config().is_some());
-
-    let until = let_it_wait_no_more(world, &bucket.arn()).await;
-    let expression = schedule.schedule_expression().unwrap();
+    let (expression, event) = schedules(world).await.remove(0);
+    assert_eq!(schedules(world).await.len(), 1, "one for one control of one resource");
+    let item = waiting(world).await.remove(0);
+    assert_eq!(item["pk"], bucket.arn());
+    let until = is_due(world, &item).await;
     assert_eq!(expression, format!("at({})", until.trim_end_matches('Z')));
-    serde_json::from_str(target.input().unwrap()).unwrap()
+    event
 }
 
 #[tokio::test]
@@ -155,12 +179,12 @@ async fn a_sweep_retries_what_the_budget_put_off_before_it_looks_at_anything_els
     );
     let text = &world.alerts().await[0].text;
     assert!(text.contains("deferred"), "{text}");
-    let waits = waiting(&world).await[0]["pk"].as_str().unwrap().to_owned();
+    let waits = waiting(&world).await.remove(0);
 
     // Its name sorts first, and one more is all that the budget allows: it has to wait for the one that waited.
     let new = world.bucket("a").await;
     open_up(&new).await;
-    let_it_wait_no_more(&world, &waits).await;
+    is_due(&world, &waits).await;
     let later = function(&world, "budget: {disruptive-per-hour: 3}\n").await;
     let swept = later.invoke(json!({"sweep": {}})).await;
     // Each resource counts once: the one that waited as put right, though its page found nothing wrong with it any more.
@@ -176,6 +200,133 @@ async fn a_sweep_retries_what_the_budget_put_off_before_it_looks_at_anything_els
     let waits: Vec<_> = waiting(&world).await.iter().map(|item| item["pk"].clone()).collect();
     assert_eq!(waits, [json!(new.arn())]);
     assert_eq!(world.alerts().await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_the_budget_put_off_is_put_right_within_the_next_hours_and_told_once() {
+    let world = World::new().await;
+    let tight = function(&world, "budget: {disruptive-per-hour: 1}\n").await;
+    let mut buckets = Vec::new();
+    for (name, outcome) in [("first", "remediated"), ("second", "deferred"), ("third", "deferred")] {
+        let bucket = world.bucket(name).await;
+        assert_eq!(open_and_tell(&tight, &bucket).await.outcome(), outcome);
+        buckets.push(bucket);
+    }
+    // One schedule for all that waits, a minute after the moment that is told.
+    let (expression, event) = schedules(&world).await.remove(0);
+    assert_eq!((schedules(&world).await.len(), &event), (1, &json!({"waiting": {}})));
+    let creates = |calls: &[portcullis_testkit::Call]| calls.iter().filter(|call| call.service == "scheduler").count();
+    assert_eq!(creates(&world.aws.calls().await), 1, "however much is put off");
+    let early = tight.invoke(event.clone()).await;
+    assert_eq!(early.answer()["waiting"]["counts"]["resources"], 0);
+    let until = next_hour(&world).await;
+    assert_eq!(expression, format!("at({}:01:00)", until[0].split(':').next().unwrap()));
+    let told = world.alerts().await;
+    let text = &told.last().unwrap().text;
+    assert!(
+        text.contains(&format!("is spent: it is tried again at {}", until[0])),
+        "{text}"
+    );
+
+    // That hour's budget is for the one that waited longest; the other one waits for the hour after.
+    let done = tight.invoke(event.clone()).await;
+    let waits = &done.answer()["waiting"];
+    assert_eq!(waits["counts"]["findings"], json!({"remediated": 1}), "{waits}");
+    assert_eq!(waits["left"], 1);
+    let alerts = world.alerts().await;
+    assert_eq!(alerts.len(), told.len() + 1);
+    let text = &alerts.last().unwrap().text;
+    assert!(
+        text.contains("for the budget of an earlier hour was spent") && text.contains("alice"),
+        "{text}"
+    );
+    assert_eq!(is_open(&buckets[1]).await, !is_open(&buckets[2]).await);
+    assert!(!schedules(&world).await.is_empty());
+    // Again within that hour: nothing is left of its budget, so nothing is even read.
+    let again = tight.invoke(event.clone()).await;
+    assert_eq!(again.answer()["waiting"]["left"], 1);
+    assert!(again.calls.iter().all(|call| call.service != "s3"), "{:?}", again.calls);
+
+    next_hour(&world).await;
+    let done = tight.invoke(event.clone()).await;
+    assert_eq!(done.answer()["waiting"]["left"], 0);
+    for bucket in &buckets {
+        assert!(!is_open(bucket).await, "{}", bucket.name);
+    }
+    assert_eq!(waiting(&world).await, Vec::<Value>::new());
+    next_hour(&world).await;
+    tight.invoke(event).await.answer();
+    assert_eq!(world.alerts().await.len(), alerts.len() + 1);
+}
+
+#[tokio::test]
+async fn many_that_waited_are_told_in_one_message() {
+    let world = World::new().await;
+    for number in 0..12 {
+        open_up(&world.bucket(&format!("many-{number}")).await).await;
+    }
+    let none = function(&world, "budget: {disruptive-per-hour: 0}\n").await;
+    none.invoke(json!({"sweep": {}})).await.answer();
+    assert_eq!((waiting(&world).await.len(), schedules(&world).await.len()), (12, 1));
+    next_hour(&world).await;
+    let wide = function(&world, "budget: {disruptive-per-hour: 50}\n").await;
+    let done = wide.invoke(json!({"waiting": {}})).await;
+    let counts = &done.answer()["waiting"]["counts"];
+    assert_eq!(counts["findings"], json!({"remediated": 12}), "{counts}");
+    let alerts = world.alerts().await;
+    assert_eq!(alerts.len(), 2, "that of the sweep, and one");
+    assert!(alerts[1].subject.contains("12 new findings"), "{}", alerts[1].subject);
+    assert!(
+        !done.logs.iter().any(|line| line.contains("\"SweptResources\":")),
+        "it is no sweep"
+    );
+    let items = world.aws.ledger_items_in(&world.region, &world.stack.table).await;
+    assert!(items.iter().all(|item| item["todo"].is_null()), "{items:?}");
+}
+
+/// It would have the first claim on the budget of each hour.
+#[tokio::test]
+async fn what_failed_in_its_hour_is_left_to_the_sweep() {
+    let world = World::new().await;
+    let bucket = world.bucket("stuck").await;
+    let none = function(&world, "budget: {disruptive-per-hour: 0}\n").await;
+    assert_eq!(open_and_tell(&none, &bucket).await.outcome(), "deferred");
+    next_hour(&world).await;
+    world
+        .aws
+        .fault(Fault::on("s3", "DeleteBucketPolicy").denied().always())
+        .await;
+    let wide = function(&world, "").await;
+    let failed = wide.invoke(json!({"waiting": {}})).await;
+    assert_eq!(failed.answer()["waiting"]["counts"]["findings"], json!({"failed": 1}));
+    assert_eq!(failed.answer()["waiting"]["left"], 0);
+    world.aws.clear_faults().await;
+    let idle = wide.invoke(json!({"waiting": {}})).await;
+    assert_eq!(idle.answer()["waiting"]["counts"]["resources"], 0);
+    wide.invoke(json!({"sweep": {}})).await.answer();
+    assert!(!is_open(&bucket).await);
+}
+
+#[tokio::test]
+async fn what_can_not_be_scheduled_is_told_and_left_to_the_sweep() {
+    let world = World::new().await;
+    let bucket = world.bucket("unscheduled").await;
+    let none = function(&world, "budget: {disruptive-per-hour: 0}\n").await;
+    let refused = Fault::on_changes("scheduler").denied().always();
+    world.aws.fault(refused).await;
+    let put_off = open_and_tell(&none, &bucket).await;
+    assert_eq!(put_off.outcome(), "deferred");
+    let counted = |line: &String| line.contains("\"Failures\":1") && line.contains("ScheduleFailed");
+    assert!(put_off.logs.iter().any(counted), "{:?}", put_off.logs);
+    let text = &world.alerts().await[0].text;
+    assert!(
+        text.contains("that can't be scheduled") && text.contains("the next sweep tries again"),
+        "{text}"
+    );
+    next_hour(&world).await;
+    let wide = function(&world, "").await;
+    wide.invoke(json!({"sweep": {}})).await.answer();
+    assert!(!is_open(&bucket).await);
 }
 
 #[tokio::test]

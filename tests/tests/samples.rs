@@ -51,6 +51,8 @@ const EXPECTED: &[(&str, &str, &str)] = &[
         "",
     ),
     ("PutBucketPolicy", "public-policy", "tls-only"),
+    // It ends holds, of which there are none.
+    ("DeleteBucket", "", ""),
     ("DeleteBucketPolicy", "", "tls-only"),
     ("PutBucketAcl", "public-acl", "acls-disabled"),
     ("PutBucketOwnershipControls", "public-acl", "acls-disabled"),

@@ -23,6 +23,8 @@ def make(aws, record):
     elif name == "PutBucketAcl":
         canned = parameters.get("x-amz-acl") or "public-read"
         s3.put_bucket_acl(Bucket=bucket, ACL=canned[0] if isinstance(canned, list) else canned)
+    elif name == "DeleteBucket":
+        s3.delete_bucket(Bucket=bucket)
     elif name == "PutBucketWebsite":
         s3.put_bucket_website(Bucket=bucket, WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}})
     elif name == "PutBucketVersioning":

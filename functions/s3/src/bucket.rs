@@ -395,6 +395,10 @@ impl Guard for Bucket {
         Ok(if is_foreign { Vec::new() } else { vec![bucket] })
     }
 
+    fn deletes() -> &'static [&'static str] {
+        &["DeleteBucket"]
+    }
+
     /// By its name. That the bucket is this account's is checked by S3, with each call.
     fn identified(id: &str, place: &Place) -> Option<Resource> {
         let name = match id.parse::<Arn>() {

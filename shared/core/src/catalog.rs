@@ -32,11 +32,17 @@ pub trait Listing: Send + Sync {
         kind == self.config_kind() || kind == self.kind()
     }
 
-    /// The calls that lead to it: those that can break a control.
+    /// The calls that delete one, where another one may get its name.
+    fn deletes(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The calls that lead to it: those that can break a control, and those that delete it.
     fn calls(&self) -> BTreeSet<&'static str> {
         self.controls()
             .iter()
             .flat_map(|meta| meta.calls.iter().copied())
+            .chain(self.deletes().iter().copied())
             .collect()
     }
 
@@ -97,6 +103,10 @@ impl<G: Guard> Listing for Listed<G> {
 
     fn resources(&self, call: &Call) -> Option<Result<Vec<Resource>, EventError>> {
         (call.source == G::SOURCE && self.calls().contains(call.name.as_str())).then(|| G::resources(call))
+    }
+
+    fn deletes(&self) -> &'static [&'static str] {
+        G::deletes()
     }
 
     fn config_kind(&self) -> &'static str {

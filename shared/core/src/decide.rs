@@ -60,6 +60,9 @@ pub struct Ruling {
 pub struct Hold {
     /// The control's id.
     pub control: String,
+    /// When it was placed.
+    #[serde(default)]
+    pub since: Timestamp,
     /// When it ends.
     pub until: Timestamp,
     /// Who restored.
@@ -284,19 +287,24 @@ impl Circumstances<'_> {
     }
 
     fn next_hour(&self) -> Wait {
-        const HOUR: i64 = 60 * 60;
-        let next = (self.now.as_second().div_euclid(HOUR) + 1) * HOUR;
-        let until = Timestamp::from_second(next).unwrap_or(Timestamp::MAX);
+        let until = next_hour(self.now);
         let limit = self.settings.budget.disruptive_per_hour.unwrap_or(u32::MAX);
         Wait {
             until,
             reason: Reason::Budget,
             why: format!(
-                "the budget of {limit} disruptive remedies an hour (budget.disruptive-per-hour) is spent: the first sweep after \
-                 {until} tries again; if all of these changes are wanted, raise it; if not, find out who opens so much at once"
+                "the budget of {limit} disruptive remedies an hour (budget.disruptive-per-hour) is spent: it is tried again at \
+                 {until}, within that hour's budget and after what has waited longer; if all of these changes are wanted, raise it; if not, find out who opens so much at once"
             ),
         }
     }
+}
+
+/// When the next hour begins, and with it another budget.
+pub fn next_hour(now: Timestamp) -> Timestamp {
+    const HOUR: i64 = 60 * 60;
+    let next = (now.as_second().div_euclid(HOUR) + 1) * HOUR;
+    Timestamp::from_second(next).unwrap_or(Timestamp::MAX)
 }
 
 /// The next whole second: a schedule knows no parts of one.

@@ -64,6 +64,11 @@ pub trait Guard: Sized + Send + Sync + 'static {
         &[]
     }
 
+    /// The calls that delete a resource whose name somebody may take anew: with it end the holds that were left on it.
+    fn deletes() -> &'static [&'static str] {
+        &[]
+    }
+
     /// The resource of a place that an id or an ARN stands for, as AWS Config and sweeps name it; `None` where it can be
     /// none of this type, or is somebody else's.
     fn identified(id: &str, place: &Place) -> Option<Resource>;

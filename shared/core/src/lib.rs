@@ -23,7 +23,9 @@ pub use arn::{Arn, ArnError, partition_of};
 pub use catalog::{Listing, listing};
 pub use cause::{Asks, Cause};
 pub use control::{Control, Finding, Heard, Impact, Judgement, Memory, Meta, Scope, Severity};
-pub use decide::{Circumstances, Decision, Deferral, Hold, Reason, Remediation, Ruling, Wait, decide, whole_second};
+pub use decide::{
+    Circumstances, Decision, Deferral, Hold, Reason, Remediation, Ruling, Wait, decide, next_hour, whole_second,
+};
 pub use event::{Actor, Call, Event, EventError};
 pub use guard::{Guard, Remedy, State};
 pub use outcome::{Outcome, Report, Told};

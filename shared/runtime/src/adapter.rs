@@ -113,6 +113,30 @@ pub trait Serve: Send + Sync {
     ) -> Boxed<'a, Result<Value, Failure>>;
 }
 
+/// The guards of a function.
+pub struct Guards(Vec<Box<dyn Serve>>);
+
+impl From<Vec<Box<dyn Serve>>> for Guards {
+    fn from(guards: Vec<Box<dyn Serve>>) -> Self {
+        Self(guards)
+    }
+}
+
+impl Guards {
+    /// The one that looks after resources of this type.
+    pub fn of(&self, kind: &str) -> Option<&dyn Serve> {
+        self.iter().find(|guard| guard.listing().kind() == kind)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &dyn Serve> {
+        self.0.iter().map(Box::as_ref)
+    }
+
+    pub fn listings(&self) -> impl Iterator<Item = &dyn Listing> {
+        self.iter().map(Serve::listing)
+    }
+}
+
 struct Served<G, A> {
     adapter: A,
     listing: Box<dyn Listing>,

@@ -8,10 +8,10 @@ use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use portcullis_core::alert::clean;
 use portcullis_core::event::{ConfigEvent, ConfigRule, EventError, Item};
-use portcullis_core::{Actor, Asks, Cause, Place, Resource};
+use portcullis_core::{Actor, Asks, Cause, Listing, Place, Resource};
 use serde_json::{Value, json};
 
-use crate::adapter::Serve;
+use crate::adapter::{Guards, Serve};
 use crate::error::{AwsError, Failure};
 use crate::pipeline::{Looked, Shell};
 
@@ -27,11 +27,11 @@ pub const RESERVE: i64 = 15_000;
 const ACCOUNT: &str = "AWS::::Account";
 
 /// Looks at the resource that an event of Config is about.
-pub async fn lead(shell: &Shell, guards: &[Box<dyn Serve>], event: &ConfigEvent) -> Result<Value, Failure> {
+pub async fn lead(shell: &Shell, guards: &Guards, event: &ConfigEvent) -> Result<Value, Failure> {
     own(shell, &event.item.account)?;
     let named: Vec<_> = guards
         .iter()
-        .filter_map(|guard| Some((guard, identified(guard.as_ref(), &event.item, &shell.place)?)))
+        .filter_map(|guard| Some((guard, identified(guard, &event.item, &shell.place)?)))
         .collect();
     let ignored = event
         .ignored
@@ -65,11 +65,11 @@ pub async fn lead(shell: &Shell, guards: &[Box<dyn Serve>], event: &ConfigEvent)
 pub async fn answer(
     shell: &Shell,
     config: &aws_sdk_config::Client,
-    guards: &[Box<dyn Serve>],
+    guards: &Guards,
     rule: &ConfigRule,
 ) -> Result<Value, Failure> {
     own(shell, &rule.account)?;
-    let known: Vec<_> = guards.iter().flat_map(|guard| guard.listing().controls()).collect();
+    let known: Vec<_> = guards.listings().flat_map(Listing::controls).collect();
     if let Some(unknown) = rule
         .controls
         .iter()
@@ -165,13 +165,13 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     /// The evaluation of one item. What this function does not look after is not applicable.
-    async fn item(&self, guards: &[Box<dyn Serve>], item: &Item) -> Result<Evaluation, Failure> {
+    async fn item(&self, guards: &Guards, item: &Item) -> Result<Evaluation, Failure> {
         let (mut findings, mut applies) = (Vec::new(), false);
         for guard in guards.iter().filter(|_| !item.gone) {
-            let Some(resource) = identified(guard.as_ref(), item, &self.shell.place) else {
+            let Some(resource) = identified(guard, item, &self.shell.place) else {
                 continue;
             };
-            match self.look(guard.as_ref(), &resource).await? {
+            match self.look(guard, &resource).await? {
                 Looked::Gone | Looked::NotApplicable => {}
                 Looked::Compliant => applies = true,
                 Looked::Violated(more) => findings.extend(more),
@@ -186,9 +186,9 @@ impl Asked<'_> {
     }
 
     /// Evaluates all resources while there is time; yields what could not be evaluated: the rest is answered all the same.
-    async fn all(&self, guards: &[Box<dyn Serve>], answer: &mut Answer<'_>) -> Result<Vec<String>, Failure> {
+    async fn all(&self, guards: &Guards, answer: &mut Answer<'_>) -> Result<Vec<String>, Failure> {
         let mut missed = Vec::new();
-        for guard in guards {
+        for guard in guards.iter() {
             let ids: Vec<_> = guard.listing().controls().iter().map(|meta| meta.id).collect();
             if !self.rule.controls.is_empty() && !ids.iter().any(|id| self.rule.controls.contains(*id)) {
                 continue;
@@ -213,7 +213,7 @@ impl Asked<'_> {
                         let looked = if self.late() {
                             None
                         } else {
-                            Some(self.look(guard.as_ref(), &resource).await)
+                            Some(self.look(guard, &resource).await)
                         };
                         (resource, looked)
                     })

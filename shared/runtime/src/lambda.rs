@@ -8,15 +8,15 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use lambda_runtime::tracing as lambda_tracing;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
-use portcullis_core::event::{Release, Scheduled};
+use portcullis_core::event::Release;
 use portcullis_core::settings::Known;
 use portcullis_core::triage::{Ignored, ignored, takes};
-use portcullis_core::{Actor, Asks, Call, Cause, Event, Place};
+use portcullis_core::{Call, Event, Place};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tracing::Instrument as _;
 
-use crate::adapter::Serve;
+use crate::adapter::{Guards, Serve};
 use crate::config;
 use crate::environment::{Environment, EnvironmentError};
 use crate::error::Failure;
@@ -31,17 +31,18 @@ use crate::sdk::{on_loopback, requests, sdk_config};
 use crate::settings::{LIFETIME, Source};
 use crate::sweep::Sweeper;
 use crate::topic::Topic;
+use crate::waiting;
 
 struct Function {
-    guards: Vec<Box<dyn Serve>>,
+    guards: Guards,
     /// The same with adaptive retry: sweeps slow down where AWS throttles, events must not wait for that.
-    sweeping: Vec<Box<dyn Serve>>,
+    sweeping: Guards,
     place: Place,
     settings: Source,
     environment: Environment,
     dynamodb: aws_sdk_dynamodb::Client,
     topic: Topic,
-    scheduler: aws_sdk_scheduler::Client,
+    schedules: Schedules,
     config: aws_sdk_config::Client,
 }
 
@@ -83,7 +84,7 @@ where
     let sdk = sdk_config().await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
     let topic = Topic::new(aws_sdk_sns::Client::new(&sdk), environment.topic_arn.clone());
-    let scheduler = aws_sdk_scheduler::Client::new(&sdk);
+    let schedules = Schedules::new(aws_sdk_scheduler::Client::new(&sdk), &environment);
     let config = aws_sdk_config::Client::new(&sdk);
     let place = Place {
         account: environment.account.clone(),
@@ -93,7 +94,8 @@ where
         .to_builder()
         .retry_config(RetryConfig::adaptive().with_max_attempts(6));
     let (guards, sweeping) = (guards(sdk.clone()).await, guards(patient.build()).await);
-    let own = Known::own(guards.iter().map(|guard| guard.listing()));
+    let (guards, sweeping) = (Guards::from(guards), Guards::from(sweeping));
+    let own = Known::own(guards.listings());
     let given = for_tests("PORTCULLIS_SETTINGS").map_err(in_words)?;
     let yaml = given.as_deref().unwrap_or(settings);
     let lifetime = lifetime().map_err(in_words)?;
@@ -108,7 +110,7 @@ where
         environment,
         dynamodb,
         topic,
-        scheduler,
+        schedules,
         config,
     });
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
@@ -160,16 +162,13 @@ impl Function {
         let shell = Shell {
             ledger: Ledger::new(self.dynamodb.clone(), self.environment.ledger_table.clone()),
             topic: self.topic.of(&context.request_id),
-            schedules: Schedules::new(
-                self.scheduler.clone(),
-                &self.environment,
-                context.invoked_function_arn.clone(),
-            ),
+            schedules: self.schedules.of(&context.invoked_function_arn),
             settings: self.settings.current().await?,
             own_role: self.environment.own_role.clone(),
             function: self.environment.function.clone(),
             place: self.place.clone(),
             request: context.request_id.clone(),
+            owner: uuid::Uuid::now_v7().to_string(),
             deadline: i64::try_from(context.deadline).unwrap_or(i64::MAX),
             digest: matches!(event, Event::Sweep(_)).then(Arc::default),
         };
@@ -186,9 +185,7 @@ impl Function {
                 heartbeat::answer(&shell, &self.settings).await
             }
             Event::Call(call) => self.call(&shell, &call).await,
-            Event::Preflight(request) => {
-                preflight::preflight(&shell, self.guards.iter().map(Box::as_ref), request.by.as_deref()).await
-            }
+            Event::Preflight(request) => preflight::preflight(&shell, self.guards.iter(), request.by.as_deref()).await,
             Event::Restore(request) => {
                 let refused = |why: &str| Failure::Restore {
                     record: request.restore.clone(),
@@ -204,7 +201,7 @@ impl Function {
                     return Err(refused("it is still open: its event is being handled or retried"));
                 }
                 let kind = &record.report.resource.kind;
-                let guard = self.guards.iter().find(|guard| guard.listing().kind() == kind);
+                let guard = self.guards.of(kind);
                 let guard = guard.ok_or_else(|| refused(&format!("this function does not look after {kind}")))?;
                 let by = request
                     .by
@@ -215,7 +212,8 @@ impl Function {
             Event::Release(request) => self.release(&shell, &request).await,
             Event::Config(event) => config::lead(&shell, &self.guards, &event).await,
             Event::Rule(rule) => config::answer(&shell, &self.config, &self.sweeping, &rule).await,
-            Event::Scheduled(scheduled) => self.scheduled(&shell, &scheduled).await,
+            Event::Scheduled(scheduled) => waiting::scheduled(&shell, &self.guards, &scheduled).await,
+            Event::Waiting(_) => waiting::waiting(&shell, &self.sweeping).await,
         }
     }
 
@@ -223,7 +221,7 @@ impl Function {
     async fn release(&self, shell: &Shell, request: &Release) -> Result<Value, Failure> {
         let resource = release::find(shell, request).await?;
         let kind = &resource.kind;
-        let guard = self.guards.iter().find(|guard| guard.listing().kind() == kind);
+        let guard = self.guards.of(kind);
         let guard = guard.ok_or_else(|| Failure::Release {
             what: request.release.clone(),
             why: format!("this function does not look after {kind}"),
@@ -233,50 +231,12 @@ impl Function {
         Ok(json!({"resource": released.resource.arn, "outcome": "released", "record": released.record, "now": now}))
     }
 
-    /// Looks again at what waited. That it does, and what led to it, the ledger says; the event only says where to look.
-    async fn scheduled(&self, shell: &Shell, scheduled: &Scheduled) -> Result<Value, Failure> {
-        let Scheduled {
-            scheduled: arn,
-            control,
-        } = scheduled;
-        let view = shell.ledger.read(arn).await?;
-        let Some(deferral) = view.status.deferred.get(control) else {
-            let why = "nothing waits there any more";
-            tracing::info!(resource = arn, control, outcome = "ignored", why, "handled");
-            return Ok(json!({"resource": arn, "outcome": "ignored", "why": why}));
-        };
-        let now = Timestamp::now();
-        if now < deferral.until {
-            shell
-                .schedules
-                .put(arn, control, deferral.until)
-                .await
-                .map_err(Failure::Schedule)?;
-            return Ok(json!({"resource": arn, "outcome": "deferred", "until": deferral.until}));
-        }
-        let kind = &deferral.resource.kind;
-        let guard = self.guards.iter().find(|guard| guard.listing().kind() == kind);
-        let guard =
-            guard.ok_or_else(|| Failure::LedgerRecord(format!("{kind}, which this function does not look after")))?;
-        let waited = view.status.deferred.iter().filter(|(_, one)| one.until <= now);
-        let cause = Cause {
-            event: "scheduled".into(),
-            id: String::new(),
-            time: now.to_string(),
-            actor: Actor::default(),
-            omitted: false,
-            asks: Asks::Only(waited.map(|(control, _)| control.clone()).collect()),
-        };
-        guard.process(shell, &deferral.resource, &cause).await
-    }
-
     async fn call(&self, shell: &Shell, call: &Call) -> Result<Value, Failure> {
         let ignore = |why: String| {
             tracing::info!(call = call.name, source = call.source, why, "ignored");
             Ok(json!({"ignored": why}))
         };
-        let listings = self.guards.iter().map(|guard| guard.listing());
-        if let Some(why) = ignored(call, &self.environment.own_roles, listings) {
+        if let Some(why) = ignored(call, &self.environment.own_roles, self.guards.listings()) {
             return ignore(why.to_string());
         }
         let own = &self.environment.account;
@@ -286,7 +246,7 @@ impl Function {
                 found: call.account.clone(),
             });
         }
-        let mut takers = self.guards.iter().map(|guard| guard.listing());
+        let mut takers = self.guards.listings();
         if call.region != self.place.region && takers.all(|listing| listing.regional() || !takes(listing, call)) {
             return Err(Failure::ForeignRegion {
                 expected: self.place.region.clone(),

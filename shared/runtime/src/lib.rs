@@ -23,6 +23,7 @@ mod settings;
 mod status;
 mod sweep;
 mod topic;
+mod waiting;
 
 pub use adapter::{Adapter, PAGE, Page, Resolved, Serve, serve};
 pub use aws_config::SdkConfig;

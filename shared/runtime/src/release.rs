@@ -8,7 +8,7 @@ use portcullis_core::{Actor, Asks, Cause, Hold, Outcome, Report, Resource, Told}
 use serde_json::json;
 
 use crate::error::Failure;
-use crate::ledger::{Along, Record};
+use crate::ledger::{Along, Record, View};
 use crate::pipeline::{Shell, log, take_over};
 
 /// What led to a record of a release, in place of a call's name.
@@ -61,9 +61,65 @@ pub async fn release(shell: &Shell, request: &Release, resource: Resource) -> Re
             why: format!("expected a hold of {asked}, found {held}"),
         });
     }
+    end(shell, &view, &holds, telling(request, &resource, &holds)).await
+}
+
+/// Ends the holds that were left on a resource before a call deleted it: whoever makes another one of its name is not who restored
+/// this one. None where there are none. A hold that is younger than the call was left on another one.
+pub async fn deleted(shell: &Shell, resource: &Resource, cause: &Cause) -> Result<Option<Released>, Failure> {
+    let Ok(deleted) = cause.time.parse::<Timestamp>() else {
+        return Ok(None);
+    };
+    let view = shell.ledger.read(&resource.arn).await?;
+    // CloudTrail knows no parts of a second.
+    let holds: Vec<_> = view
+        .status
+        .holds
+        .iter()
+        .filter(|hold| hold.since.as_second() <= deleted.as_second())
+        .collect();
+    if holds.is_empty() {
+        return Ok(None);
+    }
+    let report = Report {
+        ledger_id: uuid::Uuid::now_v7().to_string(),
+        resource: resource.clone(),
+        event: cause.event.clone(),
+        event_id: cause.id.clone(),
+        event_time: cause.time.clone(),
+        parameters_omitted: cause.omitted,
+        actor: cause.actor.clone(),
+        told: holds.iter().map(|hold| gone(hold)).collect(),
+        before: json!({}),
+        after: json!({}),
+        managed_by: None,
+    };
+    end(shell, &view, &holds, report).await.map(Some)
+}
+
+/// What is told of a hold whose resource was deleted.
+pub fn gone(hold: &Hold) -> Told {
+    Told {
+        control: hold.control.clone(),
+        severity: portcullis_core::Severity::Low,
+        outcome: Outcome::Released,
+        summary: "is no longer held: it was deleted, and the hold is not for whatever takes its name".into(),
+        change: String::new(),
+        why: format!(
+            "{} had left it by restoring {}, and it would have ended on {}",
+            hold.by, hold.record, hold.until
+        ),
+        until: None,
+        notes: Vec::new(),
+    }
+}
+
+/// Ends these holds, and tells that with this report, or with that of whoever broke off.
+async fn end(shell: &Shell, view: &View, holds: &[&Hold], report: Report) -> Result<Released, Failure> {
+    let resource = report.resource.clone();
     // A release that broke off is finished; any other record is left to its own event, or to the sweep.
-    let carried = take_over(shell, &resource, &view)?;
-    if let Some(open) = carried.filter(|open| open.record.report.event != RELEASE) {
+    let carried = take_over(shell, &resource, view)?;
+    if let Some(open) = carried.filter(|open| open.record.report.event != report.event) {
         return Err(Failure::Busy {
             resource: resource.arn.clone(),
             until: open.until,
@@ -76,26 +132,26 @@ pub async fn release(shell: &Shell, request: &Release, resource: Resource) -> Re
     let mut status = view.status.clone();
     status.holds.retain(|hold| !ended.contains(&hold.control));
     let record = Record {
-        report: begun.map_or_else(|| telling(request, &resource, &holds), Clone::clone),
+        report: begun.map_or(report, Clone::clone),
         prior: json!(null),
         remedies: Vec::new(),
         restores: None,
         drawn: false,
-        opened: now,
+        opened: Timestamp::now(),
     };
     shell
         .ledger
-        .open(&record, &shell.request, shell.deadline, &view, Along::Nothing)
+        .open(&record, &shell.owner, shell.deadline, view, Along::Nothing)
         .await?;
     let report = &record.report;
     let done = async {
         let sent = shell.topic.publish(report, &shell.function).await;
         sent.map_err(Failure::Notify)?;
         let days = shell.settings.ledger.retention_days;
-        shell.ledger.close(&record, &shell.request, &status, days, None).await
+        shell.ledger.close(&record, &shell.owner, &status, days, None).await
     };
     if let Err(failure) = done.await {
-        shell.ledger.give_back(&resource.arn, &shell.request).await;
+        shell.ledger.give_back(&resource.arn, &shell.owner).await;
         return Err(failure);
     }
     log(&resource, &report.told, &report.ledger_id);

@@ -63,7 +63,7 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
         });
     }
     let record = opening(&done, &by, json_of(&current)?, &inverses)?;
-    carry_out::<G, A>(shell, adapter, record, &view, current).await
+    carry_out::<G, A>(shell, adapter, (record, inverses), &view, current).await
 }
 
 /// Finishes a restore that broke off, whoever comes by: what it had not changed yet is changed, unless somebody else changed
@@ -78,26 +78,26 @@ pub async fn finish<G: Guard, A: Adapter<G>>(
     let inverses = record.remedies.iter().cloned().map(of_json::<G::Remedy>);
     let inverses: Vec<_> = inverses.collect::<Result<_, _>>()?;
     let current = look::<G, A>(adapter, &record.report.resource, &inverses, undone).await?;
-    carry_out::<G, A>(shell, adapter, record, view, current).await
+    carry_out::<G, A>(shell, adapter, (record, inverses), view, current).await
 }
 
 /// Opens the record, with the hold: what is restored must not be undone by whoever comes by while nobody has closed it.
 async fn carry_out<G: Guard, A: Adapter<G>>(
     shell: &Shell,
     adapter: &A,
-    record: Record,
+    (record, inverses): (Record, Vec<G::Remedy>),
     view: &View,
     current: G::State,
 ) -> Result<Value, Failure> {
     let held = with_holds(&view.status, &record, shell.settings.restore.hold_days);
     shell
         .ledger
-        .open(&record, &shell.request, shell.deadline, view, Along::Status(&held))
+        .open(&record, &shell.owner, shell.deadline, view, Along::Status(&held))
         .await?;
     let arn = record.report.resource.arn.clone();
-    let done = change_and_tell::<G, A>(shell, adapter, record, (view, held), current).await;
+    let done = change_and_tell::<G, A>(shell, adapter, (record, inverses), (view, held), current).await;
     if !matches!(&done, Ok(_) | Err(Failure::Restore { .. })) {
-        shell.ledger.give_back(&arn, &shell.request).await;
+        shell.ledger.give_back(&arn, &shell.owner).await;
     }
     done
 }
@@ -105,14 +105,12 @@ async fn carry_out<G: Guard, A: Adapter<G>>(
 async fn change_and_tell<G: Guard, A: Adapter<G>>(
     shell: &Shell,
     adapter: &A,
-    mut record: Record,
+    (mut record, inverses): (Record, Vec<G::Remedy>),
     (view, held): (&View, Status),
     current: G::State,
 ) -> Result<Value, Failure> {
     let undone = record.restores.clone().unwrap_or_default();
     let began: G::State = of_json(record.prior.clone())?;
-    let inverses = record.remedies.iter().cloned().map(of_json::<G::Remedy>);
-    let inverses: Vec<_> = inverses.collect::<Result<_, _>>()?;
     let resource = record.report.resource.clone();
     let wanted = target(&current, &inverses);
     let crossed = crossed(&began, &inverses, &current)?;
@@ -141,7 +139,7 @@ async fn change_and_tell<G: Guard, A: Adapter<G>>(
     status.holds.retain(|hold| restored || hold.record != undone);
     status.note(&record.report, Timestamp::now());
     let days = shell.settings.ledger.retention_days;
-    shell.ledger.close(&record, &shell.request, &status, days, None).await?;
+    shell.ledger.close(&record, &shell.owner, &status, days, None).await?;
     let Report { told, ledger_id, .. } = &record.report;
     log(&resource, told, ledger_id);
     if restored {
@@ -224,7 +222,8 @@ fn differing<S: State>(now: &S, then: &S) -> Result<Vec<String>, Failure> {
 
 /// The status with what keeps a restore from being undone at once.
 fn with_holds(status: &Status, record: &Record, days: u16) -> Status {
-    let until = Timestamp::now() + SignedDuration::from_hours(24 * i64::from(days));
+    let since = Timestamp::now();
+    let until = since + SignedDuration::from_hours(24 * i64::from(days));
     let Report { told, actor, .. } = &record.report;
     let mut status = status.clone();
     status
@@ -232,6 +231,7 @@ fn with_holds(status: &Status, record: &Record, days: u16) -> Status {
         .retain(|hold| told.iter().all(|told| told.control != hold.control));
     status.holds.extend(told.iter().map(|told| Hold {
         control: told.control.clone(),
+        since,
         until,
         by: actor.arn.clone(),
         record: record.restores.clone().unwrap_or_default(),

@@ -107,6 +107,11 @@ impl Status {
         news
     }
 
+    /// What has waited long enough, by control.
+    pub fn due(&self, now: Timestamp) -> impl Iterator<Item = (&String, &Deferral)> {
+        self.deferred.iter().filter(move |(_, deferral)| deferral.until <= now)
+    }
+
     /// What of it has to be looked at again, and when first.
     pub fn next(&self) -> Option<Timestamp> {
         self.deferred.values().map(|deferral| deferral.until).min()

@@ -12,7 +12,7 @@ use portcullis_core::event::{Counts, EventError, Sweep, SweepPage};
 use portcullis_core::{Actor, Asks, Cause, Outcome, Place, Resource};
 use serde_json::{Value, json};
 
-use crate::adapter::Serve;
+use crate::adapter::{Guards, Serve};
 use crate::digest;
 use crate::error::Failure;
 use crate::metrics;
@@ -28,7 +28,7 @@ const LISTING_RESERVE: i64 = 7_500;
 /// One invocation of a sweep.
 pub struct Sweeper<'a> {
     pub shell: &'a Shell,
-    pub guards: &'a [Box<dyn Serve>],
+    pub guards: &'a Guards,
     pub place: &'a Place,
 }
 
@@ -84,8 +84,8 @@ impl Sweeper<'_> {
         let mut left = Vec::new();
         while let Some(page) = pages.pop_front() {
             let guard = self.guard(&page.kind)?;
-            let late = self.remaining() < RESERVE;
-            if late && (!page.onward || self.remaining() < LISTING_RESERVE) {
+            let late = self.shell.remaining() < RESERVE;
+            if late && (!page.onward || self.shell.remaining() < LISTING_RESERVE) {
                 left.push(page);
                 continue;
             }
@@ -131,8 +131,7 @@ impl Sweeper<'_> {
     }
 
     fn guard(&self, kind: &str) -> Result<&dyn Serve, Failure> {
-        let found = self.guards.iter().find(|guard| guard.listing().kind() == kind);
-        found.map(AsRef::as_ref).ok_or_else(|| {
+        self.guards.of(kind).ok_or_else(|| {
             Failure::Event(EventError::Unexpected {
                 field: "sweep.pages[].type".into(),
                 expected: "a type that this function looks after",
@@ -160,7 +159,7 @@ impl Sweeper<'_> {
         let cause = &self.cause();
         let mut looks = stream::iter(resources)
             .map(|resource| async move {
-                if self.remaining() < RESERVE {
+                if self.shell.remaining() < RESERVE {
                     return (resource, None);
                 }
                 let handled = guard.process(self.shell, &resource, cause).await;
@@ -183,18 +182,19 @@ impl Sweeper<'_> {
         let (ledger, cause) = (&self.shell.ledger, &self.cause());
         let now = Timestamp::now();
         let mut first = ledger.abandoned(now).await?;
-        first.extend(ledger.due(now).await?);
+        let due = ledger.due(now).await?;
+        let waited = due.iter().filter_map(|status| status.due(now).next());
+        first.extend(waited.map(|(_, deferral)| deferral.resource.clone()));
         let mut seen = BTreeSet::new();
         first.retain(|resource| seen.insert(resource.arn.clone()));
         // The ledger is that of all functions.
         let guarded = first.into_iter().filter_map(|resource| {
-            let mut guards = self.guards.iter();
-            let guard = guards.find(|guard| guard.listing().kind() == resource.kind)?;
+            let guard = self.guards.of(&resource.kind)?;
             Some((guard, resource))
         });
         let mut looks = stream::iter(guarded)
             .map(|(guard, resource)| async move {
-                if self.remaining() < RESERVE {
+                if self.shell.remaining() < RESERVE {
                     return (resource, None);
                 }
                 let handled = guard.process(self.shell, &resource, cause).await;
@@ -243,14 +243,9 @@ impl Sweeper<'_> {
             asks: Asks::All,
         }
     }
-
-    /// The milliseconds until Lambda stops this invocation.
-    fn remaining(&self) -> i64 {
-        self.shell.deadline - Timestamp::now().as_millisecond()
-    }
 }
 
-fn count(counts: &mut Counts, resource: &Resource, handled: Result<Value, Failure>) {
+pub fn count(counts: &mut Counts, resource: &Resource, handled: Result<Value, Failure>) {
     counts.resources += 1;
     match handled {
         Ok(answer) => {

@@ -235,6 +235,7 @@ pub async fn run(path: Path, clean: &Clean, troubles: &[Trouble]) -> Verdict {
     world.aws.clear_faults().await;
     let mut tries = 1;
     while last.result.is_err() && tries < TRIES {
+        world.a_minute_later().await;
         last = function.retry(&last).await;
         tries += 1;
     }

@@ -95,54 +95,66 @@ async fn ten_invocations_of_one_event_at_once_remediate_and_tell_once() {
     assert_eq!(writes(&all), ["s3:PutPublicAccessBlock"]);
 }
 
-/// One that read the state, was held up, and comes to write when another has finished: what it read is no longer so.
+/// One that was held up, and comes to write when another has finished. It read the state and the ledger before that; or the state
+/// alone, so that the ledger knows of a change that the state does not show.
 #[tokio::test]
 async fn what_was_read_before_another_finished_is_read_again() {
-    let world = World::new().await;
-    let bucket = world.bucket("stale").await;
-    let event = bucket.call("DeleteBucketPublicAccessBlock").event();
-    let settings = only(&[BLOCK], "");
-    let slow = world.function().env("PORTCULLIS_SETTINGS", &settings).start().await;
-    let quick = world.function().env("PORTCULLIS_SETTINGS", &settings).start().await;
-    let hold_up = Fault::on("dynamodb", "TransactWriteItems").delay(Duration::from_millis(1500));
-    world.aws.fault(hold_up).await;
-    let late = async {
-        // The slow one has read and is held up at its first write to the ledger; nobody else is from now on.
-        world.aws.wait_for_call("dynamodb:Query", 1).await;
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        world.aws.clear_faults().await;
-        quick.invoke(&event).await
-    };
-    let (late_one, prompt) = tokio::join!(slow.invoke(&event), late);
-    assert_eq!(prompt.outcome(), "remediated");
-    assert_eq!(late_one.outcome(), "compliant", "{:?}", late_one.result);
-    assert_eq!(world.alerts().await.len(), 1);
-    assert_eq!(world.records().await.0.len(), 1);
+    for (held_up, delay, seen) in [
+        ("TransactWriteItems", 1500, "dynamodb:Query"),
+        ("Query", 2500, "s3:GetPublicAccessBlock"),
+    ] {
+        let world = World::new().await;
+        let bucket = world.bucket("stale").await;
+        let event = bucket.call("DeleteBucketPublicAccessBlock").event();
+        let settings = only(&[BLOCK], "");
+        let slow = world.function().env("PORTCULLIS_SETTINGS", &settings).start().await;
+        let quick = world.function().env("PORTCULLIS_SETTINGS", &settings).start().await;
+        let hold_up = Fault::on("dynamodb", held_up).delay(Duration::from_millis(delay));
+        world.aws.fault(hold_up).await;
+        let late = async {
+            // The slow one is held up by now; nobody else is from now on.
+            world.aws.wait_for_call(seen, 1).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            world.aws.clear_faults().await;
+            quick.invoke(&event).await
+        };
+        let (late_one, prompt) = tokio::join!(slow.invoke(&event), late);
+        assert_eq!(prompt.outcome(), "remediated", "{held_up}");
+        assert_eq!(late_one.outcome(), "compliant", "{held_up}: {:?}", late_one.result);
+        assert_eq!(
+            writes(&world.aws.calls().await),
+            ["s3:PutPublicAccessBlock"],
+            "{held_up}"
+        );
+        let told = (world.alerts().await.len(), world.records().await.0.len());
+        assert_eq!(told, (1, 1), "{held_up}");
+    }
 }
 
-/// One that read the state first, and the ledger only when another had finished: the ledger knows of a change that the state
-/// does not show.
+/// Lambda delivers an event at least once: it may come twice at the same time, and under one request id.
 #[tokio::test]
-async fn a_state_older_than_what_the_ledger_says_is_read_again() {
+async fn a_duplicate_with_the_same_request_id_waits_for_the_first() {
     let world = World::new().await;
-    let bucket = world.bucket("older").await;
+    let bucket = world.bucket("same").await;
     let event = bucket.call("DeleteBucketPublicAccessBlock").event();
     let settings = only(&[BLOCK], "");
     let slow = world.function().env("PORTCULLIS_SETTINGS", &settings).start().await;
     let quick = world.function().env("PORTCULLIS_SETTINGS", &settings).start().await;
-    let hold_up = Fault::on("dynamodb", "Query").delay(Duration::from_millis(2500));
+    let hold_up = Fault::on("s3", "PutPublicAccessBlock").delay(Duration::from_millis(2500));
     world.aws.fault(hold_up).await;
+    let request = "8f507cfc-0000-4000-8000-000000000001";
     let late = async {
-        world.aws.wait_for_call("s3:GetPublicAccessBlock", 1).await;
+        world.aws.wait_for_call("dynamodb:TransactWriteItems", 1).await;
         tokio::time::sleep(Duration::from_millis(200)).await;
         world.aws.clear_faults().await;
-        quick.invoke(&event).await
+        quick.invoke_as(request, &event).await
     };
-    let (late_one, prompt) = tokio::join!(slow.invoke(&event), late);
-    assert_eq!(prompt.outcome(), "remediated");
-    assert_eq!(late_one.outcome(), "compliant", "{:?}", late_one.result);
-    let all = world.aws.calls().await;
-    assert_eq!(writes(&all), ["s3:PutPublicAccessBlock"]);
+    let (first, duplicate) = tokio::join!(slow.invoke_as(request, &event), late);
+    let busy = duplicate.result.as_ref().unwrap_err();
+    assert_eq!(busy.error_type, "ResourceBusy", "{busy}");
+    assert_eq!(first.outcome(), "remediated", "{:?}", first.result);
+    assert_eq!(quick.retry(&duplicate).await.outcome(), "compliant");
+    assert_eq!(writes(&world.aws.calls().await), ["s3:PutPublicAccessBlock"]);
     assert_eq!((world.alerts().await.len(), world.records().await.0.len()), (1, 1));
 }
 

@@ -89,6 +89,7 @@ async fn killed_after(call: &str, times: usize, alerts: RangeInclusive<usize>) {
     // What was on its way when the process died still arrives.
     tokio::time::sleep(Duration::from_millis(150)).await;
     world.aws.clear_faults().await;
+    world.a_minute_later().await;
     let retried = function.retry(&killed).await;
     assert!(retried.result.is_ok(), "{call}: {:?}", retried.result);
 
@@ -249,6 +250,7 @@ async fn a_restore_that_was_killed_is_finished_by_its_retry() {
     assert!(killed.result.is_err());
     tokio::time::sleep(Duration::from_millis(150)).await;
     world.aws.clear_faults().await;
+    world.a_minute_later().await;
     let retried = function.retry(&killed).await;
     assert_eq!(retried.outcome(), "restored", "{:?}", retried.result);
     assert_eq!(bucket.snapshot().await, before);

@@ -42,6 +42,77 @@ async fn a_restore_that_could_not_be_told_is_held_and_finished_by_whoever_comes_
     assert_eq!(again.result.as_ref().unwrap_err().error_type, "RestoreRefused");
 }
 
+/// Whoever makes another bucket of the name is not who restored the one that was.
+#[tokio::test]
+async fn a_hold_ends_with_the_bucket_that_it_was_left_on() {
+    let world = World::new().await;
+    let bucket = world.bucket("again").await;
+    let settings = only(&[BLOCK], "");
+    let function = world.function().env("PORTCULLIS_SETTINGS", settings).start().await;
+    let event = bucket.call("DeleteBucketPublicAccessBlock").event();
+    let id = record_of(function.invoke(&event).await.answer());
+    let restored = function.invoke(json!({"restore": id, "by": "ana"})).await;
+    assert_eq!(restored.outcome(), "restored");
+    assert_eq!(function.invoke(&event).await.outcome(), "exempt");
+    let told = world.alerts().await.len();
+
+    world.s3.delete_bucket().bucket(&bucket.name).send().await.unwrap();
+    let gone = function.invoke(&event).await;
+    assert_eq!(gone.outcome(), "released", "{:?}", gone.result);
+    let alerts = world.alerts().await;
+    assert_eq!(alerts.len(), told + 1);
+    let text = &alerts[told].text;
+    assert!(
+        text.contains("no longer held: it was deleted") && text.contains("ana had left it by restoring"),
+        "{text}"
+    );
+    let (records, open) = world.records().await;
+    assert!(!open);
+    assert_eq!(records.last().unwrap()["report"]["told"][0]["outcome"], "released");
+    // Once it is told, it is gone and no more.
+    assert_eq!(function.invoke(&event).await.outcome(), "gone");
+
+    world.s3.create_bucket().bucket(&bucket.name).send().await.unwrap();
+    let anew = function.invoke(bucket.call("CreateBucket").event()).await;
+    assert_eq!(anew.outcome(), "remediated", "{:?}", anew.result);
+    assert_eq!(world.alerts().await.len(), told + 2);
+}
+
+/// The name was taken anew before anybody looked: that the bucket was deleted, only its event says.
+#[tokio::test]
+async fn a_hold_ends_with_the_call_that_deletes_the_bucket_and_not_with_an_older_one() {
+    let world = World::new().await;
+    let bucket = world.bucket("taken").await;
+    let settings = only(&[BLOCK], "");
+    let function = world.function().env("PORTCULLIS_SETTINGS", settings).start().await;
+    let older = bucket.call("DeleteBucket").event();
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let event = bucket.call("DeleteBucketPublicAccessBlock").event();
+    let id = record_of(function.invoke(&event).await.answer());
+    let restored = function.invoke(json!({"restore": id, "by": "ana"})).await;
+    assert_eq!(restored.outcome(), "restored");
+    let late = function.invoke(older).await;
+    assert_eq!(late.outcome(), "ignored", "{:?}", late.result);
+    assert_eq!(function.invoke(&event).await.outcome(), "exempt");
+
+    world.s3.delete_bucket().bucket(&bucket.name).send().await.unwrap();
+    world.s3.create_bucket().bucket(&bucket.name).send().await.unwrap();
+    let deleted = bucket.call("DeleteBucket").event();
+    let now = function.invoke(&deleted).await;
+    assert_eq!(now.outcome(), "remediated", "{:?}", now.result);
+    let alerts = world.alerts().await;
+    assert!(
+        alerts
+            .iter()
+            .any(|alert| alert.text.contains("no longer held: it was deleted"))
+    );
+    assert_eq!(
+        function.invoke(deleted).await.outcome(),
+        "ignored",
+        "nothing is held any more"
+    );
+}
+
 /// Between the restore that broke off and whoever finishes it, somebody closed the hole by hand.
 #[tokio::test]
 async fn a_restore_that_broke_off_does_not_overwrite_what_somebody_did_meanwhile() {

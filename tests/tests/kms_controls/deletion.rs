@@ -237,6 +237,7 @@ async fn a_process_that_died_half_way_is_taken_over() {
     assert!(died.result.is_err());
     kms.world.aws.clear_faults().await;
     assert_eq!(key.state().await, "Disabled");
+    kms.world.a_minute_later().await;
     let retried = function.retry(&died).await;
     assert_eq!(
         controls_in(retried.answer()),

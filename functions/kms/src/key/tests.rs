@@ -327,6 +327,18 @@ proptest! {
         }
     }
 
+    /// A control declares the IAM actions that its remedies take, and those that undo them: by these the role is judged.
+    #[test]
+    fn a_control_declares_what_its_remedies_write(state in any_state()) {
+        for control in controls::KEY {
+            let Some(found) = finding(control.judge, &state) else { continue };
+            for made in found.remedies.iter().flat_map(|remedy| [Some(remedy.clone()), state.inverse(remedy)]).flatten() {
+                let takes = portcullis_core::Remedy::writes(&made);
+                prop_assert!(takes.iter().all(|action| control.meta.writes.contains(action)), "{}: {takes:?}", control.meta.id);
+            }
+        }
+    }
+
     /// No keyId makes it panic, and what it accepts has the form of an ARN.
     #[test]
     fn any_key_id_is_read_or_refused(text in "\\PC{0,60}") {

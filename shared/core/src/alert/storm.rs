@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::sweep::{LISTED, Swept, controls, sort, write_findings};
-use super::{Alert, AttributeValue, DocumentEvent, clean, event_link, shorten};
+use super::sweep::{Head, LISTED, Swept, attributes, sort, write_findings};
+use super::{Alert, DocumentEvent, clean, event_link, shorten};
 use crate::{Actor, Cause, Place};
 
 /// The alert of an event of many resources for machines, version 1. A field may be added; one that is renamed or removed makes
@@ -13,16 +13,9 @@ use crate::{Actor, Cause, Place};
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StormDocument<'a> {
-    /// The version of this document's form: 1.
-    pub version: u8,
-    /// What it is: `storm`.
-    pub kind: &'static str,
-    /// The function that looked.
-    pub function: &'a str,
-    /// The account.
-    pub account: &'a str,
-    /// The region.
-    pub region: &'a str,
+    /// What it is (`storm`), and whose.
+    #[serde(flatten)]
+    pub head: Head<'a>,
     /// What led to it.
     pub event: DocumentEvent<'a>,
     /// Who made the call; a field that the event leaves out is empty.
@@ -45,8 +38,8 @@ pub fn compose(function: &str, place: &Place, kind: &str, cause: &Cause, mut fin
     let mut resources: Vec<_> = findings.iter().map(|one| one.resource.as_str()).collect();
     resources.sort_unstable();
     resources.dedup();
-    let (resources, new, controls) = (resources.len(), findings.len(), controls(&findings));
-    let text = |text: String| AttributeValue::Text(text);
+    let (resources, new) = (resources.len(), findings.len());
+    let attributes = attributes(severity, outcome, &findings, place, kind);
     let head = format!(
         "{severity} {outcome}: {new} findings in {resources} resources by one {}",
         clean(&cause.event)
@@ -56,11 +49,7 @@ pub fn compose(function: &str, place: &Place, kind: &str, cause: &Cause, mut fin
     let _ = write_body(&mut said, &head, function, place, cause, &findings);
     findings.truncate(LISTED);
     let document = StormDocument {
-        version: 1,
-        kind: "storm",
-        function,
-        account: &place.account,
-        region: &place.region,
+        head: Head::of("storm", function, place),
         event: DocumentEvent {
             name: &cause.event,
             id: &cause.id,
@@ -82,14 +71,7 @@ pub fn compose(function: &str, place: &Place, kind: &str, cause: &Cause, mut fin
         text: said,
         // Texts, numbers and lists of them: nothing in it can fail to become JSON.
         document: serde_json::to_value(document).unwrap_or_default(),
-        attributes: vec![
-            ("severity", text(severity.to_string())),
-            ("outcome", text(outcome.to_string())),
-            ("controls", controls),
-            ("account", text(place.account.clone())),
-            ("region", text(place.region.clone())),
-            ("resource_type", text(kind.to_owned())),
-        ],
+        attributes,
     })
 }
 

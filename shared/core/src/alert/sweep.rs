@@ -47,20 +47,63 @@ impl Swept {
     }
 }
 
-/// The summary of a sweep for machines, version 1. A field may be added; one that is renamed or removed makes another version.
-#[derive(Debug, Clone, Serialize)]
+/// How the document of a message about many resources begins.
+#[derive(Debug, Clone, Copy, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct SweepDocument<'a> {
+pub struct Head<'a> {
     /// The version of this document's form: 1.
     pub version: u8,
-    /// What it is: `sweep`.
+    /// What it is: `sweep` or `storm`.
     pub kind: &'static str,
-    /// The function that swept.
+    /// The function that looked.
     pub function: &'a str,
     /// The account.
     pub account: &'a str,
     /// The region.
     pub region: &'a str,
+}
+
+impl<'a> Head<'a> {
+    pub(super) fn of(kind: &'static str, function: &'a str, place: &'a Place) -> Self {
+        Self {
+            version: 1,
+            kind,
+            function,
+            account: &place.account,
+            region: &place.region,
+        }
+    }
+}
+
+/// What filter policies see of such a message. `findings` are those that it is about.
+pub(super) fn attributes(
+    severity: Severity,
+    outcome: Outcome,
+    findings: &[Swept],
+    place: &Place,
+    resource_type: &str,
+) -> Vec<(&'static str, AttributeValue)> {
+    let text = |text: &str| AttributeValue::Text(text.to_owned());
+    let mut controls: Vec<_> = findings.iter().map(|one| one.control.clone()).collect();
+    controls.sort();
+    controls.dedup();
+    vec![
+        ("severity", text(&severity.to_string())),
+        ("outcome", text(&outcome.to_string())),
+        ("controls", AttributeValue::Texts(controls)),
+        ("account", text(&place.account)),
+        ("region", text(&place.region)),
+        ("resource_type", text(resource_type)),
+    ]
+}
+
+/// The summary of a sweep for machines, version 1. A field may be added; one that is renamed or removed makes another version.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SweepDocument<'a> {
+    /// What it is (`sweep`), and whose.
+    #[serde(flatten)]
+    pub head: Head<'a>,
     /// What it came to.
     pub counts: &'a Counts,
     /// How many findings are new.
@@ -74,14 +117,6 @@ pub(super) fn sort(findings: &mut [Swept]) {
     findings.sort_by(|a, b| {
         (b.severity, b.outcome, &a.resource, &a.control).cmp(&(a.severity, a.outcome, &b.resource, &b.control))
     });
-}
-
-/// The controls of findings, each once.
-pub(super) fn controls(findings: &[Swept]) -> AttributeValue {
-    let mut controls: Vec<_> = findings.iter().map(|one| one.control.clone()).collect();
-    controls.sort();
-    controls.dedup();
-    AttributeValue::Texts(controls)
 }
 
 /// Writes the summary. `findings` are the new ones.
@@ -100,16 +135,11 @@ pub fn compose(function: &str, place: &Place, counts: &Counts, mut findings: Vec
     } else {
         Outcome::Compliant
     });
-    let controls = controls(&findings);
-    let text = |text: String| AttributeValue::Text(text);
+    let attributes = attributes(severity, outcome, &findings, place, "sweep");
     let said = body(function, place, counts, &findings);
     findings.truncate(LISTED);
     let document = SweepDocument {
-        version: 1,
-        kind: "sweep",
-        function,
-        account: &place.account,
-        region: &place.region,
+        head: Head::of("sweep", function, place),
         counts,
         new,
         findings: &findings,
@@ -125,14 +155,7 @@ pub fn compose(function: &str, place: &Place, counts: &Counts, mut findings: Vec
         text: said,
         // Texts, numbers and lists of them: nothing in it can fail to become JSON.
         document: serde_json::to_value(document).unwrap_or_default(),
-        attributes: vec![
-            ("severity", text(severity.to_string())),
-            ("outcome", text(outcome.to_string())),
-            ("controls", controls),
-            ("account", text(place.account.clone())),
-            ("region", text(place.region.clone())),
-            ("resource_type", text("sweep".into())),
-        ],
+        attributes,
     }
 }
 

@@ -193,6 +193,7 @@ fn every_combination_of_circumstances_is_decided_by_the_first_rule_that_fits() {
                                 }
                                 if held {
                                     case.holds.push(Hold {
+                                        since: Timestamp::UNIX_EPOCH,
                                         control: ID.into(),
                                         until: at("2026-11-23T10:20:31Z"),
                                         by: "ana".into(),

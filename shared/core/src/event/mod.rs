@@ -46,6 +46,8 @@ pub enum Event {
     Release(Release),
     /// Look again at what waited until now.
     Scheduled(Scheduled),
+    /// Look again at what the budget of an earlier hour put off.
+    Waiting(Waiting),
     /// AWS Config saw a change, or that a rule is not satisfied.
     Config(Box<ConfigEvent>),
     /// AWS Config asks for evaluations.
@@ -131,6 +133,11 @@ pub struct Scheduled {
     /// The control's id.
     pub control: String,
 }
+
+/// What the one schedule of an hour brings, as `{"waiting": {}}`: what waits, the ledger says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Waiting {}
 
 /// Why an event was refused: what was expected, what was found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -236,6 +243,9 @@ impl Event {
             let request: Scheduled = request(event, "scheduled", expected)?;
             is_name("scheduled", &request.scheduled, LONGEST_ARN, "an ARN")?;
             return Ok(Self::Scheduled(request));
+        }
+        if let Some(waiting) = object.get("waiting") {
+            return request(waiting, "waiting", "{}").map(Self::Waiting);
         }
         if object.contains_key("detail-type") {
             let kind = text(event, "detail-type")?;

@@ -181,6 +181,8 @@ fn what_is_no_event_is_refused_by_name() {
         (json!({"release": ""}), "release"),
         (json!({"release": "id", "controls": []}), "controls"),
         (json!({"scheduled": "arn:aws:s3:::b"}), "control"),
+        (json!({"waiting": {"since": "x"}}), "since"),
+        (json!({"waiting": true}), "waiting"),
         (json!({"scheduled": "x".repeat(3000), "control": "c"}), "an ARN"),
     ];
     for (event, named) in cases {

@@ -129,8 +129,9 @@ impl Work<'_> {
         }
     }
 
-    /// Has the function invoked again for what waits for a moment of its own. What the budget puts off, the sweep finds.
-    pub(super) async fn schedule(&self, told: &[Told], status: &Status) -> Result<(), Failure> {
+    /// Has the function invoked again for what waits.
+    pub(super) async fn schedule(&self, told: &mut [Told], status: &Status) -> Result<(), Failure> {
+        self.schedule_hour(told, status).await;
         for told in told.iter().filter(|told| told.outcome == Outcome::Deferred) {
             let timed = |one: &&Deferral| one.reason != Reason::Budget;
             if let Some(deferral) = status.deferred.get(&told.control).filter(timed) {
@@ -142,6 +143,24 @@ impl Work<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Has the function invoked again when the next hour brings another budget. So much may be put off at once that EventBridge
+    /// Scheduler throttles: that must not keep it from being told, and the sweep finds it as well.
+    pub(super) async fn schedule_hour(&self, told: &mut [Told], status: &Status) {
+        for told in told.iter_mut().filter(|told| told.outcome == Outcome::Deferred) {
+            let budget = |one: &&Deferral| one.reason == Reason::Budget;
+            let Some(deferral) = status.deferred.get(&told.control).filter(budget) else {
+                continue;
+            };
+            if let Err(error) = self.shell.schedules.put_hour(deferral.until).await {
+                let failure = Failure::Schedule(error);
+                let note = "that can't be scheduled: unless another finding has the same hour scheduled, the next sweep tries again";
+                told.notes.push(note.into());
+                tracing::error!(resource = self.resource.arn, failure = failure.name(), error = %failure, "left to the sweep");
+                metrics::failure(&self.shell.function, failure.name());
+            }
+        }
     }
 
     /// Writes the status outside of any record, where it changed.

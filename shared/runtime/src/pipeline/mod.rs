@@ -34,6 +34,7 @@ use crate::adapter::Adapter;
 use crate::digest::Digest;
 use crate::error::{Failure, Kind};
 use crate::ledger::{Along, Ledger, Open, Opened, Record, View};
+use crate::release;
 use crate::restore;
 use crate::schedule::Schedules;
 use crate::status::Status;
@@ -56,12 +57,23 @@ pub struct Shell {
     pub function: String,
     /// Where the function is.
     pub place: Place,
-    /// The Lambda request: the owner of what it opens. Lambda's own retries keep it.
+    /// The Lambda request. Lambda's own retries keep it.
     pub request: String,
+    /// The owner of what this invocation opens, made up for it alone: Lambda may deliver an event twice, at the same time and under
+    /// the same request id. Its retries come a minute later at the earliest, when the lease of what broke off has ended. Source:
+    /// Lambda Developer Guide, "Error handling for asynchronous invocation".
+    pub owner: String,
     /// When Lambda will stop this invocation, in Unix milliseconds: the end of its leases.
     pub deadline: i64,
     /// In a sweep, and an event of many resources: what gathers the findings, which are told at its end and not one by one.
     pub digest: Option<Arc<Digest>>,
+}
+
+impl Shell {
+    /// The milliseconds until Lambda stops this invocation.
+    pub fn remaining(&self) -> i64 {
+        self.deadline - Timestamp::now().as_millisecond()
+    }
 }
 
 /// Takes one resource through the pipeline. `since` is the moment from which on the resource may have been read.
@@ -72,6 +84,14 @@ pub async fn process<G: Guard, A: Adapter<G>>(
     cause: &Cause,
     since: Timestamp,
 ) -> Result<Value, Failure> {
+    let is_deleted = cause.asks == Asks::Breakable && G::deletes().contains(&cause.event.as_str());
+    let released = if is_deleted {
+        release::deleted(shell, resource, cause).await?
+    } else {
+        None
+    };
+    // What was held is looked at: another one may have its name by now.
+    let cause = released.as_ref().map_or(cause, |released| &released.cause);
     let mut age = Age { since, after: None };
     for attempt in 1..=ATTEMPTS {
         match once::<G, A>(shell, adapter, resource, cause, &mut age).await {
@@ -85,9 +105,13 @@ pub async fn process<G: Guard, A: Adapter<G>>(
             }
             // Whatever went wrong after the record was opened, the retry must find it free.
             Err(
-                failure @ (Failure::LostRace(_) | Failure::Unverified(_) | Failure::Notify(_) | Failure::Schedule(_)),
+                failure @ (Failure::LostRace(_)
+                | Failure::Unverified(_)
+                | Failure::Notify(_)
+                | Failure::Schedule(_)
+                | Failure::Ledger(_)),
             ) => {
-                shell.ledger.give_back(&resource.arn, &shell.request).await;
+                shell.ledger.give_back(&resource.arn, &shell.owner).await;
                 return Err(failure);
             }
             other => return other,
@@ -233,7 +257,7 @@ pub fn facts<G: Guard>(controls: &[&Control<G>]) -> BTreeSet<G::Fact> {
 /// The open record of this resource, if there is one that nobody is at any more.
 pub fn take_over<'a>(shell: &Shell, resource: &Resource, view: &'a View) -> Result<Option<&'a Open>, Failure> {
     match &view.open {
-        Some(open) if open.owner != shell.request && open.until > Timestamp::now().as_millisecond() => {
+        Some(open) if open.owner != shell.owner && open.until > Timestamp::now().as_millisecond() => {
             Err(Failure::Busy {
                 resource: resource.arn.clone(),
                 until: open.until,
@@ -308,7 +332,7 @@ impl Work<'_> {
         if self.is_old {
             return Err(Failure::LostRace(self.resource.arn.clone()));
         }
-        let (owner, until) = (&shell.request, shell.deadline);
+        let (owner, until) = (&shell.owner, shell.deadline);
         shell.ledger.open(record, owner, until, view, along).await
     }
 
@@ -378,7 +402,7 @@ impl Work<'_> {
             intended.for_each(gone);
         }
         self.put_off(&mut record.report, &mut status, &failures, &plan);
-        self.schedule(&record.report.told, &status).await?;
+        self.schedule(&mut record.report.told, &status).await?;
         let answer = self.tell(record, status).await?;
         Ok(with_not_applicable(answer, &plan))
     }
@@ -423,6 +447,7 @@ impl Work<'_> {
                 }
                 let reminder = shell.settings.notifications.reminder_days;
                 if plan.remedies.is_empty() && told.iter().all(|one| view.status.knows(one, now, reminder)) {
+                    self.schedule_hour(&mut told, &status).await;
                     self.note(&status).await?;
                     if let Some(unread) = self.unread.first() {
                         return Err(Failure::Observe(unread.error.clone()));

@@ -12,6 +12,7 @@ use super::unread::unjudged;
 use crate::error::{AwsError, Failure};
 use crate::ledger::{Along, Record};
 use crate::metrics;
+use crate::release;
 use crate::status::Status;
 
 impl Work<'_> {
@@ -39,7 +40,7 @@ impl Work<'_> {
             .ledger
             .close(
                 &record,
-                &shell.request,
+                &shell.owner,
                 &status,
                 shell.settings.ledger.retention_days,
                 untold,
@@ -79,7 +80,8 @@ impl Work<'_> {
         })
     }
 
-    /// The resource is no more. Only an unfinished record of it has to be told.
+    /// The resource is no more. Only an unfinished record of it has to be told, and that what held it is over: whoever makes
+    /// another one of its name is not who restored this one.
     pub(super) async fn gone(&self, cause: &Cause) -> Result<Value, Failure> {
         let Self {
             resource,
@@ -90,7 +92,9 @@ impl Work<'_> {
         let mut status = view.status.clone();
         status.deferred.clear();
         status.told.clear();
-        let Some(carried) = carried else {
+        status.holds.clear();
+        let ended: Vec<_> = view.status.holds.iter().map(release::gone).collect();
+        if carried.is_none() && ended.is_empty() {
             self.note(&status).await?;
             tracing::info!(
                 resource = resource.arn,
@@ -99,11 +103,13 @@ impl Work<'_> {
                 "handled"
             );
             return Ok(answer(resource, "gone", &[], None));
-        };
-        let mut record = (*carried).clone();
+        }
+        let begun = || self.record(cause, Vec::new(), Value::Null, None);
+        let mut record = carried.map_or_else(begun, Clone::clone);
         for told in &mut record.report.told {
             gone(told);
         }
+        record.report.told.extend(ended);
         self.open(&record, Along::Nothing).await?;
         self.tell(record, status).await
     }
