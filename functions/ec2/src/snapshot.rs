@@ -6,6 +6,7 @@ use portcullis_core::event::{Call, EventError};
 use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags, partition_of};
 use serde::{Deserialize, Serialize};
 
+use crate::encryption::Manager;
 use crate::naming::{self, id, items, named, place};
 use crate::sharing::{Change, Sharing};
 use crate::{SOURCE, controls};
@@ -18,6 +19,8 @@ pub struct Snapshot;
 pub enum Fact {
     /// `DescribeSnapshots`: tags, encryption.
     Description,
+    /// `kms:DescribeKey`: whose the key is; asked for once a key and process, since that never changes.
+    Key,
     /// `DescribeSnapshotAttribute`: who may make volumes of it.
     Sharing,
 }
@@ -32,6 +35,12 @@ pub struct State {
     /// Whether it is encrypted.
     #[serde(skip_serializing_if = "Seen::is_unread")]
     pub encrypted: Seen<bool>,
+    /// The ARN of its key.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub key: Seen<String>,
+    /// Whose the key is.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub manager: Seen<Manager>,
     /// The volume that it was made of, for people.
     #[serde(skip_serializing_if = "Seen::is_unread")]
     pub volume: Seen<String>,
@@ -90,6 +99,7 @@ impl Guard for Snapshot {
     fn reads(fact: Fact) -> &'static [&'static str] {
         match fact {
             Fact::Description => &["ec2:DescribeSnapshots"],
+            Fact::Key => &["kms:DescribeKey"],
             Fact::Sharing => &["ec2:DescribeSnapshotAttribute"],
         }
     }

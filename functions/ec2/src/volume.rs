@@ -7,6 +7,7 @@ use portcullis_core::event::{Call, EventError};
 use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags};
 use serde::{Deserialize, Serialize};
 
+use crate::encryption::Manager;
 use crate::instance::Instance;
 use crate::naming::{self, at, id, items, named, place};
 use crate::{SOURCE, controls};
@@ -44,16 +45,6 @@ pub struct State {
     /// The instances that it is attached to, each with how.
     #[serde(skip_serializing_if = "Seen::is_unread")]
     pub attached: Seen<BTreeMap<String, Attachment>>,
-}
-
-/// Who looks after a key. Source: KMS API Reference, `KeyMetadata`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Manager {
-    /// AWS: `aws/ebs`.
-    Aws,
-    /// The customer.
-    Customer,
 }
 
 /// How a volume is attached to an instance.
