@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags, partition_of};
+use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags, partition_of};
 use serde::{Deserialize, Serialize};
 
 use crate::encryption::Key;
@@ -113,9 +113,18 @@ impl Guard for Image {
 
     /// A copy is named by the answer: the parameters name the original only, as `sourceImageId`.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
+        if naming::sets_tags(call) {
+            let place = place(call);
+            let ids = naming::tagged(call, "ami", "an image's id (ami-…)")?;
+            return Ok(ids.iter().map(|id| resource(id, &place)).collect());
+        }
         let ids = named(call, "imageId", "ami", "an image's id (ami-…)")?;
         let place = place(call);
         Ok(ids.iter().map(|id| resource(id, &place)).collect())
+    }
+
+    fn matters(call: &Call, settings: &Settings) -> bool {
+        naming::matters(call, settings)
     }
 
     fn identified(id: &str, place: &Place) -> Option<Resource> {

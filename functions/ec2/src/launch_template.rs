@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags};
+use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
 use crate::encryption::Key;
@@ -127,6 +127,11 @@ impl Guard for LaunchTemplate {
 
     /// A call may name it by its name; the answer says its id.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
+        if naming::sets_tags(call) {
+            let place = place(call);
+            let ids = naming::tagged(call, "lt", "a launch template's id (lt-…)")?;
+            return Ok(ids.iter().map(|id| resource(id, &place)).collect());
+        }
         const PATHS: [[&str; 3]; 3] = [
             ["CreateLaunchTemplateResponse", "launchTemplate", "launchTemplateId"],
             [
@@ -152,6 +157,10 @@ impl Guard for LaunchTemplate {
             }
         };
         Ok(vec![resource(&id, &place)])
+    }
+
+    fn matters(call: &Call, settings: &Settings) -> bool {
+        naming::matters(call, settings)
     }
 
     fn identified(id: &str, place: &Place) -> Option<Resource> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags, partition_of};
+use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags, partition_of};
 use serde::{Deserialize, Serialize};
 
 use crate::encryption::Manager;
@@ -114,6 +114,11 @@ impl Guard for Snapshot {
     }
 
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
+        if naming::sets_tags(call) {
+            let place = place(call);
+            let ids = naming::tagged(call, "snap", "a snapshot's id (snap-…)")?;
+            return Ok(ids.iter().map(|id| resource(id, &place)).collect());
+        }
         let expected = "a snapshot's id (snap-…)";
         // `CreateSnapshots` makes several at once, and answers under its own name.
         let made = items(&call.response, &["CreateSnapshotsResponse", "snapshotSet"]);
@@ -133,6 +138,10 @@ impl Guard for Snapshot {
         };
         let place = place(call);
         Ok(ids.iter().map(|id| resource(id, &place)).collect())
+    }
+
+    fn matters(call: &Call, settings: &Settings) -> bool {
+        naming::matters(call, settings)
     }
 
     fn identified(id: &str, place: &Place) -> Option<Resource> {

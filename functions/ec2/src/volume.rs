@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags};
+use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
 use crate::encryption::Manager;
@@ -252,6 +252,11 @@ impl Guard for Volume {
 
     /// The volumes of a call. `RunInstances` names instances, not their volumes: the adapter asks EC2 for these.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
+        if naming::sets_tags(call) {
+            let place = place(call);
+            let ids = naming::tagged(call, "vol", "a volume's id (vol-…)")?;
+            return Ok(ids.iter().map(|id| resource(id, &place)).collect());
+        }
         let expected = "a volume's id (vol-…)";
         if call.name == "RunInstances" {
             return Instance::resources(call);
@@ -274,6 +279,10 @@ impl Guard for Volume {
         };
         let place = place(call);
         Ok(ids.iter().map(|id| resource(id, &place)).collect())
+    }
+
+    fn matters(call: &Call, settings: &Settings) -> bool {
+        naming::matters(call, settings)
     }
 
     fn identified(id: &str, place: &Place) -> Option<Resource> {

@@ -10,7 +10,7 @@ use lambda_runtime::tracing as lambda_tracing;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use portcullis_core::event::{Release, Scheduled};
 use portcullis_core::settings::Known;
-use portcullis_core::triage::{Ignored, ignored, takes};
+use portcullis_core::triage::{Ignored, ignored, immaterial, takes};
 use portcullis_core::{Actor, Asks, Call, Cause, Event, Place};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -275,8 +275,9 @@ impl Function {
             tracing::info!(call = call.name, source = call.source, why, "ignored");
             Ok(json!({"ignored": why}))
         };
-        let listings = self.guards.iter().map(|guard| guard.listing());
-        if let Some(why) = ignored(call, &self.environment.own_roles, listings) {
+        let listings = || self.guards.iter().map(|guard| guard.listing());
+        let ignored = ignored(call, &self.environment.own_roles, listings());
+        if let Some(why) = ignored.or_else(|| immaterial(call, &shell.settings, listings())) {
             return ignore(why.to_string());
         }
         let own = &self.environment.account;

@@ -30,7 +30,7 @@ pub const CONTROL: Control<Image> = Control {
         impact: Impact::Nothing,
         default: Switch::Notify,
         standards: &["EC2 User Guide: use encryption with EBS-backed AMIs"],
-        calls: &["CopyImage", "CreateImage", "RegisterImage"],
+        calls: &["CopyImage", "CreateImage", "CreateTags", "DeleteTags", "RegisterImage"],
         writes: &[],
     },
     facts: &[Fact::Description, Fact::Keys],
