@@ -198,6 +198,23 @@ class Moto(unittest.TestCase):
         ec2.start_instances(InstanceIds=[id])
         self.assertEqual(launched(), second, "what runs is not started")
 
+    def test_a_snapshot_has_the_key_of_its_volume(self):
+        keys = account(ACCOUNT)
+        ec2 = client("ec2", keys)
+        key = client("kms", keys).create_key()["KeyMetadata"]["Arn"]
+        for kept, asked in ((key, {"Encrypted": True, "KmsKeyId": key}), (None, {})):
+            volume = ec2.create_volume(AvailabilityZone="us-east-1a", Size=1, **asked)["VolumeId"]
+            made = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+            self.assertEqual(ec2.describe_snapshots(SnapshotIds=[made])["Snapshots"][0].get("KmsKeyId"), kept)
+
+    def test_the_tags_of_a_launch_template_are_those_that_it_has(self):
+        ec2 = client("ec2", account(ACCOUNT))
+        data = {"ImageId": "ami-12c6146b"}
+        id = ec2.create_launch_template(LaunchTemplateName="tagged", LaunchTemplateData=data)["LaunchTemplate"]["LaunchTemplateId"]
+        ec2.create_tags(Resources=[id], Tags=[{"Key": "a", "Value": "b"}])
+        found = ec2.describe_launch_templates(LaunchTemplateIds=[id])["LaunchTemplates"][0]
+        self.assertEqual(found["Tags"], [{"Key": "a", "Value": "b"}])
+
     def test_what_is_missing_says_so_at_once(self):
         self.refused("NotImplemented", client("accessanalyzer").list_analyzers)
 

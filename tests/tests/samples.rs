@@ -221,7 +221,7 @@ async fn what_is_not_ours_to_look_after_is_ignored_without_a_call() {
         odd("bucket-of-another-account").await,
         odd("tag-of-an-access-point").await,
     ] {
-        assert_eq!(invocation.outcome(), "ignored", "{:?}", invocation.result);
+        assert!(invocation.answer()["ignored"].is_string(), "{:?}", invocation.result);
         assert_called(&invocation.calls, &[]);
         assert!(world.alerts().await.is_empty());
     }

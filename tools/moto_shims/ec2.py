@@ -1,5 +1,5 @@
 """EC2, where moto differs from AWS: the blocks of public snapshots and images, the default key of EBS and its default encryption,
-the defaults of the metadata service, whether the devices of an image are encrypted, the options of a metadata service that a call does
+the defaults of the metadata service, whether the devices of an image are encrypted, the key of a snapshot, the tags of a launch template, the options of a metadata service that a call does
 not name, the security groups of an interface, what a volume is attached to and when it can't be attached or detached, and when an instance
 was last started."""
 
@@ -12,6 +12,7 @@ from moto.ec2.models.amis import Ami
 from moto.ec2.models.elastic_block_store import EBSBackend, VolumeAttachment
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.instances import Instance
+from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.responses import EC2Response
 
 _state = {}
@@ -122,6 +123,21 @@ def create_volume(self, size, zone_name, snapshot_id=None, encrypted=False, *arg
 
 
 EBSBackend.create_volume = create_volume
+
+_create_snapshot = EBSBackend.create_snapshot
+
+
+def create_snapshot(self, *args, **kwargs):
+    """With the key of the volume, which moto leaves out. Source: EBS User Guide, "Amazon EBS encryption"."""
+    snapshot = _create_snapshot(self, *args, **kwargs)
+    snapshot.kms_key_id = snapshot.volume.kms_key_id if snapshot.encrypted else None
+    return snapshot
+
+
+EBSBackend.create_snapshot = create_snapshot
+
+# As they are; moto shows those that it was made with.
+LaunchTemplate.tags = property(lambda self: self.get_tags(), lambda self, _: None)
 
 _mappings = Ami.block_device_mappings.fget
 

@@ -15,6 +15,9 @@ def make(aws, record):
     maker = Maker(aws.client("ec2"), record)
     kinds = {match[0]: match[1] for match in ID.finditer(json.dumps(record))}
     names = {there: maker.make(kind) for there, kind in sorted(kinds.items())}
+    if maker.name == "CreateTags":
+        tags = [{"Key": tag["key"], "Value": tag["value"]} for tag in record["requestParameters"]["tagSet"]["items"]]
+        maker.ec2.create_tags(Resources=list(names.values()), Tags=tags)
     looks = {here: getattr(maker, "of_" + kinds[there], None) for there, here in names.items()}
     looks = {here: look for here, look in looks.items() if look}
     if not looks:

@@ -1,12 +1,13 @@
 //! Amazon Machine Images: who may launch them, and whether the snapshots behind them are encrypted.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags, partition_of};
+use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags, partition_of};
 use serde::{Deserialize, Serialize};
 
+use crate::encryption::Key;
 use crate::naming::{self, named, place};
 use crate::sharing::{Change, Sharing};
 use crate::{SOURCE, controls};
@@ -19,6 +20,8 @@ pub struct Image;
 pub enum Fact {
     /// `DescribeImages`: tags, the snapshots behind it.
     Description,
+    /// `DescribeSnapshots` of the encrypted ones behind it, for an image does not say their keys; `kms:DescribeKey` of these.
+    Keys,
     /// `DescribeImageAttribute`: who may launch it.
     Sharing,
 }
@@ -36,6 +39,9 @@ pub struct State {
     /// The devices whose snapshots are not encrypted, each with its snapshot.
     #[serde(skip_serializing_if = "Seen::is_unread")]
     pub unencrypted: Seen<BTreeSet<String>>,
+    /// The keys of the devices whose snapshots are encrypted, each with its snapshot; none where that could not be learned.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub keys: Seen<BTreeMap<String, Option<Key>>>,
     /// Who may launch it, besides its owner.
     #[serde(skip_serializing_if = "Seen::is_unread")]
     pub sharing: Seen<Sharing>,
@@ -91,6 +97,7 @@ impl Guard for Image {
     fn reads(fact: Fact) -> &'static [&'static str] {
         match fact {
             Fact::Description => &["ec2:DescribeImages"],
+            Fact::Keys => &["ec2:DescribeSnapshots", "kms:DescribeKey"],
             Fact::Sharing => &["ec2:DescribeImageAttribute"],
         }
     }
@@ -106,9 +113,18 @@ impl Guard for Image {
 
     /// A copy is named by the answer: the parameters name the original only, as `sourceImageId`.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
+        if naming::sets_tags(call) {
+            let place = place(call);
+            let ids = naming::tagged(call, "ami", "an image's id (ami-…)")?;
+            return Ok(ids.iter().map(|id| resource(id, &place)).collect());
+        }
         let ids = named(call, "imageId", "ami", "an image's id (ami-…)")?;
         let place = place(call);
         Ok(ids.iter().map(|id| resource(id, &place)).collect())
+    }
+
+    fn matters(call: &Call, settings: &Settings) -> bool {
+        naming::matters(call, settings)
     }
 
     fn identified(id: &str, place: &Place) -> Option<Resource> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags};
+use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
 use crate::naming::{self, at, id, is_id, items, place};
@@ -241,6 +241,11 @@ impl Guard for Instance {
 
     /// The instances of a call, or the network interface by which it names one: the adapter asks EC2 whose that is.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
+        if naming::sets_tags(call) {
+            let place = place(call);
+            let ids = naming::tagged(call, "i", "an instance's id (i-…)")?;
+            return Ok(ids.iter().map(|id| resource(id, &place)).collect());
+        }
         let place = place(call);
         let one = |name: &str, value| id(name, "i", "an instance's id (i-…)", value);
         let mut ids = Vec::new();
@@ -277,6 +282,10 @@ impl Guard for Instance {
         ids.sort();
         ids.dedup();
         Ok(ids.iter().map(|id| resource(id, &place)).collect())
+    }
+
+    fn matters(call: &Call, settings: &Settings) -> bool {
+        naming::matters(call, settings)
     }
 
     fn identified(id: &str, place: &Place) -> Option<Resource> {

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags};
+use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
+use crate::encryption::Key;
 use crate::instance::Tokens;
 use crate::naming::{self, at, id, is_id, place};
 use crate::{SOURCE, controls};
@@ -21,6 +22,8 @@ pub enum Fact {
     Description,
     /// `DescribeLaunchTemplateVersions`: the default version and the latest.
     Versions,
+    /// The same, and `kms:DescribeKey` of the keys that they name.
+    Keys,
 }
 
 /// A template as read.
@@ -33,6 +36,9 @@ pub struct State {
     /// Its default version and its latest, by number.
     #[serde(skip_serializing_if = "Seen::is_unread")]
     pub versions: Seen<BTreeMap<i64, Version>>,
+    /// The keys that those versions name, by version and device.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub keys: Seen<BTreeMap<i64, BTreeMap<String, Key>>>,
 }
 
 /// What a version says of the instances launched from it.
@@ -54,9 +60,14 @@ impl State {
     /// The versions of which something holds, in words.
     pub fn versions_that(&self, is_wrong: impl Fn(&Version) -> bool) -> Option<String> {
         let versions = self.versions.get()?.iter().filter(|(_, version)| is_wrong(version));
-        let numbers: Vec<_> = versions.map(|(number, _)| number.to_string()).collect();
-        (!numbers.is_empty()).then(|| format!("version {}", numbers.join(" and ")))
+        versions_in_words(versions.map(|(number, _)| *number))
     }
+}
+
+/// Versions by their numbers, in words; none where there is none.
+pub fn versions_in_words(numbers: impl Iterator<Item = i64>) -> Option<String> {
+    let numbers: Vec<_> = numbers.map(|number| number.to_string()).collect();
+    (!numbers.is_empty()).then(|| format!("version {}", numbers.join(" and ")))
 }
 
 impl portcullis_core::State for State {
@@ -101,6 +112,7 @@ impl Guard for LaunchTemplate {
         match fact {
             Fact::Description => &["ec2:DescribeLaunchTemplates"],
             Fact::Versions => &["ec2:DescribeLaunchTemplateVersions"],
+            Fact::Keys => &["ec2:DescribeLaunchTemplateVersions", "kms:DescribeKey"],
         }
     }
 
@@ -115,6 +127,11 @@ impl Guard for LaunchTemplate {
 
     /// A call may name it by its name; the answer says its id.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
+        if naming::sets_tags(call) {
+            let place = place(call);
+            let ids = naming::tagged(call, "lt", "a launch template's id (lt-…)")?;
+            return Ok(ids.iter().map(|id| resource(id, &place)).collect());
+        }
         const PATHS: [[&str; 3]; 3] = [
             ["CreateLaunchTemplateResponse", "launchTemplate", "launchTemplateId"],
             [
@@ -140,6 +157,10 @@ impl Guard for LaunchTemplate {
             }
         };
         Ok(vec![resource(&id, &place)])
+    }
+
+    fn matters(call: &Call, settings: &Settings) -> bool {
+        naming::matters(call, settings)
     }
 
     fn identified(id: &str, place: &Place) -> Option<Resource> {

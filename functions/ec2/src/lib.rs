@@ -8,6 +8,7 @@ pub mod account_defaults;
 #[cfg(feature = "aws")]
 mod aws;
 pub mod controls;
+pub mod encryption;
 pub mod image;
 pub mod instance;
 pub mod launch_template;

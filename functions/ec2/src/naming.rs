@@ -1,7 +1,7 @@
 //! Ids of EC2, as calls name them.
 
 use portcullis_core::event::{Call, EventError, field, string};
-use portcullis_core::{Place, Resource, partition_of};
+use portcullis_core::{Place, Resource, Settings, partition_of};
 use serde_json::Value;
 
 /// Whether it is an id of EC2: a prefix, then 8 or 17 hexadecimal digits.
@@ -88,4 +88,164 @@ pub fn named(call: &Call, name: &'static str, prefix: &str, expected: &'static s
     ids.sort();
     ids.dedup();
     Ok(ids)
+}
+
+/// The calls that set and take off tags, of many resources at once and of any type.
+const TAG_CALLS: [&str; 2] = ["CreateTags", "DeleteTags"];
+
+/// Whether a call sets tags, or takes them off.
+pub fn sets_tags(call: &Call) -> bool {
+    TAG_CALLS.contains(&call.name.as_str())
+}
+
+/// The ids of one type among the resources whose tags a call sets or takes off; none where it is about others.
+pub fn tagged(call: &Call, prefix: &str, expected: &'static str) -> Result<Vec<String>, EventError> {
+    let listed = items(&call.parameters, &["resourcesSet"]);
+    if listed.is_empty() {
+        let named: Vec<_> = call.resources.iter().filter_map(|arn| arn.rsplit('/').next()).collect();
+        if named.is_empty() {
+            return Err(EventError::Missing("requestParameters.resourcesSet".into()));
+        }
+        let of_type = named.into_iter().filter(|id| is_id(id, prefix));
+        return Ok(of_type.map(str::to_owned).collect());
+    }
+    let mut ids = Vec::new();
+    for item in listed {
+        let name = "resourcesSet.items.resourceId";
+        let value =
+            at(item, &["resourceId"]).ok_or_else(|| EventError::Missing(format!("requestParameters.{name}")))?;
+        let is_of_type = string(value).is_none_or(|text| {
+            let rest = text.strip_prefix(prefix);
+            rest.is_some_and(|rest| rest.starts_with('-'))
+        });
+        if is_of_type {
+            ids.push(id(name, prefix, expected, value)?);
+        }
+    }
+    ids.sort();
+    ids.dedup();
+    Ok(ids)
+}
+
+/// Whether a call can change what is judged: one that sets tags, or takes them off, can only where one of them classifies or
+/// exempts. Without tags, `DeleteTags` takes off all. Source: EC2 API Reference, `DeleteTags`.
+pub fn matters(call: &Call, settings: &Settings) -> bool {
+    let tags = items(&call.parameters, &["tagSet"]);
+    if !sets_tags(call) || call.omitted || tags.is_empty() {
+        return true;
+    }
+    let exempts = |key: &str| {
+        let mut tags = settings.exemptions.iter().filter_map(|one| one.tag.as_ref());
+        tags.any(|tag| tag.key == key)
+    };
+    let known = |key: &str| key == settings.classification.tag || exempts(key);
+    let keys = tags.iter().map(|tag| field(tag, "key").and_then(string));
+    keys.into_iter().any(|key| key.is_none_or(|key| known(&key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::Listing;
+    use portcullis_core::event::Event;
+    use portcullis_core::settings::Known;
+    use serde_json::json;
+
+    use super::*;
+
+    const IDS: [&str; 9] = [
+        "vol-0a1b2c3d4e5f60718",
+        "snap-0a1b2c3d4e5f60718",
+        "ami-0a1b2c3d4e5f60718",
+        "sg-0a1b2c3d4e5f60718",
+        "i-0a1b2c3d4e5f60718",
+        "lt-0a1b2c3d4e5f60718",
+        "igw-0a1b2c3d4e5f60718",
+        "sgr-0a1b2c3d4e5f60718",
+        "vol-0b1b2c3d4e5f60718",
+    ];
+
+    fn call(name: &str, parameters: &Value) -> Call {
+        let record = json!({
+            "eventSource": crate::SOURCE, "eventName": name, "awsRegion": "eu-west-1", "recipientAccountId": "111122223333",
+            "requestParameters": parameters,
+        });
+        match Event::parse(&record) {
+            Ok(Event::Call(call)) => *call,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn takers(call: &Call) -> Vec<(&'static str, Result<Vec<Resource>, EventError>)> {
+        let listings = crate::listings();
+        let named = listings
+            .iter()
+            .map(|listing: &Box<dyn Listing>| (listing.kind(), listing.resources(call)));
+        named.filter_map(|(kind, named)| Some((kind, named?))).collect()
+    }
+
+    #[test]
+    fn tags_of_many_types_at_once_lead_each_guard_to_its_own() {
+        let items: Vec<_> = IDS.iter().map(|id| json!({"resourceId": id})).collect();
+        let parameters = json!({"resourcesSet": {"items": items}, "tagSet": {"items": [{"key": "a", "value": "b"}]}});
+        for name in TAG_CALLS {
+            let mut found = Vec::new();
+            for (kind, named) in takers(&call(name, &parameters)) {
+                for resource in named.unwrap() {
+                    assert_eq!(resource.kind, kind);
+                    found.push(resource.id);
+                }
+            }
+            let mut expected: Vec<_> = IDS
+                .iter()
+                .filter(|id| !id.starts_with("igw") && !id.starts_with("sgr"))
+                .collect();
+            expected.sort();
+            found.sort();
+            assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_resource_or_none_that_can_be_is_refused_by_name() {
+        for (parameters, part) in [
+            (Value::Null, "resourcesSet"),
+            (json!({"resourcesSet": {"items": []}}), "resourcesSet"),
+            (json!({"resourcesSet": {"items": [{}]}}), "resourceId"),
+            (
+                json!({"resourcesSet": {"items": [{"resourceId": {"a": 1}}]}}),
+                "an object",
+            ),
+            (json!({"resourcesSet": {"items": [{"resourceId": "vol-1"}]}}), "vol-1"),
+        ] {
+            let errors = takers(&call("CreateTags", &parameters)).into_iter();
+            let errors: Vec<_> = errors.filter_map(|(_, named)| named.err()).collect();
+            assert!(!errors.is_empty(), "{parameters}");
+            assert!(
+                errors.iter().all(|error| error.to_string().contains(part)),
+                "{errors:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_tags_that_classify_or_exempt_matter() {
+        let exemptions = "exemptions: [{control: '*', tag: {key: Exempt, value: drill}, reason: r, owner: o, until: 2099-01-01T00:00:00Z}]";
+        let listings = crate::listings();
+        let known = Known::own(listings.iter().map(AsRef::as_ref));
+        let settings = Settings::from_yaml(exemptions, &known).unwrap();
+        let tagged = |name: &str, keys: &[&str]| {
+            let tags: Vec<_> = keys.iter().map(|key| json!({"key": key, "value": "x"})).collect();
+            let set = json!({"resourcesSet": {"items": [{"resourceId": IDS[0]}]}, "tagSet": {"items": tags}});
+            matters(&call(name, &set), &settings)
+        };
+        assert!(tagged("CreateTags", &["Name", "DataClassification"]));
+        assert!(tagged("DeleteTags", &["Exempt"]));
+        assert!(tagged("DeleteTags", &[]), "takes off all");
+        assert!(!tagged("CreateTags", &["Name", "portcullis:quarantine"]));
+        assert!(
+            !tagged("CreateTags", &["dataclassification", "exempt"]),
+            "AWS compares with regard to case"
+        );
+        assert!(matters(&call("CreateVolume", &json!({})), &settings));
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags};
+use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
 use crate::naming::{self, at, id, items, named, place};
@@ -322,6 +322,11 @@ impl Guard for SecurityGroup {
     }
 
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
+        if naming::sets_tags(call) {
+            let place = place(call);
+            let ids = naming::tagged(call, "sg", "a security group's id (sg-…)")?;
+            return Ok(ids.iter().map(|id| resource(id, &place)).collect());
+        }
         let expected = "a security group's id (sg-…)";
         let ids = if call.name == "ModifySecurityGroupRules" && !call.omitted {
             let path = ["ModifySecurityGroupRulesRequest", "GroupId"];
@@ -344,6 +349,10 @@ impl Guard for SecurityGroup {
         };
         let place = place(call);
         Ok(ids.iter().map(|id| resource(id, &place)).collect())
+    }
+
+    fn matters(call: &Call, settings: &Settings) -> bool {
+        naming::matters(call, settings)
     }
 
     fn identified(id: &str, place: &Place) -> Option<Resource> {

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags, partition_of};
+use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags, partition_of};
 use serde::{Deserialize, Serialize};
 
+use crate::encryption::Manager;
 use crate::naming::{self, id, items, named, place};
 use crate::sharing::{Change, Sharing};
 use crate::{SOURCE, controls};
@@ -18,6 +19,8 @@ pub struct Snapshot;
 pub enum Fact {
     /// `DescribeSnapshots`: tags, encryption.
     Description,
+    /// `kms:DescribeKey`: whose the key is; asked for once a key and process, since that never changes.
+    Key,
     /// `DescribeSnapshotAttribute`: who may make volumes of it.
     Sharing,
 }
@@ -32,6 +35,12 @@ pub struct State {
     /// Whether it is encrypted.
     #[serde(skip_serializing_if = "Seen::is_unread")]
     pub encrypted: Seen<bool>,
+    /// The ARN of its key.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub key: Seen<String>,
+    /// Whose the key is.
+    #[serde(skip_serializing_if = "Seen::is_unread")]
+    pub manager: Seen<Manager>,
     /// The volume that it was made of, for people.
     #[serde(skip_serializing_if = "Seen::is_unread")]
     pub volume: Seen<String>,
@@ -90,6 +99,7 @@ impl Guard for Snapshot {
     fn reads(fact: Fact) -> &'static [&'static str] {
         match fact {
             Fact::Description => &["ec2:DescribeSnapshots"],
+            Fact::Key => &["kms:DescribeKey"],
             Fact::Sharing => &["ec2:DescribeSnapshotAttribute"],
         }
     }
@@ -104,6 +114,11 @@ impl Guard for Snapshot {
     }
 
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
+        if naming::sets_tags(call) {
+            let place = place(call);
+            let ids = naming::tagged(call, "snap", "a snapshot's id (snap-…)")?;
+            return Ok(ids.iter().map(|id| resource(id, &place)).collect());
+        }
         let expected = "a snapshot's id (snap-…)";
         // `CreateSnapshots` makes several at once, and answers under its own name.
         let made = items(&call.response, &["CreateSnapshotsResponse", "snapshotSet"]);
@@ -123,6 +138,10 @@ impl Guard for Snapshot {
         };
         let place = place(call);
         Ok(ids.iter().map(|id| resource(id, &place)).collect())
+    }
+
+    fn matters(call: &Call, settings: &Settings) -> bool {
+        naming::matters(call, settings)
     }
 
     fn identified(id: &str, place: &Place) -> Option<Resource> {

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags};
+use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
+use crate::encryption::Manager;
 use crate::instance::Instance;
 use crate::naming::{self, at, id, items, named, place};
 use crate::{SOURCE, controls};
@@ -44,16 +45,6 @@ pub struct State {
     /// The instances that it is attached to, each with how.
     #[serde(skip_serializing_if = "Seen::is_unread")]
     pub attached: Seen<BTreeMap<String, Attachment>>,
-}
-
-/// Who looks after a key. Source: KMS API Reference, `KeyMetadata`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Manager {
-    /// AWS: `aws/ebs`.
-    Aws,
-    /// The customer.
-    Customer,
 }
 
 /// How a volume is attached to an instance.
@@ -261,6 +252,11 @@ impl Guard for Volume {
 
     /// The volumes of a call. `RunInstances` names instances, not their volumes: the adapter asks EC2 for these.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
+        if naming::sets_tags(call) {
+            let place = place(call);
+            let ids = naming::tagged(call, "vol", "a volume's id (vol-…)")?;
+            return Ok(ids.iter().map(|id| resource(id, &place)).collect());
+        }
         let expected = "a volume's id (vol-…)";
         if call.name == "RunInstances" {
             return Instance::resources(call);
@@ -283,6 +279,10 @@ impl Guard for Volume {
         };
         let place = place(call);
         Ok(ids.iter().map(|id| resource(id, &place)).collect())
+    }
+
+    fn matters(call: &Call, settings: &Settings) -> bool {
+        naming::matters(call, settings)
     }
 
     fn identified(id: &str, place: &Place) -> Option<Resource> {

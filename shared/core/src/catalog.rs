@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
 use crate::event::{Call, EventError};
-use crate::{Control, Guard, Meta, Place, Resource};
+use crate::{Control, Guard, Meta, Place, Resource, Settings};
 
 /// A guard as the docs, the template test and `portcullis triage` see it: data, without its types.
 pub trait Listing: Send + Sync {
@@ -22,6 +22,10 @@ pub trait Listing: Send + Sync {
     fn reads(&self) -> BTreeSet<&'static str>;
     /// The resources that a call names; `None` where the call is none of its own.
     fn resources(&self, call: &Call) -> Option<Result<Vec<Resource>, EventError>>;
+    /// Whether a call can change what is judged, under these settings.
+    fn matters(&self, _: &Call, _: &Settings) -> bool {
+        true
+    }
     /// AWS Config's name of the type.
     fn config_kind(&self) -> &'static str;
     /// The resource that an id or an ARN stands for.
@@ -107,6 +111,10 @@ impl<G: Guard> Listing for Listed<G> {
 
     fn deletes(&self) -> &'static [&'static str] {
         G::deletes()
+    }
+
+    fn matters(&self, call: &Call, settings: &Settings) -> bool {
+        G::matters(call, settings)
     }
 
     fn config_kind(&self) -> &'static str {

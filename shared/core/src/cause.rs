@@ -58,7 +58,8 @@ impl Cause {
 
     /// Whether it is a call that sets tags: its caller may have made an exemption.
     pub fn sets_tags(&self) -> bool {
-        self.asks == Asks::Breakable && self.event.contains("Tag") && !self.event.starts_with("Untag")
+        let takes_off = ["Delete", "Untag"].iter().any(|verb| self.event.starts_with(verb));
+        self.asks == Asks::Breakable && self.event.contains("Tag") && !takes_off
     }
 
     /// The stack or tool that will put its own state back, as far as the caller shows it or the tags of the resource do.

@@ -58,6 +58,12 @@ pub trait Guard: Sized + Send + Sync + 'static {
     /// The resources of this account that a call names; none where it is about another account's.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError>;
 
+    /// Whether a call can change what is judged, under these settings: one that sets tags of which they know nothing can't. What
+    /// can't is ignored without a call of AWS.
+    fn matters(_: &Call, _: &Settings) -> bool {
+        true
+    }
+
     /// The calls of which the ledger keeps when each was last made, since AWS does not show their effect any more once another
     /// call covers it.
     fn remembers() -> &'static [&'static str] {

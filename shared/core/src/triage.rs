@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::event::{Call, EventError};
-use crate::{Listing, Resource};
+use crate::{Listing, Resource, Settings};
 
 /// Why a call is not acted on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +25,9 @@ pub enum Ignored {
     /// It names only what belongs to somebody else, or what no guard looks after.
     #[error("it is about another account's resource, or one that no control is about")]
     Foreign,
+    /// It sets tags of which settings know nothing.
+    #[error("none of its tags classifies or exempts, by the settings")]
+    Tags,
 }
 
 /// Why a call is not acted on, as far as can be said without looking at its resources. `own_roles` are the ARNs of the
@@ -45,6 +48,16 @@ pub fn ignored<'a>(
         name: call.name.clone(),
         service: call.source.clone(),
     })
+}
+
+/// Why a call that leads to guards can change nothing that they judge, under these settings.
+pub fn immaterial<'a>(
+    call: &Call,
+    settings: &Settings,
+    listings: impl IntoIterator<Item = &'a dyn Listing>,
+) -> Option<Ignored> {
+    let mut takers = listings.into_iter().filter(|listing| takes(*listing, call));
+    (!takers.any(|listing| listing.matters(call, settings))).then_some(Ignored::Tags)
 }
 
 /// Whether a call can break a control of a guard.

@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
-use portcullis_core::triage::Ignored;
 use portcullis_core::{Call, Cause, Guard, Listing, Place, Resource, Settings, listing};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::digest::{self, STORM};
 use crate::error::{AwsError, Failure};
@@ -202,11 +201,6 @@ impl<G: Guard, A: Adapter<G>> Serve for Served<G, A> {
             let mut answers = Vec::new();
             let mut failure = None;
             let named = G::resources(call)?;
-            if named.is_empty() {
-                let why = Ignored::Foreign.to_string();
-                tracing::info!(call = call.name, outcome = "ignored", "{why}");
-                answers.push(json!({"resource": null, "outcome": "ignored", "why": why}));
-            }
             let since = Timestamp::now();
             // One resource that fails must not keep the others from being looked at.
             let mut found = Vec::new();

@@ -10,7 +10,7 @@ use lambda_runtime::tracing as lambda_tracing;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use portcullis_core::event::Release;
 use portcullis_core::settings::Known;
-use portcullis_core::triage::{Ignored, ignored, takes};
+use portcullis_core::triage::{Ignored, ignored, immaterial, takes};
 use portcullis_core::{Call, Event, Place};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -236,7 +236,8 @@ impl Function {
             tracing::info!(call = call.name, source = call.source, why, "ignored");
             Ok(json!({"ignored": why}))
         };
-        if let Some(why) = ignored(call, &self.environment.own_roles, self.guards.listings()) {
+        let ignored = ignored(call, &self.environment.own_roles, self.guards.listings());
+        if let Some(why) = ignored.or_else(|| immaterial(call, &shell.settings, self.guards.listings())) {
             return ignore(why.to_string());
         }
         let own = &self.environment.account;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_ec2::types::{ImageAttributeName, LaunchPermission, LaunchPermissionModifications, PermissionGroup};
+use aws_sdk_ec2::types::{ImageAttributeName, LaunchPermission, LaunchPermissionModifications, PermissionGroup, Tag};
 use portcullis_tests::{Answered, controls_in};
 use serde_json::json;
 
-use super::support::{Ec2, only, round_trip, writes};
+use super::support::{Ec2, keys, only, round_trip, writes};
 
 const STRANGERS: &str = "arn:aws:organizations::777788889999:organization/o-strangers0";
 const PARTNERS: &str = "arn:aws:organizations::777788889999:ou/o-partners0/ou-ab12-cdef3456";
@@ -117,6 +117,34 @@ async fn an_image_with_plain_snapshots_is_told_with_what_to_do() {
         alert.text
     );
     assert_eq!(function.invoke(made(&sealed)).await.outcome(), "compliant");
+}
+
+#[tokio::test]
+async fn the_keys_of_the_snapshots_behind_an_image_are_of_the_kind_that_its_data_need() {
+    let ec2 = Ec2::new().await;
+    keys(&ec2).await;
+    ec2.client.enable_ebs_encryption_by_default().send().await.unwrap();
+    let id = image(&ec2).await;
+    let function = ec2.function().start().await;
+    let event = ec2
+        .call("CreateImage", json!({}))
+        .response(json!({"imageId": id}))
+        .event();
+    for (level, expected) in [("confidential", "compliant"), ("restricted", "would-remediate")] {
+        let tag = Tag::builder().key("DataClassification").value(level).build();
+        ec2.client.create_tags().resources(&id).tags(tag).send().await.unwrap();
+        let done = function.invoke(&event).await;
+        assert_eq!(done.outcome(), expected, "{level}: {:?}", done.result);
+        assert_eq!(writes(&done.calls), [""; 0]);
+    }
+    let alert = &ec2.world.alerts().await[0];
+    for part in [
+        "with the AWS-managed key",
+        "data of the level restricted need",
+        "--kms-key-id",
+    ] {
+        assert!(alert.text.contains(part), "{part}: {}", alert.text);
+    }
 }
 
 #[tokio::test]

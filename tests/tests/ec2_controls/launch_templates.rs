@@ -3,12 +3,12 @@
 use aws_sdk_ec2::types::{
     LaunchTemplateBlockDeviceMappingRequest, LaunchTemplateEbsBlockDeviceRequest, LaunchTemplateHttpTokensState,
     LaunchTemplateInstanceMetadataOptionsRequest, LaunchTemplateInstanceNetworkInterfaceSpecificationRequest,
-    RequestLaunchTemplateData,
+    RequestLaunchTemplateData, Tag,
 };
 use portcullis_tests::{Answered, controls_in};
 use serde_json::{Value, json};
 
-use super::support::{Ec2, writes};
+use super::support::{Ec2, keys, writes};
 
 fn data(wrong: bool) -> RequestLaunchTemplateData {
     let tokens = if wrong {
@@ -74,6 +74,43 @@ async fn the_default_version_counts_and_the_latest_and_no_other() {
     assert_eq!(outcome("ModifyLaunchTemplate").await, "would-remediate");
     version(false).await;
     assert_eq!(outcome("ModifyLaunchTemplate").await, "compliant");
+}
+
+#[tokio::test]
+async fn the_key_that_a_template_names_is_of_the_kind_that_its_data_need() {
+    let ec2 = Ec2::new().await;
+    let (own, aws) = keys(&ec2).await;
+    let function = ec2.function().start().await;
+    let mut told = 0;
+    for (name, key, expected) in [
+        ("own", Some(own.as_str()), "compliant"),
+        ("none", None, "compliant"),
+        ("alias", Some("alias/aws/ebs"), "would-remediate"),
+        ("arn", Some(aws.as_str()), "would-remediate"),
+    ] {
+        let disk = LaunchTemplateEbsBlockDeviceRequest::builder().encrypted(true);
+        let disk = disk.set_kms_key_id(key.map(str::to_owned)).volume_size(8).build();
+        let device = LaunchTemplateBlockDeviceMappingRequest::builder().device_name("/dev/xvda");
+        let metadata = LaunchTemplateInstanceMetadataOptionsRequest::builder();
+        let metadata = metadata.http_tokens(LaunchTemplateHttpTokensState::Required).build();
+        let data = RequestLaunchTemplateData::builder().block_device_mappings(device.ebs(disk).build());
+        let create = ec2.client.create_launch_template().launch_template_name(name);
+        let create = create.launch_template_data(data.metadata_options(metadata).build());
+        let made = create.send().await.unwrap().launch_template.unwrap();
+        let id = made.launch_template_id.unwrap();
+        let tag = Tag::builder().key("DataClassification").value("restricted").build();
+        ec2.client.create_tags().resources(&id).tags(tag).send().await.unwrap();
+        let done = function.invoke(event(&ec2, "CreateLaunchTemplate", &id)).await;
+        assert_eq!(done.outcome(), expected, "{name}: {:?}", done.result);
+        told += usize::from(expected != "compliant");
+        let alerts = ec2.world.alerts().await;
+        assert_eq!(alerts.len(), told);
+        if let Some(alert) = alerts.last() {
+            let expected =
+                "names in version 1 the AWS-managed key for /dev/xvda, and data of the level restricted need";
+            assert!(alert.text.contains(expected), "{}", alert.text);
+        }
+    }
 }
 
 #[tokio::test]

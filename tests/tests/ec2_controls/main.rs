@@ -15,4 +15,5 @@ mod security_groups;
 mod snapshots;
 mod storms;
 mod support;
+mod tags;
 mod volumes;

@@ -19,8 +19,12 @@ fn every_call_has_a_sample_that_names_its_resource() {
         };
         assert_eq!(&call.name, name);
         let found: Vec<_> = listings.iter().filter_map(|listing| listing.resources(&call)).collect();
-        // A launch is about instances and about their volumes.
-        let guards = if name == "RunInstances" { 2 } else { 1 };
+        // A launch is about instances and about their volumes; tags are about whatever has them.
+        let guards = match name.as_str() {
+            "RunInstances" => 2,
+            "CreateTags" | "DeleteTags" => 6,
+            _ => 1,
+        };
         assert_eq!(found.len(), guards, "{name}");
         for resource in found.into_iter().flat_map(Result::unwrap) {
             assert_eq!(

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::{
-    CreateVolumePermission, CreateVolumePermissionModifications, PermissionGroup, SnapshotAttributeName,
+    CreateVolumePermission, CreateVolumePermissionModifications, PermissionGroup, ResourceType, SnapshotAttributeName,
+    Tag, TagSpecification,
 };
 use portcullis_tests::{Answered, controls_in};
 use serde_json::json;
 
-use super::support::{Ec2, only, round_trip, writes};
+use super::support::{Ec2, keys, only, round_trip, writes};
 
 async fn snapshot(ec2: &Ec2, encrypted: bool) -> String {
     let volume = ec2
@@ -115,6 +116,43 @@ async fn an_unencrypted_snapshot_is_told_with_what_to_do() {
     assert_eq!(writes(&told.calls), [""; 0]);
     assert!(ec2.world.alerts().await[0].text.contains("copy-snapshot --encrypted"));
     assert_eq!(function.invoke(made(&sealed)).await.outcome(), "compliant");
+}
+
+#[tokio::test]
+async fn the_key_of_a_snapshot_is_of_the_kind_that_its_data_need() {
+    let ec2 = Ec2::new().await;
+    let (own, aws) = keys(&ec2).await;
+    let made = async |key: &str, level: &str| {
+        let create = ec2.client.create_volume().availability_zone("us-east-1a").size(1);
+        let volume = create.encrypted(true).kms_key_id(key).send().await.unwrap();
+        let classified = Tag::builder().key("DataClassification").value(level).build();
+        let tags = TagSpecification::builder()
+            .resource_type(ResourceType::Snapshot)
+            .tags(classified);
+        let create = ec2.client.create_snapshot().set_volume_id(volume.volume_id);
+        let made = create.tag_specifications(tags.build()).send().await.unwrap();
+        let id = made.snapshot_id.unwrap();
+        ec2.call("CreateSnapshot", json!({}))
+            .response(json!({"snapshotId": id}))
+            .event()
+    };
+    let function = ec2.function().start().await;
+    for (key, level, expected) in [
+        (&own, "restricted", "compliant"),
+        (&aws, "confidential", "compliant"),
+        (&aws, "restricted", "would-remediate"),
+    ] {
+        let done = function.invoke(made(key, level).await).await;
+        assert_eq!(done.outcome(), expected, "{level} with {key}: {:?}", done.result);
+        assert_eq!(writes(&done.calls), [""; 0]);
+    }
+    let alerts = ec2.world.alerts().await;
+    let [alert] = alerts.as_slice() else {
+        panic!("expected one alert, found {alerts:#?}")
+    };
+    assert_eq!(alert.attributes["severity"], "MEDIUM");
+    let need = "data of the level restricted need a key of the customer's";
+    assert!(alert.text.contains(need), "{}", alert.text);
 }
 
 #[tokio::test]

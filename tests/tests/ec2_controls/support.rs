@@ -55,6 +55,14 @@ pub fn only(enforced: &[&str], more: &str) -> String {
     yaml + more
 }
 
+/// The ARNs of a key of the customer's, and of the one that AWS manages for EBS.
+pub async fn keys(ec2: &Ec2) -> (String, String) {
+    let kms = aws_sdk_kms::Client::new(&ec2.world.aws.sdk_config());
+    let own = kms.create_key().send().await.unwrap().key_metadata.unwrap();
+    let aws = kms.describe_key().key_id("alias/aws/ebs").send().await.unwrap();
+    (own.arn.unwrap(), aws.key_metadata.unwrap().arn.unwrap())
+}
+
 /// The calls that change something at EC2, in order.
 pub fn writes(calls: &[Call]) -> Vec<String> {
     let ec2 = calls.iter().filter(|call| call.service == "ec2" && !call.is_read());

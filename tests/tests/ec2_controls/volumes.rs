@@ -8,7 +8,7 @@ use portcullis_testkit::Fault;
 use portcullis_tests::{Answered, controls_in, record_of};
 use serde_json::{Value, json};
 
-use super::support::{Ec2, only, writes};
+use super::support::{Ec2, keys, only, writes};
 
 const ENCRYPTED: &str = "ec2-volume-encrypted";
 const MARKED: &str = "ec2-volume-marked";
@@ -271,17 +271,7 @@ async fn what_an_instance_starts_from_stays_attached() {
 async fn the_key_is_of_the_kind_that_the_data_need() {
     let ec2 = Ec2::new().await;
     let kms = aws_sdk_kms::Client::new(&ec2.world.aws.sdk_config());
-    let own = kms
-        .create_key()
-        .send()
-        .await
-        .unwrap()
-        .key_metadata
-        .unwrap()
-        .arn
-        .unwrap();
-    let aws = kms.describe_key().key_id("alias/aws/ebs").send().await.unwrap();
-    let aws = aws.key_metadata.unwrap().arn.unwrap();
+    let (own, aws) = keys(&ec2).await;
     let function = ec2.function().start().await;
     for (key, level, expected) in [
         (&own, "restricted", "compliant"),

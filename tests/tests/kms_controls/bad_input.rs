@@ -64,7 +64,7 @@ async fn another_account_s_key_is_ignored() {
     let ignored = function
         .invoke(kms.call("CreateGrant", json!({"keyId": theirs})).event())
         .await;
-    assert_eq!(ignored.outcome(), "ignored");
+    assert!(ignored.answer()["ignored"].is_string(), "{:?}", ignored.result);
     assert_eq!(ignored.calls, []);
     assert!(ignored.answer().to_string().contains("another account's"));
 }

@@ -1,23 +1,30 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use aws_sdk_ec2::types::{
-    BlockDeviceMapping, ImageAttributeName, LaunchPermission, LaunchPermissionModifications, PermissionGroup,
+    BlockDeviceMapping, Filter, Image as Described, ImageAttributeName, LaunchPermission,
+    LaunchPermissionModifications, PermissionGroup,
 };
 use futures_util::future::try_join;
 use portcullis_core::{Place, Resource, Seen};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page};
 
+use super::keys::Keys;
 use super::{Clients, done, tags, unless};
+use crate::encryption::Key;
 use crate::image::{Fact, Image, Remedy, State, resource};
 use crate::sharing::{Change, Sharing};
 
 const GONE: [&str; 2] = ["InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"];
 
-pub struct Aws(pub Clients);
+pub struct Aws {
+    pub clients: Clients,
+    pub keys: Arc<Keys>,
+}
 
 impl Adapter<Image> for Aws {
     async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
-        let ec2 = &self.0.ec2(&resource.region);
+        let ec2 = &self.clients.ec2(&resource.region);
         let description = async {
             // One that is disabled is as much its owner's.
             let call = ec2.describe_images().image_ids(&resource.id).include_disabled(true);
@@ -26,7 +33,13 @@ impl Adapter<Image> for Aws {
             let own = answer
                 .and_then(|answer| answer.images?.into_iter().next())
                 .filter(|image| image.owner_id.as_ref().is_none_or(|owner| *owner == resource.account));
-            Ok(own)
+            let Some(image) = own else { return Ok(None) };
+            let keys = if facts.contains(&Fact::Keys) {
+                Seen::Is(self.keys_of(resource, &image).await?)
+            } else {
+                Seen::Unread
+            };
+            Ok(Some((image, keys)))
         };
         let sharing = async {
             if !facts.contains(&Fact::Sharing) {
@@ -40,9 +53,10 @@ impl Adapter<Image> for Aws {
             Ok(Seen::from(answer.map(|answer| sharing_of(answer.launch_permissions()))))
         };
         let (description, sharing) = try_join(description, sharing).await?;
-        Ok(description.map(|image| State {
+        Ok(description.map(|(image, keys)| State {
             tags: Seen::Is(tags(image.tags())),
-            unencrypted: Seen::Is(image.block_device_mappings().iter().filter_map(unencrypted).collect()),
+            unencrypted: Seen::Is(with_snapshot(&image, false).map(|(device, _)| device).collect()),
+            keys,
             name: image.name.into(),
             sharing,
         }))
@@ -50,7 +64,7 @@ impl Adapter<Image> for Aws {
 
     async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
         let call = self
-            .0
+            .clients
             .ec2(&place.region)
             .describe_images()
             .owners("self")
@@ -75,7 +89,7 @@ impl Adapter<Image> for Aws {
         };
         let permission = LaunchPermissionModifications::builder().set_add(add).set_remove(remove);
         let call = self
-            .0
+            .clients
             .ec2(&resource.region)
             .modify_image_attribute()
             .image_id(&resource.id);
@@ -85,16 +99,50 @@ impl Adapter<Image> for Aws {
     }
 }
 
-/// A device whose snapshot is not encrypted; `None` also of one that has no snapshot.
-fn unencrypted(device: &BlockDeviceMapping) -> Option<String> {
-    let ebs = device.ebs.as_ref().filter(|ebs| ebs.encrypted != Some(true))?;
-    let snapshot = ebs.snapshot_id.as_ref()?;
-    Some(
-        device
-            .device_name
+impl Aws {
+    /// The keys of the encrypted snapshots behind an image, by device.
+    async fn keys_of(&self, resource: &Resource, image: &Described) -> Result<BTreeMap<String, Option<Key>>, AwsError> {
+        let mut keys: BTreeMap<_, Option<Key>> = BTreeMap::new();
+        let devices: Vec<_> = with_snapshot(image, true).collect();
+        // A filter without a value would be none.
+        if devices.is_empty() {
+            return Ok(keys);
+        }
+        // By a filter, one that is gone is left out; by their ids, it would be an error for all.
+        let ids = devices.iter().map(|(_, snapshot)| snapshot.clone()).collect();
+        let filter = Filter::builder().name("snapshot-id").set_values(Some(ids)).build();
+        let call = self.clients.ec2(&resource.region).describe_snapshots().filters(filter);
+        let answer = done("DescribeSnapshots", call.send().await)?;
+        for (device, id) in devices {
+            let mut snapshots = answer.snapshots().iter();
+            let snapshot = snapshots.find(|snapshot| snapshot.snapshot_id() == Some(&id));
+            let key = match snapshot.and_then(|snapshot| snapshot.kms_key_id()) {
+                Some(arn) => Some(Key {
+                    arn: arn.to_owned(),
+                    manager: self.keys.manager(resource, arn).await?,
+                }),
+                None => None,
+            };
+            keys.insert(device, key);
+        }
+        Ok(keys)
+    }
+}
+
+/// The devices of an image whose snapshots are encrypted, or are not, each with its snapshot in words and by its id; none that
+/// have no snapshot.
+fn with_snapshot(image: &Described, encrypted: bool) -> impl Iterator<Item = (String, String)> {
+    let devices = image.block_device_mappings().iter();
+    devices.filter_map(move |device: &BlockDeviceMapping| {
+        let ebs = device
+            .ebs
             .as_ref()
-            .map_or_else(|| snapshot.clone(), |name| format!("{name} ({snapshot})")),
-    )
+            .filter(|ebs| (ebs.encrypted == Some(true)) == encrypted)?;
+        let snapshot = ebs.snapshot_id.clone()?;
+        let name = device.device_name.as_ref();
+        let words = name.map_or_else(|| snapshot.clone(), |name| format!("{name} ({snapshot})"));
+        Some((words, snapshot))
+    })
 }
 
 fn permission(one: &str) -> LaunchPermission {

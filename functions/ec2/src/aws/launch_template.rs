@@ -1,23 +1,30 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use aws_sdk_ec2::types::{
-    LaunchTemplateHttpTokensState, LaunchTemplateInstanceMetadataEndpointState, ResponseLaunchTemplateData,
+    LaunchTemplateHttpTokensState, LaunchTemplateInstanceMetadataEndpointState, LaunchTemplateVersion,
+    ResponseLaunchTemplateData,
 };
 use futures_util::future::try_join;
 use portcullis_core::{Place, Resource, Seen};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page};
 
+use super::keys::Keys;
 use super::{Clients, done, tags, unless};
+use crate::encryption::Key;
 use crate::instance::Tokens;
 use crate::launch_template::{Fact, LaunchTemplate, Remedy, State, Version, resource};
 
 const GONE: [&str; 1] = ["InvalidLaunchTemplateId.NotFound"];
 
-pub struct Aws(pub Clients);
+pub struct Aws {
+    pub clients: Clients,
+    pub keys: Arc<Keys>,
+}
 
 impl Adapter<LaunchTemplate> for Aws {
     async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
-        let ec2 = &self.0.ec2(&resource.region);
+        let ec2 = &self.clients.ec2(&resource.region);
         let description = async {
             let answer = ec2
                 .describe_launch_templates()
@@ -28,8 +35,8 @@ impl Adapter<LaunchTemplate> for Aws {
             Ok(answer.and_then(|answer| answer.launch_templates?.into_iter().next()))
         };
         let versions = async {
-            if !facts.contains(&Fact::Versions) {
-                return Ok(Seen::Unread);
+            if !facts.contains(&Fact::Versions) && !facts.contains(&Fact::Keys) {
+                return Ok((Seen::Unread, Seen::Unread));
             }
             let call = ec2.describe_launch_template_versions().launch_template_id(&resource.id);
             let answer = call.versions("$Default").versions("$Latest").send().await;
@@ -37,20 +44,32 @@ impl Adapter<LaunchTemplate> for Aws {
             let versions = answer
                 .and_then(|answer| answer.launch_template_versions)
                 .unwrap_or_default();
-            let version = |one: aws_sdk_ec2::types::LaunchTemplateVersion| {
-                Some((one.version_number?, version(&one.launch_template_data?)))
+            let mut keys: BTreeMap<i64, BTreeMap<String, Key>> = BTreeMap::new();
+            if facts.contains(&Fact::Keys) {
+                for (number, device, name) in versions.iter().flat_map(named_keys) {
+                    let key = self.keys.named(resource, name).await?;
+                    keys.entry(number).or_default().insert(device.to_owned(), key);
+                }
+            }
+            let version = |one: LaunchTemplateVersion| Some((one.version_number?, version(&one.launch_template_data?)));
+            let versions = versions.into_iter().filter_map(version).collect();
+            let keys = if facts.contains(&Fact::Keys) {
+                Seen::Is(keys)
+            } else {
+                Seen::Unread
             };
-            Ok(Seen::Is(versions.into_iter().filter_map(version).collect()))
+            Ok((Seen::Is(versions), keys))
         };
-        let (description, versions) = try_join(description, versions).await?;
+        let (description, (versions, keys)) = try_join(description, versions).await?;
         Ok(description.map(|template| State {
             tags: Seen::Is(tags(template.tags())),
             versions,
+            keys,
         }))
     }
 
     async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
-        let call = self.0.ec2(&place.region).describe_launch_templates();
+        let call = self.clients.ec2(&place.region).describe_launch_templates();
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
         let answer = done("DescribeLaunchTemplates", answer)?;
         let ids = answer
@@ -66,6 +85,17 @@ impl Adapter<LaunchTemplate> for Aws {
     async fn execute(&self, _: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
         match *remedy {}
     }
+}
+
+/// The keys that a version names, with its number and their devices.
+fn named_keys(version: &LaunchTemplateVersion) -> impl Iterator<Item = (i64, &str, &str)> {
+    let number = version.version_number;
+    let data = version.launch_template_data.iter();
+    let devices = data.flat_map(ResponseLaunchTemplateData::block_device_mappings);
+    devices.filter_map(move |device| {
+        let key = device.ebs().and_then(|ebs| ebs.kms_key_id());
+        Some((number?, device.device_name()?, key.filter(|key| !key.is_empty())?))
+    })
 }
 
 fn version(data: &ResponseLaunchTemplateData) -> Version {

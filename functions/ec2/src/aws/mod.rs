@@ -3,13 +3,14 @@
 mod account_defaults;
 mod image;
 mod instance;
+mod keys;
 mod launch_template;
 mod security_group;
 mod snapshot;
 mod volume;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::Region;
@@ -86,6 +87,10 @@ pub async fn serve(config: portcullis_runtime::SdkConfig) -> Vec<Box<dyn Serve>>
         ec2: Client::new(&config),
         kms: aws_sdk_kms::Client::new(&config),
     };
+    let keys = Arc::new(keys::Keys {
+        clients: clients.clone(),
+        known: Ahead::default(),
+    });
     let instances = instance::Aws {
         clients: clients.clone(),
         ahead: Ahead::default(),
@@ -95,14 +100,26 @@ pub async fn serve(config: portcullis_runtime::SdkConfig) -> Vec<Box<dyn Serve>>
     let volumes = volume::Aws {
         clients: clients.clone(),
         ahead: Ahead::default(),
-        managers: Ahead::default(),
+        keys: Arc::clone(&keys),
+    };
+    let snapshots = snapshot::Aws {
+        clients: clients.clone(),
+        keys: Arc::clone(&keys),
+    };
+    let images = image::Aws {
+        clients: clients.clone(),
+        keys: Arc::clone(&keys),
+    };
+    let templates = launch_template::Aws {
+        clients: clients.clone(),
+        keys,
     };
     vec![
         portcullis_runtime::serve::<crate::account_defaults::AccountDefaults>(account_defaults::Aws(clients.clone())),
-        portcullis_runtime::serve::<crate::snapshot::Snapshot>(snapshot::Aws(clients.clone())),
-        portcullis_runtime::serve::<crate::image::Image>(image::Aws(clients.clone())),
-        portcullis_runtime::serve::<crate::security_group::SecurityGroup>(security_group::Aws(clients.clone())),
-        portcullis_runtime::serve::<crate::launch_template::LaunchTemplate>(launch_template::Aws(clients)),
+        portcullis_runtime::serve::<crate::snapshot::Snapshot>(snapshots),
+        portcullis_runtime::serve::<crate::image::Image>(images),
+        portcullis_runtime::serve::<crate::security_group::SecurityGroup>(security_group::Aws(clients)),
+        portcullis_runtime::serve::<crate::launch_template::LaunchTemplate>(templates),
         portcullis_runtime::serve::<crate::volume::Volume>(volumes),
         portcullis_runtime::serve::<crate::instance::Instance>(instances),
     ]

@@ -1,27 +1,49 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use aws_sdk_ec2::types::{
-    CreateVolumePermission, CreateVolumePermissionModifications, PermissionGroup, SnapshotAttributeName,
+    CreateVolumePermission, CreateVolumePermissionModifications, PermissionGroup, Snapshot as Described,
+    SnapshotAttributeName,
 };
 use futures_util::future::try_join;
 use portcullis_core::{Place, Resource, Seen};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page};
 
+use super::keys::Keys;
 use super::{Clients, done, tags, unless};
 use crate::sharing::{Change, Sharing};
 use crate::snapshot::{Fact, Remedy, Snapshot, State, resource};
 
 const GONE: [&str; 1] = ["InvalidSnapshot.NotFound"];
 
-pub struct Aws(pub Clients);
+pub struct Aws {
+    pub clients: Clients,
+    pub keys: Arc<Keys>,
+}
 
 impl Adapter<Snapshot> for Aws {
     async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
-        let ec2 = &self.0.ec2(&resource.region);
+        let ec2 = &self.clients.ec2(&resource.region);
         let description = async {
             let answer = ec2.describe_snapshots().snapshot_ids(&resource.id).send().await;
             let answer = unless(&GONE, done("DescribeSnapshots", answer))?;
-            Ok(answer.and_then(|answer| answer.snapshots?.into_iter().next()))
+            let snapshot = answer.and_then(|answer| answer.snapshots?.into_iter().next());
+            // Only its owner may be told of it: somebody else's that is shared with us is described to us as well.
+            let own = |snapshot: &Described| {
+                snapshot
+                    .owner_id
+                    .as_ref()
+                    .is_none_or(|owner| *owner == resource.account)
+            };
+            let Some(snapshot) = snapshot.filter(own) else {
+                return Ok(None);
+            };
+            let manager = match snapshot.kms_key_id() {
+                Some(key) if facts.contains(&Fact::Key) => Seen::Is(self.keys.manager(resource, key).await?),
+                Some(_) => Seen::Unread,
+                None => Seen::Absent,
+            };
+            Ok(Some((snapshot, manager)))
         };
         let sharing = async {
             if !facts.contains(&Fact::Sharing) {
@@ -38,25 +60,18 @@ impl Adapter<Snapshot> for Aws {
             ))
         };
         let (description, sharing) = try_join(description, sharing).await?;
-        let Some(snapshot) = description else { return Ok(None) };
-        // Only its owner may be told of it: somebody else's that is shared with us is described to us as well.
-        if snapshot
-            .owner_id
-            .as_ref()
-            .is_some_and(|owner| *owner != resource.account)
-        {
-            return Ok(None);
-        }
-        Ok(Some(State {
+        Ok(description.map(|(snapshot, manager)| State {
             tags: Seen::Is(tags(snapshot.tags())),
             encrypted: snapshot.encrypted.into(),
+            key: snapshot.kms_key_id.into(),
+            manager,
             volume: snapshot.volume_id.into(),
             sharing,
         }))
     }
 
     async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
-        let call = self.0.ec2(&place.region).describe_snapshots().owner_ids("self");
+        let call = self.clients.ec2(&place.region).describe_snapshots().owner_ids("self");
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
         let answer = done("DescribeSnapshots", answer)?;
         let ids = answer.snapshots().iter().filter_map(|snapshot| snapshot.snapshot_id());
@@ -83,7 +98,7 @@ impl Adapter<Snapshot> for Aws {
             .set_add(add)
             .set_remove(remove);
         let call = self
-            .0
+            .clients
             .ec2(&resource.region)
             .modify_snapshot_attribute()
             .snapshot_id(&resource.id);

@@ -1,17 +1,18 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{
     EbsInstanceBlockDeviceSpecification, Filter, InstanceBlockDeviceMappingSpecification, InstanceStateName,
     Reservation, Tag, Volume as Described, VolumeAttachmentState,
 };
-use aws_sdk_kms::types::KeyManagerType;
 use futures_util::future::try_join;
 use portcullis_core::{Place, Resource, Seen};
 use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Resolved};
 
+use super::keys::Keys;
 use super::{Ahead, Clients, MANY, done, tags, unless};
-use crate::volume::{Attachment, Fact, Manager, Mount, Remedy, State, Volume, resource};
+use crate::volume::{Attachment, Fact, Mount, Remedy, State, Volume, resource};
 
 /// Source: Amazon EC2 Auto Scaling User Guide, "Tag Auto Scaling groups and instances".
 const SCALED_BY: &str = "aws:autoscaling:groupName";
@@ -26,8 +27,7 @@ pub struct Aws {
     pub clients: Clients,
     /// What one `DescribeVolumes` said of all volumes of an event.
     pub ahead: Ahead<Described>,
-    /// Whose a key is, which never changes.
-    pub managers: Ahead<Manager>,
+    pub keys: Arc<Keys>,
 }
 
 impl Adapter<Volume> for Aws {
@@ -40,7 +40,7 @@ impl Adapter<Volume> for Aws {
         let Some(volume) = described else { return Ok(None) };
         let key = async {
             match volume.kms_key_id() {
-                Some(key) if facts.contains(&Fact::Key) => self.manager(resource, key).await.map(Seen::Is),
+                Some(key) if facts.contains(&Fact::Key) => self.keys.manager(resource, key).await.map(Seen::Is),
                 Some(_) => Ok(Seen::Unread),
                 None => Ok(Seen::Absent),
             }
@@ -198,35 +198,6 @@ impl Aws {
             Ok(Vec::new())
         };
         instances.iter().map(|one| (one.clone(), stands(one))).collect()
-    }
-
-    /// Whose a key is. One of another account is never AWS's.
-    async fn manager(&self, resource: &Resource, key: &str) -> Result<Manager, AwsError> {
-        if key.split(':').nth(4).is_some_and(|account| account != resource.account) {
-            return Ok(Manager::Customer);
-        }
-        if let Some(known) = self.managers.known(key) {
-            return Ok(known);
-        }
-        let answer = self
-            .clients
-            .kms(&resource.region)
-            .describe_key()
-            .key_id(key)
-            .send()
-            .await;
-        let metadata = match done("DescribeKey", answer) {
-            Ok(answer) => answer.key_metadata,
-            // The policy of an AWS-managed key lets the account describe it (KMS Developer Guide, "AWS managed keys").
-            Err(error) if error.kind == Kind::Denied => return Ok(Manager::Customer),
-            Err(error) => return Err(error),
-        };
-        let manager = match metadata.and_then(|metadata| metadata.key_manager) {
-            Some(KeyManagerType::Aws) => Manager::Aws,
-            _ => Manager::Customer,
-        };
-        self.managers.put([(key.to_owned(), manager)]);
-        Ok(manager)
     }
 }
 

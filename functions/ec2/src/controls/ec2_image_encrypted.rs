@@ -1,13 +1,14 @@
 //! # What it requires
-//! The snapshots behind an Amazon Machine Image are encrypted.
+//! The snapshots behind an Amazon Machine Image are encrypted, and with keys of the kind that the classification of its data asks for:
+//! by the image's own tags, not by those of the snapshots, which are theirs.
 //!
 //! # Why
 //! The volumes of each instance that is launched from it are unencrypted, unless the launch or the region's default says otherwise.
 //! Only an image without encrypted snapshots can be made public.
 //!
 //! # What it changes
-//! Nothing: an image can't be encrypted in place. A person makes an encrypted copy (`aws ec2 copy-image --encrypted`), has it used
-//! instead, and deregisters the original when nobody launches it any more.
+//! Nothing: an image can't be encrypted, or get another key, in place. A person makes an encrypted copy (`aws ec2 copy-image
+//! --encrypted`, with `--kms-key-id` where the data need a particular key), has it used instead, and deregisters the original when nobody launches it any more.
 //!
 //! # What may break
 //! Nothing.
@@ -18,36 +19,66 @@
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
+use crate::encryption::{and_need, copied, is_particular, need, severity_of_plain, wrong_key};
 use crate::image::{Fact, Image, Remedy, State};
 
 pub const CONTROL: Control<Image> = Control {
     meta: Meta {
         id: "ec2-image-encrypted",
-        title: "The snapshots behind an Amazon Machine Image are encrypted",
-        severity: Severity::Medium,
+        title: "The snapshots behind an Amazon Machine Image are encrypted with keys of the right kind",
+        severity: Severity::High,
         impact: Impact::Nothing,
         default: Switch::Notify,
         standards: &["EC2 User Guide: use encryption with EBS-backed AMIs"],
-        calls: &["CopyImage", "CreateImage", "RegisterImage"],
+        calls: &["CopyImage", "CreateImage", "CreateTags", "DeleteTags", "RegisterImage"],
         writes: &[],
     },
-    facts: &[Fact::Description],
+    facts: &[Fact::Description, Fact::Keys],
     judge,
 };
 
-fn judge(image: &State, _: &Scope<'_>) -> Judgement<Remedy> {
-    let Some(devices) = image.unencrypted.get().filter(|devices| !devices.is_empty()) else {
-        return Judgement::Compliant;
+fn judge(image: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    let plain: Vec<_> = image.unencrypted.get().into_iter().flatten().cloned().collect();
+    let wrong: Vec<_> = image
+        .keys
+        .get()
+        .into_iter()
+        .flatten()
+        .filter_map(|(device, key)| {
+            let with = match key {
+                Some(key) => wrong_key(&key.arn, Some(key.manager), scope)?,
+                None if is_particular(scope) => "a key that could not be learned".into(),
+                None => return None,
+            };
+            Some(format!("{device} with {with}"))
+        })
+        .collect();
+    let found = |severity, what: String, why: &str| -> Judgement<Remedy> {
+        let change = format!("make an encrypted copy: aws ec2 copy-image {}", copied(scope));
+        Finding::new(severity, what, change, Vec::new()).only_notify(why).into()
     };
-    let devices = devices.iter().cloned().collect::<Vec<_>>().join(", ");
-    Finding::new(
-        Severity::Medium,
-        format!("has snapshots that are not encrypted: {devices}"),
-        "make an encrypted copy: aws ec2 copy-image --encrypted",
-        Vec::new(),
-    )
-    .only_notify("AWS can't encrypt an image in place")
-    .into()
+    let other = format!("encrypted with another key than its data need: {}", wrong.join(", "));
+    match (plain.is_empty(), wrong.is_empty()) {
+        (true, true) => Judgement::Compliant,
+        (true, false) => {
+            let need = need(scope).map_or_else(String::new, |need| format!("; {need}"));
+            let what = format!("has snapshots that are {other}{need}");
+            found(Severity::Medium, what, "AWS can't give an image another key in place")
+        }
+        (false, is_all) => {
+            let others = if is_all {
+                String::new()
+            } else {
+                format!("; others are {other}")
+            };
+            let what = format!(
+                "has snapshots that are not encrypted: {}{others}{}",
+                plain.join(", "),
+                and_need(scope)
+            );
+            found(severity_of_plain(scope), what, "AWS can't encrypt an image in place")
+        }
+    }
 }
 
 #[cfg(test)]
@@ -56,8 +87,12 @@ mod tests {
 
     use portcullis_core::{Seen, Settings, State as _};
 
+    use portcullis_core::settings::Encryption;
+
     use super::*;
     use crate::controls::IMAGE;
+    use crate::encryption::tests::{KEY, asking};
+    use crate::encryption::{Key, Manager};
     use crate::security_group::tests::with_settings;
     use crate::sharing::{Change, Sharing};
 
@@ -113,5 +148,49 @@ mod tests {
                     .all(|control| (control.judge)(&fine, scope) == Judgement::Compliant)
             );
         });
+    }
+
+    #[test]
+    fn the_level_says_which_keys_are_enough_and_a_key_that_nobody_knows_is_not() {
+        let of = |manager| {
+            let key = Key {
+                arn: KEY.into(),
+                manager,
+            };
+            Some(key)
+        };
+        let found = |plain: &[&str], keys: &[Option<Key>], settings: &Settings| {
+            let keys = keys.iter().enumerate();
+            let keys = keys.map(|(at, key)| (format!("/dev/sd{at} (snap-{at})"), key.clone()));
+            let image = State {
+                unencrypted: Seen::Is(plain.iter().map(|&one| one.to_owned()).collect()),
+                keys: Seen::Is(keys.collect()),
+                ..State::default()
+            };
+            let finding = with_settings(settings, |scope| judge(&image, scope).finding())?;
+            Some((finding.severity, finding.summary, finding.change))
+        };
+        let (aws, own) = (of(Manager::Aws), of(Manager::Customer));
+        let any = asking(Encryption::Any, None);
+        let customers = asking(Encryption::CustomerManagedKey, None);
+        assert_eq!(found(&[], &[aws.clone(), own.clone(), None], &any), None);
+        assert_eq!(found(&[], std::slice::from_ref(&own), &customers), None);
+        let (severity, summary, _) = found(&[], &[aws.clone(), own.clone(), None], &customers).unwrap();
+        assert_eq!(severity, Severity::Medium);
+        assert_eq!(
+            summary,
+            "has snapshots that are encrypted with another key than its data need: /dev/sd0 (snap-0) with the AWS-managed key, \
+             /dev/sd2 (snap-2) with a key that could not be learned; data of the level internal need a key of the customer's"
+        );
+        let named = KEY.replace("1234abcd", "4321abcd");
+        let (_, summary, change) = found(&[], &[own], &asking(Encryption::CustomerManagedKey, Some(&named))).unwrap();
+        assert!(summary.contains(KEY) && summary.contains(&named), "{summary}");
+        assert!(change.ends_with(&named), "{change}");
+        let (severity, summary, _) = found(&["/dev/sdx (snap-x)"], &[aws], &customers).unwrap();
+        assert_eq!(severity, Severity::High);
+        assert!(
+            summary.contains("not encrypted: /dev/sdx (snap-x); others are encrypted with another key"),
+            "{summary}"
+        );
     }
 }

@@ -28,7 +28,7 @@ pub const CONTROL: Control<Image> = Control {
         impact: Impact::Access,
         default: Switch::Notify,
         standards: &["EC2 User Guide: share an AMI with specific AWS accounts"],
-        calls: &["ModifyImageAttribute"],
+        calls: &["CreateTags", "DeleteTags", "ModifyImageAttribute"],
         writes: &["ec2:ModifyImageAttribute"],
     },
     facts: &[Fact::Sharing],

@@ -28,7 +28,7 @@ pub const CONTROL: Control<Image> = Control {
         impact: Impact::Access,
         default: Switch::Enforce,
         standards: &["EC2 User Guide: make your AMI publicly available"],
-        calls: &["ModifyImageAttribute"],
+        calls: &["CreateTags", "DeleteTags", "ModifyImageAttribute"],
         writes: &["ec2:ModifyImageAttribute"],
     },
     facts: &[Fact::Sharing],

@@ -46,6 +46,8 @@ pub const CONTROL: Control<Instance> = Control {
         calls: &[
             "AssociateAddress",
             "AttachNetworkInterface",
+            "CreateTags",
+            "DeleteTags",
             "ModifyInstanceAttribute",
             "ModifyNetworkInterfaceAttribute",
             "RunInstances",

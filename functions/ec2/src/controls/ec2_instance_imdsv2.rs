@@ -32,7 +32,12 @@ pub const CONTROL: Control<Instance> = Control {
             "CIS AWS Foundations Benchmark v3.0.0 5.6",
             "Config ec2-imdsv2-check",
         ],
-        calls: &["ModifyInstanceMetadataOptions", "RunInstances"],
+        calls: &[
+            "CreateTags",
+            "DeleteTags",
+            "ModifyInstanceMetadataOptions",
+            "RunInstances",
+        ],
         writes: &["ec2:ModifyInstanceMetadataOptions"],
     },
     facts: &[Fact::Description],

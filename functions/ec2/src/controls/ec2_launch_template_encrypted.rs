@@ -1,6 +1,8 @@
 //! # What it requires
-//! Neither the default version of a launch template nor its latest asks for unencrypted volumes (`Encrypted: false`). One that says
-//! nothing leaves it to the image and to the region's default.
+//! Neither the default version of a launch template nor its latest asks for unencrypted volumes (`Encrypted: false`), or names a key
+//! (`KmsKeyId`) of another kind than the classification of the data asks for, by the template's own tags. What it leaves open, the
+//! encryption or the key, is the image's and the region's default's, which have controls of their own (`ec2-image-encrypted`,
+//! `ec2-ebs-encryption-by-default`).
 //!
 //! # Why
 //! Every instance that is launched from it gets a disk that can't be encrypted in place.
@@ -14,48 +16,151 @@
 //! # References
 //! EC2 Auto Scaling User Guide, "Launch templates"; Security Hub EC2.181.
 
+use std::collections::BTreeSet;
+
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
-use crate::launch_template::{Fact, LaunchTemplate, Remedy, State};
+use crate::encryption::{and_need, severity_of_plain, wrong_key};
+use crate::launch_template::{Fact, LaunchTemplate, Remedy, State, versions_in_words};
 
 pub const CONTROL: Control<LaunchTemplate> = Control {
     meta: Meta {
         id: "ec2-launch-template-encrypted",
-        title: "No launch template asks for unencrypted volumes",
-        severity: Severity::Medium,
+        title: "No launch template asks for unencrypted volumes, or for a key of the wrong kind",
+        severity: Severity::High,
         impact: Impact::Nothing,
         default: Switch::Notify,
         standards: &["Security Hub EC2.181"],
         calls: &[
             "CreateLaunchTemplate",
             "CreateLaunchTemplateVersion",
+            "CreateTags",
+            "DeleteTags",
             "ModifyLaunchTemplate",
         ],
         writes: &[],
     },
-    facts: &[Fact::Versions],
+    facts: &[Fact::Versions, Fact::Keys],
     judge,
 };
 
-fn judge(template: &State, _: &Scope<'_>) -> Judgement<Remedy> {
-    let Some(which) = template.versions_that(|version| !version.plain.is_empty()) else {
-        return Judgement::Compliant;
+fn judge(template: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    let found = |severity, what: String, change: &str| -> Judgement<Remedy> {
+        let what = format!("{what}{}", and_need(scope));
+        Finding::new(severity, what, change, Vec::new())
+            .only_notify("a new version is a decision about a product")
+            .into()
     };
-    let versions = template
-        .versions
-        .get()
-        .into_iter()
-        .flat_map(|versions| versions.values());
-    let mut devices: Vec<_> = versions.flat_map(|version| &version.plain).cloned().collect();
-    devices.sort();
-    devices.dedup();
-    Finding::new(
-        Severity::Medium,
-        format!("asks for unencrypted volumes in {which}: {}", devices.join(", ")),
-        "make a version with Encrypted: true, and set it as the default",
-        Vec::new(),
-    )
-    .only_notify("a new version is a decision about a product")
-    .into()
+    match (plain(template), wrong(template, scope)) {
+        (None, None) => Judgement::Compliant,
+        (None, Some(wrong)) => found(
+            Severity::Medium,
+            wrong,
+            "make a version with such a key, and set it as the default",
+        ),
+        (Some(plain), wrong) => found(
+            severity_of_plain(scope),
+            plain + &wrong.map_or_else(String::new, |wrong| format!("; {wrong}")),
+            "make a version with Encrypted: true, and set it as the default",
+        ),
+    }
+}
+
+/// The devices that it wants unencrypted, in words.
+fn plain(template: &State) -> Option<String> {
+    let which = template.versions_that(|version| !version.plain.is_empty())?;
+    let versions = template.versions.get()?.values();
+    let devices: BTreeSet<_> = versions
+        .flat_map(|version| &version.plain)
+        .map(String::as_str)
+        .collect();
+    let devices: Vec<_> = devices.into_iter().collect();
+    Some(format!(
+        "asks for unencrypted volumes in {which}: {}",
+        devices.join(", ")
+    ))
+}
+
+/// The keys that it names and that its data may not have, in words.
+fn wrong(template: &State, scope: &Scope<'_>) -> Option<String> {
+    let mut numbers = BTreeSet::new();
+    let mut devices = BTreeSet::new();
+    for (number, keys) in template.keys.get()? {
+        for (device, key) in keys {
+            if let Some(with) = wrong_key(&key.arn, Some(key.manager), scope) {
+                numbers.insert(*number);
+                devices.insert(format!("{with} for {device}"));
+            }
+        }
+    }
+    let which = versions_in_words(numbers.into_iter())?;
+    let devices: Vec<_> = devices.into_iter().collect();
+    Some(format!("names in {which} {}", devices.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::settings::Encryption;
+    use portcullis_core::{Seen, Settings};
+
+    use super::*;
+    use crate::encryption::tests::{KEY, asking};
+    use crate::encryption::{Key, Manager};
+    use crate::launch_template::Version;
+    use crate::security_group::tests::with_settings;
+
+    fn found(plain: bool, key: Option<Manager>, settings: &Settings) -> Option<(Severity, String)> {
+        let version = Version {
+            plain: plain.then(|| "/dev/sdf".to_owned()).into_iter().collect(),
+            ..Version::default()
+        };
+        let key = key.map(|manager| {
+            let key = Key {
+                arn: KEY.into(),
+                manager,
+            };
+            ("/dev/xvda".to_owned(), key)
+        });
+        let template = State {
+            versions: Seen::Is([(2, version)].into()),
+            keys: Seen::Is([(2, key.into_iter().collect())].into()),
+            ..State::default()
+        };
+        let finding = with_settings(settings, |scope| judge(&template, scope).finding())?;
+        assert!(finding.remedies.is_empty() && finding.only_notify.is_some());
+        Some((finding.severity, finding.summary))
+    }
+
+    #[test]
+    fn a_key_that_it_names_is_judged_and_one_that_it_does_not_is_left_to_the_image() {
+        let (aws, own) = (Some(Manager::Aws), Some(Manager::Customer));
+        let customers = asking(Encryption::CustomerManagedKey, None);
+        assert_eq!(found(false, aws, &asking(Encryption::AwsManagedKey, None)), None);
+        assert_eq!(found(false, own, &customers), None);
+        assert_eq!(found(false, None, &customers), None);
+        let (severity, summary) = found(false, aws, &customers).unwrap();
+        assert_eq!(severity, Severity::Medium);
+        let need = "data of the level internal need a key of the customer's";
+        assert_eq!(
+            summary,
+            format!("names in version 2 the AWS-managed key for /dev/xvda, and {need}")
+        );
+        let other = KEY.replace("1234abcd", "4321abcd");
+        let (_, summary) = found(false, own, &asking(Encryption::CustomerManagedKey, Some(&other))).unwrap();
+        assert!(summary.contains(KEY) && summary.contains(&other), "{summary}");
+    }
+
+    #[test]
+    fn an_unencrypted_device_is_as_bad_as_its_data_are_sensitive() {
+        let plain = |settings: &Settings| found(true, None, settings).unwrap();
+        let expected = "asks for unencrypted volumes in version 2: /dev/sdf";
+        assert_eq!(plain(&Settings::default()), (Severity::Medium, expected.to_owned()));
+        let (severity, summary) = plain(&asking(Encryption::AwsManagedKey, None));
+        assert_eq!(severity, Severity::High);
+        assert!(
+            summary.starts_with(expected) && summary.contains("data of the level internal need"),
+            "{summary}"
+        );
+    }
 }

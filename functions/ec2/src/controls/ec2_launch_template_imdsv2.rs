@@ -31,6 +31,8 @@ pub const CONTROL: Control<LaunchTemplate> = Control {
         calls: &[
             "CreateLaunchTemplate",
             "CreateLaunchTemplateVersion",
+            "CreateTags",
+            "DeleteTags",
             "ModifyLaunchTemplate",
         ],
         writes: &[],

@@ -33,6 +33,8 @@ pub const CONTROL: Control<SecurityGroup> = Control {
         calls: &[
             "AuthorizeSecurityGroupEgress",
             "AuthorizeSecurityGroupIngress",
+            "CreateTags",
+            "DeleteTags",
             "ModifySecurityGroupRules",
         ],
         // Those of a restore among them.

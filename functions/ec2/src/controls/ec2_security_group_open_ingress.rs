@@ -47,7 +47,12 @@ pub const CONTROL: Control<SecurityGroup> = Control {
             "Config vpc-sg-open-only-to-authorized-ports",
             "Config restricted-common-ports",
         ],
-        calls: &["AuthorizeSecurityGroupIngress", "ModifySecurityGroupRules"],
+        calls: &[
+            "AuthorizeSecurityGroupIngress",
+            "CreateTags",
+            "DeleteTags",
+            "ModifySecurityGroupRules",
+        ],
         writes: &["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"],
     },
     facts: &[Fact::Rules],

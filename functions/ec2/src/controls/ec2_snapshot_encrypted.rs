@@ -1,12 +1,14 @@
 //! # What it requires
-//! A snapshot is encrypted.
+//! A snapshot is encrypted, and with a key of the kind that the classification of its data asks for: an AWS-managed one, one that the
+//! customer manages, or the very one that settings name.
 //!
 //! # Why
-//! Only an unencrypted snapshot can be made public, and its volumes are unencrypted unless their creator says otherwise.
+//! Only an unencrypted snapshot can be made public, and its volumes are unencrypted unless their creator says otherwise. One that is
+//! encrypted with the AWS-managed key can be read by whoever may in the account, whatever a key's policy says.
 //!
 //! # What it changes
-//! Nothing: a snapshot can't be encrypted in place. A person makes an encrypted copy (`aws ec2 copy-snapshot --encrypted`) and
-//! deletes the original when nobody needs it.
+//! Nothing: a snapshot can't be encrypted, or get another key, in place. A person makes an encrypted copy (`aws ec2 copy-snapshot
+//! --encrypted`, with `--kms-key-id` where the data need a particular key) and deletes the original when nobody needs it.
 //!
 //! # What may break
 //! Nothing.
@@ -17,40 +19,47 @@
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
+use crate::encryption::{and_need, copied, severity_of_plain, wrong_key};
 use crate::snapshot::{Fact, Remedy, Snapshot, State};
 
 pub const CONTROL: Control<Snapshot> = Control {
     meta: Meta {
         id: "ec2-snapshot-encrypted",
-        title: "Snapshots are encrypted",
-        severity: Severity::Medium,
+        title: "Snapshots are encrypted with a key of the right kind",
+        severity: Severity::High,
         impact: Impact::Nothing,
         default: Switch::Notify,
         standards: &["EBS User Guide: Amazon EBS encryption"],
-        calls: &["CopySnapshot", "CreateSnapshot", "CreateSnapshots"],
+        calls: &[
+            "CopySnapshot",
+            "CreateSnapshot",
+            "CreateSnapshots",
+            "CreateTags",
+            "DeleteTags",
+        ],
         writes: &[],
     },
-    facts: &[Fact::Description],
+    facts: &[Fact::Description, Fact::Key],
     judge,
 };
 
-fn judge(snapshot: &State, _: &Scope<'_>) -> Judgement<Remedy> {
-    if snapshot.encrypted.get() != Some(&false) {
-        return Judgement::Compliant;
+fn judge(snapshot: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+    let found = |severity, what: String, why: &str| -> Judgement<Remedy> {
+        let change = format!("make an encrypted copy: aws ec2 copy-snapshot {}", copied(scope));
+        Finding::new(severity, what, change, Vec::new()).only_notify(why).into()
+    };
+    if snapshot.encrypted.get() == Some(&false) {
+        let of = snapshot.volume.get();
+        let of = of.map_or_else(String::new, |volume| format!(", as is {volume}"));
+        let what = format!("is not encrypted{of}{}", and_need(scope));
+        return found(severity_of_plain(scope), what, "AWS can't encrypt a snapshot in place");
     }
-    let of = snapshot
-        .volume
-        .get()
-        .map(|volume| format!(", as is {volume}"))
-        .unwrap_or_default();
-    Finding::new(
-        Severity::Medium,
-        format!("is not encrypted{of}"),
-        "make an encrypted copy: aws ec2 copy-snapshot --encrypted",
-        Vec::new(),
-    )
-    .only_notify("AWS can't encrypt a snapshot in place")
-    .into()
+    let manager = snapshot.manager.get().copied();
+    let wrong = snapshot.key.get().and_then(|key| wrong_key(key, manager, scope));
+    wrong.map_or(Judgement::Compliant, |is| {
+        let what = format!("is encrypted with {is}{}", and_need(scope));
+        found(Severity::Medium, what, "AWS can't give a snapshot another key in place")
+    })
 }
 
 #[cfg(test)]
@@ -59,8 +68,12 @@ mod tests {
 
     use portcullis_core::{Seen, Settings, State as _};
 
+    use portcullis_core::settings::Encryption;
+
     use super::*;
     use crate::controls::SNAPSHOT;
+    use crate::encryption::Manager;
+    use crate::encryption::tests::{KEY, asking};
     use crate::security_group::tests::with_settings;
     use crate::sharing::{Change, Sharing};
 
@@ -114,5 +127,41 @@ mod tests {
                     .all(|control| (control.judge)(&fine, scope) == Judgement::Compliant)
             );
         });
+    }
+
+    #[test]
+    fn the_level_says_which_key_is_enough_and_the_finding_says_which_that_is() {
+        let found = |key: Option<Manager>, asked: Encryption, named: Option<&str>| {
+            let snapshot = State {
+                encrypted: Seen::Is(key.is_some()),
+                key: Seen::from(key.map(|_| KEY.to_owned())),
+                manager: Seen::from(key),
+                ..State::default()
+            };
+            let settings = asking(asked, named);
+            let finding = with_settings(&settings, |scope| judge(&snapshot, scope).finding())?;
+            assert!(finding.remedies.is_empty() && finding.only_notify.is_some());
+            Some((finding.severity, finding.summary, finding.change))
+        };
+        let (aws, own) = (Some(Manager::Aws), Some(Manager::Customer));
+        let (severity, summary, _) = found(None, Encryption::Any, None).unwrap();
+        assert_eq!((severity, summary.as_str()), (Severity::Medium, "is not encrypted"));
+        let (severity, summary, change) = found(None, Encryption::CustomerManagedKey, Some(KEY)).unwrap();
+        assert_eq!(severity, Severity::High);
+        assert!(
+            summary.contains(&format!("data of the level internal need {KEY}")),
+            "{summary}"
+        );
+        assert!(change.ends_with(&format!("--kms-key-id {KEY}")), "{change}");
+        assert_eq!(found(aws, Encryption::AwsManagedKey, None), None);
+        let (severity, summary, _) = found(aws, Encryption::CustomerManagedKey, None).unwrap();
+        assert_eq!(severity, Severity::Medium);
+        let expected =
+            "is encrypted with the AWS-managed key, and data of the level internal need a key of the customer's";
+        assert_eq!(summary, expected);
+        assert_eq!(found(own, Encryption::CustomerManagedKey, None), None);
+        let other = KEY.replace("1234abcd", "4321abcd");
+        let (_, summary, _) = found(own, Encryption::CustomerManagedKey, Some(&other)).unwrap();
+        assert!(summary.contains(&format!("is encrypted with {KEY}")), "{summary}");
     }
 }

@@ -27,7 +27,7 @@ pub const CONTROL: Control<Snapshot> = Control {
         impact: Impact::Access,
         default: Switch::Notify,
         standards: &["EBS User Guide: share an Amazon EBS snapshot"],
-        calls: &["ModifySnapshotAttribute"],
+        calls: &["CreateTags", "DeleteTags", "ModifySnapshotAttribute"],
         writes: &["ec2:ModifySnapshotAttribute"],
     },
     facts: &[Fact::Sharing],

@@ -27,7 +27,7 @@ pub const CONTROL: Control<Snapshot> = Control {
         impact: Impact::Access,
         default: Switch::Enforce,
         standards: &["Security Hub EC2.1", "Config ebs-snapshot-public-restorable-check"],
-        calls: &["ModifySnapshotAttribute"],
+        calls: &["CreateTags", "DeleteTags", "ModifySnapshotAttribute"],
         writes: &["ec2:ModifySnapshotAttribute"],
     },
     facts: &[Fact::Sharing],

@@ -15,10 +15,11 @@
 //! # References
 //! EBS User Guide, "Amazon EBS encryption"; Security Hub EC2.3; Config encrypted-volumes.
 
-use portcullis_core::settings::{Encryption, Switch};
+use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
 
-use crate::volume::{Fact, Manager, Remedy, State, Volume};
+use crate::encryption::{and_need, severity_of_plain, wrong_key};
+use crate::volume::{Fact, Remedy, State, Volume};
 
 pub const CONTROL: Control<Volume> = Control {
     meta: Meta {
@@ -28,7 +29,14 @@ pub const CONTROL: Control<Volume> = Control {
         impact: Impact::Nothing,
         default: Switch::Notify,
         standards: &["Security Hub EC2.3", "Config encrypted-volumes"],
-        calls: &["AttachVolume", "CopyVolumes", "CreateVolume", "RunInstances"],
+        calls: &[
+            "AttachVolume",
+            "CopyVolumes",
+            "CreateTags",
+            "CreateVolume",
+            "DeleteTags",
+            "RunInstances",
+        ],
         writes: &[],
     },
     facts: &[Fact::Description, Fact::Key],
@@ -60,34 +68,24 @@ fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 /// What is wrong with its encryption, and how bad that is.
 fn wrong(volume: &State, scope: &Scope<'_>) -> Option<(Severity, String)> {
-    let (level, name) = (scope.level, scope.level_name);
     if volume.encrypted.get() == Some(&false) {
-        // Data that nobody called sensitive are one more mistake away.
-        let sensitive = level.encryption > Encryption::Any;
-        let severity = if sensitive { Severity::High } else { Severity::Medium };
-        return Some((severity, "is not encrypted".into()));
+        let what = format!("is not encrypted{}", and_need(scope));
+        return Some((severity_of_plain(scope), what));
     }
-    let key = volume.key.get()?;
-    if let Some(wanted) = level.key.as_ref().filter(|wanted| *wanted != key) {
-        let what = format!("is encrypted with {key}, and data of the level {name} need {wanted}");
-        return Some((Severity::Medium, what));
-    }
-    let own = level.encryption >= Encryption::CustomerManagedKey && volume.manager.get() == Some(&Manager::Aws);
-    own.then(|| {
-        let what =
-            format!("is encrypted with the AWS-managed key, and data of the level {name} need one of the customer's");
-        (Severity::Medium, what)
-    })
+    let is = wrong_key(volume.key.get()?, volume.manager.get().copied(), scope)?;
+    let what = format!("is encrypted with {is}{}", and_need(scope));
+    Some((Severity::Medium, what))
 }
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Seen, Settings};
+    use portcullis_core::Seen;
+    use portcullis_core::settings::Encryption;
 
     use super::*;
+    use crate::encryption::Manager;
+    use crate::encryption::tests::{KEY, asking};
     use crate::security_group::tests::with_settings;
-
-    const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
     #[test]
     fn the_level_says_which_key_is_enough() {
@@ -98,10 +96,7 @@ mod tests {
                 manager: Seen::from(key),
                 ..State::default()
             };
-            let mut settings = Settings::default();
-            let level = settings.classification.levels.get_mut("internal").unwrap();
-            level.encryption = asked;
-            level.key = named.map(str::to_owned);
+            let settings = asking(asked, named);
             with_settings(&settings, |scope| judge(&volume, scope).finding()).map(|finding| finding.severity)
         };
         let (aws, own) = (Some(Manager::Aws), Some(Manager::Customer));

@@ -38,7 +38,14 @@ pub const CONTROL: Control<Volume> = Control {
         impact: Impact::Availability,
         default: Switch::Enforce,
         standards: &["Security Hub EC2.3"],
-        calls: &["AttachVolume", "CopyVolumes", "CreateVolume", "RunInstances"],
+        calls: &[
+            "AttachVolume",
+            "CopyVolumes",
+            "CreateTags",
+            "CreateVolume",
+            "DeleteTags",
+            "RunInstances",
+        ],
         writes: &[
             "ec2:AttachVolume",
             "ec2:CreateTags",
