@@ -235,8 +235,8 @@ async fn the_role_of_s3_allows_exactly_what_is_done() {
     assert!(verdict["unused"].to_string().contains("s3:PutObject"), "{verdict}");
 }
 
-/// A security group that a prefix list opens to everybody.
-async fn listed_group(client: &aws_sdk_ec2::Client) -> String {
+/// A security group that a prefix list opens to everybody, and the list.
+async fn listed_group(client: &aws_sdk_ec2::Client) -> (String, String) {
     let entry = aws_sdk_ec2::types::AddPrefixListEntry::builder()
         .cidr("0.0.0.0/0")
         .build();
@@ -251,17 +251,19 @@ async fn listed_group(client: &aws_sdk_ec2::Client) -> String {
         .group_name("listed")
         .description("listed");
     let group = group.send().await.unwrap().group_id.unwrap();
-    let list = aws_sdk_ec2::types::PrefixListId::builder().prefix_list_id(list).build();
+    let named = aws_sdk_ec2::types::PrefixListId::builder()
+        .prefix_list_id(&list)
+        .build();
     let rule = aws_sdk_ec2::types::IpPermission::builder()
         .ip_protocol("tcp")
         .from_port(22)
         .to_port(22);
     let open = client.authorize_security_group_ingress().group_id(&group);
-    open.ip_permissions(rule.prefix_list_ids(list).build())
+    open.ip_permissions(rule.prefix_list_ids(named).build())
         .send()
         .await
         .unwrap();
-    group
+    (group, list)
 }
 
 /// An instance that the internet reaches, cut off with all that settings can ask for, and let on again.
@@ -390,13 +392,15 @@ async fn the_other_ways_of_ec2(world: &World) {
         .answer();
 
     exposed_instance(world, &client).await;
-    let group = listed_group(&client).await;
+    let (group, list) = listed_group(&client).await;
     let event = told("AuthorizeSecurityGroupIngress", json!({"groupId": group}));
     let listed = function.invoke(event).await;
     assert_eq!(
         controls_in(listed.answer())["ec2-security-group-open-ingress"],
         "remediated"
     );
+    let list = json!({"ModifyManagedPrefixListRequest": {"PrefixListId": list}});
+    function.invoke(told("ModifyManagedPrefixList", list)).await.answer();
     the_other_ways_of_all(world, &function, "portcullis-ec2").await;
 }
 
