@@ -14,7 +14,7 @@ use aws_sdk_s3::types::{IndexDocument, WebsiteConfiguration};
 use portcullis_testkit::{Call, CloudTrail, Fault, Function};
 use portcullis_tests::faults;
 use portcullis_tests::settings::{everything, levels, only};
-use portcullis_tests::{Answered, Bucket, Subject, World, controls_in, record_of, samples, template};
+use portcullis_tests::{Answered, Bucket, Subject, World, balance, controls_in, record_of, samples, template};
 use serde_json::{Value, json};
 
 /// The parameter of the settings.
@@ -297,6 +297,7 @@ async fn exposed_instance(world: &World, client: &aws_sdk_ec2::Client) {
         .max_count(1);
     let run = run.network_interfaces(interface.build()).send().await.unwrap();
     let id = run.instances()[0].instance_id.clone().unwrap();
+    balance(&world.aws.sdk_config(), (&vpc, &subnet), &id, "web", true).await;
     let settings = "controls: {ec2-instance-exposed: {mode: enforce, quarantine: true}}\n\
                     ec2: {exposed-instances: {snapshot: true, stop: true}}\n";
     let function = Function::new("portcullis-ec2", &world.aws).deployment(&world.stack);

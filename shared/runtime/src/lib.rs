@@ -24,7 +24,7 @@ mod status;
 mod sweep;
 mod topic;
 
-pub use adapter::{Adapter, PAGE, Page, Resolved, Serve, serve};
+pub use adapter::{Adapter, Aside, PAGE, Page, Resolved, Serve, serve};
 pub use aws_config::SdkConfig;
 pub use environment::Environment;
 pub use error::{AwsError, Failure, Kind};
