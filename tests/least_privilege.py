@@ -105,6 +105,8 @@ def checks(call, account):
         query.update(parse_qs(body.decode(), keep_blank_values=True))
     if call["service"] == "ec2":
         return ec2_checks(call, account)
+    if call["service"] == "elasticloadbalancing":  # it only reads, for which AWS knows no resource
+        return [("elasticloadbalancing:" + call["action"], "*")]
     if call["service"] == "kms":
         return kms_checks(call["action"], json.loads(body), f"arn:aws:kms:{call['region']}:{account}:")
     if call["service"] == "s3control":

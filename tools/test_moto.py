@@ -215,6 +215,17 @@ class Moto(unittest.TestCase):
         found = ec2.describe_launch_templates(LaunchTemplateIds=[id])["LaunchTemplates"][0]
         self.assertEqual(found["Tags"], [{"Key": "a", "Value": "b"}])
 
+    def test_groups_are_found_by_the_prefix_list_that_they_refer_to(self):
+        ec2 = client("ec2", account(ACCOUNT))
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        made = ec2.create_managed_prefix_list(PrefixListName="offices", MaxEntries=5, AddressFamily="IPv4")["PrefixList"]["PrefixListId"]
+        groups = [ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)["GroupId"] for name in ("in", "out", "none")]
+        rule = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "PrefixListIds": [{"PrefixListId": made}]}]
+        ec2.authorize_security_group_ingress(GroupId=groups[0], IpPermissions=rule)
+        ec2.authorize_security_group_egress(GroupId=groups[1], IpPermissions=rule)
+        found = ec2.describe_security_groups(Filters=[{"Name": "ip-permission.prefix-list-id", "Values": [made]}])
+        self.assertEqual([group["GroupId"] for group in found["SecurityGroups"]], groups[:1])
+
     def test_what_is_missing_says_so_at_once(self):
         self.refused("NotImplemented", client("accessanalyzer").list_analyzers)
 

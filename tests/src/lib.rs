@@ -10,6 +10,7 @@
     reason = "this is test support: a panic is how a test fails"
 )]
 
+mod balanced;
 mod bucket;
 mod control_plane;
 pub mod faults;
@@ -20,6 +21,7 @@ mod snapshot;
 pub mod template;
 mod world;
 
+pub use balanced::balance;
 pub use bucket::{ALL_USERS, AUTHENTICATED_USERS, Bucket, LOG_DELIVERY};
 pub use control_plane::{AccessPoint, AccountBlock};
 pub use round_trip::{Expected, Subject, round_trip};

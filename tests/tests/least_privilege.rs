@@ -14,7 +14,7 @@ use aws_sdk_s3::types::{IndexDocument, WebsiteConfiguration};
 use portcullis_testkit::{Call, CloudTrail, Fault, Function};
 use portcullis_tests::faults;
 use portcullis_tests::settings::{everything, levels, only};
-use portcullis_tests::{Answered, Bucket, Subject, World, controls_in, record_of, samples, template};
+use portcullis_tests::{Answered, Bucket, Subject, World, balance, controls_in, record_of, samples, template};
 use serde_json::{Value, json};
 
 /// The parameter of the settings.
@@ -235,8 +235,8 @@ async fn the_role_of_s3_allows_exactly_what_is_done() {
     assert!(verdict["unused"].to_string().contains("s3:PutObject"), "{verdict}");
 }
 
-/// A security group that a prefix list opens to everybody.
-async fn listed_group(client: &aws_sdk_ec2::Client) -> String {
+/// A security group that a prefix list opens to everybody, and the list.
+async fn listed_group(client: &aws_sdk_ec2::Client) -> (String, String) {
     let entry = aws_sdk_ec2::types::AddPrefixListEntry::builder()
         .cidr("0.0.0.0/0")
         .build();
@@ -251,17 +251,19 @@ async fn listed_group(client: &aws_sdk_ec2::Client) -> String {
         .group_name("listed")
         .description("listed");
     let group = group.send().await.unwrap().group_id.unwrap();
-    let list = aws_sdk_ec2::types::PrefixListId::builder().prefix_list_id(list).build();
+    let named = aws_sdk_ec2::types::PrefixListId::builder()
+        .prefix_list_id(&list)
+        .build();
     let rule = aws_sdk_ec2::types::IpPermission::builder()
         .ip_protocol("tcp")
         .from_port(22)
         .to_port(22);
     let open = client.authorize_security_group_ingress().group_id(&group);
-    open.ip_permissions(rule.prefix_list_ids(list).build())
+    open.ip_permissions(rule.prefix_list_ids(named).build())
         .send()
         .await
         .unwrap();
-    group
+    (group, list)
 }
 
 /// An instance that the internet reaches, cut off with all that settings can ask for, and let on again.
@@ -295,6 +297,7 @@ async fn exposed_instance(world: &World, client: &aws_sdk_ec2::Client) {
         .max_count(1);
     let run = run.network_interfaces(interface.build()).send().await.unwrap();
     let id = run.instances()[0].instance_id.clone().unwrap();
+    balance(&world.aws.sdk_config(), (&vpc, &subnet), &id, "web", true).await;
     let settings = "controls: {ec2-instance-exposed: {mode: enforce, quarantine: true}}\n\
                     ec2: {exposed-instances: {snapshot: true, stop: true}}\n";
     let function = Function::new("portcullis-ec2", &world.aws).deployment(&world.stack);
@@ -390,13 +393,15 @@ async fn the_other_ways_of_ec2(world: &World) {
         .answer();
 
     exposed_instance(world, &client).await;
-    let group = listed_group(&client).await;
+    let (group, list) = listed_group(&client).await;
     let event = told("AuthorizeSecurityGroupIngress", json!({"groupId": group}));
     let listed = function.invoke(event).await;
     assert_eq!(
         controls_in(listed.answer())["ec2-security-group-open-ingress"],
         "remediated"
     );
+    let list = json!({"ModifyManagedPrefixListRequest": {"PrefixListId": list}});
+    function.invoke(told("ModifyManagedPrefixList", list)).await.answer();
     the_other_ways_of_all(world, &function, "portcullis-ec2").await;
 }
 

@@ -309,11 +309,12 @@ fn what_a_role_may_change_is_in_its_own_account() {
                 let named = !statement["Resource"].to_string().contains("\"*\"")
                     && statement["Resource"].to_string().contains("AWS::AccountId");
                 // AWS knows neither resource nor condition for lists of the caller's own account, and for EC2's descriptions and
-                // defaults only the region.
+                // defaults, and those of load balancers, only the region.
                 let lists = texts(&statement["Action"])
                     .iter()
                     .all(|action| action.split_once(":List").is_some());
-                let here = statement["Condition"].to_string().contains("ec2:Region");
+                let here = statement["Condition"].to_string();
+                let here = here.contains("ec2:Region") || here.contains("aws:RequestedRegion");
                 assert!(limited || named || lists || here, "{name}: {statement}");
             }
         }

@@ -1,6 +1,6 @@
 """EC2, where moto differs from AWS: the blocks of public snapshots and images, the default key of EBS and its default encryption,
 the defaults of the metadata service, whether the devices of an image are encrypted, the key of a snapshot, the tags of a launch template, the options of a metadata service that a call does
-not name, the security groups of an interface, what a volume is attached to and when it can't be attached or detached, and when an instance
+not name, the security groups of an interface, the groups that refer to a prefix list, what a volume is attached to and when it can't be attached or detached, and when an instance
 was last started."""
 
 from datetime import timedelta
@@ -13,6 +13,7 @@ from moto.ec2.models.elastic_block_store import EBSBackend, VolumeAttachment
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.instances import Instance
 from moto.ec2.models.launch_templates import LaunchTemplate
+from moto.ec2.models.security_groups import SecurityGroup
 from moto.ec2.responses import EC2Response
 
 _state = {}
@@ -194,6 +195,14 @@ EC2Response.modify_instance_metadata_options = modify_instance_metadata_options
 
 # An interface has the groups that it was given; moto adds those of its instance, which on AWS are the first interface's own.
 NetworkInterface.group_set = property(lambda self: self._group_set or (self.instance.security_groups if self.instance else []))
+
+
+def filter_ip_permission__prefix_list_id(self, values):
+    """Which groups let in what is on a prefix list, which moto can't say."""
+    return any(rule.prefix_list_id in values for rule in self.ingress_rules)
+
+
+SecurityGroup.filter_ip_permission__prefix_list_id = filter_ip_permission__prefix_list_id
 
 
 def delete_on_termination(self):

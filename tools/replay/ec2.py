@@ -6,7 +6,7 @@ import re
 from shown import plain, shown
 
 FUNCTION = "portcullis-ec2"
-ID = re.compile(r"\b(ami|eni|i|lt|sg|sgr|snap|vol)-[0-9a-f]{8,17}\b")
+ID = re.compile(r"\b(ami|eni|i|lt|pl|sg|sgr|snap|vol)-[0-9a-f]{8,17}\b")
 EVERYBODY = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
 
 
@@ -62,6 +62,18 @@ class Maker:
     def make_sgr(self):
         rules = self.ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [self.group]}])
         return min(rules["SecurityGroupRules"], key=lambda rule: rule["IsEgress"])["SecurityGroupRuleId"]
+
+    def make_pl(self):
+        """One that everybody is on, and that the group lets in."""
+        entries = [{"Cidr": "0.0.0.0/0", "Description": "everybody"}]
+        made = self.ec2.create_managed_prefix_list(PrefixListName="list", MaxEntries=5, AddressFamily="IPv4", Entries=entries)
+        list_id = made["PrefixList"]["PrefixListId"]
+        rule = {"IpProtocol": "tcp", "FromPort": 3389, "ToPort": 3389, "PrefixListIds": [{"PrefixListId": list_id}]}
+        self.ec2.authorize_security_group_ingress(GroupId=self.group, IpPermissions=[rule])
+        return list_id
+
+    def of_pl(self, _):
+        return {self.group: self.of_sg(self.group)}
 
     def make_i(self):
         return self.run()["InstanceId"]

@@ -235,6 +235,14 @@ impl Guard for Instance {
         &[Fact::Description]
     }
 
+    /// Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS Elastic Load Balancing V2".
+    fn asides() -> &'static [&'static str] {
+        &[
+            "elasticloadbalancing:DescribeTargetGroups",
+            "elasticloadbalancing:DescribeTargetHealth",
+        ]
+    }
+
     fn touches(_: &Remedy) -> Fact {
         Fact::Description
     }

@@ -127,11 +127,6 @@ impl Guard for LaunchTemplate {
 
     /// A call may name it by its name; the answer says its id.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        if naming::sets_tags(call) {
-            let place = place(call);
-            let ids = naming::tagged(call, "lt", "a launch template's id (lt-…)")?;
-            return Ok(ids.iter().map(|id| resource(id, &place)).collect());
-        }
         const PATHS: [[&str; 3]; 3] = [
             ["CreateLaunchTemplateResponse", "launchTemplate", "launchTemplateId"],
             [
@@ -141,6 +136,11 @@ impl Guard for LaunchTemplate {
             ],
             ["ModifyLaunchTemplateResponse", "launchTemplate", "launchTemplateId"],
         ];
+        if naming::sets_tags(call) {
+            let place = place(call);
+            let ids = naming::tagged(call, "lt", "a launch template's id (lt-…)")?;
+            return Ok(ids.iter().map(|id| resource(id, &place)).collect());
+        }
         let answered = PATHS.iter().find_map(|path| at(&call.response, path));
         let asked = || {
             let request = format!("{}Request", call.name);

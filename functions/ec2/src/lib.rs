@@ -7,6 +7,7 @@
 pub mod account_defaults;
 #[cfg(feature = "aws")]
 mod aws;
+pub mod balanced;
 pub mod controls;
 pub mod encryption;
 pub mod image;

@@ -145,7 +145,6 @@ pub fn matters(call: &Call, settings: &Settings) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Listing;
     use portcullis_core::event::Event;
     use portcullis_core::settings::Known;
     use serde_json::json;
@@ -177,9 +176,7 @@ mod tests {
 
     fn takers(call: &Call) -> Vec<(&'static str, Result<Vec<Resource>, EventError>)> {
         let listings = crate::listings();
-        let named = listings
-            .iter()
-            .map(|listing: &Box<dyn Listing>| (listing.kind(), listing.resources(call)));
+        let named = listings.iter().map(|listing| (listing.kind(), listing.resources(call)));
         named.filter_map(|(kind, named)| Some((kind, named?))).collect()
     }
 

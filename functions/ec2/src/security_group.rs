@@ -8,7 +8,7 @@ use portcullis_core::event::{Call, EventError};
 use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
-use crate::naming::{self, at, id, items, named, place};
+use crate::naming::{self, at, id, is_id, items, named, place};
 use crate::{SOURCE, controls};
 
 /// The guard of security groups.
@@ -17,7 +17,8 @@ pub struct SecurityGroup;
 /// What can be read of a group, one API call each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fact {
-    /// `DescribeSecurityGroups`: name, VPC, tags.
+    /// `DescribeSecurityGroups`: name, VPC, tags; for an event that names a prefix list, `DescribeManagedPrefixLists` before it, and
+    /// one call for the groups that refer to it.
     Description,
     /// `DescribeSecurityGroupRules`, and `GetManagedPrefixListEntries` of the prefix lists that they name.
     Rules,
@@ -308,7 +309,7 @@ impl Guard for SecurityGroup {
     /// Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2".
     fn reads(fact: Fact) -> &'static [&'static str] {
         match fact {
-            Fact::Description => &["ec2:DescribeSecurityGroups"],
+            Fact::Description => &["ec2:DescribeManagedPrefixLists", "ec2:DescribeSecurityGroups"],
             Fact::Rules => &["ec2:DescribeSecurityGroupRules", "ec2:GetManagedPrefixListEntries"],
         }
     }
@@ -321,6 +322,7 @@ impl Guard for SecurityGroup {
         Fact::Rules
     }
 
+    /// The groups of a call, or the prefix list that it changes: the adapter asks EC2 which groups refer to it.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
         if naming::sets_tags(call) {
             let place = place(call);
@@ -328,7 +330,9 @@ impl Guard for SecurityGroup {
             return Ok(ids.iter().map(|id| resource(id, &place)).collect());
         }
         let expected = "a security group's id (sg-…)";
-        let ids = if call.name == "ModifySecurityGroupRules" && !call.omitted {
+        let ids = if call.name == "ModifyManagedPrefixList" {
+            vec![prefix_list(call)?]
+        } else if call.name == "ModifySecurityGroupRules" && !call.omitted {
             let path = ["ModifySecurityGroupRulesRequest", "GroupId"];
             let group = at(&call.parameters, &path).or_else(|| at(&call.parameters, &["groupId"]));
             let group = group.ok_or_else(|| EventError::Missing(format!("requestParameters.{}", path.join("."))))?;
@@ -362,6 +366,24 @@ impl Guard for SecurityGroup {
     fn lists() -> &'static [&'static str] {
         &["ec2:DescribeSecurityGroups"]
     }
+}
+
+/// The prefix list that a call changes.
+fn prefix_list(call: &Call) -> Result<String, EventError> {
+    let (name, expected) = (
+        "ModifyManagedPrefixListRequest.PrefixListId",
+        "a prefix list's id (pl-…)",
+    );
+    let paths = [
+        &["ModifyManagedPrefixListRequest", "PrefixListId"][..],
+        &["prefixListId"],
+    ];
+    if let Some(value) = paths.iter().find_map(|path| at(&call.parameters, path)) {
+        return id(name, "pl", expected, value);
+    }
+    let mut named = call.resources.iter().filter_map(|arn| arn.rsplit('/').next());
+    let named = named.find(|id| is_id(id, "pl")).map(str::to_owned);
+    named.ok_or_else(|| EventError::Missing(format!("requestParameters.{name}")))
 }
 
 /// A group of a place.

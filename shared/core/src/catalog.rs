@@ -18,7 +18,7 @@ pub trait Listing: Send + Sync {
     fn controls(&self) -> Vec<&'static Meta>;
     /// The ids of the controls whose violation can close a resource off, where settings say so.
     fn quarantines(&self) -> &'static [&'static str];
-    /// The IAM actions that observing and listing take.
+    /// The IAM actions that observing and listing take, and what is looked up before a change.
     fn reads(&self) -> BTreeSet<&'static str>;
     /// The resources that a call names; `None` where the call is none of its own.
     fn resources(&self, call: &Call) -> Option<Result<Vec<Resource>, EventError>>;
@@ -102,6 +102,7 @@ impl<G: Guard> Listing for Listed<G> {
             .chain(G::always().iter().copied())
             .flat_map(|fact| G::reads(fact).iter().copied())
             .chain(G::lists().iter().copied())
+            .chain(G::asides().iter().copied())
             .collect()
     }
 

@@ -41,6 +41,11 @@ pub trait Guard: Sized + Send + Sync + 'static {
         &[]
     }
 
+    /// The IAM actions of what is looked up before a change for those who are told, and that no judgement needs.
+    fn asides() -> &'static [&'static str] {
+        &[]
+    }
+
     /// The facts that a remedy changes, so that a restore can look at them.
     fn touches(remedy: &Self::Remedy) -> Self::Fact;
 

@@ -34,6 +34,15 @@ pub struct Page {
 /// What an event named, and the resources that it stands for; none where it stands for nothing any more.
 pub type Resolved = (Resource, Result<Vec<Resource>, AwsError>);
 
+/// What those who are told should know of a resource that is about to be changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Aside {
+    /// A clause that is added to what is wrong; may be empty.
+    pub clause: String,
+    /// What else there is to say, such as that something could not be learned.
+    pub notes: Vec<String>,
+}
+
 /// The one part of a guard that talks to AWS.
 pub trait Adapter<G: Guard>: Send + Sync + 'static {
     /// Reads the facts, at the same time where they are independent; `None` where the resource is no more.
@@ -60,6 +69,17 @@ pub trait Adapter<G: Guard>: Send + Sync + 'static {
             }
             found
         }
+    }
+
+    /// What those who are told should know before these changes are made, such as who sends the resource traffic: looked up only
+    /// where a finding has such changes. What can't be learned is said, and keeps nothing from being done.
+    fn aside(
+        &self,
+        _resource: &Resource,
+        _state: &G::State,
+        _remedies: &[G::Remedy],
+    ) -> impl Future<Output = Aside> + Send {
+        async { Aside::default() }
     }
 
     /// Called when an event is done: what was read ahead of it must not be taken for what the next one finds.

@@ -25,7 +25,7 @@ mod sweep;
 mod topic;
 mod waiting;
 
-pub use adapter::{Adapter, PAGE, Page, Resolved, Serve, serve};
+pub use adapter::{Adapter, Aside, PAGE, Page, Resolved, Serve, serve};
 pub use aws_config::SdkConfig;
 pub use environment::Environment;
 pub use error::{AwsError, Failure, Kind};

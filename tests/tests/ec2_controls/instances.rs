@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::{
     InstanceNetworkInterfaceSpecification, IpPermission, IpRange, ResourceType, Tag, TagSpecification,
 };
 use portcullis_testkit::Fault;
-use portcullis_tests::{Answered, controls_in};
+use portcullis_tests::{Answered, balance, controls_in};
 use serde_json::json;
 
 use super::support::{Ec2, only, round_trip, writes};
@@ -401,4 +401,80 @@ async fn a_launch_of_ten_takes_as_many_rounds_as_one() {
     let rounds = portcullis_testkit::rounds(&done.calls);
     assert!(rounds < 20, "{rounds}\n{}", portcullis_testkit::table(&done.calls));
     assert_eq!(writes(&done.calls).len(), 10);
+}
+
+fn elb(calls: &[portcullis_testkit::Call]) -> Vec<&str> {
+    let elb = calls.iter().filter(|call| call.service == "elasticloadbalancing");
+    elb.map(|call| call.action.as_str()).collect()
+}
+
+#[tokio::test]
+async fn the_load_balancers_before_an_instance_that_is_cut_off_are_named() {
+    let ec2 = Ec2::new().await;
+    let net = net(&ec2).await;
+    let config = ec2.world.aws.sdk_config();
+    let id = instance(&ec2, &net, true, &[("DataClassification", "restricted")]).await;
+    let other = instance(&ec2, &net, false, &[]).await;
+    let at = (net.vpc.as_str(), net.subnet.as_str());
+    balance(&config, at, &id, "web", true).await;
+    balance(&config, at, &other, "other", true).await;
+    balance(&config, at, &id, "idle", false).await;
+    let function = ec2
+        .function()
+        .env("PORTCULLIS_SETTINGS", only(&[EXPOSED], ""))
+        .start()
+        .await;
+    let of = |id: &str| ec2.call("ModifyInstanceAttribute", json!({"instanceId": id})).event();
+
+    // What is compliant, and what is told only, costs no call of Elastic Load Balancing.
+    let compliant = function.invoke(of(&other)).await;
+    assert_eq!(
+        (compliant.outcome().as_str(), elb(&compliant.calls)),
+        ("compliant", vec![])
+    );
+    let internal = instance(&ec2, &net, true, &[]).await;
+    let told = function.invoke(of(&internal)).await;
+    assert_eq!(controls_in(told.answer())[EXPOSED], "would-remediate");
+    assert_eq!(elb(&told.calls), [""; 0]);
+
+    let done = function.invoke(of(&id)).await;
+    assert_eq!(controls_in(done.answer())[EXPOSED], "quarantined", "{:?}", done.result);
+    let asked = ["DescribeTargetGroups", "DescribeTargetHealth", "DescribeTargetHealth"];
+    assert_eq!(elb(&done.calls), asked, "not the one that no load balancer uses");
+    let alert = ec2.world.alerts().await.pop().unwrap();
+    let expected = "it is behind a load balancer: in the target group web of web-lb";
+    assert!(alert.text.contains(expected), "{}", alert.text);
+    let summary = alert.json["controls"][0]["summary"].as_str().unwrap();
+    assert!(summary.contains(expected), "{summary}");
+    assert!(!alert.text.contains("other-lb"), "{}", alert.text);
+}
+
+#[tokio::test]
+async fn load_balancers_that_can_not_be_looked_up_keep_no_instance_from_being_cut_off() {
+    let ec2 = Ec2::new().await;
+    let net = net(&ec2).await;
+    let config = ec2.world.aws.sdk_config();
+    let function = ec2
+        .function()
+        .env("PORTCULLIS_SETTINGS", only(&[EXPOSED], ""))
+        .start()
+        .await;
+    for (call, name) in [("DescribeTargetGroups", "one"), ("DescribeTargetHealth", "two")] {
+        let id = instance(&ec2, &net, true, &[("DataClassification", "restricted")]).await;
+        balance(&config, (&net.vpc, &net.subnet), &id, name, true).await;
+        let fault = Fault::on("elasticloadbalancing", call).denied().always();
+        ec2.world.aws.fault(fault).await;
+        let event = ec2.call("ModifyInstanceAttribute", json!({"instanceId": id})).event();
+        let done = function.invoke(event).await;
+        assert_eq!(
+            controls_in(done.answer())[EXPOSED],
+            "quarantined",
+            "{call}: {:?}",
+            done.result
+        );
+        let alert = ec2.world.alerts().await.pop().unwrap();
+        let expected = format!("whether it is behind a load balancer could not be learned: {call} failed");
+        assert!(alert.text.contains(&expected), "{call}: {}", alert.text);
+        ec2.world.aws.clear_faults().await;
+    }
 }

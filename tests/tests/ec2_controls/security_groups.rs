@@ -1,6 +1,6 @@
 //! Security groups: exactly what offends goes, and comes back.
 
-use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, UserIdGroupPair};
+use aws_sdk_ec2::types::{AddPrefixListEntry, Filter, IpPermission, IpRange, Ipv6Range, PrefixListId, UserIdGroupPair};
 use portcullis_testkit::{Fault, assert_rounds};
 use portcullis_tests::{Answered, controls_in};
 use serde_json::json;
@@ -240,4 +240,75 @@ async fn settings_say_what_may_be_open() {
         )
         .await;
     assert_eq!(fine.outcome(), "compliant", "{:?}", fine.result);
+}
+
+#[tokio::test]
+async fn a_prefix_list_that_everybody_is_put_on_closes_the_groups_that_refer_to_it_and_no_other() {
+    let ec2 = Ec2::new().await;
+    let create = ec2.client.create_managed_prefix_list().prefix_list_name("offices");
+    let office = AddPrefixListEntry::builder().cidr("198.51.100.0/24").build();
+    let create = create.max_entries(5).address_family("IPv4").entries(office);
+    let list = create.send().await.unwrap().prefix_list.unwrap();
+    let id = list.prefix_list_id.unwrap();
+    let (one, other, apart) = (group(&ec2).await, group(&ec2).await, group(&ec2).await);
+    for group in [&one, &other] {
+        let listed = PrefixListId::builder().prefix_list_id(&id).build();
+        let ssh = IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22);
+        let call = ec2.client.authorize_security_group_ingress().group_id(group);
+        let call = call.ip_permissions(ssh.prefix_list_ids(listed).build());
+        call.send().await.unwrap();
+    }
+    let_in(&ec2, &apart, "tcp", Some((22, 22)), "0.0.0.0/0").await;
+    let params = json!({"ModifyManagedPrefixListRequest": {"PrefixListId": id, "AddEntry": {"Cidr": "0.0.0.0/0"}}});
+    let event = ec2.call("ModifyManagedPrefixList", params).event();
+    let function = ec2
+        .function()
+        .env("PORTCULLIS_SETTINGS", only(&[OPEN], ""))
+        .start()
+        .await;
+    let found = |answer: &serde_json::Value| {
+        let resources = answer["resources"].as_array().unwrap().iter();
+        let mut found: Vec<_> = resources
+            .map(|one| {
+                let arn = one["resource"].as_str().unwrap();
+                let outcome = one["outcome"].as_str().unwrap();
+                (arn.rsplit('/').next().unwrap().to_owned(), outcome.to_owned())
+            })
+            .collect();
+        found.sort();
+        found
+    };
+    let both = |outcome: &str| {
+        let mut both = [one.clone(), other.clone()].map(|id| (id, outcome.to_owned()));
+        both.sort();
+        both
+    };
+    let before = function.invoke(&event).await;
+    assert_eq!(found(before.answer()), both("compliant"));
+
+    let modify = ec2.client.modify_managed_prefix_list().prefix_list_id(&id);
+    let everybody = AddPrefixListEntry::builder().cidr("0.0.0.0/0").build();
+    let modify = modify.current_version(1).add_entries(everybody);
+    modify.send().await.unwrap();
+    let closed = function.invoke(&event).await;
+    assert_eq!(found(closed.answer()), both("remediated"), "{:?}", closed.result);
+    for group in [&one, &other] {
+        let left = rules(&ec2, group).await;
+        assert!(left.iter().all(|rule| !rule.contains(&id)), "{left:?}");
+    }
+    assert!(rules(&ec2, &apart).await.iter().any(|rule| rule.contains("0.0.0.0/0")));
+    let alerts = ec2.world.alerts().await;
+    assert_eq!(alerts.len(), 2);
+    assert!(alerts.iter().all(|alert| alert.text.contains(&id)), "{alerts:#?}");
+}
+
+#[tokio::test]
+async fn a_prefix_list_that_is_no_more_stands_for_no_group() {
+    let ec2 = Ec2::new().await;
+    let function = ec2.function().start().await;
+    let params = json!({"ModifyManagedPrefixListRequest": {"PrefixListId": "pl-0d9f3a5e7c414b8e9"}});
+    let gone = function
+        .invoke(ec2.call("ModifyManagedPrefixList", params).event())
+        .await;
+    assert_eq!(gone.outcome(), "gone", "{:?}", gone.result);
 }

@@ -7,10 +7,10 @@ use aws_sdk_ec2::types::{
     TagSpecification,
 };
 use portcullis_core::{Place, Resource, Seen};
-use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Resolved};
+use portcullis_runtime::{Adapter, Aside, AwsError, Kind, PAGE, Page, Resolved};
 
 use super::security_group::{revoke, rules_of};
-use super::{Ahead, Clients, MANY, done, tags, unless};
+use super::{Ahead, Clients, MANY, balanced, done, tags, unless};
 use crate::instance::{Fact, Instance, Interface, QUARANTINE, Remedy, State, Tokens, resource};
 use crate::security_group::Rule;
 
@@ -141,6 +141,15 @@ impl Adapter<Instance> for Aws {
     fn forget(&self) {
         self.ahead.clear();
         self.open.clear();
+    }
+
+    /// The load balancers before one that is to be cut off, or stopped: they take it for dead then.
+    async fn aside(&self, resource: &Resource, state: &State, remedies: &[Remedy]) -> Aside {
+        let cuts = |remedy: &Remedy| matches!(remedy, Remedy::Groups { .. } | Remedy::Running(false));
+        match state.vpc.get().filter(|_| remedies.iter().any(cuts)) {
+            Some(vpc) => balanced::aside(&self.clients.elb(&resource.region), vpc, &resource.id).await,
+            None => Aside::default(),
+        }
     }
 
     async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {

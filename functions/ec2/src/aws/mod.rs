@@ -1,6 +1,7 @@
 //! Talking to AWS: the only files of this function that do.
 
 mod account_defaults;
+mod balanced;
 mod image;
 mod instance;
 mod keys;
@@ -26,6 +27,7 @@ const MANY: usize = 200;
 #[derive(Clone)]
 struct Clients {
     ec2: Client,
+    elb: aws_sdk_elasticloadbalancingv2::Client,
     kms: aws_sdk_kms::Client,
 }
 
@@ -36,6 +38,15 @@ impl Clients {
         }
         let config = self.ec2.config().to_builder().region(Region::new(region.to_owned()));
         Client::from_conf(config.build())
+    }
+
+    fn elb(&self, region: &str) -> aws_sdk_elasticloadbalancingv2::Client {
+        if self.elb.config().region().is_some_and(|own| own.as_ref() == region) {
+            return self.elb.clone();
+        }
+        let config = self.elb.config().to_builder();
+        let config = config.region(aws_sdk_elasticloadbalancingv2::config::Region::new(region.to_owned()));
+        aws_sdk_elasticloadbalancingv2::Client::from_conf(config.build())
     }
 
     fn kms(&self, region: &str) -> aws_sdk_kms::Client {
@@ -85,6 +96,7 @@ impl<T: Clone> Ahead<T> {
 pub async fn serve(config: portcullis_runtime::SdkConfig) -> Vec<Box<dyn Serve>> {
     let clients = Clients {
         ec2: Client::new(&config),
+        elb: aws_sdk_elasticloadbalancingv2::Client::new(&config),
         kms: aws_sdk_kms::Client::new(&config),
     };
     let keys = Arc::new(keys::Keys {

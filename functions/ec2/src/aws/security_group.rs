@@ -1,10 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, PrefixListId, SecurityGroupRule, UserIdGroupPair};
+use aws_sdk_ec2::types::{
+    Filter, IpPermission, IpRange, Ipv6Range, PrefixListId, PrefixListState, SecurityGroupRule, UserIdGroupPair,
+};
 use futures_util::future::{try_join, try_join_all};
 use portcullis_core::{Place, Resource, Seen};
-use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page};
+use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Resolved};
 
 use super::{Clients, done, tags, unless};
 use crate::security_group::{Fact, Peer, Remedy, Rule, Rules, SecurityGroup, State, Traffic, is_open, resource};
@@ -45,6 +47,20 @@ impl Adapter<SecurityGroup> for Aws {
         }))
     }
 
+    /// A prefix list stands for the groups whose rules let in what is on it.
+    async fn resolve_all(&self, named: Vec<Resource>) -> Vec<Resolved> {
+        let mut found = Vec::with_capacity(named.len());
+        for one in named {
+            let is = if one.id.starts_with("pl-") {
+                referring(&self.0.ec2(&one.region), &one).await
+            } else {
+                Ok(vec![one.clone()])
+            };
+            found.push((one, is));
+        }
+        found
+    }
+
     async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
         let call = self.0.ec2(&place.region).describe_security_groups();
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
@@ -70,6 +86,38 @@ impl Adapter<SecurityGroup> for Aws {
             }
         }
     }
+}
+
+/// The groups that let in what is on a prefix list. While it is being changed AWS shows what was on it before: an event about it has to
+/// be tried again. Source: EC2 API Reference, `ModifyManagedPrefixList`.
+async fn referring(ec2: &Client, list: &Resource) -> Result<Vec<Resource>, AwsError> {
+    let call = ec2.describe_managed_prefix_lists().prefix_list_ids(&list.id);
+    let answer = unless(&[NO_LIST], done("DescribeManagedPrefixLists", call.send().await))?;
+    // No group refers to one that is gone: AWS does not delete it before.
+    let Some(described) = answer.and_then(|answer| answer.prefix_lists?.into_iter().next()) else {
+        return Ok(Vec::new());
+    };
+    if described.state() == Some(&PrefixListState::ModifyInProgress) {
+        return Err(AwsError {
+            operation: "DescribeManagedPrefixLists",
+            code: "not there yet".into(),
+            message: format!("{} is still being changed", list.id),
+            kind: Kind::Transient,
+        });
+    }
+    let place = Place {
+        account: list.account.clone(),
+        region: list.region.clone(),
+    };
+    let by = Filter::builder().name("ip-permission.prefix-list-id").values(&list.id);
+    let call = ec2.describe_security_groups().filters(by.build());
+    let mut groups = call.into_paginator().items().send();
+    let mut found = Vec::new();
+    while let Some(group) = groups.next().await {
+        let id = done("DescribeSecurityGroups", group)?.group_id;
+        found.extend(id.map(|id| resource(&id, &place)));
+    }
+    Ok(found)
 }
 
 async fn authorize_all(ec2: &Client, group: &str, rules: &[Rule]) -> Result<(), AwsError> {

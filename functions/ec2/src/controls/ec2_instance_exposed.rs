@@ -17,7 +17,9 @@
 //!
 //! # What may break
 //! All that the instance does over the network, until a restore. EC2 may let connections go on that are open already. An Auto
-//! Scaling group, or a load balancer, takes it for dead.
+//! Scaling group, or a load balancer, takes it for dead: both are named in the alert. The load balancers are looked up before the
+//! instance is cut off, in the first 50 target groups of its VPC that have instances for targets; what could not be learned is said,
+//! and keeps nothing from being done. Classic Load Balancers, and targets by IP address, are not looked at.
 //!
 //! # References
 //! AWS Security Incident Response Guide, "Containment"; EC2 User Guide, "Security group connection tracking"; Security Hub EC2.9.

@@ -51,6 +51,7 @@ pub const CONTROL: Control<SecurityGroup> = Control {
             "AuthorizeSecurityGroupIngress",
             "CreateTags",
             "DeleteTags",
+            "ModifyManagedPrefixList",
             "ModifySecurityGroupRules",
         ],
         writes: &["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"],

@@ -270,3 +270,28 @@ fn the_default_switch_of_what_breaks_members_is_notify() {
         .collect();
     assert_eq!(metas, [(OPEN, Switch::Enforce), (BOTH[1], Switch::Notify)]);
 }
+
+#[test]
+fn a_prefix_list_is_named_and_what_names_none_is_refused() {
+    const LIST: &str = "pl-0a1b2c3d4e5f60718";
+    let named = |parameters: &Value| {
+        let found = SecurityGroup::resources(&call("ModifyManagedPrefixList", parameters, &Value::Null));
+        found
+            .map(|found| found.into_iter().map(|one| one.id).collect::<Vec<_>>())
+            .map_err(|error| error.to_string())
+    };
+    let wrapped = json!({"ModifyManagedPrefixListRequest": {"PrefixListId": LIST, "AddEntry": {"Cidr": "0.0.0.0/0"}}});
+    for parameters in [wrapped, json!({"prefixListId": LIST})] {
+        assert_eq!(named(&parameters), Ok(vec![LIST.to_owned()]));
+    }
+    for (parameters, part) in [
+        (Value::Null, "PrefixListId"),
+        (
+            json!({"ModifyManagedPrefixListRequest": {"PrefixListId": "pl-1"}}),
+            "pl-1",
+        ),
+    ] {
+        let error = named(&parameters).unwrap_err();
+        assert!(error.contains(part), "{error}");
+    }
+}

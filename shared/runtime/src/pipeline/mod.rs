@@ -352,7 +352,7 @@ impl Work<'_> {
         let circumstances = self.circumstances(state.tags(), cause, Timestamp::now());
         let known = memory(&circumstances, &view.status, *carried);
         let scope = self.scope(state.tags(), circumstances.now, &known);
-        let (plan, mut record, mut status) = match self.begin(state, controls, &scope, circumstances).await? {
+        let (plan, mut record, mut status) = match self.begin(adapter, state, controls, &scope, circumstances).await? {
             Beginning::Answered(answer) => return Ok(answer),
             Beginning::Begun { plan, record, status } => (*plan, *record, status),
         };
@@ -409,8 +409,9 @@ impl Work<'_> {
 
     /// Plans, decides, and opens the record where anything is to be done or told. Where the hour's budget turns out to be
     /// spent, all is decided once more, knowing that.
-    async fn begin<G: Guard>(
+    async fn begin<G: Guard, A: Adapter<G>>(
         &self,
+        adapter: &A,
         state: &G::State,
         controls: &[&'static Control<G>],
         scope: &Scope<'_>,
@@ -425,9 +426,18 @@ impl Work<'_> {
         } = self;
         let Circumstances { cause, now, .. } = circumstances;
         loop {
-            let plan: Plan<G> = plan(state, controls, scope, |control, finding| {
+            let mut plan: Plan<G> = plan(state, controls, scope, |control, finding| {
                 decide(control, finding, &circumstances)
             });
+            for judged in &mut plan.findings {
+                // What is left as it is disturbs nobody.
+                let is_left = matches!(judged.ruling.decision, Decision::Exempt(_));
+                if !is_left && !judged.finding.remedies.is_empty() {
+                    let aside = adapter.aside(resource, state, &judged.finding.remedies).await;
+                    judged.finding.summary.push_str(&aside.clause);
+                    judged.ruling.notes.extend(aside.notes);
+                }
+            }
             let mut told = told_of(&plan, cause.omitted);
             told.extend(self.put_right_meanwhile(&plan, now));
             told.extend(self.unread.iter().map(|unread| unread.told.clone()));
