@@ -57,13 +57,13 @@ docs: ## Write docs/controls.md and the JSON schemas from the code; a test says 
 measure: ## Size, cold start, memory and AWS calls of the release binaries, as in bench/README.md
 	@tools/install moto
 	cargo build --release -p portcullis-s3 -p portcullis-kms -p portcullis-ec2 --bins
-	cargo build -p portcullis-tests --bins
+	cargo build --workspace --bins
 	@tools/with-local-aws "$(TARGET)/debug/measure" "$(TARGET)/release"
 
 bench: ## Speed and cost beside Cloud Custodian's, on one local AWS: bench/results.json, a picture, tables; ten minutes and a release build
 	@tools/install moto bench
 	cargo build --release -p portcullis-s3 -p portcullis-kms -p portcullis-ec2 -p portcullis-hello --bins
-	cargo build -p portcullis-tests --bin bench
+	cargo build --workspace --bins
 	@tools/with-local-aws "$(TARGET)/debug/bench" "$(TARGET)/release" bench
 
 faults: ## Everything that can go wrong, at each AWS call of each control: what survived; takes about half an hour
