@@ -21,6 +21,10 @@ mod snapshot;
 pub mod template;
 mod world;
 
+/// How long an AWS call takes where rounds are counted: calls that are sent together overlap then, even where a busy machine
+/// stalls the process between two of them.
+pub const APART: std::time::Duration = std::time::Duration::from_millis(400);
+
 pub use balanced::balance;
 pub use bucket::{ALL_USERS, AUTHENTICATED_USERS, Bucket, LOG_DELIVERY};
 pub use control_plane::{AccessPoint, AccountBlock};

@@ -164,7 +164,7 @@ async fn an_open_group_is_closed_in_five_rounds_and_told() {
     let id = group(&ec2).await;
     let_in(&ec2, &id, "tcp", Some((3389, 3389)), "0.0.0.0/0").await;
     let function = ec2.function().start().await;
-    ec2.world.aws.slow(std::time::Duration::from_millis(50)).await;
+    ec2.world.aws.slow(portcullis_tests::APART).await;
     let event = ec2
         .call("AuthorizeSecurityGroupIngress", json!({"groupId": id}))
         .event();

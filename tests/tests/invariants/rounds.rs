@@ -1,13 +1,8 @@
 //! What an event costs: AWS round trips in sequence.
 
-use std::time::Duration;
-
 use portcullis_testkit::{assert_only_reads, rounds, table};
 use portcullis_tests::settings::everything;
-use portcullis_tests::{Answered, Subject, World};
-
-/// Long enough that calls sent together surely overlap.
-const SLOW: Duration = Duration::from_millis(50);
+use portcullis_tests::{APART, Answered, Subject, World};
 
 /// Run with `--no-capture` (cargo test: `--nocapture`) to see the calls.
 #[expect(clippy::print_stdout, reason = "the table of calls is what this test is read for")]
@@ -16,7 +11,7 @@ async fn a_bare_bucket_is_safe_and_told_in_five_rounds_and_closed_in_a_sixth() {
     let world = World::new().await;
     let bucket = world.bucket("bare").await;
     let function = world.function().start().await;
-    world.aws.slow(SLOW).await;
+    world.aws.slow(APART).await;
     let invocation = function.invoke(bucket.call("CreateBucket").event()).await;
     invocation.answer();
     println!(
@@ -49,7 +44,7 @@ async fn a_compliant_bucket_costs_one_round_of_reads() {
         .env("PORTCULLIS_SETTINGS", everything(""))
         .start()
         .await;
-    world.aws.slow(SLOW).await;
+    world.aws.slow(APART).await;
     let invocation = function.invoke(bucket.call("CreateBucket").event()).await;
     println!("a compliant bucket, all controls on: {}", table(&invocation.calls));
     assert_eq!(invocation.outcome(), "compliant");

@@ -57,7 +57,7 @@ async fn a_key_is_saved_in_seven_rounds() {
     let key = kms.key().await;
     key.schedule_deletion(7).await;
     let function = kms.function().start().await;
-    kms.world.aws.slow(std::time::Duration::from_millis(50)).await;
+    kms.world.aws.slow(portcullis_tests::APART).await;
     let saved = function.invoke(key.call("ScheduleKeyDeletion").event()).await;
     assert_eq!(controls_in(saved.answer()), told(CONTROL, "remediated"));
     assert_rounds(&saved.calls, 7);
