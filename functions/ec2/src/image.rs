@@ -113,10 +113,8 @@ impl Guard for Image {
 
     /// A copy is named by the answer: the parameters name the original only, as `sourceImageId`.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        if naming::sets_tags(call) {
-            let place = place(call);
-            let ids = naming::tagged(call, "ami", "an image's id (ami-…)")?;
-            return Ok(ids.iter().map(|id| resource(id, &place)).collect());
+        if let Some(tagged) = naming::tagged(call, "ami", "an image's id (ami-…)", resource) {
+            return tagged;
         }
         let ids = named(call, "imageId", "ami", "an image's id (ami-…)")?;
         let place = place(call);

@@ -249,10 +249,8 @@ impl Guard for Instance {
 
     /// The instances of a call, or the network interface by which it names one: the adapter asks EC2 whose that is.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        if naming::sets_tags(call) {
-            let place = place(call);
-            let ids = naming::tagged(call, "i", "an instance's id (i-…)")?;
-            return Ok(ids.iter().map(|id| resource(id, &place)).collect());
+        if let Some(tagged) = naming::tagged(call, "i", "an instance's id (i-…)", resource) {
+            return tagged;
         }
         let place = place(call);
         let one = |name: &str, value| id(name, "i", "an instance's id (i-…)", value);

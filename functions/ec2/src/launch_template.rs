@@ -136,10 +136,8 @@ impl Guard for LaunchTemplate {
             ],
             ["ModifyLaunchTemplateResponse", "launchTemplate", "launchTemplateId"],
         ];
-        if naming::sets_tags(call) {
-            let place = place(call);
-            let ids = naming::tagged(call, "lt", "a launch template's id (lt-…)")?;
-            return Ok(ids.iter().map(|id| resource(id, &place)).collect());
+        if let Some(tagged) = naming::tagged(call, "lt", "a launch template's id (lt-…)", resource) {
+            return tagged;
         }
         let answered = PATHS.iter().find_map(|path| at(&call.response, path));
         let asked = || {

@@ -94,12 +94,23 @@ pub fn named(call: &Call, name: &'static str, prefix: &str, expected: &'static s
 const TAG_CALLS: [&str; 2] = ["CreateTags", "DeleteTags"];
 
 /// Whether a call sets tags, or takes them off.
-pub fn sets_tags(call: &Call) -> bool {
+fn sets_tags(call: &Call) -> bool {
     TAG_CALLS.contains(&call.name.as_str())
 }
 
-/// The ids of one type among the resources whose tags a call sets or takes off; none where it is about others.
-pub fn tagged(call: &Call, prefix: &str, expected: &'static str) -> Result<Vec<String>, EventError> {
+/// The resources of one type whose tags a call sets or takes off; `None` where it is another call.
+pub fn tagged(
+    call: &Call,
+    prefix: &str,
+    expected: &'static str,
+    resource: impl Fn(&str, &Place) -> Resource,
+) -> Option<Result<Vec<Resource>, EventError>> {
+    let place = place(call);
+    let resources = |ids: Vec<String>| ids.iter().map(|id| resource(id, &place)).collect();
+    sets_tags(call).then(|| tagged_ids(call, prefix, expected).map(resources))
+}
+
+fn tagged_ids(call: &Call, prefix: &str, expected: &'static str) -> Result<Vec<String>, EventError> {
     let listed = items(&call.parameters, &["resourcesSet"]);
     if listed.is_empty() {
         let named: Vec<_> = call.resources.iter().filter_map(|arn| arn.rsplit('/').next()).collect();

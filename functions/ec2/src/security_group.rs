@@ -324,10 +324,8 @@ impl Guard for SecurityGroup {
 
     /// The groups of a call, or the prefix list that it changes: the adapter asks EC2 which groups refer to it.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        if naming::sets_tags(call) {
-            let place = place(call);
-            let ids = naming::tagged(call, "sg", "a security group's id (sg-…)")?;
-            return Ok(ids.iter().map(|id| resource(id, &place)).collect());
+        if let Some(tagged) = naming::tagged(call, "sg", "a security group's id (sg-…)", resource) {
+            return tagged;
         }
         let expected = "a security group's id (sg-…)";
         let ids = if call.name == "ModifyManagedPrefixList" {

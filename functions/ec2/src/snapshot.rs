@@ -114,10 +114,8 @@ impl Guard for Snapshot {
     }
 
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        if naming::sets_tags(call) {
-            let place = place(call);
-            let ids = naming::tagged(call, "snap", "a snapshot's id (snap-…)")?;
-            return Ok(ids.iter().map(|id| resource(id, &place)).collect());
+        if let Some(tagged) = naming::tagged(call, "snap", "a snapshot's id (snap-…)", resource) {
+            return tagged;
         }
         let expected = "a snapshot's id (snap-…)";
         // `CreateSnapshots` makes several at once, and answers under its own name.

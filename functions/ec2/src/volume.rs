@@ -252,10 +252,8 @@ impl Guard for Volume {
 
     /// The volumes of a call. `RunInstances` names instances, not their volumes: the adapter asks EC2 for these.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        if naming::sets_tags(call) {
-            let place = place(call);
-            let ids = naming::tagged(call, "vol", "a volume's id (vol-…)")?;
-            return Ok(ids.iter().map(|id| resource(id, &place)).collect());
+        if let Some(tagged) = naming::tagged(call, "vol", "a volume's id (vol-…)", resource) {
+            return tagged;
         }
         let expected = "a volume's id (vol-…)";
         if call.name == "RunInstances" {
