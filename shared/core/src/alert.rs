@@ -106,7 +106,11 @@ fn subject(report: &Report) -> String {
         shorten(&clean(&report.resource.id), 30)
     );
     let room = LONGEST_SUBJECT.saturating_sub(head.len() + count.len());
-    let subject = format!("{head}{}{count}", shorten(&clean(&clause), room));
+    printable(&format!("{head}{}{count}", shorten(&clean(&clause), room)))
+}
+
+/// A subject as SNS takes it. Source: SNS API Reference, `Publish`, `Subject`.
+fn printable(subject: &str) -> String {
     subject
         .chars()
         .map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' })
@@ -216,17 +220,9 @@ fn write_body(text: &mut String, report: &Report, function: &str) -> std::fmt::R
             writeln!(text, "    Note: {}.", clean(note))?;
         }
     }
-    writeln!(text, "\nWHO\n  {}", clean(&report.actor.describe()))?;
-    writeln!(
-        text,
-        "  by {} at {}, event {}",
-        clean(&report.event),
-        clean(&report.event_time),
-        clean(&report.event_id)
-    )?;
-    if let Some(link) = event_link(&report.resource.region, &report.event_id) {
-        writeln!(text, "  {link}")?;
-    }
+    writeln!(text)?;
+    let event = (&*report.event, &*report.event_time, &*report.event_id);
+    write_who(text, &report.actor, event, &report.resource.region)?;
     if let Some(manager) = &report.managed_by {
         writeln!(text, "\nMANAGED BY\n  {}", clean(manager))?;
         writeln!(
@@ -237,6 +233,16 @@ fn write_body(text: &mut String, report: &Report, function: &str) -> std::fmt::R
     write_changes(text, report)?;
     write_next_steps(text, report, function)?;
     writeln!(text, "\nledger record {}", report.ledger_id)
+}
+
+/// Who did it, by which call: its name, its time and its id.
+fn write_who(text: &mut String, actor: &Actor, (name, time, id): (&str, &str, &str), region: &str) -> std::fmt::Result {
+    writeln!(text, "WHO\n  {}", clean(&actor.describe()))?;
+    writeln!(text, "  by {} at {}, event {}", clean(name), clean(time), clean(id))?;
+    if let Some(link) = event_link(region, id) {
+        writeln!(text, "  {link}")?;
+    }
+    Ok(())
 }
 
 fn write_changes(text: &mut String, report: &Report) -> std::fmt::Result {

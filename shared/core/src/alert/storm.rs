@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::sweep::{Head, LISTED, Swept, attributes, sort, write_findings};
-use super::{Alert, DocumentEvent, clean, event_link, shorten};
+use super::{Alert, DocumentEvent, LONGEST_SUBJECT, clean, printable, shorten, write_who};
 use crate::{Actor, Cause, Place};
 
 /// The alert of an event of many resources for machines, version 1. A field may be added; one that is renamed or removed makes
@@ -62,12 +62,8 @@ pub fn compose(function: &str, place: &Place, kind: &str, cause: &Cause, mut fin
         new,
         findings: &findings,
     };
-    let ascii = |c: char| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' };
     Some(Alert {
-        subject: shorten(&format!("[portcullis] {head}"), 100)
-            .chars()
-            .map(ascii)
-            .collect(),
+        subject: printable(&shorten(&format!("[portcullis] {head}"), LONGEST_SUBJECT)),
         text: said,
         // Texts, numbers and lists of them: nothing in it can fail to become JSON.
         document: serde_json::to_value(document).unwrap_or_default(),
@@ -85,17 +81,8 @@ fn write_body(
 ) -> std::fmt::Result {
     writeln!(text, "{head}")?;
     writeln!(text, "account {}, region {}\n", place.account, place.region)?;
-    writeln!(text, "WHO\n  {}", clean(&cause.actor.describe()))?;
-    writeln!(
-        text,
-        "  by {} at {}, event {}",
-        clean(&cause.event),
-        clean(&cause.time),
-        clean(&cause.id)
-    )?;
-    if let Some(link) = event_link(&place.region, &cause.id) {
-        writeln!(text, "  {link}")?;
-    }
+    let event = (&*cause.event, &*cause.time, &*cause.id);
+    write_who(text, &cause.actor, event, &place.region)?;
     writeln!(text, "\nWHAT ({} findings)", findings.len())?;
     write_findings(text, function, findings)
 }
@@ -103,24 +90,19 @@ fn write_body(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::sweep::tests::{finding as swept, place};
     use crate::{Asks, Outcome, Severity};
 
     fn finding(number: usize, severity: Severity, outcome: Outcome) -> Swept {
         Swept {
-            severity,
-            outcome,
             control: "ec2-instance-imdsv2".into(),
             resource: format!("arn:aws:ec2:eu-west-1:111122223333:instance/i-{number:017}"),
             summary: "hands out its role's credentials without a session token (IMDSv1)".into(),
-            ledger_id: format!("019ab000-0000-7000-8000-{number:012}"),
+            ..swept(number, severity, outcome)
         }
     }
 
     fn told(findings: Vec<Swept>) -> Option<Alert> {
-        let place = Place {
-            account: "111122223333".into(),
-            region: "eu-west-1".into(),
-        };
         let cause = Cause {
             event: "RunInstances".into(),
             id: "8c2f0a4e-0000-4000-8000-000000000001".into(),
@@ -133,7 +115,7 @@ mod tests {
             omitted: false,
             asks: Asks::Breakable,
         };
-        compose("portcullis-ec2", &place, "AWS::EC2::Instance", &cause, findings)
+        compose("portcullis-ec2", &place(), "AWS::EC2::Instance", &cause, findings)
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Alert, AttributeValue, clean, shorten};
+use super::{Alert, AttributeValue, LONGEST_SUBJECT, clean, shorten};
 use crate::event::Counts;
 use crate::{Outcome, Place, Report, Severity};
 
@@ -150,7 +150,7 @@ pub fn compose(function: &str, place: &Place, counts: &Counts, mut findings: Vec
                 "[portcullis] {severity} sweep by {function}: {new} new findings in {} resources",
                 counts.resources
             ),
-            100,
+            LONGEST_SUBJECT,
         ),
         text: said,
         // Texts, numbers and lists of them: nothing in it can fail to become JSON.
@@ -241,10 +241,10 @@ pub(super) fn write_findings(text: &mut String, function: &str, findings: &[Swep
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn finding(number: usize, severity: Severity, outcome: Outcome) -> Swept {
+    pub fn finding(number: usize, severity: Severity, outcome: Outcome) -> Swept {
         Swept {
             severity,
             outcome,
@@ -255,7 +255,7 @@ mod tests {
         }
     }
 
-    fn place() -> Place {
+    pub fn place() -> Place {
         Place {
             account: "111122223333".into(),
             region: "eu-west-1".into(),
