@@ -158,13 +158,7 @@ impl Sweeper<'_> {
     async fn look(&self, guard: &dyn Serve, resources: Vec<Resource>, counts: &mut Counts) -> Vec<String> {
         let cause = &self.cause();
         let mut looks = stream::iter(resources)
-            .map(|resource| async move {
-                if self.shell.remaining() < RESERVE {
-                    return (resource, None);
-                }
-                let handled = guard.process(self.shell, &resource, cause).await;
-                (resource, Some(handled))
-            })
+            .map(|resource| self.process(guard, resource, cause))
             .buffer_unordered(AT_ONCE);
         let mut rest = Vec::new();
         while let Some((resource, handled)) = looks.next().await {
@@ -174,6 +168,20 @@ impl Sweeper<'_> {
             }
         }
         rest
+    }
+
+    /// Takes one resource through the pipeline, if there is time for it.
+    async fn process(
+        &self,
+        guard: &dyn Serve,
+        resource: Resource,
+        cause: &Cause,
+    ) -> (Resource, Option<Result<Value, Failure>>) {
+        if self.shell.remaining() < RESERVE {
+            return (resource, None);
+        }
+        let handled = guard.process(self.shell, &resource, cause).await;
+        (resource, Some(handled))
     }
 
     /// Looks first at what was begun and whose event never came back, then at what has waited long enough, those that waited
@@ -193,13 +201,7 @@ impl Sweeper<'_> {
             Some((guard, resource))
         });
         let mut looks = stream::iter(guarded)
-            .map(|(guard, resource)| async move {
-                if self.shell.remaining() < RESERVE {
-                    return (resource, None);
-                }
-                let handled = guard.process(self.shell, &resource, cause).await;
-                (resource, Some(handled))
-            })
+            .map(|(guard, resource)| self.process(guard, resource, cause))
             .buffer_unordered(AT_ONCE);
         while let Some((resource, handled)) = looks.next().await {
             match handled {

@@ -7,7 +7,8 @@ mod record;
 mod tell;
 mod unread;
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub use tell::{answer, log};
 use tell::{gone, with_not_applicable};
 use unread::{Unread, readable};
 
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, Aside};
 use crate::digest::Digest;
 use crate::error::{Failure, Kind};
 use crate::ledger::{Along, Ledger, Open, Opened, Record, View};
@@ -425,6 +426,7 @@ impl Work<'_> {
             ..
         } = self;
         let Circumstances { cause, now, .. } = circumstances;
+        let mut asides: BTreeMap<&str, Aside> = BTreeMap::new();
         loop {
             let mut plan: Plan<G> = plan(state, controls, scope, |control, finding| {
                 decide(control, finding, &circumstances)
@@ -433,9 +435,14 @@ impl Work<'_> {
                 // What is left as it is disturbs nobody.
                 let is_left = matches!(judged.ruling.decision, Decision::Exempt(_));
                 if !is_left && !judged.finding.remedies.is_empty() {
-                    let aside = adapter.aside(resource, state, &judged.finding.remedies).await;
+                    let aside = match asides.entry(judged.control.id) {
+                        Entry::Occupied(known) => known.into_mut(),
+                        Entry::Vacant(new) => {
+                            new.insert(adapter.aside(resource, state, &judged.finding.remedies).await)
+                        }
+                    };
                     judged.finding.summary.push_str(&aside.clause);
-                    judged.ruling.notes.extend(aside.notes);
+                    judged.ruling.notes.extend_from_slice(&aside.notes);
                 }
             }
             let mut told = told_of(&plan, cause.omitted);
