@@ -31,22 +31,11 @@ impl Kinds {
             | Class::OwnArn
             | Class::Endpoint(Id::VpcArn) => Some(4),
             Class::UserId => Some(0),
-            Class::Organization
-            | Class::OrgPaths
-            | Class::SourceOrganization
-            | Class::SourceOrgPaths
-            | Class::Endpoint(Id::Organization | Id::OrgPath) => {
-                if !matches!(
-                    class,
-                    Class::OrgPaths | Class::SourceOrgPaths | Class::Endpoint(Id::OrgPath)
-                ) {
-                    return keep(&mut self.organizations, condition.globs().cloned().collect());
-                }
-                // As with ARNs below.
-                for organization in condition.globs().map(before_slash) {
-                    keep(&mut self.organizations, vec![organization]);
-                }
-                return;
+            Class::Organization | Class::SourceOrganization | Class::Endpoint(Id::Organization) => {
+                return keep(&mut self.organizations, condition.globs().cloned().collect());
+            }
+            Class::OrgPaths | Class::SourceOrgPaths | Class::Endpoint(Id::OrgPath) => {
+                return keep_each(&mut self.organizations, condition.globs().map(before_slash));
             }
             _ => return,
         };
@@ -59,11 +48,9 @@ impl Kinds {
                 &mut self.accounts,
                 condition.globs().filter(|glob| digits(glob)).cloned().collect(),
             ),
-            // The rest of each pattern decides whether its account matters, so they are no alternatives.
             Some(number) => {
-                for account in condition.globs().filter_map(|glob| glob.component(number)) {
-                    keep(&mut self.accounts, Some(account).filter(digits).into_iter().collect());
-                }
+                let accounts = condition.globs().filter_map(|glob| glob.component(number));
+                keep_each(&mut self.accounts, accounts.filter(digits));
             }
         }
         if class == Class::Account {
@@ -131,6 +118,13 @@ fn keep(groups: &mut Vec<Vec<Glob>>, mut group: Vec<Glob>) {
     let all = |glob: &Glob| matches!(glob.tokens(), [Token::Many(_)]);
     if !group.is_empty() && !group.iter().any(all) && !groups.contains(&group) {
         groups.push(group);
+    }
+}
+
+/// Keeps parts of patterns, each by itself: the rest of a pattern decides whether its part matters, so they are no alternatives.
+fn keep_each(groups: &mut Vec<Vec<Glob>>, parts: impl Iterator<Item = Glob>) {
+    for part in parts {
+        keep(groups, vec![part]);
     }
 }
 

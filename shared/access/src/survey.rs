@@ -13,7 +13,7 @@ use crate::keys::{self, Class};
 use crate::kinds::Kinds;
 use crate::names::Names;
 use crate::network::Cidr;
-use crate::parse::{Effect, Policy, PrincipalKind, Statement};
+use crate::parse::{Effect, Policy, PrincipalKind};
 
 /// The values that conditions compare a key to.
 #[derive(Debug, Clone, Default)]
@@ -169,9 +169,8 @@ impl Survey {
                 .flat_map(|template| template.variables().map(str::to_owned))
                 .collect();
             survey.link(&in_resources);
-            survey.mirror_roots(statement, roots);
         }
-        survey.mirror_resources(policy);
+        survey.mirror_resources(policy, roots);
         survey.alike = survey.alike(policy);
         survey.mirror(policy);
         kinds.fill(&mut survey, scope);
@@ -209,27 +208,9 @@ impl Survey {
         self.link(&linked);
     }
 
-    /// What a variable has to be for a statement to be about the resource.
-    fn mirror_roots(&mut self, statement: &Statement, roots: &BTreeSet<String>) {
-        for value in statement.resources.iter().flat_map(|selection| &selection.values) {
-            let names: Vec<&str> = value.variables().collect();
-            let ([name], Some((before, after))) = (&names[..], value.around()) else {
-                continue;
-            };
-            for text in roots.iter().filter_map(|root| root.strip_prefix(before)) {
-                // What follows may be about the resource's parts.
-                let text = text
-                    .strip_suffix(after)
-                    .or(after.starts_with(['/', ':']).then_some(text));
-                let key = self.index[*name];
-                self.keys[key].mirrored.extend(text.map(str::to_owned));
-            }
-        }
-    }
-
-    /// What a variable has to be for a statement to be about what another one is about: a text that both leave room for,
-    /// and, where both have a variable in the same place, what the other's is.
-    fn mirror_resources(&mut self, policy: &Policy) {
+    /// What a variable has to be for a statement to be about the resource, or about what another one is about: a text that
+    /// both leave room for, and, where both have a variable in the same place, what the other's is.
+    fn mirror_resources(&mut self, policy: &Policy, roots: &BTreeSet<String>) {
         let statements = || self.included.iter().map(|&at| &policy.statements()[at]);
         let values = || {
             statements()
@@ -251,6 +232,13 @@ impl Survey {
         let mut found: Vec<(usize, String)> = Vec::new();
         let mut partners: Vec<(usize, usize)> = Vec::new();
         for &(key, before, after) in &placed {
+            for text in roots.iter().filter_map(|root| root.strip_prefix(before)) {
+                // What follows may be about the resource's parts.
+                let text = text
+                    .strip_suffix(after)
+                    .or(after.starts_with(['/', ':']).then_some(text));
+                found.extend(text.map(|text| (key, text.to_owned())));
+            }
             let rest = Glob::new(after);
             let any = Glob::new(before)
                 .then([Token::Many(Span::Any)])
