@@ -43,10 +43,12 @@ impl World {
 
     /// The real function, in enforce mode unless told otherwise.
     pub fn function(&self) -> FunctionBuilder {
-        Function::new("portcullis-s3", &self.aws)
-            .deployment(&self.stack)
-            .region(&self.region)
-            .mode("enforce")
+        self.function_of("portcullis-s3").region(&self.region)
+    }
+
+    /// The same of another one, by its name.
+    pub fn function_of(&self, name: &str) -> FunctionBuilder {
+        Function::new(name, &self.aws).deployment(&self.stack).mode("enforce")
     }
 
     /// A bucket as made before April 2023: SSE-S3, no public access block, ACLs enabled.

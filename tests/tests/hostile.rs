@@ -20,9 +20,8 @@ const FUNCTIONS: [(&str, &str, &str); 3] = [
 ];
 
 async fn start(world: &World, name: &str) -> Function {
-    let function = Function::new(name, &world.aws).deployment(&world.stack);
-    function
-        .mode("enforce")
+    world
+        .function_of(name)
         .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
         .start()
         .await
@@ -190,10 +189,8 @@ async fn indiscreet(world: &World) -> Bucket {
 async fn what_is_secret_in_policies_and_tags_gets_into_no_log() {
     let world = World::new().await;
     let bucket = indiscreet(&world).await;
-    let function = Function::new("portcullis-s3", &world.aws)
-        .deployment(&world.stack)
-        .mode("enforce");
-    let function = function
+    let function = world
+        .function_of("portcullis-s3")
         .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
         .env("AWS_LAMBDA_LOG_LEVEL", "INFO")
         .env("PORTCULLIS_SETTINGS", everything(""))

@@ -300,9 +300,8 @@ async fn exposed_instance(world: &World, client: &aws_sdk_ec2::Client) {
     balance(&world.aws.sdk_config(), (&vpc, &subnet), &id, "web", true).await;
     let settings = "controls: {ec2-instance-exposed: {mode: enforce, quarantine: true}}\n\
                     ec2: {exposed-instances: {snapshot: true, stop: true}}\n";
-    let function = Function::new("portcullis-ec2", &world.aws).deployment(&world.stack);
-    let function = function
-        .mode("enforce")
+    let function = world
+        .function_of("portcullis-ec2")
         .env("PORTCULLIS_SETTINGS", settings)
         .start()
         .await;
@@ -333,9 +332,8 @@ async fn the_other_ways_of_ec2(world: &World) {
         let all: Vec<_> = controls.map(|meta| format!("{}: {{mode: enforce}}", meta.id)).collect();
         let all = all.join(", ");
         let settings = format!("controls: {{{all}}}\nec2: {{default-key: '{key}', unencrypted-volumes: {how}}}\n");
-        let function = Function::new("portcullis-ec2", &world.aws).deployment(&world.stack);
-        function
-            .mode("enforce")
+        world
+            .function_of("portcullis-ec2")
             .env("PORTCULLIS_SETTINGS", settings)
             .start()
             .await
@@ -442,9 +440,8 @@ impl Judged {
             }
             let world = World::new().await;
             let scenario = (path.arrange)(world.clone()).await;
-            let function = Function::new(name, &world.aws).deployment(&world.stack);
-            let function = function
-                .mode("enforce")
+            let function = world
+                .function_of(name)
                 .env("PORTCULLIS_SETTINGS", &scenario.settings)
                 .start()
                 .await;
@@ -502,9 +499,8 @@ async fn the_role_of_kms_allows_exactly_what_is_done() {
     let key = key.unwrap().key_metadata.unwrap().key_id;
     let settings =
         format!("controls: {{kms-alias-moved: {{mode: enforce}}}}\nkms: {{required-aliases: {{alias/app: {key}}}}}\n");
-    let function = Function::new("portcullis-kms", &world.aws).deployment(&world.stack);
-    let function = function
-        .mode("enforce")
+    let function = world
+        .function_of("portcullis-kms")
         .env("PORTCULLIS_SETTINGS", settings)
         .start()
         .await;

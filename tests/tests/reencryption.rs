@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use portcullis_testkit::{Actor, CloudTrail, Function};
+use portcullis_testkit::{Actor, CloudTrail};
 use portcullis_tests::{Answered, World, controls_in, record_of, template};
 use serde_json::{Value, json};
 
@@ -34,9 +34,8 @@ async fn tagged(world: &World) -> Value {
     attach.device("/dev/sdf").send().await.unwrap();
 
     let settings = format!("controls: {{{CONTROL}: {{mode: enforce}}}}\nec2: {{unencrypted-volumes: re-encrypt}}\n");
-    let function = Function::new("portcullis-ec2", &world.aws).deployment(&world.stack);
-    let function = function
-        .mode("enforce")
+    let function = world
+        .function_of("portcullis-ec2")
         .env("PORTCULLIS_SETTINGS", settings)
         .start()
         .await;

@@ -3,9 +3,7 @@
 use std::fmt::Write as _;
 
 use aws_sdk_ec2::Client;
-use portcullis_testkit::{
-    Actor, Call, CloudTrail, Function, FunctionBuilder, Message, assert_no_changes, assert_only_reads,
-};
+use portcullis_testkit::{Actor, Call, CloudTrail, FunctionBuilder, Message, assert_no_changes, assert_only_reads};
 use portcullis_tests::{Answered, World, controls_in, record_of};
 use serde_json::{Value, json};
 
@@ -25,9 +23,7 @@ impl Ec2 {
 
     /// The real function, in enforce mode unless told otherwise.
     pub fn function(&self) -> FunctionBuilder {
-        Function::new("portcullis-ec2", &self.world.aws)
-            .deployment(&self.world.stack)
-            .mode("enforce")
+        self.world.function_of("portcullis-ec2")
     }
 
     /// A call of EC2 in this account and region, by a role.

@@ -39,10 +39,7 @@ impl Kms {
 
     /// The real function, in enforce mode unless told otherwise.
     pub fn function(&self) -> FunctionBuilder {
-        Function::new("portcullis-kms", &self.world.aws)
-            .deployment(&self.world.stack)
-            .region(&self.world.region)
-            .mode("enforce")
+        self.world.function_of("portcullis-kms").region(&self.world.region)
     }
 
     /// The same, with only these controls on.
