@@ -31,4 +31,4 @@ pub use environment::Environment;
 pub use error::{AwsError, Failure, Kind};
 pub use lambda::run;
 pub use lambda_runtime::Error;
-pub use sdk::{LoopbackResolver, sdk_config};
+pub use sdk::{LoopbackResolver, Regional, sdk_config};

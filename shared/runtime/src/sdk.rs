@@ -1,9 +1,11 @@
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::tls;
 use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns};
 use aws_smithy_runtime_api::client::http::{
@@ -65,14 +67,48 @@ fn timeouts() -> TimeoutConfig {
 pub async fn sdk_config() -> SdkConfig {
     // Pinned, so that an upgrade of the SDK does not change how calls are retried.
     let loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts());
+    loader.http_client(http_client(on_loopback())).load().await
+}
+
+fn http_client(on_loopback: bool) -> Counted<SharedHttpClient> {
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc));
-    let http = if on_loopback() {
+    Counted(if on_loopback {
         http.build_with_resolver(LoopbackResolver)
     } else {
         http.build_https()
-    };
-    loader.http_client(Counted(http)).load().await
+    })
+}
+
+/// The clients of one service, one a region, each made when it is first asked for. They share their connections.
+#[derive(Debug, Clone)]
+pub struct Regional<C> {
+    config: SdkConfig,
+    make: fn(&SdkConfig) -> C,
+    made: Arc<Mutex<HashMap<String, C>>>,
+}
+
+impl<C: Clone> Regional<C> {
+    /// `make` is the service's own `Client::new`.
+    pub fn new(config: &SdkConfig, make: fn(&SdkConfig) -> C) -> Self {
+        Self {
+            config: config.clone(),
+            make,
+            made: Arc::default(),
+        }
+    }
+
+    /// The client of a region.
+    pub fn of(&self, region: &str) -> C {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = made.get(region) {
+            return client.clone();
+        }
+        let config = self.config.to_builder().region(Region::new(region.to_owned()));
+        let client = (self.make)(&config.build());
+        made.insert(region.to_owned(), client.clone());
+        client
+    }
 }
 
 /// Whether all calls go to this machine.
@@ -90,7 +126,60 @@ fn is_loopback(url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST_CALL, is_loopback, timeouts};
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use aws_config::{BehaviorVersion, SdkConfig};
+    use aws_sdk_dynamodb::Client;
+    use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+
+    use super::{LONGEST_CALL, Regional, http_client, is_loopback, timeouts};
+
+    /// Answers every request of a connection with an empty object.
+    fn answer(stream: TcpStream) -> std::io::Result<()> {
+        let mut reader = BufReader::new(stream.try_clone()?);
+        let mut writer = stream;
+        loop {
+            let (mut line, mut length) = (String::new(), 0);
+            while reader.read_line(&mut line)? > 2 {
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            reader.read_exact(&mut vec![0; length])?;
+            writer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")?;
+        }
+    }
+
+    #[tokio::test]
+    async fn the_clients_of_all_regions_share_one_connection_and_each_asks_in_its_own() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                counted.fetch_add(1, Ordering::Relaxed);
+                std::thread::spawn(move || answer(stream.unwrap()));
+            }
+        });
+        let credentials = Credentials::new("key", "secret", None, None, "test");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .http_client(http_client(true))
+            .endpoint_url(url)
+            .credentials_provider(SharedCredentialsProvider::new(credentials));
+        let clients = Regional::new(&config.build(), Client::new);
+        for region in ["eu-west-1", "us-east-1", "ap-south-1", "eu-west-1"] {
+            let client = clients.of(region);
+            assert_eq!(client.config().region().unwrap().as_ref(), region);
+            client.list_tables().send().await.unwrap();
+        }
+        assert_eq!(connections.load(Ordering::Relaxed), 1);
+    }
 
     #[test]
     fn a_call_ends_before_what_is_kept_for_the_last_resource_does() {

@@ -1,17 +1,18 @@
 use std::collections::BTreeSet;
 
+use aws_sdk_kms::Client;
 use portcullis_core::{Place, Resource, Seen};
-use portcullis_runtime::{Adapter, AwsError, Page};
+use portcullis_runtime::{Adapter, AwsError, Page, Regional};
 
-use super::{Clients, convert};
+use super::convert;
 use crate::alias::{Alias, Fact, Remedy, State};
 
-pub struct Aws(pub Clients);
+pub struct Aws(pub Regional<Client>);
 
 impl Adapter<Alias> for Aws {
     /// An alias that is gone is a state too: settings may require it.
     async fn observe(&self, resource: &Resource, _: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
-        let kms = self.0.kms(&resource.region);
+        let kms = self.0.of(&resource.region);
         let answer = kms.describe_key().key_id(&resource.arn).send().await;
         let answer = convert::found(convert::error("DescribeKey", answer))?;
         Ok(Some(State {
@@ -24,7 +25,7 @@ impl Adapter<Alias> for Aws {
     }
 
     async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
-        let kms = self.0.kms(&resource.region);
+        let kms = self.0.of(&resource.region);
         let alias = &resource.id;
         match remedy {
             Remedy::SetAlias(Some(key)) => {

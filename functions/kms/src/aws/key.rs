@@ -4,20 +4,20 @@ use std::future::Future;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::types::KeyMetadata;
 use portcullis_core::{Place, Resource, Seen, Tags};
-use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page};
+use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Regional};
 
-use super::{Clients, convert};
+use super::convert;
 use crate::key::{Fact, Grants, Key, LastUse, Remedy, State};
 use crate::naming;
 
 /// A key can have 50,000 grants; past so many pages of a hundred the rest is told, not read.
 const MOST_PAGES: usize = 50;
 
-pub struct Aws(pub Clients);
+pub struct Aws(pub Regional<Client>);
 
 impl Adapter<Key> for Aws {
     async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
-        let kms = &self.0.kms(&resource.region);
+        let kms = &self.0.of(&resource.region);
         let read = Read {
             kms,
             key: &resource.arn,
@@ -62,7 +62,7 @@ impl Adapter<Key> for Aws {
         }
         let answer = self
             .0
-            .kms(&resource.region)
+            .of(&resource.region)
             .describe_key()
             .key_id(&resource.arn)
             .send()
@@ -78,7 +78,7 @@ impl Adapter<Key> for Aws {
 
     async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
         let Place { account, region } = place;
-        let list = self.0.kms(region).list_keys().limit(PAGE).set_marker(from).send().await;
+        let list = self.0.of(region).list_keys().limit(PAGE).set_marker(from).send().await;
         let answer = convert::error("ListKeys", list)?;
         let keys = answer.keys.unwrap_or_default().into_iter();
         Ok(Page {
@@ -91,7 +91,7 @@ impl Adapter<Key> for Aws {
     }
 
     async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
-        let kms = &self.0.kms(&resource.region);
+        let kms = &self.0.of(&resource.region);
         let key = &resource.arn;
         match remedy {
             Remedy::CancelDeletion => {

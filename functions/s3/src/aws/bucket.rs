@@ -27,7 +27,7 @@ macro_rules! send {
 
 impl Adapter<Bucket> for Aws {
     async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
-        let s3 = &self.0.s3(&resource.region);
+        let s3 = &self.0.s3.of(&resource.region);
         let read = Read { s3, resource, facts };
         let ((tags, public_access_block, account_block, encryption, policy), (acl, ownership, versioning, website)) = tokio::join!(
             async {
@@ -71,7 +71,13 @@ impl Adapter<Bucket> for Aws {
     /// The buckets of this region: those of others have a function there.
     async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
         let Place { account, region } = place;
-        let list = self.0.s3(region).list_buckets().bucket_region(region).max_buckets(PAGE);
+        let list = self
+            .0
+            .s3
+            .of(region)
+            .list_buckets()
+            .bucket_region(region)
+            .max_buckets(PAGE);
         let answer = list.set_continuation_token(from).send().await;
         let answer = answer.map_err(|error| AwsError::new("ListBuckets", &error))?;
         let buckets = answer.buckets.unwrap_or_default().into_iter();
@@ -85,7 +91,7 @@ impl Adapter<Bucket> for Aws {
     }
 
     async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
-        let s3 = &self.0.s3(&resource.region);
+        let s3 = &self.0.s3.of(&resource.region);
         match remedy {
             Remedy::PublicAccessBlock(Some(block)) => {
                 let block = convert::to_block(*block);
