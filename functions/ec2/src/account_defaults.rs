@@ -6,7 +6,6 @@ use portcullis_core::event::{Call, EventError};
 use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags, partition_of};
 use serde::{Deserialize, Serialize};
 
-use crate::naming::place;
 use crate::{SOURCE, controls};
 
 /// The guard of a region's defaults.
@@ -165,7 +164,7 @@ impl Guard for AccountDefaults {
 
     /// Such a call names nothing: it is about the region in which it was made.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        Ok(vec![resource(&place(call))])
+        Ok(vec![resource(&call.place())])
     }
 
     fn identified(id: &str, place: &Place) -> Option<Resource> {

@@ -4,16 +4,27 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags, partition_of};
+use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
 use crate::encryption::Key;
-use crate::naming::{self, named, place};
+use crate::naming::{self, Id, Type};
 use crate::sharing::{Change, Sharing};
 use crate::{SOURCE, controls};
 
 /// The guard of images.
 pub struct Image;
+
+/// How it is named.
+pub(crate) const TYPE: Type = Type {
+    kind: Image::KIND,
+    path: "image",
+    id: Id {
+        prefix: "ami",
+        expected: "an image's id (ami-…)",
+    },
+    owned: false,
+};
 
 /// What can be read of an image, one API call each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,12 +124,7 @@ impl Guard for Image {
 
     /// A copy is named by the answer: the parameters name the original only, as `sourceImageId`.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        if let Some(tagged) = naming::tagged(call, "ami", "an image's id (ami-…)", resource) {
-            return tagged;
-        }
-        let ids = named(call, "imageId", "ami", "an image's id (ami-…)")?;
-        let place = place(call);
-        Ok(ids.iter().map(|id| resource(id, &place)).collect())
+        TYPE.resources(call, || TYPE.named(call, "imageId"))
     }
 
     fn matters(call: &Call, settings: &Settings) -> bool {
@@ -126,18 +132,10 @@ impl Guard for Image {
     }
 
     fn identified(id: &str, place: &Place) -> Option<Resource> {
-        naming::identified(id, "ami", place, resource)
+        TYPE.identified(id, place)
     }
 
     fn lists() -> &'static [&'static str] {
         &["ec2:DescribeImages"]
-    }
-}
-
-/// An image of a place. Its ARN names no account (Service Authorization Reference).
-pub(crate) fn resource(id: &str, place: &Place) -> Resource {
-    Resource {
-        arn: format!("arn:{}:ec2:{}::image/{id}", partition_of(&place.region), place.region),
-        ..naming::resource(Image::KIND, "image", id, place)
     }
 }

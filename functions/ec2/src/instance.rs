@@ -7,12 +7,29 @@ use portcullis_core::event::{Call, EventError};
 use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
-use crate::naming::{self, at, id, is_id, items, place};
+use crate::naming::{self, Id, Type, at, items};
 use crate::security_group::Rule;
 use crate::{SOURCE, controls};
 
 /// The guard of instances.
 pub struct Instance;
+
+/// How it is named.
+pub(crate) const TYPE: Type = Type {
+    kind: Instance::KIND,
+    path: "instance",
+    id: Id {
+        prefix: "i",
+        expected: "an instance's id (i-…)",
+    },
+    owned: true,
+};
+
+/// The ids of network interfaces.
+const INTERFACE: Id = Id {
+    prefix: "eni",
+    expected: "a network interface's id (eni-…)",
+};
 
 /// What can be read of an instance, one API call each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -249,45 +266,33 @@ impl Guard for Instance {
 
     /// The instances of a call, or the network interface by which it names one: the adapter asks EC2 whose that is.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        if let Some(tagged) = naming::tagged(call, "i", "an instance's id (i-…)", resource) {
-            return tagged;
-        }
-        let place = place(call);
-        let one = |name: &str, value| id(name, "i", "an instance's id (i-…)", value);
-        let mut ids = Vec::new();
-        for list in [&call.response, &call.parameters] {
-            for item in items(list, &["instancesSet"]) {
-                if let Some(value) = at(item, &["instanceId"]) {
-                    ids.push(one("instancesSet.items.instanceId", value)?);
+        TYPE.resources(call, || {
+            let mut ids = Vec::new();
+            for list in [&call.response, &call.parameters] {
+                let items = items(list, &["instancesSet"]).into_iter();
+                for value in items.filter_map(|item| at(item, &["instanceId"])) {
+                    ids.push(TYPE.id.read("instancesSet.items.instanceId", value)?);
                 }
             }
-        }
-        let wrapped = ["ModifyInstanceMetadataOptionsRequest", "InstanceId"];
-        for path in [&wrapped[..], &["instanceId"]] {
-            if let Some(value) = at(&call.parameters, path) {
-                ids.push(one(&path.join("."), value)?);
+            let wrapped = ["ModifyInstanceMetadataOptionsRequest", "InstanceId"];
+            for path in [&wrapped[..], &["instanceId"]] {
+                if let Some(value) = at(&call.parameters, path) {
+                    ids.push(TYPE.id.read(&path.join("."), value)?);
+                }
             }
-        }
-        if let Some(value) = at(&call.parameters, &["networkInterfaceId"]).filter(|_| ids.is_empty()) {
-            ids.push(id(
-                "networkInterfaceId",
-                "eni",
-                "a network interface's id (eni-…)",
-                value,
-            )?);
-        }
-        if ids.is_empty() {
-            let named = call.resources.iter().filter_map(|arn| arn.rsplit('/').next());
-            ids.extend(named.filter(|id| is_id(id, "i")).map(str::to_owned));
-        }
-        if ids.is_empty() {
-            return Err(EventError::Missing(
-                "requestParameters.instanceId (or instancesSet, networkInterfaceId)".into(),
-            ));
-        }
-        ids.sort();
-        ids.dedup();
-        Ok(ids.iter().map(|id| resource(id, &place)).collect())
+            if let Some(value) = at(&call.parameters, &["networkInterfaceId"]).filter(|_| ids.is_empty()) {
+                ids.push(INTERFACE.read("networkInterfaceId", value)?);
+            }
+            if ids.is_empty() {
+                ids = TYPE.id.among(call);
+            }
+            if ids.is_empty() {
+                return Err(EventError::Missing(
+                    "requestParameters.instanceId (or instancesSet, networkInterfaceId)".into(),
+                ));
+            }
+            Ok(ids)
+        })
     }
 
     fn matters(call: &Call, settings: &Settings) -> bool {
@@ -295,17 +300,12 @@ impl Guard for Instance {
     }
 
     fn identified(id: &str, place: &Place) -> Option<Resource> {
-        naming::identified(id, "i", place, resource)
+        TYPE.identified(id, place)
     }
 
     fn lists() -> &'static [&'static str] {
         &["ec2:DescribeInstances"]
     }
-}
-
-/// An instance of a place.
-pub(crate) fn resource(id: &str, place: &Place) -> Resource {
-    naming::resource(Instance::KIND, "instance", id, place)
 }
 
 #[cfg(test)]

@@ -9,11 +9,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::encryption::Key;
 use crate::instance::Tokens;
-use crate::naming::{self, at, id, is_id, place};
+use crate::naming::{self, Id, Type, at};
 use crate::{SOURCE, controls};
 
 /// The guard of launch templates.
 pub struct LaunchTemplate;
+
+/// How it is named.
+pub(crate) const TYPE: Type = Type {
+    kind: LaunchTemplate::KIND,
+    path: "launch-template",
+    id: Id {
+        prefix: "lt",
+        expected: "a launch template's id (lt-…)",
+    },
+    owned: true,
+};
 
 /// What can be read of a template, one API call each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -136,25 +147,22 @@ impl Guard for LaunchTemplate {
             ],
             ["ModifyLaunchTemplateResponse", "launchTemplate", "launchTemplateId"],
         ];
-        if let Some(tagged) = naming::tagged(call, "lt", "a launch template's id (lt-…)", resource) {
-            return tagged;
-        }
-        let answered = PATHS.iter().find_map(|path| at(&call.response, path));
-        let asked = || {
-            let request = format!("{}Request", call.name);
-            at(&call.parameters, &[&request, "LaunchTemplateId"])
-        };
-        let place = place(call);
-        let mut named = call.resources.iter().filter_map(|arn| arn.rsplit('/').next());
-        let id = match (answered.or_else(asked), named.find(|id| is_id(id, "lt"))) {
-            (Some(value), _) => id("launchTemplateId", "lt", "a launch template's id (lt-…)", value)?,
-            (None, Some(named)) => named.to_owned(),
-            (None, None) => {
+        TYPE.resources(call, || {
+            let answered = PATHS.iter().find_map(|path| at(&call.response, path));
+            let asked = || {
+                let request = format!("{}Request", call.name);
+                at(&call.parameters, &[&request, "LaunchTemplateId"])
+            };
+            if let Some(value) = answered.or_else(asked) {
+                return Ok(vec![TYPE.id.read("launchTemplateId", value)?]);
+            }
+            let named = TYPE.id.among(call);
+            if named.is_empty() {
                 let expected = "responseElements.…Response.launchTemplate.launchTemplateId";
                 return Err(EventError::Missing(expected.into()));
             }
-        };
-        Ok(vec![resource(&id, &place)])
+            Ok(named)
+        })
     }
 
     fn matters(call: &Call, settings: &Settings) -> bool {
@@ -162,17 +170,12 @@ impl Guard for LaunchTemplate {
     }
 
     fn identified(id: &str, place: &Place) -> Option<Resource> {
-        naming::identified(id, "lt", place, resource)
+        TYPE.identified(id, place)
     }
 
     fn lists() -> &'static [&'static str] {
         &["ec2:DescribeLaunchTemplates"]
     }
-}
-
-/// A template of a place.
-pub(crate) fn resource(id: &str, place: &Place) -> Resource {
-    naming::resource(LaunchTemplate::KIND, "launch-template", id, place)
 }
 
 #[cfg(test)]

@@ -1,23 +1,126 @@
-//! Ids of EC2, as calls name them.
+//! How calls and ARNs name the resources of EC2.
 
 use portcullis_core::event::{Call, EventError, field, string};
 use portcullis_core::{Place, Resource, Settings, partition_of};
 use serde_json::Value;
 
-/// Whether it is an id of EC2: a prefix, then 8 or 17 hexadecimal digits.
-/// Source: EC2 User Guide, "Resource IDs".
-pub fn is_id(text: &str, prefix: &str) -> bool {
-    let digits = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-'));
-    digits.is_some_and(|digits| {
-        matches!(digits.len(), 8 | 17) && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    })
+/// What the ids of one kind of thing look like.
+pub struct Id {
+    /// What they begin with, as in `sg`.
+    pub prefix: &'static str,
+    /// What they are, for who gave something else.
+    pub expected: &'static str,
 }
 
-/// An id of this kind, or why it is none.
-pub fn id(name: &str, prefix: &str, expected: &'static str, value: &Value) -> Result<String, EventError> {
-    string(value)
-        .filter(|text| is_id(text, prefix))
-        .ok_or_else(|| EventError::parameter(name, expected, value))
+impl Id {
+    /// Whether it is one: the prefix, then 8 or 17 hexadecimal digits. Source: EC2 User Guide, "Resource IDs".
+    pub fn is(&self, text: &str) -> bool {
+        let digits = text.strip_prefix(self.prefix).and_then(|rest| rest.strip_prefix('-'));
+        digits.is_some_and(|digits| {
+            matches!(digits.len(), 8 | 17) && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        })
+    }
+
+    /// The one that a call gives under this name, or why it is none.
+    pub fn read(&self, name: &str, value: &Value) -> Result<String, EventError> {
+        string(value)
+            .filter(|text| self.is(text))
+            .ok_or_else(|| EventError::parameter(name, self.expected, value))
+    }
+
+    /// Those among the ARNs of a call.
+    pub fn among(&self, call: &Call) -> Vec<String> {
+        let ids = call.resources.iter().filter_map(|arn| arn.rsplit('/').next());
+        ids.filter(|id| self.is(id)).map(str::to_owned).collect()
+    }
+}
+
+/// A type of resource, as calls and ARNs name it.
+pub struct Type {
+    /// CloudFormation's name of it.
+    pub kind: &'static str,
+    /// What stands before the id in an ARN, as in `security-group`.
+    pub path: &'static str,
+    /// Its ids.
+    pub id: Id,
+    /// Whether an ARN says the account; that of a snapshot and of an image doesn't. Source: Service Authorization Reference,
+    /// "Actions, resources, and condition keys for Amazon EC2".
+    pub owned: bool,
+}
+
+impl Type {
+    /// The ids that a call's parameters, its answer or its ARNs name; refused where there is none.
+    pub fn named(&self, call: &Call, name: &'static str) -> Result<Vec<String>, EventError> {
+        let places = [at(&call.parameters, &[name]), at(&call.response, &[name])];
+        let ids = places.into_iter().flatten().map(|value| self.id.read(name, value));
+        let mut ids = ids.collect::<Result<Vec<_>, _>>()?;
+        if ids.is_empty() {
+            ids = self.id.among(call);
+        }
+        if ids.is_empty() {
+            return Err(EventError::Missing(format!("requestParameters.{name}")));
+        }
+        Ok(ids)
+    }
+
+    /// The resources of a call: those of this type whose tags it sets or takes off; of another call, what `named` finds.
+    pub fn resources(
+        &self,
+        call: &Call,
+        named: impl FnOnce() -> Result<Vec<String>, EventError>,
+    ) -> Result<Vec<Resource>, EventError> {
+        let ids = if sets_tags(call) { self.tagged(call) } else { named() };
+        let mut ids = ids?;
+        ids.sort();
+        ids.dedup();
+        let place = call.place();
+        Ok(ids.iter().map(|id| self.resource(id, &place)).collect())
+    }
+
+    fn tagged(&self, call: &Call) -> Result<Vec<String>, EventError> {
+        let listed = items(&call.parameters, &["resourcesSet"]);
+        if listed.is_empty() && call.resources.is_empty() {
+            return Err(EventError::Missing("requestParameters.resourcesSet".into()));
+        }
+        if listed.is_empty() {
+            return Ok(self.id.among(call));
+        }
+        let mut ids = Vec::new();
+        for item in listed {
+            let name = "resourcesSet.items.resourceId";
+            let value =
+                at(item, &["resourceId"]).ok_or_else(|| EventError::Missing(format!("requestParameters.{name}")))?;
+            let is_of_type = string(value).is_none_or(|text| {
+                let rest = text.strip_prefix(self.id.prefix);
+                rest.is_some_and(|rest| rest.starts_with('-'))
+            });
+            if is_of_type {
+                ids.push(self.id.read(name, value)?);
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The resource that an id, or an ARN of this place, stands for.
+    pub fn identified(&self, text: &str, place: &Place) -> Option<Resource> {
+        let id = text.rsplit('/').next().filter(|id| self.id.is(id))?;
+        let found = self.resource(id, place);
+        (text == id || text == found.arn).then_some(found)
+    }
+
+    /// The resource of a place that has this id.
+    pub fn resource(&self, id: &str, place: &Place) -> Resource {
+        let Place { account, region } = place;
+        let (partition, path) = (partition_of(region), self.path);
+        let owner = if self.owned { account } else { "" };
+        Resource {
+            kind: self.kind.into(),
+            arn: format!("arn:{partition}:ec2:{region}:{owner}:{path}/{id}"),
+            id: id.into(),
+            account: account.clone(),
+            region: region.clone(),
+        }
+    }
 }
 
 /// The value at a path, whatever the case of its names; what is null or an empty text is not there: EC2 writes `""` for a
@@ -38,104 +141,12 @@ pub fn items<'a>(of: &'a Value, path: &[&str]) -> Vec<&'a Value> {
     }
 }
 
-/// Where a call was made.
-pub fn place(call: &Call) -> Place {
-    Place {
-        account: call.account.clone(),
-        region: call.region.clone(),
-    }
-}
-
-/// The resource that an id, or an ARN of this place, stands for.
-pub fn identified(
-    text: &str,
-    prefix: &str,
-    place: &Place,
-    resource: impl Fn(&str, &Place) -> Resource,
-) -> Option<Resource> {
-    let id = text.rsplit('/').next().filter(|id| is_id(id, prefix))?;
-    let found = resource(id, place);
-    (text == id || text == found.arn).then_some(found)
-}
-
-/// A resource of EC2 in a place. `path` is its kind in an ARN, as in `security-group`.
-pub fn resource(kind: &str, path: &str, id: &str, place: &Place) -> Resource {
-    let Place { account, region } = place;
-    let partition = partition_of(region);
-    Resource {
-        kind: kind.into(),
-        arn: format!("arn:{partition}:ec2:{region}:{account}:{path}/{id}"),
-        id: id.into(),
-        account: account.clone(),
-        region: region.clone(),
-    }
-}
-
-/// The ids that a call's parameters, its answer or its `resources` name; refused where there is none.
-pub fn named(call: &Call, name: &'static str, prefix: &str, expected: &'static str) -> Result<Vec<String>, EventError> {
-    let mut ids = Vec::new();
-    let places = [at(&call.parameters, &[name]), at(&call.response, &[name])];
-    for value in places.into_iter().flatten() {
-        ids.push(id(name, prefix, expected, value)?);
-    }
-    if ids.is_empty() {
-        let named = call.resources.iter().filter_map(|arn| arn.rsplit('/').next());
-        ids.extend(named.filter(|id| is_id(id, prefix)).map(str::to_owned));
-    }
-    if ids.is_empty() {
-        return Err(EventError::Missing(format!("requestParameters.{name}")));
-    }
-    ids.sort();
-    ids.dedup();
-    Ok(ids)
-}
-
 /// The calls that set and take off tags, of many resources at once and of any type.
 const TAG_CALLS: [&str; 2] = ["CreateTags", "DeleteTags"];
 
 /// Whether a call sets tags, or takes them off.
 fn sets_tags(call: &Call) -> bool {
     TAG_CALLS.contains(&call.name.as_str())
-}
-
-/// The resources of one type whose tags a call sets or takes off; `None` where it is another call.
-pub fn tagged(
-    call: &Call,
-    prefix: &str,
-    expected: &'static str,
-    resource: impl Fn(&str, &Place) -> Resource,
-) -> Option<Result<Vec<Resource>, EventError>> {
-    let place = place(call);
-    let resources = |ids: Vec<String>| ids.iter().map(|id| resource(id, &place)).collect();
-    sets_tags(call).then(|| tagged_ids(call, prefix, expected).map(resources))
-}
-
-fn tagged_ids(call: &Call, prefix: &str, expected: &'static str) -> Result<Vec<String>, EventError> {
-    let listed = items(&call.parameters, &["resourcesSet"]);
-    if listed.is_empty() {
-        let named: Vec<_> = call.resources.iter().filter_map(|arn| arn.rsplit('/').next()).collect();
-        if named.is_empty() {
-            return Err(EventError::Missing("requestParameters.resourcesSet".into()));
-        }
-        let of_type = named.into_iter().filter(|id| is_id(id, prefix));
-        return Ok(of_type.map(str::to_owned).collect());
-    }
-    let mut ids = Vec::new();
-    for item in listed {
-        let name = "resourcesSet.items.resourceId";
-        let value =
-            at(item, &["resourceId"]).ok_or_else(|| EventError::Missing(format!("requestParameters.{name}")))?;
-        let is_of_type = string(value).is_none_or(|text| {
-            let rest = text.strip_prefix(prefix);
-            rest.is_some_and(|rest| rest.starts_with('-'))
-        });
-        if is_of_type {
-            ids.push(id(name, prefix, expected, value)?);
-        }
-    }
-    ids.sort();
-    ids.dedup();
-    Ok(ids)
 }
 
 /// Whether a call can change what is judged: one that sets tags, or takes them off, can only where one of them classifies or

@@ -8,11 +8,22 @@ use portcullis_core::event::{Call, EventError};
 use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
-use crate::naming::{self, at, id, is_id, items, named, place};
+use crate::naming::{self, Id, Type, at, items};
 use crate::{SOURCE, controls};
 
 /// The guard of security groups.
 pub struct SecurityGroup;
+
+/// How it is named.
+pub(crate) const TYPE: Type = Type {
+    kind: SecurityGroup::KIND,
+    path: "security-group",
+    id: Id {
+        prefix: "sg",
+        expected: "a security group's id (sg-…)",
+    },
+    owned: true,
+};
 
 /// What can be read of a group, one API call each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -286,12 +297,15 @@ impl portcullis_core::Remedy for Remedy {
     }
 
     fn writes(&self) -> &'static [&'static str] {
-        &[
-            "ec2:AuthorizeSecurityGroupEgress",
-            "ec2:AuthorizeSecurityGroupIngress",
-            "ec2:RevokeSecurityGroupEgress",
-            "ec2:RevokeSecurityGroupIngress",
-        ]
+        match self.part {
+            Part::Open => &["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"],
+            Part::Default => &[
+                "ec2:AuthorizeSecurityGroupEgress",
+                "ec2:AuthorizeSecurityGroupIngress",
+                "ec2:RevokeSecurityGroupEgress",
+                "ec2:RevokeSecurityGroupIngress",
+            ],
+        }
     }
 }
 
@@ -324,18 +338,20 @@ impl Guard for SecurityGroup {
 
     /// The groups of a call, or the prefix list that it changes: the adapter asks EC2 which groups refer to it.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        if let Some(tagged) = naming::tagged(call, "sg", "a security group's id (sg-…)", resource) {
-            return tagged;
-        }
-        let expected = "a security group's id (sg-…)";
-        let ids = if call.name == "ModifyManagedPrefixList" {
-            vec![prefix_list(call)?]
-        } else if call.name == "ModifySecurityGroupRules" && !call.omitted {
-            let path = ["ModifySecurityGroupRulesRequest", "GroupId"];
-            let group = at(&call.parameters, &path).or_else(|| at(&call.parameters, &["groupId"]));
-            let group = group.ok_or_else(|| EventError::Missing(format!("requestParameters.{}", path.join("."))))?;
-            vec![id("ModifySecurityGroupRulesRequest.GroupId", "sg", expected, group)?]
-        } else if at(&call.parameters, &["groupId"]).is_none() && at(&call.parameters, &["groupName"]).is_some() {
+        TYPE.resources(call, || {
+            if call.name == "ModifyManagedPrefixList" {
+                return Ok(vec![prefix_list(call)?]);
+            }
+            if call.name == "ModifySecurityGroupRules" && !call.omitted {
+                let path = ["ModifySecurityGroupRulesRequest", "GroupId"];
+                let group = at(&call.parameters, &path).or_else(|| at(&call.parameters, &["groupId"]));
+                let group =
+                    group.ok_or_else(|| EventError::Missing(format!("requestParameters.{}", path.join("."))))?;
+                return Ok(vec![TYPE.id.read("ModifySecurityGroupRulesRequest.GroupId", group)?]);
+            }
+            if at(&call.parameters, &["groupId"]).is_some() || at(&call.parameters, &["groupName"]).is_none() {
+                return TYPE.named(call, "groupId");
+            }
             // A group of the default VPC may be called by its name; the answer says its id.
             let rules = items(&call.response, &["securityGroupRuleSet"]);
             let group = rules
@@ -345,12 +361,8 @@ impl Guard for SecurityGroup {
             let group = group.ok_or_else(|| {
                 EventError::Missing("requestParameters.groupId (or responseElements.securityGroupRuleSet)".into())
             })?;
-            vec![id("securityGroupRuleSet.groupId", "sg", expected, group)?]
-        } else {
-            named(call, "groupId", "sg", expected)?
-        };
-        let place = place(call);
-        Ok(ids.iter().map(|id| resource(id, &place)).collect())
+            Ok(vec![TYPE.id.read("securityGroupRuleSet.groupId", group)?])
+        })
     }
 
     fn matters(call: &Call, settings: &Settings) -> bool {
@@ -358,7 +370,7 @@ impl Guard for SecurityGroup {
     }
 
     fn identified(id: &str, place: &Place) -> Option<Resource> {
-        naming::identified(id, "sg", place, resource)
+        TYPE.identified(id, place)
     }
 
     fn lists() -> &'static [&'static str] {
@@ -366,27 +378,24 @@ impl Guard for SecurityGroup {
     }
 }
 
+/// The ids of prefix lists.
+const PREFIX_LIST: Id = Id {
+    prefix: "pl",
+    expected: "a prefix list's id (pl-…)",
+};
+
 /// The prefix list that a call changes.
 fn prefix_list(call: &Call) -> Result<String, EventError> {
-    let (name, expected) = (
-        "ModifyManagedPrefixListRequest.PrefixListId",
-        "a prefix list's id (pl-…)",
-    );
+    let name = "ModifyManagedPrefixListRequest.PrefixListId";
     let paths = [
         &["ModifyManagedPrefixListRequest", "PrefixListId"][..],
         &["prefixListId"],
     ];
     if let Some(value) = paths.iter().find_map(|path| at(&call.parameters, path)) {
-        return id(name, "pl", expected, value);
+        return PREFIX_LIST.read(name, value);
     }
-    let mut named = call.resources.iter().filter_map(|arn| arn.rsplit('/').next());
-    let named = named.find(|id| is_id(id, "pl")).map(str::to_owned);
+    let named = PREFIX_LIST.among(call).into_iter().next();
     named.ok_or_else(|| EventError::Missing(format!("requestParameters.{name}")))
-}
-
-/// A group of a place.
-pub(crate) fn resource(id: &str, place: &Place) -> Resource {
-    naming::resource(SecurityGroup::KIND, "security-group", id, place)
 }
 
 #[cfg(test)]

@@ -60,6 +60,16 @@ impl Sharing {
 }
 
 impl Change {
+    /// What AWS adds by it, and what it takes off: entries for everybody, or of each of those.
+    pub fn entries<T>(&self, everybody: T, of: impl Fn(&String) -> T) -> (Option<Vec<T>>, Option<Vec<T>>) {
+        match self {
+            Self::Everybody(true) => (Some(vec![everybody]), None),
+            Self::Everybody(false) => (None, Some(vec![everybody])),
+            Self::Share(those) => (Some(those.iter().map(of).collect()), None),
+            Self::Unshare(those) => (None, Some(those.iter().map(of).collect())),
+        }
+    }
+
     /// What it replaces.
     pub fn target(&self) -> &'static str {
         match self {

@@ -2,17 +2,28 @@
 
 use std::borrow::Cow;
 
-use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags, partition_of};
+use portcullis_core::event::{Call, EventError, field};
+use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
 use crate::encryption::Manager;
-use crate::naming::{self, id, items, named, place};
+use crate::naming::{self, Id, Type, items};
 use crate::sharing::{Change, Sharing};
 use crate::{SOURCE, controls};
 
 /// The guard of snapshots.
 pub struct Snapshot;
+
+/// How it is named.
+pub(crate) const TYPE: Type = Type {
+    kind: Snapshot::KIND,
+    path: "snapshot",
+    id: Id {
+        prefix: "snap",
+        expected: "a snapshot's id (snap-…)",
+    },
+    owned: false,
+};
 
 /// What can be read of a snapshot, one API call each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,28 +125,21 @@ impl Guard for Snapshot {
     }
 
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        if let Some(tagged) = naming::tagged(call, "snap", "a snapshot's id (snap-…)", resource) {
-            return tagged;
-        }
-        let expected = "a snapshot's id (snap-…)";
-        // `CreateSnapshots` makes several at once, and answers under its own name.
-        let made = items(&call.response, &["CreateSnapshotsResponse", "snapshotSet"]);
-        let ids = if call.name == "CreateSnapshots" && !made.is_empty() {
-            let made = made
-                .into_iter()
-                .filter_map(|one| portcullis_core::event::field(one, "snapshotId"));
-            made.map(|one| id("snapshotSet.snapshotId", "snap", expected, one))
-                .collect::<Result<Vec<_>, _>>()?
-        } else if call.name == "CopySnapshot" {
-            // Its parameters name the original, which may be another account's.
-            let copy = portcullis_core::event::field(&call.response, "snapshotId");
-            let copy = copy.ok_or_else(|| EventError::Missing("responseElements.snapshotId".into()))?;
-            vec![id("snapshotId", "snap", expected, copy)?]
-        } else {
-            named(call, "snapshotId", "snap", expected)?
-        };
-        let place = place(call);
-        Ok(ids.iter().map(|id| resource(id, &place)).collect())
+        TYPE.resources(call, || {
+            // `CreateSnapshots` makes several at once, and answers under its own name.
+            let made = items(&call.response, &["CreateSnapshotsResponse", "snapshotSet"]);
+            if call.name == "CreateSnapshots" && !made.is_empty() {
+                let ids = made.into_iter().filter_map(|one| field(one, "snapshotId"));
+                return ids.map(|one| TYPE.id.read("snapshotSet.snapshotId", one)).collect();
+            }
+            if call.name == "CopySnapshot" {
+                // Its parameters name the original, which may be another account's.
+                let copy = field(&call.response, "snapshotId");
+                let copy = copy.ok_or_else(|| EventError::Missing("responseElements.snapshotId".into()))?;
+                return Ok(vec![TYPE.id.read("snapshotId", copy)?]);
+            }
+            TYPE.named(call, "snapshotId")
+        })
     }
 
     fn matters(call: &Call, settings: &Settings) -> bool {
@@ -143,22 +147,10 @@ impl Guard for Snapshot {
     }
 
     fn identified(id: &str, place: &Place) -> Option<Resource> {
-        naming::identified(id, "snap", place, resource)
+        TYPE.identified(id, place)
     }
 
     fn lists() -> &'static [&'static str] {
         &["ec2:DescribeSnapshots"]
-    }
-}
-
-/// A snapshot of a place. Its ARN names no account (Service Authorization Reference).
-pub(crate) fn resource(id: &str, place: &Place) -> Resource {
-    Resource {
-        arn: format!(
-            "arn:{}:ec2:{}::snapshot/{id}",
-            partition_of(&place.region),
-            place.region
-        ),
-        ..naming::resource(Snapshot::KIND, "snapshot", id, place)
     }
 }

@@ -9,11 +9,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::encryption::Manager;
 use crate::instance::Instance;
-use crate::naming::{self, at, id, items, named, place};
+use crate::naming::{self, Id, Type, at, items};
 use crate::{SOURCE, controls};
 
 /// The guard of volumes.
 pub struct Volume;
+
+/// How it is named.
+pub(crate) const TYPE: Type = Type {
+    kind: Volume::KIND,
+    path: "volume",
+    id: Id {
+        prefix: "vol",
+        expected: "a volume's id (vol-…)",
+    },
+    owned: true,
+};
 
 /// What can be read of a volume, one API call each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -252,31 +263,25 @@ impl Guard for Volume {
 
     /// The volumes of a call. `RunInstances` names instances, not their volumes: the adapter asks EC2 for these.
     fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        if let Some(tagged) = naming::tagged(call, "vol", "a volume's id (vol-…)", resource) {
-            return tagged;
-        }
-        let expected = "a volume's id (vol-…)";
         if call.name == "RunInstances" {
             return Instance::resources(call);
         }
-        // `CopyVolumes` answers under its own name; its parameters name the originals.
-        let copies = [&["CopyVolumesResponse", "volumeSet"][..], &["volumeSet"]];
-        let ids = if call.name == "CopyVolumes" && !call.omitted {
+        TYPE.resources(call, || {
+            if call.name != "CopyVolumes" || call.omitted {
+                return TYPE.named(call, "volumeId");
+            }
+            // It answers under its own name; its parameters name the originals.
+            let copies = [&["CopyVolumesResponse", "volumeSet"][..], &["volumeSet"]];
             let copies = copies.iter().flat_map(|path| items(&call.response, path));
             let ids = copies.filter_map(|copy| at(copy, &["volumeId"]));
-            let ids = ids.map(|value| id("volumeSet.volumeId", "vol", expected, value));
+            let ids = ids.map(|value| TYPE.id.read("volumeSet.volumeId", value));
             let ids = ids.collect::<Result<Vec<_>, _>>()?;
             if ids.is_empty() {
-                return Err(EventError::Missing(
-                    "responseElements.CopyVolumesResponse.volumeSet".into(),
-                ));
+                let expected = "responseElements.CopyVolumesResponse.volumeSet";
+                return Err(EventError::Missing(expected.into()));
             }
-            ids
-        } else {
-            named(call, "volumeId", "vol", expected)?
-        };
-        let place = place(call);
-        Ok(ids.iter().map(|id| resource(id, &place)).collect())
+            Ok(ids)
+        })
     }
 
     fn matters(call: &Call, settings: &Settings) -> bool {
@@ -284,17 +289,12 @@ impl Guard for Volume {
     }
 
     fn identified(id: &str, place: &Place) -> Option<Resource> {
-        naming::identified(id, "vol", place, resource)
+        TYPE.identified(id, place)
     }
 
     fn lists() -> &'static [&'static str] {
         &["ec2:DescribeVolumes"]
     }
-}
-
-/// A volume of a place.
-pub(crate) fn resource(id: &str, place: &Place) -> Resource {
-    naming::resource(Volume::KIND, "volume", id, place)
 }
 
 #[cfg(test)]

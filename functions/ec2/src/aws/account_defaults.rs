@@ -1,18 +1,19 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 
+use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{ImageBlockPublicAccessEnabledState, SnapshotBlockPublicAccessState};
 use portcullis_core::{Place, Resource, Seen};
-use portcullis_runtime::{Adapter, AwsError, Page};
+use portcullis_runtime::{Adapter, AwsError, Page, Regional};
 
-use super::{Clients, done};
+use super::done;
 use crate::account_defaults::{AccountDefaults, Fact, Remedy, State, UNBLOCKED, resource};
 
-pub struct Aws(pub Clients);
+pub struct Aws(pub Regional<Client>);
 
 impl Adapter<AccountDefaults> for Aws {
     async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
-        let ec2 = &self.0.ec2(&resource.region);
+        let ec2 = &self.0.of(&resource.region);
         let encryption = async {
             let answer = ec2.get_ebs_encryption_by_default().send().await;
             Ok(done("GetEbsEncryptionByDefault", answer)?.ebs_encryption_by_default)
@@ -61,7 +62,7 @@ impl Adapter<AccountDefaults> for Aws {
     }
 
     async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
-        let ec2 = &self.0.ec2(&resource.region);
+        let ec2 = &self.0.of(&resource.region);
         match remedy {
             Remedy::EncryptionByDefault(true) => {
                 done(

@@ -1,30 +1,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{
     BlockDeviceMapping, Filter, Image as Described, ImageAttributeName, LaunchPermission,
     LaunchPermissionModifications, PermissionGroup,
 };
 use futures_util::future::try_join;
 use portcullis_core::{Place, Resource, Seen};
-use portcullis_runtime::{Adapter, AwsError, PAGE, Page};
+use portcullis_runtime::{Adapter, AwsError, PAGE, Page, Regional};
 
 use super::keys::Keys;
-use super::{Clients, done, tags, unless};
+use super::{done, tags, unless};
 use crate::encryption::Key;
-use crate::image::{Fact, Image, Remedy, State, resource};
-use crate::sharing::{Change, Sharing};
+use crate::image::{Fact, Image, Remedy, State, TYPE};
+use crate::sharing::Sharing;
 
 const GONE: [&str; 2] = ["InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"];
 
 pub struct Aws {
-    pub clients: Clients,
+    pub ec2: Regional<Client>,
     pub keys: Arc<Keys>,
 }
 
 impl Adapter<Image> for Aws {
     async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
-        let ec2 = &self.clients.ec2(&resource.region);
+        let ec2 = &self.ec2.of(&resource.region);
         let description = async {
             // One that is disabled is as much its owner's.
             let call = ec2.describe_images().image_ids(&resource.id).include_disabled(true);
@@ -64,8 +65,8 @@ impl Adapter<Image> for Aws {
 
     async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
         let call = self
-            .clients
-            .ec2(&place.region)
+            .ec2
+            .of(&place.region)
             .describe_images()
             .owners("self")
             .include_disabled(true);
@@ -73,24 +74,18 @@ impl Adapter<Image> for Aws {
         let answer = done("DescribeImages", answer)?;
         let ids = answer.images().iter().filter_map(|image| image.image_id());
         Ok(Page {
-            resources: ids.map(|id| resource(id, place)).collect(),
+            resources: ids.map(|id| TYPE.resource(id, place)).collect(),
             next: answer.next_token.clone().filter(|token| !token.is_empty()),
         })
     }
 
     async fn execute(&self, resource: &Resource, Remedy(change): &Remedy) -> Result<(), AwsError> {
-        let everybody = || vec![LaunchPermission::builder().group(PermissionGroup::All).build()];
-        let of = |those: &BTreeSet<String>| -> Vec<_> { those.iter().map(|one| permission(one)).collect() };
-        let (add, remove) = match change {
-            Change::Everybody(true) => (Some(everybody()), None),
-            Change::Everybody(false) => (None, Some(everybody())),
-            Change::Share(those) => (Some(of(those)), None),
-            Change::Unshare(those) => (None, Some(of(those))),
-        };
+        let everybody = LaunchPermission::builder().group(PermissionGroup::All).build();
+        let (add, remove) = change.entries(everybody, |one| permission(one));
         let permission = LaunchPermissionModifications::builder().set_add(add).set_remove(remove);
         let call = self
-            .clients
-            .ec2(&resource.region)
+            .ec2
+            .of(&resource.region)
             .modify_image_attribute()
             .image_id(&resource.id);
         let call = call.attribute("launchPermission").launch_permission(permission.build());
@@ -111,7 +106,7 @@ impl Aws {
         // By a filter, one that is gone is left out; by their ids, it would be an error for all.
         let ids = devices.iter().map(|(_, snapshot)| snapshot.clone()).collect();
         let filter = Filter::builder().name("snapshot-id").set_values(Some(ids)).build();
-        let call = self.clients.ec2(&resource.region).describe_snapshots().filters(filter);
+        let call = self.ec2.of(&resource.region).describe_snapshots().filters(filter);
         let answer = done("DescribeSnapshots", call.send().await)?;
         for (device, id) in devices {
             let mut snapshots = answer.snapshots().iter();

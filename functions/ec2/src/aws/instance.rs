@@ -7,11 +7,11 @@ use aws_sdk_ec2::types::{
     TagSpecification,
 };
 use portcullis_core::{Place, Resource, Seen};
-use portcullis_runtime::{Adapter, Aside, AwsError, Kind, PAGE, Page, Resolved};
+use portcullis_runtime::{Adapter, Aside, AwsError, Kind, PAGE, Page, Regional, Resolved};
 
 use super::security_group::{revoke, rules_of};
-use super::{Ahead, Clients, MANY, balanced, done, tags, unless};
-use crate::instance::{Fact, Instance, Interface, QUARANTINE, Remedy, State, Tokens, resource};
+use super::{Ahead, MANY, balanced, done, tags, unless};
+use crate::instance::{Fact, Instance, Interface, QUARANTINE, Remedy, State, TYPE, Tokens};
 use crate::security_group::Rule;
 
 const GONE: [&str; 1] = ["InvalidInstanceID.NotFound"];
@@ -27,7 +27,8 @@ const EVIDENCE: &str = "portcullis:evidence";
 const TAG_LENGTH: usize = 256;
 
 pub struct Aws {
-    pub clients: Clients,
+    pub ec2: Regional<Client>,
+    pub elb: Regional<aws_sdk_elasticloadbalancingv2::Client>,
     /// What one `DescribeInstances` said of all instances of an event.
     pub ahead: Ahead<Described>,
     /// The rules of the groups of these, read once for all.
@@ -38,7 +39,7 @@ pub struct Aws {
 
 impl Adapter<Instance> for Aws {
     async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
-        let ec2 = &self.clients.ec2(&resource.region);
+        let ec2 = &self.ec2.of(&resource.region);
         let ahead = self.ahead.take(&resource.id);
         let is_one_of_many = ahead.is_some();
         let described = match ahead {
@@ -99,7 +100,7 @@ impl Adapter<Instance> for Aws {
         if !named.id.starts_with("eni-") {
             return Ok(Some(named));
         }
-        let ec2 = self.clients.ec2(&named.region);
+        let ec2 = self.ec2.of(&named.region);
         let answer = ec2
             .describe_network_interfaces()
             .network_interface_ids(&named.id)
@@ -110,7 +111,7 @@ impl Adapter<Instance> for Aws {
         // One that is not attached, or to something of AWS's, is no instance's.
         let id = found.and_then(|found| found.attachment?.instance_id);
         let (account, region) = (named.account, named.region);
-        Ok(id.map(|id| resource(&id, &Place { account, region })))
+        Ok(id.map(|id| TYPE.resource(&id, &Place { account, region })))
     }
 
     /// One call for all instances that are named.
@@ -123,7 +124,7 @@ impl Adapter<Instance> for Aws {
                 .filter(|id| id.starts_with("i-"))
                 .collect();
             if let ([first, ..], [_, _, ..]) = (many, ids.as_slice()) {
-                match filtered(&self.clients.ec2(&first.region), ids).await {
+                match filtered(&self.ec2.of(&first.region), ids).await {
                     Ok(described) => self.ahead.put(described),
                     // Each is asked for by itself then.
                     Err(error) => tracing::warn!(%error, "instances can't be read ahead"),
@@ -147,25 +148,25 @@ impl Adapter<Instance> for Aws {
     async fn aside(&self, resource: &Resource, state: &State, remedies: &[Remedy]) -> Aside {
         let cuts = |remedy: &Remedy| matches!(remedy, Remedy::Groups { .. } | Remedy::Running(false));
         match state.vpc.get().filter(|_| remedies.iter().any(cuts)) {
-            Some(vpc) => balanced::aside(&self.clients.elb(&resource.region), vpc, &resource.id).await,
+            Some(vpc) => balanced::aside(&self.elb.of(&resource.region), vpc, &resource.id).await,
             None => Aside::default(),
         }
     }
 
     async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
-        let call = self.clients.ec2(&place.region).describe_instances();
+        let call = self.ec2.of(&place.region).describe_instances();
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
         let answer = done("DescribeInstances", answer)?;
         let instances = answer.reservations().iter().flat_map(Reservation::instances);
         let ids = instances.filter_map(|instance| instance.instance_id());
         Ok(Page {
-            resources: ids.map(|id| resource(id, place)).collect(),
+            resources: ids.map(|id| TYPE.resource(id, place)).collect(),
             next: answer.next_token.clone().filter(|token| !token.is_empty()),
         })
     }
 
     async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
-        let ec2 = &self.clients.ec2(&resource.region);
+        let ec2 = &self.ec2.of(&resource.region);
         match remedy {
             Remedy::Tokens(tokens) => {
                 let tokens = match tokens {
@@ -302,7 +303,7 @@ impl Aws {
         let known = |group: &String| self.open.known(group).filter(|_| is_one_of_many);
         let unknown: BTreeSet<_> = groups.keys().filter(|group| known(group).is_none()).cloned().collect();
         let mut read: BTreeMap<String, Vec<Rule>> = unknown.iter().map(|group| (group.clone(), Vec::new())).collect();
-        for (group, rule) in rules_of(&self.clients.ec2(&resource.region), &resource.account, unknown).await? {
+        for (group, rule) in rules_of(&self.ec2.of(&resource.region), &resource.account, unknown).await? {
             if !rule.egress && rule.peer.open().is_some() {
                 read.entry(group).or_default().push(rule);
             }

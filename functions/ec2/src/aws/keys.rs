@@ -1,8 +1,9 @@
+use aws_sdk_kms::Client;
 use aws_sdk_kms::types::KeyManagerType;
 use portcullis_core::Resource;
-use portcullis_runtime::{AwsError, Kind};
+use portcullis_runtime::{AwsError, Kind, Regional};
 
-use super::{Ahead, Clients, done};
+use super::{Ahead, done};
 use crate::encryption::{Key, Manager};
 
 /// The aliases of keys that AWS manages: nobody else can make one. Source: KMS Developer Guide, "Aliases in AWS KMS".
@@ -12,7 +13,7 @@ const NO_KEY: [&str; 3] = ["NotFoundException", "InvalidArnException", "Validati
 
 /// Whose the keys of disks are.
 pub struct Keys {
-    pub clients: Clients,
+    pub kms: Regional<Client>,
     /// Of those that were asked for by their ARN: that never changes.
     pub known: Ahead<Manager>,
 }
@@ -44,7 +45,7 @@ impl Keys {
         if alias.starts_with(OF_AWS) {
             return Ok(called(Manager::Aws));
         }
-        let answer = self.clients.kms(&of.region).describe_key().key_id(name).send().await;
+        let answer = self.kms.of(&of.region).describe_key().key_id(name).send().await;
         let metadata = match done("DescribeKey", answer) {
             Ok(answer) => answer.key_metadata,
             // The policy of an AWS-managed key lets the account describe it (KMS Developer Guide, "AWS managed keys"), and nobody

@@ -1,30 +1,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{
     LaunchTemplateHttpTokensState, LaunchTemplateInstanceMetadataEndpointState, LaunchTemplateVersion,
     ResponseLaunchTemplateData,
 };
 use futures_util::future::try_join;
 use portcullis_core::{Place, Resource, Seen};
-use portcullis_runtime::{Adapter, AwsError, PAGE, Page};
+use portcullis_runtime::{Adapter, AwsError, PAGE, Page, Regional};
 
 use super::keys::Keys;
-use super::{Clients, done, tags, unless};
+use super::{done, tags, unless};
 use crate::encryption::Key;
 use crate::instance::Tokens;
-use crate::launch_template::{Fact, LaunchTemplate, Remedy, State, Version, resource};
+use crate::launch_template::{Fact, LaunchTemplate, Remedy, State, TYPE, Version};
 
 const GONE: [&str; 1] = ["InvalidLaunchTemplateId.NotFound"];
 
 pub struct Aws {
-    pub clients: Clients,
+    pub ec2: Regional<Client>,
     pub keys: Arc<Keys>,
 }
 
 impl Adapter<LaunchTemplate> for Aws {
     async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
-        let ec2 = &self.clients.ec2(&resource.region);
+        let ec2 = &self.ec2.of(&resource.region);
         let description = async {
             let answer = ec2
                 .describe_launch_templates()
@@ -69,7 +70,7 @@ impl Adapter<LaunchTemplate> for Aws {
     }
 
     async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
-        let call = self.clients.ec2(&place.region).describe_launch_templates();
+        let call = self.ec2.of(&place.region).describe_launch_templates();
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
         let answer = done("DescribeLaunchTemplates", answer)?;
         let ids = answer
@@ -77,7 +78,7 @@ impl Adapter<LaunchTemplate> for Aws {
             .iter()
             .filter_map(|template| template.launch_template_id());
         Ok(Page {
-            resources: ids.map(|id| resource(id, place)).collect(),
+            resources: ids.map(|id| TYPE.resource(id, place)).collect(),
             next: answer.next_token.clone().filter(|token| !token.is_empty()),
         })
     }

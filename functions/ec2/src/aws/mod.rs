@@ -14,50 +14,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::config::Region;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::types::Tag;
 use portcullis_core::Tags;
-use portcullis_runtime::{AwsError, Serve};
+use portcullis_runtime::{AwsError, Regional, Serve};
 
 /// How many values a filter takes. Source: EC2 API Reference, `DescribeInstances`.
 const MANY: usize = 200;
-
-/// The clients of one process. Another region gets clients of its own, which share the connections.
-#[derive(Clone)]
-struct Clients {
-    ec2: Client,
-    elb: aws_sdk_elasticloadbalancingv2::Client,
-    kms: aws_sdk_kms::Client,
-}
-
-impl Clients {
-    fn ec2(&self, region: &str) -> Client {
-        if self.ec2.config().region().is_some_and(|own| own.as_ref() == region) {
-            return self.ec2.clone();
-        }
-        let config = self.ec2.config().to_builder().region(Region::new(region.to_owned()));
-        Client::from_conf(config.build())
-    }
-
-    fn elb(&self, region: &str) -> aws_sdk_elasticloadbalancingv2::Client {
-        if self.elb.config().region().is_some_and(|own| own.as_ref() == region) {
-            return self.elb.clone();
-        }
-        let config = self.elb.config().to_builder();
-        let config = config.region(aws_sdk_elasticloadbalancingv2::config::Region::new(region.to_owned()));
-        aws_sdk_elasticloadbalancingv2::Client::from_conf(config.build())
-    }
-
-    fn kms(&self, region: &str) -> aws_sdk_kms::Client {
-        if self.kms.config().region().is_some_and(|own| own.as_ref() == region) {
-            return self.kms.clone();
-        }
-        let config = self.kms.config().to_builder();
-        let config = config.region(aws_sdk_kms::config::Region::new(region.to_owned()));
-        aws_sdk_kms::Client::from_conf(config.build())
-    }
-}
 
 /// What was read of many in one call, by their names.
 struct Ahead<T>(Mutex<HashMap<String, T>>);
@@ -94,46 +57,43 @@ impl<T: Clone> Ahead<T> {
 
 /// The guards of this function, with the SDK behind them.
 pub async fn serve(config: portcullis_runtime::SdkConfig) -> Vec<Box<dyn Serve>> {
-    let clients = Clients {
-        ec2: Client::new(&config),
-        elb: aws_sdk_elasticloadbalancingv2::Client::new(&config),
-        kms: aws_sdk_kms::Client::new(&config),
-    };
+    let ec2 = Regional::new(&config, Client::new);
     let keys = Arc::new(keys::Keys {
-        clients: clients.clone(),
+        kms: Regional::new(&config, aws_sdk_kms::Client::new),
         known: Ahead::default(),
     });
+    let snapshots = snapshot::Aws {
+        ec2: ec2.clone(),
+        keys: Arc::clone(&keys),
+    };
+    let images = image::Aws {
+        ec2: ec2.clone(),
+        keys: Arc::clone(&keys),
+    };
+    let templates = launch_template::Aws {
+        ec2: ec2.clone(),
+        keys: Arc::clone(&keys),
+    };
+    let volumes = volume::Aws {
+        ec2: ec2.clone(),
+        ahead: Ahead::default(),
+        keys,
+    };
     let instances = instance::Aws {
-        clients: clients.clone(),
+        ec2: ec2.clone(),
+        elb: Regional::new(&config, aws_sdk_elasticloadbalancingv2::Client::new),
         ahead: Ahead::default(),
         open: Ahead::default(),
         turn: tokio::sync::Mutex::default(),
     };
-    let volumes = volume::Aws {
-        clients: clients.clone(),
-        ahead: Ahead::default(),
-        keys: Arc::clone(&keys),
-    };
-    let snapshots = snapshot::Aws {
-        clients: clients.clone(),
-        keys: Arc::clone(&keys),
-    };
-    let images = image::Aws {
-        clients: clients.clone(),
-        keys: Arc::clone(&keys),
-    };
-    let templates = launch_template::Aws {
-        clients: clients.clone(),
-        keys,
-    };
     vec![
-        portcullis_runtime::serve::<crate::account_defaults::AccountDefaults>(account_defaults::Aws(clients.clone())),
-        portcullis_runtime::serve::<crate::snapshot::Snapshot>(snapshots),
-        portcullis_runtime::serve::<crate::image::Image>(images),
-        portcullis_runtime::serve::<crate::security_group::SecurityGroup>(security_group::Aws(clients)),
-        portcullis_runtime::serve::<crate::launch_template::LaunchTemplate>(templates),
-        portcullis_runtime::serve::<crate::volume::Volume>(volumes),
-        portcullis_runtime::serve::<crate::instance::Instance>(instances),
+        portcullis_runtime::serve(account_defaults::Aws(ec2.clone())),
+        portcullis_runtime::serve(snapshots),
+        portcullis_runtime::serve(images),
+        portcullis_runtime::serve(security_group::Aws(ec2)),
+        portcullis_runtime::serve(templates),
+        portcullis_runtime::serve(volumes),
+        portcullis_runtime::serve(instances),
     ]
 }
 

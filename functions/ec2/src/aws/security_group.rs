@@ -6,10 +6,10 @@ use aws_sdk_ec2::types::{
 };
 use futures_util::future::{try_join, try_join_all};
 use portcullis_core::{Place, Resource, Seen};
-use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Resolved};
+use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Regional, Resolved};
 
-use super::{Clients, done, tags, unless};
-use crate::security_group::{Fact, Peer, Remedy, Rule, Rules, SecurityGroup, State, Traffic, is_open, resource};
+use super::{done, tags, unless};
+use crate::security_group::{Fact, Peer, Remedy, Rule, Rules, SecurityGroup, State, TYPE, Traffic, is_open};
 
 const GONE: [&str; 1] = ["InvalidGroup.NotFound"];
 /// A rule that is there already, or not any more: what was wanted.
@@ -21,11 +21,11 @@ const NOT_THERE: [&str; 2] = ["InvalidPermission.NotFound", "InvalidSecurityGrou
 /// Source: EC2 API Reference, "Error codes".
 const NO_LIST: &str = "InvalidPrefixListID.NotFound";
 
-pub struct Aws(pub Clients);
+pub struct Aws(pub Regional<Client>);
 
 impl Adapter<SecurityGroup> for Aws {
     async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
-        let ec2 = &self.0.ec2(&resource.region);
+        let ec2 = &self.0.of(&resource.region);
         let description = async {
             let answer = ec2.describe_security_groups().group_ids(&resource.id).send().await;
             let answer = unless(&GONE, done("DescribeSecurityGroups", answer))?;
@@ -52,7 +52,7 @@ impl Adapter<SecurityGroup> for Aws {
         let mut found = Vec::with_capacity(named.len());
         for one in named {
             let is = if one.id.starts_with("pl-") {
-                referring(&self.0.ec2(&one.region), &one).await
+                referring(&self.0.of(&one.region), &one).await
             } else {
                 Ok(vec![one.clone()])
             };
@@ -62,18 +62,18 @@ impl Adapter<SecurityGroup> for Aws {
     }
 
     async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
-        let call = self.0.ec2(&place.region).describe_security_groups();
+        let call = self.0.of(&place.region).describe_security_groups();
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
         let answer = done("DescribeSecurityGroups", answer)?;
         let ids = answer.security_groups().iter().filter_map(|group| group.group_id());
         Ok(Page {
-            resources: ids.map(|id| resource(id, place)).collect(),
+            resources: ids.map(|id| TYPE.resource(id, place)).collect(),
             next: answer.next_token.clone().filter(|token| !token.is_empty()),
         })
     }
 
     async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
-        let (ec2, group) = (&self.0.ec2(&resource.region), &resource.id);
+        let (ec2, group) = (&self.0.of(&resource.region), &resource.id);
         // What stays open is open by a rule of its own before the rule that let it in goes; where there is no room for one, after.
         match authorize_all(ec2, group, &remedy.authorize).await {
             Err(error) if FULL.contains(&error.code.as_str()) => {
@@ -115,7 +115,7 @@ async fn referring(ec2: &Client, list: &Resource) -> Result<Vec<Resource>, AwsEr
     let mut found = Vec::new();
     while let Some(group) = groups.next().await {
         let id = done("DescribeSecurityGroups", group)?.group_id;
-        found.extend(id.map(|id| resource(&id, &place)));
+        found.extend(id.map(|id| TYPE.resource(&id, &place)));
     }
     Ok(found)
 }

@@ -1,29 +1,30 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{
     CreateVolumePermission, CreateVolumePermissionModifications, PermissionGroup, Snapshot as Described,
     SnapshotAttributeName,
 };
 use futures_util::future::try_join;
 use portcullis_core::{Place, Resource, Seen};
-use portcullis_runtime::{Adapter, AwsError, PAGE, Page};
+use portcullis_runtime::{Adapter, AwsError, PAGE, Page, Regional};
 
 use super::keys::Keys;
-use super::{Clients, done, tags, unless};
-use crate::sharing::{Change, Sharing};
-use crate::snapshot::{Fact, Remedy, Snapshot, State, resource};
+use super::{done, tags, unless};
+use crate::sharing::Sharing;
+use crate::snapshot::{Fact, Remedy, Snapshot, State, TYPE};
 
 const GONE: [&str; 1] = ["InvalidSnapshot.NotFound"];
 
 pub struct Aws {
-    pub clients: Clients,
+    pub ec2: Regional<Client>,
     pub keys: Arc<Keys>,
 }
 
 impl Adapter<Snapshot> for Aws {
     async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
-        let ec2 = &self.clients.ec2(&resource.region);
+        let ec2 = &self.ec2.of(&resource.region);
         let description = async {
             let answer = ec2.describe_snapshots().snapshot_ids(&resource.id).send().await;
             let answer = unless(&GONE, done("DescribeSnapshots", answer))?;
@@ -71,35 +72,26 @@ impl Adapter<Snapshot> for Aws {
     }
 
     async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
-        let call = self.clients.ec2(&place.region).describe_snapshots().owner_ids("self");
+        let call = self.ec2.of(&place.region).describe_snapshots().owner_ids("self");
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
         let answer = done("DescribeSnapshots", answer)?;
         let ids = answer.snapshots().iter().filter_map(|snapshot| snapshot.snapshot_id());
         Ok(Page {
-            resources: ids.map(|id| resource(id, place)).collect(),
+            resources: ids.map(|id| TYPE.resource(id, place)).collect(),
             next: answer.next_token.clone().filter(|token| !token.is_empty()),
         })
     }
 
     async fn execute(&self, resource: &Resource, Remedy(change): &Remedy) -> Result<(), AwsError> {
-        let entry = CreateVolumePermission::builder();
-        let everybody = || vec![entry.clone().group(PermissionGroup::All).build()];
-        let of = |accounts: &BTreeSet<String>| -> Vec<_> {
-            let accounts = accounts.iter();
-            accounts.map(|account| entry.clone().user_id(account).build()).collect()
-        };
-        let (add, remove) = match change {
-            Change::Everybody(true) => (Some(everybody()), None),
-            Change::Everybody(false) => (None, Some(everybody())),
-            Change::Share(accounts) => (Some(of(accounts)), None),
-            Change::Unshare(accounts) => (None, Some(of(accounts))),
-        };
+        let entry = CreateVolumePermission::builder;
+        let everybody = entry().group(PermissionGroup::All).build();
+        let (add, remove) = change.entries(everybody, |account| entry().user_id(account).build());
         let permission = CreateVolumePermissionModifications::builder()
             .set_add(add)
             .set_remove(remove);
         let call = self
-            .clients
-            .ec2(&resource.region)
+            .ec2
+            .of(&resource.region)
             .modify_snapshot_attribute()
             .snapshot_id(&resource.id);
         let call = call

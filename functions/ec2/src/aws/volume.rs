@@ -8,11 +8,11 @@ use aws_sdk_ec2::types::{
 };
 use futures_util::future::try_join;
 use portcullis_core::{Place, Resource, Seen};
-use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Resolved};
+use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Regional, Resolved};
 
 use super::keys::Keys;
-use super::{Ahead, Clients, MANY, done, tags, unless};
-use crate::volume::{Attachment, Fact, Mount, Remedy, State, Volume, resource};
+use super::{Ahead, MANY, done, tags, unless};
+use crate::volume::{Attachment, Fact, Mount, Remedy, State, TYPE, Volume};
 
 /// Source: Amazon EC2 Auto Scaling User Guide, "Tag Auto Scaling groups and instances".
 const SCALED_BY: &str = "aws:autoscaling:groupName";
@@ -24,7 +24,7 @@ const THERE: [&str; 1] = ["VolumeInUse"];
 const NO_INSTANCE: [&str; 1] = ["InvalidInstanceID.NotFound"];
 
 pub struct Aws {
-    pub clients: Clients,
+    pub ec2: Regional<Client>,
     /// What one `DescribeVolumes` said of all volumes of an event.
     pub ahead: Ahead<Described>,
     pub keys: Arc<Keys>,
@@ -32,7 +32,7 @@ pub struct Aws {
 
 impl Adapter<Volume> for Aws {
     async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
-        let ec2 = &self.clients.ec2(&resource.region);
+        let ec2 = &self.ec2.of(&resource.region);
         let described = match self.ahead.take(&resource.id) {
             Some(described) => Some(described),
             None => described(ec2, &resource.id).await?,
@@ -68,7 +68,7 @@ impl Adapter<Volume> for Aws {
             // One by itself costs as much when it is looked at.
             if let [first, _, ..] = many {
                 let ids = many.iter().map(|one| one.id.clone()).collect();
-                match filtered(&self.clients.ec2(&first.region), "volume-id", ids).await {
+                match filtered(&self.ec2.of(&first.region), "volume-id", ids).await {
                     Ok(described) => self.ahead.put(described.into_iter().filter_map(by_id)),
                     // Each is asked for by itself then.
                     Err(error) => tracing::warn!(%error, "volumes can't be read ahead"),
@@ -84,18 +84,18 @@ impl Adapter<Volume> for Aws {
     }
 
     async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
-        let call = self.clients.ec2(&place.region).describe_volumes();
+        let call = self.ec2.of(&place.region).describe_volumes();
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
         let answer = done("DescribeVolumes", answer)?;
         let ids = answer.volumes().iter().filter_map(|volume| volume.volume_id());
         Ok(Page {
-            resources: ids.map(|id| resource(id, place)).collect(),
+            resources: ids.map(|id| TYPE.resource(id, place)).collect(),
             next: answer.next_token.clone().filter(|token| !token.is_empty()),
         })
     }
 
     async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
-        let (ec2, volume) = (&self.clients.ec2(&resource.region), &resource.id);
+        let (ec2, volume) = (&self.ec2.of(&resource.region), &resource.id);
         match remedy {
             Remedy::Tag(value) | Remedy::Plan(value) => {
                 let tag = Tag::builder().set_key(remedy.tag().map(|(key, _)| key.to_owned()));
@@ -162,7 +162,7 @@ impl Aws {
         let Some(first) = instances.first() else {
             return Vec::new();
         };
-        let ec2 = &self.clients.ec2(&first.region);
+        let ec2 = &self.ec2.of(&first.region);
         let ids: Vec<_> = instances.iter().map(|one| one.id.clone()).collect();
         let described = match filtered(ec2, "attachment.instance-id", ids).await {
             Ok(described) => described,
@@ -185,7 +185,7 @@ impl Aws {
                 region: one.region.clone(),
             };
             if let Some(ids) = of.get(&one.id) {
-                return Ok(ids.iter().map(|id| resource(id, &place)).collect());
+                return Ok(ids.iter().map(|id| TYPE.resource(id, &place)).collect());
             }
             if launching.as_ref().map_err(Clone::clone)?.contains(&one.id) {
                 return Err(AwsError {

@@ -257,7 +257,7 @@ proptest! {
     #[test]
     fn any_group_id_is_read_or_refused(text in "\\PC{0,40}") {
         if let Ok(found) = SecurityGroup::resources(&call("AuthorizeSecurityGroupIngress", &json!({"groupId": text}), &Value::Null)) {
-            prop_assert!(found.iter().all(|group| crate::naming::is_id(&group.id, "sg")));
+            prop_assert!(found.iter().all(|group| super::TYPE.id.is(&group.id)));
         }
     }
 }

@@ -22,6 +22,8 @@ use serde_json::Value;
 use config::{COMPLIANCE_CHANGE, ITEM_CHANGE};
 use fields::{object_in, optional_text, text};
 
+use crate::Place;
+
 /// The most that Lambda takes for an asynchronous invocation, in bytes. Source: Lambda Developer Guide, "Lambda quotas".
 pub const LARGEST_EVENT: usize = 1024 * 1024;
 
@@ -85,6 +87,16 @@ pub struct Call {
     pub omitted: bool,
     /// What AWS says of something that it did by itself (`serviceEventDetails`); null for a call.
     pub details: Value,
+}
+
+impl Call {
+    /// Where the resources are that it is about.
+    pub fn place(&self) -> Place {
+        Place {
+            account: self.account.clone(),
+            region: self.region.clone(),
+        }
+    }
 }
 
 /// A request to undo a remediation.
