@@ -1,5 +1,7 @@
 //! Judging and deciding: from a state to the smallest set of changes, without AWS.
 
+use std::collections::BTreeSet;
+
 use crate::{Control, Decision, Finding, Guard, Impact, Judgement, Meta, Remedy, Ruling, Scope, State};
 
 /// A finding with what is done about it.
@@ -79,6 +81,13 @@ pub fn plan<G: Guard>(
                 if let Some(found) = as_found() {
                     (finding.severity, finding.summary) = (found.severity, found.summary);
                 }
+                debug_assert_eq!(
+                    undeclared(control, &finding, &plan.after),
+                    BTreeSet::new(),
+                    "{}: its remedies, or what undoes them, take IAM actions that its Meta::writes does not declare, so the role of \
+                     the template would lack them",
+                    control.meta.id,
+                );
                 let ruling = decide(&control.meta, &finding);
                 if ruling.decision == Decision::Enforce {
                     for remedy in &finding.remedies {
@@ -98,4 +107,19 @@ pub fn plan<G: Guard>(
     }
     plan.remedies.sort_by_key(Remedy::rank);
     plan
+}
+
+/// The IAM actions that a finding's remedies, and what undoes them, take and that the control does not declare.
+fn undeclared<G: Guard>(
+    control: &Control<G>,
+    finding: &Finding<G::Remedy>,
+    state: &G::State,
+) -> BTreeSet<&'static str> {
+    let remedies = finding.remedies.iter();
+    let both = remedies.flat_map(|remedy| [Some(remedy.clone()), state.inverse(remedy)]);
+    let taken = both.flatten().flat_map(|remedy| remedy.writes());
+    taken
+        .copied()
+        .filter(|action| !control.meta.writes.contains(action))
+        .collect()
 }

@@ -202,18 +202,6 @@ proptest! {
         prop_assert_eq!(back, state);
     }
 
-    /// A control declares the IAM actions that its remedies take, and those that undo them: by these the role is judged.
-    #[test]
-    fn a_control_declares_what_its_remedies_write(state in any_state(), level in prop::sample::select(LEVELS.to_vec())) {
-        for judged in enforced(&state, level).findings {
-            let remedies = judged.finding.remedies.iter();
-            for made in remedies.flat_map(|remedy| [Some(remedy.clone()), state.inverse(remedy)]).flatten() {
-                let takes = portcullis_core::Remedy::writes(&made);
-                prop_assert!(takes.iter().all(|action| judged.control.writes.contains(action)), "{}: {takes:?}", judged.control.id);
-            }
-        }
-    }
-
     /// Nothing is ever lessened: encryption, blocked kinds of it, the flags of the block, kept versions, disabled ACLs.
     #[test]
     fn nothing_is_downgraded(state in any_state(), level in prop::sample::select(LEVELS.to_vec())) {
