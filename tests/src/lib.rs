@@ -30,4 +30,4 @@ pub use bucket::{ALL_USERS, AUTHENTICATED_USERS, Bucket, LOG_DELIVERY};
 pub use control_plane::{AccessPoint, AccountBlock};
 pub use round_trip::{Expected, Subject, round_trip};
 pub use snapshot::{Snapshot, assert_changed, block};
-pub use world::{Answered, World, controls_in, outcome_of, record_of, resource_of, writes};
+pub use world::{Answered, World, controls_in, outcome_of, put_back, record_of, resource_of, writes};

@@ -181,6 +181,14 @@ pub fn record_of(answer: &Value) -> String {
     record.unwrap_or_else(|| panic!("no record in {answer}")).to_owned()
 }
 
+/// Undoes what an invocation did.
+pub async fn put_back(function: &Function, done: &Invocation) -> Invocation {
+    let restore = json!({"restore": record_of(done.answer()), "by": "ana"});
+    let undone = function.invoke(restore).await;
+    assert_eq!(undone.outcome(), "restored", "{:?}", undone.result);
+    undone
+}
+
 /// Its outcomes by control.
 pub fn controls_in(answer: &Value) -> BTreeMap<String, String> {
     let controls = resource_of(answer)["controls"].as_object().into_iter().flatten();

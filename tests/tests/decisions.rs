@@ -9,7 +9,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use portcullis_testkit::{Fault, Function, Invocation};
 use portcullis_tests::settings::only;
-use portcullis_tests::{Answered, Bucket, Subject, World, controls_in, record_of};
+use portcullis_tests::{Answered, Bucket, Subject, World, controls_in};
 use serde_json::{Value, json};
 
 const POLICY: &str = "s3-bucket-public-policy";
@@ -335,10 +335,7 @@ async fn a_release_ends_a_hold_is_told_and_looks_at_the_resource() {
     let bucket = world.bucket("held").await;
     let function = function(&world, "").await;
     let done = open_and_tell(&function, &bucket).await;
-    let restored = function
-        .invoke(json!({"restore": record_of(done.answer()), "by": "ana"}))
-        .await;
-    assert_eq!(restored.outcome(), "restored");
+    portcullis_tests::put_back(&function, &done).await;
     let held = function.invoke(bucket.call("PutBucketPolicy").event()).await;
     assert_eq!(controls_in(held.answer())[POLICY], "exempt");
 

@@ -109,8 +109,7 @@ async fn the_other_ways(world: &World) {
     // Nothing was there before, so a restore deletes what was added.
     let bare = world.bucket("bare").await;
     let done = function.invoke(bare.call("DeleteBucketPolicy").event()).await;
-    let undone = function.invoke(json!({"restore": record_of(done.answer())})).await;
-    assert_eq!(undone.outcome(), "restored");
+    portcullis_tests::put_back(&function, &done).await;
     // What waits is scheduled; looked at too early, once more.
     let patient = only(&["s3-bucket-public-policy"], "").replace(
         "s3-bucket-public-policy: {mode: enforce",
@@ -309,8 +308,7 @@ async fn exposed_instance(world: &World, client: &aws_sdk_ec2::Client) {
     let event = call.account(world.aws.account()).region(&world.region).event();
     let done = function.invoke(event).await;
     assert_eq!(controls_in(done.answer())["ec2-instance-exposed"], "quarantined");
-    let undone = function.invoke(json!({"restore": record_of(done.answer())})).await;
-    assert_eq!(undone.outcome(), "restored", "{:?}", undone.result);
+    portcullis_tests::put_back(&function, &done).await;
 }
 
 /// What EC2's controls don't come to on the paths of the faults: other ways to set a volume apart, keys, prefix lists.
@@ -361,8 +359,7 @@ async fn the_other_ways_of_ec2(world: &World) {
         goes_with_it.block_device_mappings(mapping).send().await.unwrap();
         let function = start(how).await;
         let done = function.invoke(told("AttachVolume", json!({"volumeId": volume}))).await;
-        let undone = function.invoke(json!({"restore": record_of(done.answer())})).await;
-        assert_eq!(undone.outcome(), "restored", "{how}: {:?}", undone.result);
+        portcullis_tests::put_back(&function, &done).await;
     }
     let function = start("tag").await;
     let create = client.create_volume().availability_zone("us-east-1a").size(1);

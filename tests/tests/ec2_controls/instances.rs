@@ -226,9 +226,7 @@ async fn an_exposed_instance_of_restricted_data_is_cut_off_and_a_restore_gives_i
     assert_eq!(controls_in(again.answer())[EXPOSED], "quarantined");
     assert!(!writes(&again.calls).contains(&"CreateSecurityGroup".to_owned()));
 
-    let id_of_record = portcullis_tests::record_of(done.answer());
-    let restored = function.invoke(json!({"restore": id_of_record, "by": "ana"})).await;
-    assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
+    portcullis_tests::put_back(&function, &done).await;
     assert_eq!(interfaces(&ec2, &id).await, before);
     let held = function.invoke(&event).await;
     assert_eq!(controls_in(held.answer())[EXPOSED], "exempt");

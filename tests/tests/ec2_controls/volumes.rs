@@ -5,7 +5,7 @@ use aws_sdk_ec2::types::{
     TagSpecification,
 };
 use portcullis_testkit::Fault;
-use portcullis_tests::{Answered, controls_in, record_of};
+use portcullis_tests::{Answered, controls_in};
 use serde_json::{Value, json};
 
 use super::support::{Ec2, keys, only, writes};
@@ -117,8 +117,7 @@ async fn an_unencrypted_volume_is_told_and_tagged_and_a_restore_takes_the_tag_of
     let again = function.invoke(&event).await;
     assert_eq!(writes(&again.calls), [""; 0]);
 
-    let restored = function.invoke(json!({"restore": record_of(done.answer())})).await;
-    assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
+    let restored = portcullis_tests::put_back(&function, &done).await;
     assert_eq!(writes(&restored.calls), ["DeleteTags"]);
     assert_eq!(look(&ec2, &id).await, (vec![], vec![], vec![]));
     let held = function.invoke(&event).await;
@@ -167,8 +166,7 @@ async fn by_setting_it_is_detached_or_its_instance_stopped_and_a_restore_undoes_
         );
         assert_eq!(writes(&done.calls), calls, "{how}");
         assert_eq!(look(&ec2, &id).await, expected, "{how}");
-        let restored = function.invoke(json!({"restore": record_of(done.answer())})).await;
-        assert_eq!(restored.outcome(), "restored", "{how}: {:?}", restored.result);
+        let restored = portcullis_tests::put_back(&function, &done).await;
         let mut made = writes(&restored.calls);
         made.sort();
         assert_eq!(made, back, "{how}");

@@ -1,6 +1,6 @@
 //! Aliases that settings require.
 
-use portcullis_tests::{Answered, controls_in, record_of};
+use portcullis_tests::{Answered, controls_in};
 use serde_json::json;
 
 use super::support::{Key, Kms, only, told, writes};
@@ -57,8 +57,7 @@ async fn a_moved_alias_is_put_back_by_setting_and_a_restore_moves_it_again() {
     let alerts = kms.world.alerts().await;
     assert!(alerts[1].subject.contains("alias alias/app"), "{}", alerts[1].subject);
 
-    let restored = function.invoke(json!({"restore": record_of(fixed.answer())})).await;
-    assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
+    portcullis_tests::put_back(&function, &fixed).await;
     assert_eq!(target(&kms).await, Some(wrong.id));
 }
 
@@ -76,8 +75,7 @@ async fn a_deleted_alias_is_made_again_and_a_restore_deletes_it() {
         fixed.result
     );
     assert_eq!(target(&kms).await, Some(key.id));
-    let restored = function.invoke(json!({"restore": record_of(fixed.answer())})).await;
-    assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
+    portcullis_tests::put_back(&function, &fixed).await;
     assert_eq!(target(&kms).await, None);
 }
 

@@ -1,7 +1,7 @@
 //! Scheduled deletion, and the state that a key comes back to.
 
 use portcullis_testkit::{CloudTrail, Fault, assert_only_reads, assert_rounds};
-use portcullis_tests::{Answered, controls_in, record_of};
+use portcullis_tests::{Answered, controls_in};
 use serde_json::json;
 
 use super::support::{Kms, enforce, only, restore, told, writes};
@@ -186,8 +186,7 @@ async fn a_key_that_a_restore_disabled_again_is_known_to_be() {
     let enabled = function.invoke(key.call("DisableKey").event()).await;
     assert_eq!(controls_in(enabled.answer()), told(DISABLED, "remediated"));
     assert_eq!(key.state().await, "Enabled");
-    let restored = function.invoke(json!({"restore": record_of(enabled.answer())})).await;
-    assert_eq!(restored.outcome(), "restored");
+    portcullis_tests::put_back(&function, &enabled).await;
     assert_eq!(key.state().await, "Disabled");
 
     key.schedule_deletion(30).await;

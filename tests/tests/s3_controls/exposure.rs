@@ -214,9 +214,7 @@ async fn a_public_acl_is_cleaned_before_acls_are_disabled() {
     assert_changed(&before, &bucket.snapshot().await, &changes);
     assert_eq!(world.alerts().await.len(), 1, "one message for both controls");
     // Back again: ownership first, or S3 would refuse the ACL.
-    let id = portcullis_tests::record_of(invocation.answer());
-    let restored = function.invoke(json!({"restore": id})).await;
-    assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
+    portcullis_tests::put_back(&function, &invocation).await;
     assert_changed(&before, &bucket.snapshot().await, &[]);
 }
 
@@ -265,9 +263,7 @@ async fn restricted_data_that_is_exposed_is_quarantined_at_once() {
         alert.subject
     );
 
-    let id = portcullis_tests::record_of(invocation.answer());
-    let restored = function.invoke(json!({"restore": id, "by": "ana"})).await;
-    assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
+    portcullis_tests::put_back(&function, &invocation).await;
     assert_changed(&before, &bucket.snapshot().await, &[]);
     let again = function.invoke(bucket.call("PutBucketAcl").event()).await;
     assert_eq!(controls_in(again.answer())["s3-bucket-quarantine"], "exempt");
@@ -299,9 +295,7 @@ async fn a_public_policy_is_quarantined_whatever_the_block() {
         let statements = policy["Statement"].as_array().unwrap();
         assert_eq!(statements.last().unwrap()["Sid"], "PortcullisQuarantine");
         assert_eq!(statements.len(), kept, "{flags:?}");
-        let id = portcullis_tests::record_of(invocation.answer());
-        let restored = function.invoke(json!({"restore": id})).await;
-        assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
+        portcullis_tests::put_back(&function, &invocation).await;
         assert_changed(&before, &bucket.snapshot().await, &[]);
     }
 }

@@ -44,9 +44,7 @@ async fn only_the_public_statement_goes_and_the_rest_stays_byte_for_byte() {
     let kept = &text[text.find("{ \"Resource\"").unwrap()..text.find(",\n    {\"Sid\":\"Everybody\"").unwrap()];
     assert!(after["policy"].contains(kept), "{}", after["policy"]);
     assert_eq!(statements(&after["policy"]).len(), 1);
-    let id = portcullis_tests::record_of(invocation.answer());
-    let restored = function.invoke(json!({"restore": id})).await;
-    assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
+    portcullis_tests::put_back(&function, &invocation).await;
     assert_changed(&before, &bucket.snapshot().await, &[]);
 }
 
@@ -132,9 +130,7 @@ async fn plain_http_is_denied_beside_the_statements_that_are_there() {
     );
     assert_eq!(added["Resource"], json!([bucket.arn(), format!("{}/*", bucket.arn())]));
     assert_eq!(added["Condition"], json!({"Bool": {"aws:SecureTransport": "false"}}));
-    let id = portcullis_tests::record_of(invocation.answer());
-    let restored = function.invoke(json!({"restore": id})).await;
-    assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
+    portcullis_tests::put_back(&function, &invocation).await;
     assert_changed(&before, &bucket.snapshot().await, &[]);
 }
 
@@ -189,9 +185,7 @@ async fn uploads_that_name_a_weaker_encryption_are_denied_and_those_that_name_no
     assert!(after["policy"].contains(&key));
     let again = function.invoke(bucket.call("PutBucketTagging").event()).await;
     assert_eq!(again.outcome(), "compliant");
-    let id = portcullis_tests::record_of(invocation.answer());
-    let restored = function.invoke(json!({"restore": id})).await;
-    assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
+    portcullis_tests::put_back(&function, &invocation).await;
     assert_changed(&before, &bucket.snapshot().await, &[]);
     let held = function.invoke(bucket.call("PutBucketTagging").event()).await;
     assert_eq!(controls_in(held.answer())["s3-bucket-encrypted-writes"], "exempt");
@@ -224,9 +218,7 @@ async fn classified_data_is_reached_through_its_endpoints_only() {
         "managing it stays possible: {}",
         added["Action"]
     );
-    let id = portcullis_tests::record_of(invocation.answer());
-    let restored = function.invoke(json!({"restore": id})).await;
-    assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
+    portcullis_tests::put_back(&function, &invocation).await;
     assert_changed(&before, &bucket.snapshot().await, &[]);
     let held = function.invoke(bucket.call("CreateBucket").event()).await;
     assert_eq!(controls_in(held.answer())["s3-bucket-vpc-endpoints-only"], "exempt");
@@ -255,9 +247,7 @@ async fn several_controls_of_one_policy_make_one_write() {
     assert!(told.values().all(|outcome| outcome == "remediated"), "{told:?}");
     assert_eq!(writes(&invocation.calls), ["s3:PutBucketPolicy"]);
     assert_eq!(world.alerts().await.len(), 1);
-    let id = portcullis_tests::record_of(invocation.answer());
-    let restored = function.invoke(json!({"restore": id})).await;
-    assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
+    portcullis_tests::put_back(&function, &invocation).await;
     assert_changed(&before, &bucket.snapshot().await, &[]);
 }
 
