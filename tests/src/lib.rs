@@ -18,6 +18,7 @@ mod round_trip;
 pub mod samples;
 pub mod settings;
 mod snapshot;
+mod story;
 pub mod template;
 mod world;
 
@@ -30,4 +31,5 @@ pub use bucket::{ALL_USERS, AUTHENTICATED_USERS, Bucket, LOG_DELIVERY};
 pub use control_plane::{AccessPoint, AccountBlock};
 pub use round_trip::{Expected, Subject, round_trip};
 pub use snapshot::{Snapshot, assert_changed, block};
+pub use story::Story;
 pub use world::{Answered, World, controls_in, outcome_of, put_back, record_of, resource_of, writes};

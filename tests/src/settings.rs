@@ -2,29 +2,35 @@
 
 use std::fmt::Write as _;
 
-/// All ids of the S3 controls.
-pub fn ids() -> Vec<&'static str> {
-    let listings = portcullis_s3::listings();
-    listings
-        .iter()
-        .flat_map(|listing| listing.controls())
-        .map(|meta| meta.id)
-        .collect()
+use portcullis_core::Meta;
+
+/// All controls of all functions.
+pub fn controls() -> Vec<&'static Meta> {
+    let listings = portcullis_s3::listings().into_iter().chain(portcullis_kms::listings());
+    let listings = listings.chain(portcullis_ec2::listings());
+    listings.flat_map(|listing| listing.controls()).collect()
 }
 
-/// Only these controls, all of them enforced; the rest is off. `more` is further YAML at the top level.
+fn service(id: &str) -> &str {
+    id.split('-').next().unwrap_or(id)
+}
+
+/// Only these controls, all of them enforced; the others of their services are off. `more` is further YAML at the top level.
 pub fn only(enforced: &[&str], more: &str) -> String {
     let mut yaml = String::from("controls:\n");
-    for id in ids() {
-        let switch = if enforced.contains(&id) { "enforce" } else { "off" };
+    let of_theirs = |id: &str| enforced.iter().any(|one| service(one) == service(id));
+    for Meta { id, .. } in controls().into_iter().filter(|meta| of_theirs(meta.id)) {
+        let switch = if enforced.contains(id) { "enforce" } else { "off" };
         writeln!(yaml, "  {id}: {{mode: {switch}}}").expect("writing to a string");
     }
     yaml + more
 }
 
-/// All controls, all of them enforced.
+/// All controls of S3, all of them enforced.
 pub fn everything(more: &str) -> String {
-    only(&ids(), more)
+    let ids: Vec<_> = controls().into_iter().map(|meta| meta.id).collect();
+    let of_s3: Vec<_> = ids.into_iter().filter(|id| service(id) == "s3").collect();
+    only(&of_s3, more)
 }
 
 /// A level of classification beside the four that there are by default.

@@ -11,8 +11,9 @@ use aws_sdk_ec2::types::{
 use portcullis_testkit::CloudTrail;
 use serde_json::{Value, json};
 
-use super::scenarios::{Path, Scenario, only};
+use super::scenarios::{Path, Scenario};
 use crate::World;
+use crate::settings::only;
 
 /// The path of a control: how it comes to be violated; yields the resource's id, and parameters and answer of the call that tells.
 macro_rules! ec2 {
@@ -35,7 +36,7 @@ fn call(name: &str, parameters: Value) -> CloudTrail {
 }
 
 fn scenario(world: &World, control: &str, id: String, event: CloudTrail) -> Scenario {
-    let mut settings = only(control, "");
+    let mut settings = only(&[control], "");
     if control == "ec2-volume-quarantine" {
         settings.push_str("ec2: {unencrypted-volumes: stop}\n");
     }

@@ -5,11 +5,11 @@ use std::pin::Pin;
 
 use aws_sdk_kms::primitives::{Blob, DateTime};
 use aws_sdk_kms::types::{GrantOperation, OriginType};
-use portcullis_core::Meta;
 use portcullis_testkit::CloudTrail;
 use serde_json::{Value, json};
 
-use crate::{ALL_USERS, Bucket, Subject, World, settings};
+use crate::settings::{controls, levels, only};
+use crate::{ALL_USERS, Bucket, Subject, World};
 
 /// A resource that violates a control, and the event that says so.
 #[derive(Debug)]
@@ -45,26 +45,6 @@ pub struct Path {
     pub arrange: fn(World) -> Arranged,
 }
 
-/// All controls of all functions.
-pub fn controls() -> Vec<&'static Meta> {
-    let listings = portcullis_s3::listings().into_iter().chain(portcullis_kms::listings());
-    let listings = listings.chain(portcullis_ec2::listings());
-    listings.flat_map(|listing| listing.controls()).collect()
-}
-
-/// The settings with one control enforced, and the others of its function off.
-pub(super) fn only(enforced: &str, more: &str) -> String {
-    let listed = controls().into_iter().map(|meta| {
-        let switch = if enforced == meta.id { "enforce" } else { "off" };
-        format!("  {}: {{mode: {switch}}}\n", meta.id)
-    });
-    let ours = |line: &String| {
-        line.trim_start()
-            .starts_with(enforced.split('-').next().unwrap_or_default())
-    };
-    format!("controls:\n{}{more}", listed.filter(ours).collect::<String>())
-}
-
 fn of_s3(world: &World, bucket: &str, settings: String, event: &CloudTrail) -> Scenario {
     Scenario {
         function: "portcullis-s3",
@@ -87,7 +67,7 @@ macro_rules! bucket {
                 Box::pin(async move {
                     let $bucket = world.bucket("faults").await;
                     let _ = $make;
-                    let settings = only($control, &$more);
+                    let settings = only(&[$control], &$more);
                     of_s3(&world, &$bucket.name, settings, &$bucket.call($call))
                 })
             },
@@ -106,7 +86,7 @@ macro_rules! key {
                     let (key, event): (String, CloudTrail) = $make;
                     Scenario {
                         function: "portcullis-kms",
-                        settings: only($control, &$more(&key)),
+                        settings: only(&[$control], &$more(&key)),
                         event: event.event(),
                         names: vec![(key, "KEY"), ($kms.world.aws.account().to_owned(), "ACCOUNT")],
                         forced: &[],
@@ -130,7 +110,7 @@ fn public(bucket: &Bucket, principal: &Value) -> String {
 }
 
 fn restricted() -> String {
-    settings::levels(
+    levels(
         "restricted: {values: [restricted], encryption: aws-managed-key, quarantine: true, vpc-endpoints: [vpce-0a1b2c3d4e5f60718]}",
     )
 }
@@ -200,7 +180,7 @@ const PATHS: &[Path] = &[
                 let bucket = world.bucket("faults").await;
                 bucket.classify("restricted").await;
                 bucket.put_policy(public(&bucket, &json!("*"))).await;
-                let settings = only("s3-bucket-quarantine", &restricted()).replace(
+                let settings = only(&["s3-bucket-quarantine"], &restricted()).replace(
                     "s3-bucket-public-policy: {mode: off}",
                     "s3-bucket-public-policy: {mode: notify}",
                 );
@@ -216,7 +196,7 @@ const PATHS: &[Path] = &[
         arrange: |world| {
             Box::pin(async move {
                 let event = world.account_block().call("DeleteAccountPublicAccessBlock");
-                let settings = only("s3-account-public-access-block", "");
+                let settings = only(&["s3-account-public-access-block"], "");
                 of_s3(&world, "no-bucket", settings, &event)
             })
         },
@@ -233,7 +213,7 @@ const PATHS: &[Path] = &[
                 point
                     .put_policy(json!({"Version": "2012-10-17", "Statement": [statement]}).to_string())
                     .await;
-                let settings = only("s3-access-point-public-policy", "");
+                let settings = only(&["s3-access-point-public-policy"], "");
                 let mut scenario = of_s3(&world, &bucket.name, settings, &point.call("PutAccessPointPolicy"));
                 scenario.names.push((point.name.clone(), "POINT"));
                 scenario
@@ -246,7 +226,7 @@ const PATHS: &[Path] = &[
             Box::pin(async move {
                 let bucket = world.bucket("faults").await;
                 let point = world.access_point(&bucket, [false; 4], None).await;
-                let settings = only("s3-access-point-public-access-block", "");
+                let settings = only(&["s3-access-point-public-access-block"], "");
                 let mut scenario = of_s3(&world, &bucket.name, settings, &point.call("CreateAccessPoint"));
                 scenario.names.push((point.name.clone(), "POINT"));
                 scenario
@@ -367,7 +347,7 @@ fn required_alias(key: &str) -> String {
 }
 
 fn required_key(arn: &str) -> String {
-    settings::levels(&format!(
+    levels(&format!(
         "restricted: {{values: [restricted], encryption: customer-managed-key, key: '{arn}'}}"
     ))
 }

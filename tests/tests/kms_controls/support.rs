@@ -1,13 +1,10 @@
 //! Keys under test: how to make them, and what AWS says of them.
 
-use std::fmt::Write as _;
-
 use aws_sdk_kms::Client;
 use aws_sdk_kms::operation::create_key::builders::CreateKeyFluentBuilder;
-use portcullis_testkit::{
-    Actor, Call, CloudTrail, Function, FunctionBuilder, Message, assert_no_changes, assert_only_reads,
-};
-use portcullis_tests::{Answered, World, controls_in, record_of};
+use portcullis_testkit::{Actor, Call, CloudTrail, Function, FunctionBuilder, Message};
+pub use portcullis_tests::settings::only;
+use portcullis_tests::{Story, World};
 use serde_json::{Value, json};
 
 /// An account with keys.
@@ -172,20 +169,6 @@ pub fn allow(principal: &Value, actions: &[&str]) -> Value {
     json!({"Sid": "Some", "Effect": "Allow", "Principal": principal, "Action": actions, "Resource": "*"})
 }
 
-/// Only these controls, all of them enforced; the rest is off. `more` is further YAML at the top level.
-pub fn only(enforced: &[&str], more: &str) -> String {
-    let mut yaml = String::from("controls:\n");
-    for id in portcullis_kms::listings()
-        .iter()
-        .flat_map(|listing| listing.controls())
-        .map(|meta| meta.id)
-    {
-        let switch = if enforced.contains(&id) { "enforce" } else { "off" };
-        writeln!(yaml, "  {id}: {{mode: {switch}}}").unwrap();
-    }
-    yaml + more
-}
-
 /// The calls that change something at KMS, in order.
 pub fn writes(calls: &[Call]) -> Vec<String> {
     let kms = calls.iter().filter(|call| call.service == "kms" && !call.is_read());
@@ -197,57 +180,24 @@ pub fn told(control: &str, outcome: &str) -> std::collections::BTreeMap<String, 
     [(control.to_owned(), outcome.to_owned())].into()
 }
 
-/// Notify mode: told once, nothing changed. Enforce mode: these calls, once; told; the ledger closed. Yields the alert of the
-/// enforcement and its record.
-pub async fn enforce(key: &Key, control: &str, settings: &str, event: &Value, calls: &[&str]) -> (Message, String) {
-    let kms = &key.kms;
-    let notify = kms
-        .function()
-        .mode("notify")
-        .env("PORTCULLIS_SETTINGS", settings)
-        .start()
-        .await;
-    let noticed = notify.invoke(event).await;
-    assert_eq!(controls_in(noticed.answer()), told(control, "would-remediate"));
-    assert_no_changes(&noticed.calls);
-    drop(notify);
-
-    let function = kms.function().env("PORTCULLIS_SETTINGS", settings).start().await;
-    let enforced = function.invoke(event).await;
-    assert_eq!(
-        controls_in(enforced.answer()),
-        told(control, "remediated"),
-        "{:?}",
-        enforced.result
-    );
-    assert_eq!(writes(&enforced.calls), calls);
-    let id = record_of(enforced.answer());
-    let (records, open) = kms.world.records().await;
-    assert!(!open && records.last().unwrap()["report"]["ledger_id"] == id);
-    let alerts = kms.world.alerts().await;
-    let [_, alert] = alerts.as_slice() else {
-        panic!("expected two alerts, found {alerts:#?}")
-    };
-    assert!(
-        alert.text.contains(&key.id) && alert.text.contains("deploy"),
-        "{}",
-        alert.text
-    );
-
-    let again = function.invoke(event).await;
-    assert_eq!(again.outcome(), "compliant");
-    assert_only_reads(&again.calls);
-    assert_eq!(kms.world.alerts().await.len(), 2);
-    (alert.clone(), id)
+fn story<'a>(key: &'a Key, control: &'a str, settings: &str, event: &'a Value) -> Story<'a> {
+    Story {
+        world: &key.kms.world,
+        function: key.kms.function().env("PORTCULLIS_SETTINGS", settings),
+        service: "kms",
+        control,
+        event,
+    }
 }
 
-/// Undoes a record, and sees that the event does not redo what a person decided.
+/// Takes a control through notify mode and enforcement by these calls; yields the alert and its record.
+pub async fn enforce(key: &Key, control: &str, settings: &str, event: &Value, calls: &[&str]) -> (Message, String) {
+    let (alert, id) = story(key, control, settings, event).enforced(calls).await;
+    assert!(alert.text.contains(&key.id), "{}", alert.text);
+    (alert, id)
+}
+
+/// Undoes a record by these calls, and sees that the event does not redo what a person decided.
 pub async fn restore(key: &Key, control: &str, settings: &str, event: &Value, id: &str, calls: &[&str]) {
-    let function = key.kms.function().env("PORTCULLIS_SETTINGS", settings).start().await;
-    let restored = function.invoke(json!({"restore": id, "by": "ana"})).await;
-    assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
-    assert_eq!(writes(&restored.calls), calls);
-    let held = function.invoke(event).await;
-    assert_eq!(controls_in(held.answer()), told(control, "exempt"));
-    assert_eq!(writes(&held.calls), [""; 0]);
+    story(key, control, settings, event).undone(id, calls).await;
 }
