@@ -32,4 +32,7 @@ pub use control_plane::{AccessPoint, AccountBlock};
 pub use round_trip::{Expected, Subject, round_trip};
 pub use snapshot::{Snapshot, assert_changed, block};
 pub use story::Story;
-pub use world::{Answered, World, controls_in, outcome_of, put_back, record_of, resource_of, writes};
+pub use world::{
+    Answered, World, controls_in, outcome_of, put_back, put_back_record, record_of, resource_of, told, writes,
+    writes_to,
+};

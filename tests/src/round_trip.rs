@@ -5,7 +5,7 @@ use std::future::Future;
 use portcullis_testkit::{Actor, CloudTrail, Message, assert_no_changes};
 use serde_json::json;
 
-use crate::world::{Answered, controls_in, record_of, writes};
+use crate::world::{Answered, controls_in, put_back_record, record_of, told, writes};
 use crate::{Snapshot, World, assert_changed};
 
 /// A resource under test.
@@ -58,12 +58,9 @@ pub async fn round_trip(subject: &impl Subject, expected: Expected<'_>) -> Messa
         .env("PORTCULLIS_SETTINGS", settings)
         .start()
         .await;
-    let told = notify.invoke(&event).await;
-    assert_eq!(
-        controls_in(told.answer()),
-        [(control.to_owned(), "would-remediate".to_owned())].into()
-    );
-    assert_no_changes(&told.calls);
+    let noticed = notify.invoke(&event).await;
+    assert_eq!(controls_in(noticed.answer()), told(control, "would-remediate"));
+    assert_no_changes(&noticed.calls);
     assert_changed(&before, &subject.snapshot().await, &[]);
     drop(notify);
 
@@ -71,11 +68,7 @@ pub async fn round_trip(subject: &impl Subject, expected: Expected<'_>) -> Messa
     let function = world.function().env("PORTCULLIS_SETTINGS", settings).start().await;
     let enforced = function.invoke(&event).await;
     let answer = enforced.answer();
-    assert_eq!(
-        controls_in(answer),
-        [(control.to_owned(), outcome.to_owned())].into(),
-        "{answer}"
-    );
+    assert_eq!(controls_in(answer), told(control, outcome), "{answer}");
     assert_changed(&before, &subject.snapshot().await, changes);
     let alerts = world.alerts().await;
     let [noticed, alert] = alerts.as_slice() else {
@@ -124,8 +117,7 @@ pub async fn round_trip(subject: &impl Subject, expected: Expected<'_>) -> Messa
     assert_eq!(world.alerts().await.len(), 2);
 
     // A restore brings back every byte, tells it, and leaves a hold.
-    let restored = function.invoke(json!({"restore": id, "by": "ana"})).await;
-    assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
+    put_back_record(&function, &id).await;
     assert_changed(&before, &subject.snapshot().await, no_way_back);
     let alerts = world.alerts().await;
     assert_eq!(alerts.len(), 3);
@@ -137,8 +129,7 @@ pub async fn round_trip(subject: &impl Subject, expected: Expected<'_>) -> Messa
 
     // So the event does not undo what a person decided.
     let after = function.invoke(&event).await;
-    let held = [(control.to_owned(), "exempt".to_owned())];
-    assert_eq!(controls_in(after.answer()), held.into());
+    assert_eq!(controls_in(after.answer()), told(control, "exempt"));
     assert_eq!(writes(&after.calls), [""; 0]);
     assert_changed(&before, &subject.snapshot().await, no_way_back);
     alerts

@@ -1,10 +1,10 @@
 //! What KMS's and EC2's controls must do, told by the calls that they make.
 
-use portcullis_testkit::{Call, FunctionBuilder, Message, assert_no_changes, assert_only_reads};
-use serde_json::{Value, json};
+use portcullis_testkit::{FunctionBuilder, Message, assert_no_changes, assert_only_reads};
+use serde_json::Value;
 
 use crate::World;
-use crate::world::{Answered, controls_in, record_of};
+use crate::world::{Answered, controls_in, put_back_record, record_of, told, writes_to};
 
 /// One control, and an event that leads to it.
 pub struct Story<'a> {
@@ -21,14 +21,8 @@ pub struct Story<'a> {
 }
 
 impl Story<'_> {
-    fn writes(&self, calls: &[Call]) -> Vec<String> {
-        let own = |call: &&Call| call.service == self.service && !call.is_read();
-        calls.iter().filter(own).map(|call| call.action.clone()).collect()
-    }
-
     fn assert_told(&self, answer: &Value, outcome: &str) {
-        let expected = [(self.control.to_owned(), outcome.to_owned())];
-        assert_eq!(controls_in(answer), expected.into(), "{answer}");
+        assert_eq!(controls_in(answer), told(self.control, outcome), "{answer}");
     }
 
     /// Notify mode: told once, nothing changed. Enforce mode: these calls, once; told; the ledger closed. Yields the alert of the
@@ -43,7 +37,7 @@ impl Story<'_> {
         let function = self.function.clone().start().await;
         let enforced = function.invoke(self.event).await;
         self.assert_told(enforced.answer(), "remediated");
-        assert_eq!(self.writes(&enforced.calls), calls);
+        assert_eq!(writes_to(self.service, &enforced.calls), calls);
         let id = record_of(enforced.answer());
         let (records, open) = self.world.records().await;
         assert!(!open && records.last().unwrap()["report"]["ledger_id"] == id);
@@ -67,11 +61,10 @@ impl Story<'_> {
     /// Undoes a record by these calls, and sees that the event does not redo what a person decided.
     pub async fn undone(&self, id: &str, calls: &[&str]) {
         let function = self.function.clone().start().await;
-        let restored = function.invoke(json!({"restore": id, "by": "ana"})).await;
-        assert_eq!(restored.outcome(), "restored", "{:?}", restored.result);
-        assert_eq!(self.writes(&restored.calls), calls);
+        let restored = put_back_record(&function, id).await;
+        assert_eq!(writes_to(self.service, &restored.calls), calls);
         let held = function.invoke(self.event).await;
         self.assert_told(held.answer(), "exempt");
-        assert_eq!(self.writes(&held.calls), [""; 0]);
+        assert_eq!(writes_to(self.service, &held.calls), [""; 0]);
     }
 }

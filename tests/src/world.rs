@@ -183,8 +183,12 @@ pub fn record_of(answer: &Value) -> String {
 
 /// Undoes what an invocation did.
 pub async fn put_back(function: &Function, done: &Invocation) -> Invocation {
-    let restore = json!({"restore": record_of(done.answer()), "by": "ana"});
-    let undone = function.invoke(restore).await;
+    put_back_record(function, &record_of(done.answer())).await
+}
+
+/// Undoes a record.
+pub async fn put_back_record(function: &Function, id: &str) -> Invocation {
+    let undone = function.invoke(json!({"restore": id, "by": "ana"})).await;
     assert_eq!(undone.outcome(), "restored", "{:?}", undone.result);
     undone
 }
@@ -195,6 +199,17 @@ pub fn controls_in(answer: &Value) -> BTreeMap<String, String> {
     controls
         .map(|(id, outcome)| (id.clone(), outcome.as_str().unwrap_or_default().to_owned()))
         .collect()
+}
+
+/// The outcome of one control, which is the only one told.
+pub fn told(control: &str, outcome: &str) -> BTreeMap<String, String> {
+    [(control.to_owned(), outcome.to_owned())].into()
+}
+
+/// The calls that change something at a service, by their names alone.
+pub fn writes_to(service: &str, calls: &[Call]) -> Vec<String> {
+    let own = calls.iter().filter(|call| call.service == service && !call.is_read());
+    own.map(|call| call.action.clone()).collect()
 }
 
 /// The calls that change something at S3.

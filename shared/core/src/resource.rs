@@ -27,6 +27,14 @@ pub struct Place {
 }
 
 impl Resource {
+    /// Where it is.
+    pub fn place(&self) -> Place {
+        Place {
+            account: self.account.clone(),
+            region: self.region.clone(),
+        }
+    }
+
     /// The type in a word or two for a sentence: `bucket` for `AWS::S3::Bucket`, `security group`.
     pub fn noun(&self) -> String {
         let last = self.kind.rsplit("::").next().unwrap_or(&self.kind);

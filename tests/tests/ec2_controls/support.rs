@@ -3,7 +3,7 @@
 use aws_sdk_ec2::Client;
 use portcullis_testkit::{Actor, Call, CloudTrail, FunctionBuilder, Message};
 pub use portcullis_tests::settings::only;
-use portcullis_tests::{Story, World};
+use portcullis_tests::{Story, World, writes_to};
 use serde_json::Value;
 
 /// An account with what the stack makes for the function.
@@ -45,8 +45,7 @@ pub async fn keys(ec2: &Ec2) -> (String, String) {
 
 /// The calls that change something at EC2, in order.
 pub fn writes(calls: &[Call]) -> Vec<String> {
-    let ec2 = calls.iter().filter(|call| call.service == "ec2" && !call.is_read());
-    ec2.map(|call| call.action.clone()).collect()
+    writes_to("ec2", calls)
 }
 
 /// Takes a control through notify mode, enforcement by these calls, and a restore by these. Yields the alert of the enforcement,

@@ -50,9 +50,7 @@ async fn a_hold_ends_with_the_bucket_that_it_was_left_on() {
     let settings = only(&[BLOCK], "");
     let function = world.function().env("PORTCULLIS_SETTINGS", settings).start().await;
     let event = bucket.call("DeleteBucketPublicAccessBlock").event();
-    let id = record_of(function.invoke(&event).await.answer());
-    let restored = function.invoke(json!({"restore": id, "by": "ana"})).await;
-    assert_eq!(restored.outcome(), "restored");
+    portcullis_tests::put_back(&function, &function.invoke(&event).await).await;
     assert_eq!(function.invoke(&event).await.outcome(), "exempt");
     let told = world.alerts().await.len();
 
@@ -88,9 +86,7 @@ async fn a_hold_ends_with_the_call_that_deletes_the_bucket_and_not_with_an_older
     let older = bucket.call("DeleteBucket").event();
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     let event = bucket.call("DeleteBucketPublicAccessBlock").event();
-    let id = record_of(function.invoke(&event).await.answer());
-    let restored = function.invoke(json!({"restore": id, "by": "ana"})).await;
-    assert_eq!(restored.outcome(), "restored");
+    portcullis_tests::put_back(&function, &function.invoke(&event).await).await;
     let late = function.invoke(older).await;
     assert_eq!(late.outcome(), "ignored", "{:?}", late.result);
     assert_eq!(function.invoke(&event).await.outcome(), "exempt");

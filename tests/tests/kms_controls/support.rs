@@ -4,7 +4,8 @@ use aws_sdk_kms::Client;
 use aws_sdk_kms::operation::create_key::builders::CreateKeyFluentBuilder;
 use portcullis_testkit::{Actor, Call, CloudTrail, Function, FunctionBuilder, Message};
 pub use portcullis_tests::settings::only;
-use portcullis_tests::{Story, World};
+pub use portcullis_tests::told;
+use portcullis_tests::{Story, World, writes_to};
 use serde_json::{Value, json};
 
 /// An account with keys.
@@ -171,13 +172,7 @@ pub fn allow(principal: &Value, actions: &[&str]) -> Value {
 
 /// The calls that change something at KMS, in order.
 pub fn writes(calls: &[Call]) -> Vec<String> {
-    let kms = calls.iter().filter(|call| call.service == "kms" && !call.is_read());
-    kms.map(|call| call.action.clone()).collect()
-}
-
-/// The outcome of one control, which is the only one told.
-pub fn told(control: &str, outcome: &str) -> std::collections::BTreeMap<String, String> {
-    [(control.to_owned(), outcome.to_owned())].into()
+    writes_to("kms", calls)
 }
 
 fn story<'a>(key: &'a Key, control: &'a str, settings: &str, event: &'a Value) -> Story<'a> {

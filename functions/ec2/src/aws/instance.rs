@@ -110,8 +110,7 @@ impl Adapter<Instance> for Aws {
         let found = answer.and_then(|answer| answer.network_interfaces?.into_iter().next());
         // One that is not attached, or to something of AWS's, is no instance's.
         let id = found.and_then(|found| found.attachment?.instance_id);
-        let (account, region) = (named.account, named.region);
-        Ok(id.map(|id| TYPE.resource(&id, &Place { account, region })))
+        Ok(id.map(|id| TYPE.resource(&id, &named.place())))
     }
 
     /// One call for all instances that are named.

@@ -105,10 +105,7 @@ async fn referring(ec2: &Client, list: &Resource) -> Result<Vec<Resource>, AwsEr
             kind: Kind::Transient,
         });
     }
-    let place = Place {
-        account: list.account.clone(),
-        region: list.region.clone(),
-    };
+    let place = list.place();
     let by = Filter::builder().name("ip-permission.prefix-list-id").values(&list.id);
     let call = ec2.describe_security_groups().filters(by.build());
     let mut groups = call.into_paginator().items().send();

@@ -180,10 +180,7 @@ impl Aws {
         let bare: Vec<_> = instances.iter().filter(|one| !of.contains_key(&one.id)).collect();
         let launching = launching(ec2, bare.iter().map(|one| one.id.clone()).collect()).await;
         let stands = |one: &Resource| -> Result<Vec<Resource>, AwsError> {
-            let place = Place {
-                account: one.account.clone(),
-                region: one.region.clone(),
-            };
+            let place = one.place();
             if let Some(ids) = of.get(&one.id) {
                 return Ok(ids.iter().map(|id| TYPE.resource(id, &place)).collect());
             }
