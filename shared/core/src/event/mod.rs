@@ -22,7 +22,7 @@ use serde_json::Value;
 use config::{COMPLIANCE_CHANGE, ITEM_CHANGE};
 use fields::{object_in, optional_text, text};
 
-use crate::Place;
+use crate::Location;
 
 /// The most that Lambda takes for an asynchronous invocation, in bytes. Source: Lambda Developer Guide, "Lambda quotas".
 pub const LARGEST_EVENT: usize = 1024 * 1024;
@@ -91,8 +91,8 @@ pub struct Call {
 
 impl Call {
     /// Where the resources are that it is about.
-    pub fn place(&self) -> Place {
-        Place {
+    pub fn place(&self) -> Location {
+        Location {
             account: self.account.clone(),
             region: self.region.clone(),
         }
@@ -108,7 +108,7 @@ pub struct Restore {
     /// Whether to overwrite what somebody changed since.
     #[serde(default)]
     pub force: bool,
-    /// Who asks, for the record and the alert.
+    /// Who selector, for the record and the alert.
     #[serde(default)]
     pub by: Option<String>,
 }
@@ -117,7 +117,7 @@ pub struct Restore {
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preflight {
-    /// Who asks, for the record and the alert.
+    /// Who selector, for the record and the alert.
     #[serde(default)]
     pub by: Option<String>,
 }
@@ -131,7 +131,7 @@ pub struct Release {
     /// The control whose hold ends; all of them where it is absent.
     #[serde(default)]
     pub control: Option<String>,
-    /// Who asks, for the record and the alert.
+    /// Who selector, for the record and the alert.
     #[serde(default)]
     pub by: Option<String>,
 }
