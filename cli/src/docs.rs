@@ -1,5 +1,6 @@
 //! `portcullis docs`: the pages that are made from the code, so that they can't say anything else.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write;
@@ -193,7 +194,7 @@ fn controls(listings: &[Box<dyn Listing>], root: &Path) -> Result<String, Error>
                     &mut contents,
                     format_args!("    - [`{}`](#{}): {}", meta.id, anchor(meta.id), meta.title),
                 );
-                control(&mut body, &page(meta, root)?);
+                control(&mut body, &page(meta, root)?, &listing.writes_of(meta.id));
             }
         }
     }
@@ -214,7 +215,7 @@ fn controls(listings: &[Box<dyn Listing>], root: &Path) -> Result<String, Error>
     ))
 }
 
-fn control(out: &mut String, page: &Page) {
+fn control(out: &mut String, page: &Page, writes: &BTreeSet<&str>) {
     let Page { meta, sections, file } = page;
     let [requires, why, changes, breaks, references] = [0, 1, 2, 3, 4].map(|at| &sections[at]);
     let disturbs = match meta.impact {
@@ -222,10 +223,10 @@ fn control(out: &mut String, page: &Page) {
         Impact::Access => "access",
         Impact::Availability => "availability",
     };
-    let writes = if meta.writes.is_empty() {
+    let writes = if writes.is_empty() {
         "IAM actions: none.".to_owned()
     } else {
-        format!("IAM actions: {}.", codes(meta.writes.iter().copied()))
+        format!("IAM actions: {}.", codes(writes.iter().copied()))
     };
     let standards = if meta.standards.is_empty() {
         "none by number".to_owned()

@@ -1,8 +1,8 @@
-//! The guards of Amazon EC2: a region's defaults, EBS volumes and snapshots, images, security groups, instances,
+//! The resource types of Amazon EC2: a region's defaults, EBS volumes and snapshots, images, security groups, instances,
 //! launch templates.
 //!
 //! [`listings`] is what the command line, the docs and the template's test see. With the feature `aws`, [`serve`] joins
-//! each guard with the file that talks to AWS.
+//! each type with the file that talks to AWS.
 
 pub mod account_defaults;
 #[cfg(feature = "aws")]
@@ -19,7 +19,7 @@ pub mod sharing;
 pub mod snapshot;
 pub mod volume;
 
-use portcullis_core::{Listing, listing};
+use portcullis_core::Listing;
 
 #[cfg(feature = "aws")]
 pub use aws::serve;
@@ -27,15 +27,15 @@ pub use aws::serve;
 /// The event source of EC2's calls, EBS's and VPC's included.
 pub const SOURCE: &str = "ec2.amazonaws.com";
 
-/// All guards of this function.
+/// All resource types of this function.
 pub fn listings() -> Vec<Box<dyn Listing>> {
     vec![
-        listing::<account_defaults::AccountDefaults>(),
-        listing::<volume::Volume>(),
-        listing::<snapshot::Snapshot>(),
-        listing::<image::Image>(),
-        listing::<security_group::SecurityGroup>(),
-        listing::<instance::Instance>(),
-        listing::<launch_template::LaunchTemplate>(),
+        Box::new(controls::REGIONS),
+        Box::new(controls::VOLUMES),
+        Box::new(controls::SNAPSHOTS),
+        Box::new(controls::IMAGES),
+        Box::new(controls::SECURITY_GROUPS),
+        Box::new(controls::INSTANCES),
+        Box::new(controls::LAUNCH_TEMPLATES),
     ]
 }

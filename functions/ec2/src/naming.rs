@@ -35,8 +35,8 @@ impl Id {
     }
 }
 
-/// A type of resource, as calls and ARNs name it.
-pub struct Type {
+/// How calls and ARNs name a type of resource.
+pub struct Naming {
     /// CloudFormation's name of it.
     pub kind: &'static str,
     /// What stands before the id in an ARN, as in `security-group`.
@@ -48,7 +48,7 @@ pub struct Type {
     pub owned: bool,
 }
 
-impl Type {
+impl Naming {
     /// The ids that a call's parameters, its answer or its ARNs name; refused where there is none.
     pub fn named(&self, call: &Call, name: &'static str) -> Result<Vec<String>, EventError> {
         let places = [at(&call.parameters, &[name]), at(&call.response, &[name])];

@@ -7,7 +7,7 @@ pub use portcullis_policies::{Analysis, Cure, OUTSIDERS, external, unreadable};
 use serde_json::{Value, json};
 
 use crate::PublicAccessBlock;
-use crate::bucket::{Remedy, State};
+use crate::bucket::{Bucket, BucketChange};
 
 /// The most that S3 takes, in bytes. Source: S3 User Guide, "Bucket policies".
 const LARGEST_POLICY: usize = 20 * 1024;
@@ -94,15 +94,15 @@ pub fn is_public_to_s3(text: &str, service: Service) -> bool {
 
 /// The finding that more statements in the bucket's policy put right, or that is told where there can be none.
 pub fn lacks(
-    bucket: &State,
+    bucket: &Bucket,
     context: &JudgeContext<'_>,
     statements: Vec<Value>,
     summary: impl Into<String>,
     change: impl Into<String>,
-) -> Finding<Remedy> {
+) -> Finding<BucketChange> {
     let policy = bucket.policy.get().map(String::as_str);
     match with_statements(policy, statements, bucket.effective_block(), context) {
-        Ok(policy) => Finding::new(Severity::Medium, summary, change, vec![Remedy::Policy(policy)]),
+        Ok(policy) => Finding::new(Severity::Medium, summary, change, vec![BucketChange::Policy(policy)]),
         Err(why) => Finding::new(Severity::Medium, summary, change, Vec::new()).only_notify(why),
     }
 }

@@ -71,22 +71,16 @@ impl Cause {
         }
     }
 
-    /// Whether it made the resource so lately that AWS may not show it yet: what is not found then is no proof that it is gone.
+    /// Whether it is one of the calls that make such a resource, and so recent that AWS may not show the resource yet: what is not
+    /// found then is no proof that it is gone.
     ///
     /// Lambda's last retry comes three minutes after the first try, and takes "not found" for an answer: what was deleted
     /// again at once does not end in the dead-letter queue. Source: KMS Developer Guide, "AWS KMS eventual consistency";
     /// Lambda Developer Guide, "Error handling for asynchronous invocation".
-    pub fn is_recent_creation(&self, now: Timestamp) -> bool {
-        let makes = ["Copy", "Create", "Run"]
-            .iter()
-            .any(|verb| self.origin.event.starts_with(verb));
-        let age = self
-            .origin
-            .time
-            .parse()
-            .ok()
-            .map(|time: Timestamp| now.duration_since(time));
-        makes && age.is_some_and(|age| age.abs() < SignedDuration::from_mins(3))
+    pub fn is_recent_creation(&self, creates: &[&str], now: Timestamp) -> bool {
+        let time = self.origin.time.parse().ok();
+        let age = time.map(|time: Timestamp| now.duration_since(time));
+        creates.contains(&self.origin.event.as_str()) && age.is_some_and(|age| age.abs() < SignedDuration::from_mins(3))
     }
 
     /// Whether it is a call that sets tags: its caller may have made an exemption.
@@ -168,9 +162,9 @@ mod tests {
                 },
                 selector: Selector::Breakable,
             };
-            cause.is_recent_creation("2026-11-23T10:03:00Z".parse().unwrap())
+            cause.is_recent_creation(&["CreateKey", "ReplicateKey"], "2026-11-23T10:03:00Z".parse().unwrap())
         };
-        for call in ["CreateKey", "CreateBucket", "CopySnapshot", "RunInstances"] {
+        for call in ["CreateKey", "ReplicateKey"] {
             assert!(made(call, "2026-11-23T10:02:50Z"), "{call}");
         }
         assert!(made("CreateKey", "2026-11-23T10:03:05Z"), "clocks differ");

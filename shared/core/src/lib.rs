@@ -1,38 +1,45 @@
 //! The words of Portcullis and its pure steps.
 //!
-//! An event names resources; a [`Guard`] says how a resource's [`State`] looks and which [`Control`]s it has; judging a
-//! state yields [`Finding`]s with remedies; [`plan()`] folds them into the smallest set of changes; [`alert`] tells people.
+//! An event names resources, as a [`ResourceType`] says; a [`State`] is what was read of one; the type's [`Control`]s judge it, which
+//! yields [`Finding`]s with remedies; [`plan()`] folds them into the smallest set of changes; [`alert`] tells people.
 //! Nothing here knows the AWS SDK or an async runtime: every step is a plain function over plain data.
 
 pub mod alert;
 mod arn;
-mod catalog;
 mod cause;
 mod control;
 mod decide;
 pub mod event;
-mod guard;
+mod meta;
+mod observed;
 mod outcome;
 mod plan;
+mod report;
 mod resource;
-mod seen;
+mod resource_type;
+mod service;
 pub mod settings;
+mod state;
 pub mod triage;
 
 pub use arn::{Arn, ArnError, partition_of};
-pub use catalog::{Listing, listing};
 pub use cause::{Cause, Origin, Selector};
-pub use control::{Control, Finding, History, Impact, JudgeContext, Judgement, Meta, RememberedCall, Severity};
+pub use control::{Control, Finding, History, Judge, JudgeContext, Judgement, RememberedCall};
 pub use decide::{
     Decision, DecisionContext, Deferral, Hold, Reason, Remediation, Ruling, Wait, decide, next_hour, whole_second,
 };
 pub use event::{Actor, Call, Event, EventError};
-pub use guard::{Guard, Remedy, State};
-pub use outcome::{ControlResult, Outcome, Report};
+pub use meta::{Impact, Meta, Severity, Switch};
+pub use observed::Observed;
+pub use outcome::{ControlResult, Outcome};
 pub use plan::{Plan, PlannedFinding, plan};
+pub use report::Report;
 pub use resource::{Location, Resource};
-pub use seen::Observed;
+
+pub use resource_type::{Required, ResourceType};
+pub use service::{Listing, Typed};
 pub use settings::Settings;
+pub use state::{Change, State};
 
 /// Tags of a resource, key to value.
 pub type Tags = std::collections::BTreeMap<String, String>;

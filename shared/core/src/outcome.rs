@@ -1,10 +1,11 @@
+//! What came of a control.
+
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::{Origin, Resource, Severity};
+use crate::Severity;
 
 /// What came of a control for a resource. The order is that of gravity: the gravest of a message decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -107,46 +108,5 @@ impl ControlResult {
             notes: Vec::new(),
             unjudged: false,
         }
-    }
-}
-
-/// All that one event came to for one resource: what the ledger keeps and the alert tells.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Report {
-    /// The id of the ledger's record, which a restore names.
-    pub ledger_id: String,
-    /// The resource.
-    pub resource: Resource,
-    /// What led here.
-    #[serde(flatten)]
-    pub origin: Origin,
-    /// What came of it, control by control.
-    #[serde(rename = "told")]
-    pub results: Vec<ControlResult>,
-    /// The facts before the change, as far as they changed.
-    pub before: Value,
-    /// The same facts afterwards.
-    pub after: Value,
-    /// The stack or tool that manages the resource, where its tags or the event tell.
-    pub managed_by: Option<String>,
-}
-
-impl Report {
-    /// The highest severity in it.
-    pub fn severity(&self) -> Severity {
-        self.results
-            .iter()
-            .map(|result| result.severity)
-            .max()
-            .unwrap_or(Severity::Low)
-    }
-
-    /// The gravest outcome in it.
-    pub fn outcome(&self) -> Outcome {
-        self.results
-            .iter()
-            .map(|result| result.outcome)
-            .max()
-            .unwrap_or(Outcome::Compliant)
     }
 }

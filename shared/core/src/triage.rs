@@ -113,10 +113,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::Location;
-    use crate::control::{Impact, Meta, Severity};
     use crate::event::Event;
-    use crate::settings::Switch;
+    use crate::{Impact, Location, Meta, Severity, Switch};
 
     /// A guard of buckets that names them by `bucketName`, and none for a bucket called `foreign`.
     struct Buckets;
@@ -129,7 +127,6 @@ mod tests {
         default: Switch::Enforce,
         standards: &[],
         calls: &["PutBucketAcl"],
-        writes: &[],
     };
 
     impl Listing for Buckets {
@@ -145,8 +142,12 @@ mod tests {
             vec![&META]
         }
 
-        fn quarantines(&self) -> &'static [&'static str] {
-            &[]
+        fn writes_of(&self, _: &str) -> BTreeSet<&'static str> {
+            BTreeSet::new()
+        }
+
+        fn calls(&self) -> BTreeSet<&'static str> {
+            META.calls.iter().copied().collect()
         }
 
         fn reads(&self) -> BTreeSet<&'static str> {

@@ -244,7 +244,7 @@ mod tests {
             own_role: "",
             region: "eu-west-1",
             now: jiff::Timestamp::UNIX_EPOCH,
-            memory: &History::default(),
+            history: &History::default(),
         };
         look(&Analysis::new(&text, Service::Sqs, &scope).unwrap())
     }

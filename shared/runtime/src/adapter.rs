@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 
-use portcullis_core::{Guard, Location, Resource};
+use portcullis_core::{Location, Resource, State, Typed};
 
 use crate::error::AwsError;
 
@@ -31,14 +31,23 @@ pub struct ImpactNotes {
     pub notes: Vec<String>,
 }
 
-/// The one part of a guard that talks to AWS.
-pub trait Adapter<G: Guard>: Send + Sync + 'static {
+/// A fact of the type that an adapter is for.
+pub type FactOf<A> = <<A as Adapter>::State as State>::Fact;
+
+/// A change of the type that an adapter is for.
+pub type ChangeOf<A> = <<A as Adapter>::State as State>::Change;
+
+/// The one part of a resource type that talks to AWS.
+pub trait Adapter: Send + Sync + 'static {
+    /// What it reads and changes.
+    type State: State;
+
     /// Reads the facts, at the same time where they are independent; `None` where the resource is no more.
     fn observe(
         &self,
         resource: &Resource,
-        facts: &BTreeSet<G::Fact>,
-    ) -> impl Future<Output = Result<Option<G::State>, AwsError>> + Send;
+        facts: &BTreeSet<FactOf<Self>>,
+    ) -> impl Future<Output = Result<Option<Self::State>, AwsError>> + Send;
 
     /// The resource that an event's words stand for, where only AWS knows: an alias stands for its key. `None` where it
     /// stands for nothing any more.
@@ -64,8 +73,8 @@ pub trait Adapter<G: Guard>: Send + Sync + 'static {
     fn impact_notes(
         &self,
         _resource: &Resource,
-        _state: &G::State,
-        _remedies: &[G::Remedy],
+        _state: &Self::State,
+        _remedies: &[ChangeOf<Self>],
     ) -> impl Future<Output = ImpactNotes> + Send {
         async { ImpactNotes::default() }
     }
@@ -75,8 +84,20 @@ pub trait Adapter<G: Guard>: Send + Sync + 'static {
 
     /// One page of the resources of a place, from the first or from what the page before said. Of a page that is not the
     /// last, about [`PAGE`] resources.
-    fn list(&self, place: &Location, from: Option<String>) -> impl Future<Output = Result<Page, AwsError>> + Send;
+    fn list(&self, location: &Location, from: Option<String>) -> impl Future<Output = Result<Page, AwsError>> + Send;
 
     /// Makes one change. It must be safe to make twice.
-    fn execute(&self, resource: &Resource, remedy: &G::Remedy) -> impl Future<Output = Result<(), AwsError>> + Send;
+    fn execute(
+        &self,
+        resource: &Resource,
+        change: &ChangeOf<Self>,
+    ) -> impl Future<Output = Result<(), AwsError>> + Send;
+}
+
+/// A resource type with the adapter that talks to AWS for it.
+pub struct Bound<A: Adapter> {
+    /// The type, with its controls.
+    pub typed: Typed<A::State>,
+    /// Its adapter.
+    pub adapter: A,
 }

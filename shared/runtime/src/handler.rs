@@ -1,14 +1,13 @@
 //! A resource type with its adapter, ready to be served beside others.
 
 use std::future::Future;
-use std::marker::PhantomData;
 use std::pin::Pin;
 
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
-use portcullis_core::{Call, Cause, Guard, Listing, Location, Resource, Settings, listing};
+use portcullis_core::{Call, Cause, Listing, Location, Resource, Settings, Typed};
 
-use crate::adapter::{Adapter, Page};
+use crate::adapter::{Adapter, Bound, Page};
 use crate::answer::{Answer, Checked, Conclusion};
 use crate::error::{AwsError, Failure};
 use crate::invocation::Invocation;
@@ -89,24 +88,14 @@ impl Handlers {
     }
 }
 
-struct Typed<G, A> {
-    adapter: A,
-    listing: Box<dyn Listing>,
-    guard: PhantomData<G>,
+/// Joins a resource type with its adapter.
+pub fn serve<A: Adapter>(typed: Typed<A::State>, adapter: A) -> Box<dyn Handler> {
+    Box::new(Bound { typed, adapter })
 }
 
-/// Joins a guard and its adapter.
-pub fn serve<G: Guard>(adapter: impl Adapter<G>) -> Box<dyn Handler> {
-    Box::new(Typed {
-        adapter,
-        listing: listing::<G>(),
-        guard: PhantomData::<G>,
-    })
-}
-
-impl<G: Guard, A: Adapter<G>> Handler for Typed<G, A> {
+impl<A: Adapter> Handler for Bound<A> {
     fn listing(&self) -> &dyn Listing {
-        &*self.listing
+        &self.typed
     }
 
     fn list<'a>(&'a self, location: &'a Location, from: Option<String>) -> Boxed<'a, Result<Page, AwsError>> {
@@ -114,7 +103,7 @@ impl<G: Guard, A: Adapter<G>> Handler for Typed<G, A> {
     }
 
     fn required(&self, settings: &Settings, location: &Location) -> Vec<Resource> {
-        G::required(settings, location)
+        (self.typed.resource_type.required)(settings, location)
     }
 
     fn process<'a>(
@@ -126,9 +115,7 @@ impl<G: Guard, A: Adapter<G>> Handler for Typed<G, A> {
         Box::pin(async move {
             let since = Timestamp::now();
             match self.adapter.resolve(resource.clone()).await {
-                Ok(Some(resource)) => {
-                    pipeline::process::<G, A>(invocation, &self.adapter, &resource, cause, since).await
-                }
+                Ok(Some(resource)) => pipeline::process(invocation, self, &resource, cause, since).await,
                 Ok(None) => Ok(Answer::of(resource, Conclusion::Gone)),
                 Err(error) => Err(Failure::Observe(error)),
             }
@@ -143,7 +130,7 @@ impl<G: Guard, A: Adapter<G>> Handler for Typed<G, A> {
     ) -> Boxed<'a, Result<Evaluation, Failure>> {
         Box::pin(async move {
             match self.adapter.resolve(resource.clone()).await {
-                Ok(Some(resource)) => evaluate::<G, A>(invocation, &self.adapter, &resource, cause).await,
+                Ok(Some(resource)) => evaluate(invocation, self, &resource, cause).await,
                 Ok(None) => Ok(Evaluation::Gone),
                 Err(error) => Err(Failure::Observe(error)),
             }
@@ -155,7 +142,7 @@ impl<G: Guard, A: Adapter<G>> Handler for Typed<G, A> {
             let cause = Cause::from(call);
             let mut answers = Vec::new();
             let mut failure = None;
-            let named = G::resources(call)?;
+            let named = (self.typed.resource_type.named)(call)?;
             let since = Timestamp::now();
             // One resource that fails must not keep the others from being looked at.
             let mut found = Vec::new();
@@ -171,7 +158,7 @@ impl<G: Guard, A: Adapter<G>> Handler for Typed<G, A> {
             let invocation = quiet.as_ref().unwrap_or(invocation);
             let mut looks = stream::iter(found)
                 .map(|resource| async {
-                    let handled = pipeline::process::<G, A>(invocation, &self.adapter, &resource, &cause, since).await;
+                    let handled = pipeline::process(invocation, self, &resource, &cause, since).await;
                     (resource, handled)
                 })
                 .buffered(AT_ONCE);
@@ -183,7 +170,9 @@ impl<G: Guard, A: Adapter<G>> Handler for Typed<G, A> {
             }
             drop(looks);
             self.adapter.forget();
-            if is_storm && let Err(untold) = summary::tell_storm(invocation, G::KIND, &cause).await {
+            if is_storm
+                && let Err(untold) = summary::tell_storm(invocation, self.typed.resource_type.name, &cause).await
+            {
                 failure.get_or_insert(untold);
             }
             failure.map_or(Ok(answers), Err)
@@ -195,7 +184,7 @@ impl<G: Guard, A: Adapter<G>> Handler for Typed<G, A> {
         invocation: &'a Invocation,
         by: Option<&'a str>,
     ) -> Boxed<'a, Result<Vec<Checked>, Failure>> {
-        Box::pin(preflight::look::<G, A>(invocation, &self.adapter, by))
+        Box::pin(preflight::look(invocation, self, by))
     }
 
     fn restore<'a>(
@@ -205,7 +194,7 @@ impl<G: Guard, A: Adapter<G>> Handler for Typed<G, A> {
         force: bool,
         by: Option<&'a str>,
     ) -> Boxed<'a, Result<Answer, Failure>> {
-        Box::pin(restore::restore::<G, A>(invocation, &self.adapter, record, force, by))
+        Box::pin(restore::restore(invocation, self, record, force, by))
     }
 }
 

@@ -19,6 +19,8 @@ use aws_sdk_ec2::types::Tag;
 use portcullis_core::Tags;
 use portcullis_runtime::{AwsError, Handler, Regional};
 
+use crate::controls;
+
 /// How many values a filter takes. Source: EC2 API Reference, `DescribeInstances`.
 const MANY: usize = 200;
 
@@ -55,7 +57,7 @@ impl<T: Clone> Ahead<T> {
     }
 }
 
-/// The guards of this function, with the SDK behind them.
+/// The resource types of this function, with the SDK behind them.
 pub async fn serve(config: portcullis_runtime::SdkConfig) -> Vec<Box<dyn Handler>> {
     let ec2 = Regional::new(&config, Client::new);
     let keys = Arc::new(keys::Keys {
@@ -87,13 +89,13 @@ pub async fn serve(config: portcullis_runtime::SdkConfig) -> Vec<Box<dyn Handler
         turn: tokio::sync::Mutex::default(),
     };
     vec![
-        portcullis_runtime::serve(account_defaults::Aws(ec2.clone())),
-        portcullis_runtime::serve(snapshots),
-        portcullis_runtime::serve(images),
-        portcullis_runtime::serve(security_group::Aws(ec2)),
-        portcullis_runtime::serve(templates),
-        portcullis_runtime::serve(volumes),
-        portcullis_runtime::serve(instances),
+        portcullis_runtime::serve(controls::REGIONS, account_defaults::Aws(ec2.clone())),
+        portcullis_runtime::serve(controls::SNAPSHOTS, snapshots),
+        portcullis_runtime::serve(controls::IMAGES, images),
+        portcullis_runtime::serve(controls::SECURITY_GROUPS, security_group::Aws(ec2)),
+        portcullis_runtime::serve(controls::LAUNCH_TEMPLATES, templates),
+        portcullis_runtime::serve(controls::VOLUMES, volumes),
+        portcullis_runtime::serve(controls::INSTANCES, instances),
     ]
 }
 

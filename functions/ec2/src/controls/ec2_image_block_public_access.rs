@@ -18,7 +18,7 @@
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::account_defaults::{AccountDefaults, Fact, Remedy, State};
+use crate::account_defaults::{AccountDefaults, AccountDefaultsChange, AccountDefaultsFact};
 
 const BLOCKED: &str = "block-new-sharing";
 
@@ -31,18 +31,18 @@ pub const CONTROL: Control<AccountDefaults> = Control {
         default: Switch::Enforce,
         standards: &["EC2 User Guide: block public access to your AMIs"],
         calls: &["DisableImageBlockPublicAccess", "EnableImageBlockPublicAccess"],
-        writes: &["ec2:DisableImageBlockPublicAccess", "ec2:EnableImageBlockPublicAccess"],
     },
-    facts: &[Fact::ImageBlock],
-    judge,
+    reads: &[AccountDefaultsFact::ImageBlock],
+    changes: &[AccountDefaultsFact::ImageBlock],
+    judge: &judge,
 };
 
-fn judge(defaults: &State, _: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(defaults: &AccountDefaults, _: &JudgeContext<'_>) -> Judgement<AccountDefaultsChange> {
     if defaults.image_block.get().is_some_and(|block| block == BLOCKED) {
         return Judgement::Compliant;
     }
     let summary = "does not block public sharing of images";
-    let remedy = Remedy::ImageBlock(BLOCKED.into());
+    let remedy = AccountDefaultsChange::ImageBlock(BLOCKED.into());
     Finding::new(
         Severity::High,
         summary,
@@ -66,9 +66,9 @@ mod tests {
             (Observed::Is("unblocked".to_owned()), false),
             (Observed::Absent, false),
         ] {
-            let state = State {
+            let state = AccountDefaults {
                 image_block: block,
-                ..State::default()
+                ..AccountDefaults::default()
             };
             let found = with_settings(&Settings::default(), |context| judge(&state, context).finding());
             assert_eq!(found.is_none(), fine);

@@ -20,7 +20,7 @@ use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::encryption::{and_need, copied, is_particular, need, severity_of_plain, wrong_key};
-use crate::image::{Fact, Image, Remedy, State};
+use crate::image::{Image, ImageChange, ImageFact};
 
 pub const CONTROL: Control<Image> = Control {
     meta: Meta {
@@ -31,13 +31,13 @@ pub const CONTROL: Control<Image> = Control {
         default: Switch::Notify,
         standards: &["EC2 User Guide: use encryption with EBS-backed AMIs"],
         calls: &["CopyImage", "CreateImage", "CreateTags", "DeleteTags", "RegisterImage"],
-        writes: &[],
     },
-    facts: &[Fact::Description, Fact::Keys],
-    judge,
+    reads: &[ImageFact::Description, ImageFact::Keys],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(image: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(image: &Image, context: &JudgeContext<'_>) -> Judgement<ImageChange> {
     let plain: Vec<_> = image.unencrypted.get().into_iter().flatten().cloned().collect();
     let wrong: Vec<_> = image
         .keys
@@ -53,7 +53,7 @@ fn judge(image: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
             Some(format!("{device} with {with}"))
         })
         .collect();
-    let found = |severity, what: String, why: &str| -> Judgement<Remedy> {
+    let found = |severity, what: String, why: &str| -> Judgement<ImageChange> {
         let change = format!("make an encrypted copy: aws ec2 copy-image {}", copied(context));
         Finding::new(severity, what, change, Vec::new()).only_notify(why).into()
     };
@@ -94,18 +94,18 @@ mod tests {
     use crate::encryption::tests::{KEY, asking};
     use crate::encryption::{Key, Manager};
     use crate::security_group::tests::with_settings;
-    use crate::sharing::{Change, Sharing};
+    use crate::sharing::{Sharing, SharingChange};
 
     const STRANGERS: &str = "arn:aws:organizations::777788889999:organization/o-strangers";
 
-    fn shared(everybody: bool, with: &[&str]) -> State {
-        State {
+    fn shared(everybody: bool, with: &[&str]) -> Image {
+        Image {
             unencrypted: Observed::Is(BTreeSet::from(["/dev/xvda (snap-0d9f3a5e7c414b8e9)".to_owned()])),
             sharing: Observed::Is(Sharing {
                 everybody,
                 with: with.iter().map(|&one| one.to_owned()).collect(),
             }),
-            ..State::default()
+            ..Image::default()
         }
     }
 
@@ -120,9 +120,9 @@ mod tests {
                 .map(|control| (control.judge)(&before, context).finding().unwrap());
             found.map(|finding| finding.remedies).collect()
         });
-        assert_eq!(all[0], [Remedy(Change::Everybody(false))]);
+        assert_eq!(all[0], [ImageChange(SharingChange::Everybody(false))]);
         let strangers = ["777788889999", STRANGERS].map(str::to_owned);
-        assert_eq!(all[1], [Remedy(Change::Unshare(strangers.into()))]);
+        assert_eq!(all[1], [ImageChange(SharingChange::Unshare(strangers.into()))]);
         assert!(all[2].is_empty());
         let remedies: Vec<_> = all.into_iter().flatten().collect();
         let after = remedies
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn what_is_fine_is_left() {
-        let fine = State {
+        let fine = Image {
             unencrypted: Observed::Is(BTreeSet::new()),
             ..shared(false, &["111122223333"])
         };
@@ -162,10 +162,10 @@ mod tests {
         let found = |plain: &[&str], keys: &[Option<Key>], settings: &Settings| {
             let keys = keys.iter().enumerate();
             let keys = keys.map(|(at, key)| (format!("/dev/sd{at} (snap-{at})"), key.clone()));
-            let image = State {
+            let image = Image {
                 unencrypted: Observed::Is(plain.iter().map(|&one| one.to_owned()).collect()),
                 keys: Observed::Is(keys.collect()),
-                ..State::default()
+                ..Image::default()
             };
             let finding = with_settings(settings, |context| judge(&image, context).finding())?;
             Some((finding.severity, finding.summary, finding.change))

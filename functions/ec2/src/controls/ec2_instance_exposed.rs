@@ -28,7 +28,7 @@ use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use super::ec2_security_group_open_ingress::offends;
-use crate::instance::{Fact, Groups, Instance, Interface, QUARANTINE, Remedy, State};
+use crate::instance::{Groups, Instance, InstanceChange, InstanceFact, Interface, QUARANTINE};
 use crate::security_group::Rule;
 
 /// Its id, which settings name where it is to quarantine.
@@ -55,24 +55,13 @@ pub const CONTROL: Control<Instance> = Control {
             "RunInstances",
             "StartInstances",
         ],
-        writes: &[
-            "ec2:CreateSecurityGroup",
-            "ec2:CreateSnapshots",
-            "ec2:CreateTags",
-            "ec2:DeleteTags",
-            "ec2:ModifyNetworkInterfaceAttribute",
-            "ec2:RevokeSecurityGroupEgress",
-            "ec2:RevokeSecurityGroupIngress",
-            "ec2:StartInstances",
-            "ec2:StopInstances",
-            "kms:CreateGrant",
-        ],
     },
-    facts: &[Fact::Description, Fact::Rules],
-    judge,
+    reads: &[InstanceFact::Description, InstanceFact::Rules],
+    changes: &[InstanceFact::Interfaces, InstanceFact::Snapshots, InstanceFact::Running],
+    judge: &judge,
 };
 
-fn judge(instance: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(instance: &Instance, context: &JudgeContext<'_>) -> Judgement<InstanceChange> {
     let (Some(interfaces), Some(open)) = (instance.interfaces.get(), instance.open.get()) else {
         return Judgement::Compliant;
     };
@@ -140,9 +129,9 @@ fn judge(instance: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
         .map(|id| (id.clone(), [QUARANTINE.to_owned()].into()))
         .collect();
     let vpc = vpc.clone();
-    let mut remedies = vec![Remedy::Groups { vpc, from, to }];
-    remedies.extend(also.snapshot.then_some(Remedy::Snapshots(true)));
-    remedies.extend(stop.then_some(Remedy::Running(false)));
+    let mut remedies = vec![InstanceChange::Groups { vpc, from, to }];
+    remedies.extend(also.snapshot.then_some(InstanceChange::Snapshots(true)));
+    remedies.extend(stop.then_some(InstanceChange::Running(false)));
     Judgement::Violated(Finding {
         quarantine: true,
         ..Finding::new(severity, summary, change, remedies)
@@ -167,7 +156,7 @@ mod tests {
     }
 
     /// Group `sg-1` is open at a port, `sg-2` isn't.
-    fn instance(port: u16, interfaces: &[(&str, Interface)]) -> State {
+    fn instance(port: u16, interfaces: &[(&str, Interface)]) -> Instance {
         let rule = Rule {
             id: None,
             egress: false,
@@ -175,7 +164,7 @@ mod tests {
             peer: Peer::Ipv4("0.0.0.0/0".into()),
             description: None,
         };
-        State {
+        Instance {
             tags: Observed::Is(Tags::new()),
             vpc: Observed::Is("vpc-1".into()),
             interfaces: Observed::Is(
@@ -185,7 +174,7 @@ mod tests {
                     .collect(),
             ),
             open: Observed::Is([("sg-1".to_owned(), vec![rule])].into()),
-            ..State::default()
+            ..Instance::default()
         }
     }
 
@@ -199,7 +188,7 @@ mod tests {
         settings
     }
 
-    fn found(instance: &State, settings: &Settings) -> Option<Finding<Remedy>> {
+    fn found(instance: &Instance, settings: &Settings) -> Option<Finding<InstanceChange>> {
         with_settings(settings, |context| judge(instance, context).finding())
     }
 
@@ -264,9 +253,9 @@ mod tests {
         settings.ec2.exposed_instances.stop = true;
         let mut reached = instance(22, &[("eni-1", interface(&["203.0.113.7"], &["sg-1"]))]);
         reached.running = Observed::Is(true);
-        let stops = |instance: &State| {
+        let stops = |instance: &Instance| {
             let finding = found(instance, &settings).unwrap();
-            finding.remedies.contains(&Remedy::Running(false))
+            finding.remedies.contains(&InstanceChange::Running(false))
         };
         assert!(stops(&reached));
         let scaled = [("aws:autoscaling:groupName".to_owned(), "web".to_owned())];

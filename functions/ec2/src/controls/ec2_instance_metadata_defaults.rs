@@ -16,7 +16,7 @@
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::account_defaults::{AccountDefaults, Fact, Remedy, State};
+use crate::account_defaults::{AccountDefaults, AccountDefaultsChange, AccountDefaultsFact};
 
 pub const CONTROL: Control<AccountDefaults> = Control {
     meta: Meta {
@@ -27,13 +27,13 @@ pub const CONTROL: Control<AccountDefaults> = Control {
         default: Switch::Notify,
         standards: &["Security Hub EC2.8", "CIS AWS Foundations Benchmark v3.0.0 5.6"],
         calls: &["ModifyInstanceMetadataDefaults"],
-        writes: &[],
     },
-    facts: &[Fact::MetadataTokens],
-    judge,
+    reads: &[AccountDefaultsFact::MetadataTokens],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(defaults: &State, _: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(defaults: &AccountDefaults, _: &JudgeContext<'_>) -> Judgement<AccountDefaultsChange> {
     let tokens = defaults.metadata_tokens.get().map(String::as_str);
     if tokens == Some("required") {
         return Judgement::Compliant;
@@ -62,9 +62,9 @@ mod tests {
             (Observed::Is("optional".to_owned()), false),
             (Observed::Absent, false),
         ] {
-            let state = State {
+            let state = AccountDefaults {
                 metadata_tokens: tokens,
-                ..State::default()
+                ..AccountDefaults::default()
             };
             let found = with_settings(&Settings::default(), |context| judge(&state, context).finding());
             assert_eq!(found.is_none(), fine);

@@ -22,7 +22,7 @@ use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::encryption::{and_need, severity_of_plain, wrong_key};
-use crate::launch_template::{Fact, LaunchTemplate, Remedy, State, versions_in_words};
+use crate::launch_template::{LaunchTemplate, LaunchTemplateChange, LaunchTemplateFact, versions_in_words};
 
 pub const CONTROL: Control<LaunchTemplate> = Control {
     meta: Meta {
@@ -39,14 +39,14 @@ pub const CONTROL: Control<LaunchTemplate> = Control {
             "DeleteTags",
             "ModifyLaunchTemplate",
         ],
-        writes: &[],
     },
-    facts: &[Fact::Versions, Fact::Keys],
-    judge,
+    reads: &[LaunchTemplateFact::Versions, LaunchTemplateFact::Keys],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(template: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
-    let found = |severity, what: String, change: &str| -> Judgement<Remedy> {
+fn judge(template: &LaunchTemplate, context: &JudgeContext<'_>) -> Judgement<LaunchTemplateChange> {
+    let found = |severity, what: String, change: &str| -> Judgement<LaunchTemplateChange> {
         let what = format!("{what}{}", and_need(context));
         Finding::new(severity, what, change, Vec::new())
             .only_notify("a new version is a decision about a product")
@@ -68,7 +68,7 @@ fn judge(template: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
 }
 
 /// The devices that it wants unencrypted, in words.
-fn plain(template: &State) -> Option<String> {
+fn plain(template: &LaunchTemplate) -> Option<String> {
     let which = template.versions_that(|version| !version.plain.is_empty())?;
     let versions = template.versions.get()?.values();
     let devices: BTreeSet<_> = versions
@@ -83,7 +83,7 @@ fn plain(template: &State) -> Option<String> {
 }
 
 /// The keys that it names and that its data may not have, in words.
-fn wrong(template: &State, context: &JudgeContext<'_>) -> Option<String> {
+fn wrong(template: &LaunchTemplate, context: &JudgeContext<'_>) -> Option<String> {
     let mut numbers = BTreeSet::new();
     let mut devices = BTreeSet::new();
     for (number, keys) in template.keys.get()? {
@@ -122,10 +122,10 @@ mod tests {
             };
             ("/dev/xvda".to_owned(), key)
         });
-        let template = State {
+        let template = LaunchTemplate {
             versions: Observed::Is([(2, version)].into()),
             keys: Observed::Is([(2, key.into_iter().collect())].into()),
-            ..State::default()
+            ..LaunchTemplate::default()
         };
         let finding = with_settings(settings, |context| judge(&template, context).finding())?;
         assert!(finding.remedies.is_empty() && finding.only_notify.is_some());

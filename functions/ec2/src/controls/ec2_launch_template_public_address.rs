@@ -16,7 +16,7 @@
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::launch_template::{Fact, LaunchTemplate, Remedy, State};
+use crate::launch_template::{LaunchTemplate, LaunchTemplateChange, LaunchTemplateFact};
 
 pub const CONTROL: Control<LaunchTemplate> = Control {
     meta: Meta {
@@ -33,13 +33,13 @@ pub const CONTROL: Control<LaunchTemplate> = Control {
             "DeleteTags",
             "ModifyLaunchTemplate",
         ],
-        writes: &[],
     },
-    facts: &[Fact::Versions],
-    judge,
+    reads: &[LaunchTemplateFact::Versions],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(template: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(template: &LaunchTemplate, context: &JudgeContext<'_>) -> Judgement<LaunchTemplateChange> {
     let Some(which) = template.versions_that(|version| version.public) else {
         return Judgement::Compliant;
     };
@@ -85,9 +85,9 @@ mod tests {
             ..fine.clone()
         };
         let found = |version: &Version| -> Vec<String> {
-            let template = State {
+            let template = LaunchTemplate {
                 versions: Observed::Is([(3, fine.clone()), (7, version.clone())].into()),
-                ..State::default()
+                ..LaunchTemplate::default()
             };
             with_settings(&Settings::default(), |context| {
                 let findings = LAUNCH_TEMPLATE

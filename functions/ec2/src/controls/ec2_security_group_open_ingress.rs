@@ -26,7 +26,7 @@ use std::fmt::Write as _;
 use portcullis_core::settings::{Ec2Settings, Switch};
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::security_group::{Fact, Part, Peer, Remedy, Rule, Rules, SecurityGroup, State, Traffic};
+use crate::security_group::{Part, Peer, Rule, Rules, SecurityGroup, SecurityGroupChange, SecurityGroupFact, Traffic};
 
 pub const CONTROL: Control<SecurityGroup> = Control {
     meta: Meta {
@@ -54,13 +54,13 @@ pub const CONTROL: Control<SecurityGroup> = Control {
             "ModifyManagedPrefixList",
             "ModifySecurityGroupRules",
         ],
-        writes: &["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"],
     },
-    facts: &[Fact::Rules],
-    judge,
+    reads: &[SecurityGroupFact::Rules],
+    changes: &[SecurityGroupFact::Rules],
+    judge: &judge,
 };
 
-fn judge(group: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(group: &SecurityGroup, context: &JudgeContext<'_>) -> Judgement<SecurityGroupChange> {
     let settings = &context.settings.ec2;
     let none = Rules::default();
     let Rules(rules) = group.rules.get().unwrap_or(&none);
@@ -112,7 +112,7 @@ fn judge(group: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
     if !unread.is_empty() {
         let _ = write!(change, "; left, since its prefix list can't be read: {unread}");
     }
-    let remedy = Remedy {
+    let remedy = SecurityGroupChange {
         part: Part::Open,
         revoke: offending.into_iter().cloned().collect(),
         authorize,
@@ -224,9 +224,9 @@ pub(super) mod tests {
     }
 
     fn found(rules: &[Rule]) -> Option<(Severity, Vec<String>, Vec<String>)> {
-        let group = State {
+        let group = SecurityGroup {
             rules: Observed::Is(Rules(rules.to_vec())),
-            ..State::default()
+            ..SecurityGroup::default()
         };
         let finding = with_settings(&Settings::default(), |context| judge(&group, context).finding())?;
         let texts = |rules: &[Rule]| rules.iter().map(ToString::to_string).collect();
@@ -366,9 +366,9 @@ pub(super) mod tests {
             unread: true,
         };
         let judged = |rules: &[&Rule]| {
-            let group = State {
+            let group = SecurityGroup {
                 rules: Observed::Is(Rules(rules.iter().map(|&rule| rule.clone()).collect())),
-                ..State::default()
+                ..SecurityGroup::default()
             };
             with_settings(&Settings::default(), |context| judge(&group, context).finding())
         };

@@ -20,7 +20,7 @@ use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::encryption::{and_need, copied, severity_of_plain, wrong_key};
-use crate::snapshot::{Fact, Remedy, Snapshot, State};
+use crate::snapshot::{Snapshot, SnapshotChange, SnapshotFact};
 
 pub const CONTROL: Control<Snapshot> = Control {
     meta: Meta {
@@ -37,14 +37,14 @@ pub const CONTROL: Control<Snapshot> = Control {
             "CreateTags",
             "DeleteTags",
         ],
-        writes: &[],
     },
-    facts: &[Fact::Description, Fact::Key],
-    judge,
+    reads: &[SnapshotFact::Description, SnapshotFact::Key],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(snapshot: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
-    let found = |severity, what: String, why: &str| -> Judgement<Remedy> {
+fn judge(snapshot: &Snapshot, context: &JudgeContext<'_>) -> Judgement<SnapshotChange> {
+    let found = |severity, what: String, why: &str| -> Judgement<SnapshotChange> {
         let change = format!("make an encrypted copy: aws ec2 copy-snapshot {}", copied(context));
         Finding::new(severity, what, change, Vec::new()).only_notify(why).into()
     };
@@ -79,16 +79,16 @@ mod tests {
     use crate::encryption::Manager;
     use crate::encryption::tests::{KEY, asking};
     use crate::security_group::tests::with_settings;
-    use crate::sharing::{Change, Sharing};
+    use crate::sharing::{Sharing, SharingChange};
 
-    fn shared(everybody: bool, accounts: &[&str]) -> State {
-        State {
+    fn shared(everybody: bool, accounts: &[&str]) -> Snapshot {
+        Snapshot {
             encrypted: Observed::Is(false),
             sharing: Observed::Is(Sharing {
                 everybody,
                 with: accounts.iter().map(|&account| account.to_owned()).collect(),
             }),
-            ..State::default()
+            ..Snapshot::default()
         }
     }
 
@@ -103,10 +103,12 @@ mod tests {
                 .map(|control| (control.judge)(&before, context).finding().unwrap().remedies)
                 .collect()
         });
-        assert_eq!(all[0], [Remedy(Change::Everybody(false))]);
+        assert_eq!(all[0], [SnapshotChange(SharingChange::Everybody(false))]);
         assert_eq!(
             all[1],
-            [Remedy(Change::Unshare(BTreeSet::from(["777788889999".to_owned()])))]
+            [SnapshotChange(SharingChange::Unshare(BTreeSet::from([
+                "777788889999".to_owned()
+            ])))]
         );
         assert!(all[2].is_empty());
         let remedies: Vec<_> = all.into_iter().flatten().collect();
@@ -136,11 +138,11 @@ mod tests {
     #[test]
     fn the_level_says_which_key_is_enough_and_the_finding_says_which_that_is() {
         let found = |key: Option<Manager>, asked: Encryption, named: Option<&str>| {
-            let snapshot = State {
+            let snapshot = Snapshot {
                 encrypted: Observed::Is(key.is_some()),
                 key: Observed::from(key.map(|_| KEY.to_owned())),
                 manager: Observed::from(key),
-                ..State::default()
+                ..Snapshot::default()
             };
             let settings = asking(asked, named);
             let finding = with_settings(&settings, |context| judge(&snapshot, context).finding())?;

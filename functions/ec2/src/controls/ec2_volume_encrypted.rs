@@ -19,7 +19,7 @@ use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::encryption::{and_need, severity_of_plain, wrong_key};
-use crate::volume::{Fact, Remedy, State, Volume};
+use crate::volume::{Volume, VolumeChange, VolumeFact};
 
 pub const CONTROL: Control<Volume> = Control {
     meta: Meta {
@@ -37,13 +37,13 @@ pub const CONTROL: Control<Volume> = Control {
             "DeleteTags",
             "RunInstances",
         ],
-        writes: &[],
     },
-    facts: &[Fact::Description, Fact::Key],
-    judge,
+    reads: &[VolumeFact::Description, VolumeFact::Key],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(volume: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(volume: &Volume, context: &JudgeContext<'_>) -> Judgement<VolumeChange> {
     let Some((severity, what)) = wrong(volume, context) else {
         return Judgement::Compliant;
     };
@@ -67,7 +67,7 @@ fn judge(volume: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
 }
 
 /// What is wrong with its encryption, and how bad that is.
-fn wrong(volume: &State, context: &JudgeContext<'_>) -> Option<(Severity, String)> {
+fn wrong(volume: &Volume, context: &JudgeContext<'_>) -> Option<(Severity, String)> {
     if volume.encrypted.get() == Some(&false) {
         let what = format!("is not encrypted{}", and_need(context));
         return Some((severity_of_plain(context), what));
@@ -90,11 +90,11 @@ mod tests {
     #[test]
     fn the_level_says_which_key_is_enough() {
         let found = |key: Option<Manager>, asked: Encryption, named: Option<&str>| {
-            let volume = State {
+            let volume = Volume {
                 encrypted: Observed::Is(key.is_some()),
                 key: Observed::from(key.map(|_| KEY.to_owned())),
                 manager: Observed::from(key),
-                ..State::default()
+                ..Volume::default()
             };
             let settings = asking(asked, named);
             with_settings(&settings, |context| judge(&volume, context).finding()).map(|finding| finding.severity)

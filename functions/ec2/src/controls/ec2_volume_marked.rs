@@ -18,7 +18,7 @@ use portcullis_core::settings::{Switch, VolumeQuarantine};
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use super::ec2_volume_encrypted;
-use crate::volume::{Fact, REPLACED, Remedy, State, TAG, UNENCRYPTED, Volume};
+use crate::volume::{REPLACED, TAG, UNENCRYPTED, Volume, VolumeChange, VolumeFact};
 
 pub const CONTROL: Control<Volume> = Control {
     meta: Meta {
@@ -36,16 +36,16 @@ pub const CONTROL: Control<Volume> = Control {
             "DeleteTags",
             "RunInstances",
         ],
-        writes: &["ec2:CreateTags", "ec2:DeleteTags"],
     },
-    facts: &[Fact::Description],
-    judge,
+    reads: &[VolumeFact::Description],
+    changes: &[VolumeFact::QuarantineTags],
+    judge: &judge,
 };
 
 /// The value of the tag of a volume that something is to be done about, if it has one; `None` of one that is encrypted, that may
 /// be as it is, or that was swapped out and is kept for people to delete.
 #[expect(clippy::option_option, reason = "a volume that is left, and one without the tag")]
-pub fn mark<'a>(volume: &'a State, context: &JudgeContext<'_>) -> Option<Option<&'a str>> {
+pub fn mark<'a>(volume: &'a Volume, context: &JudgeContext<'_>) -> Option<Option<&'a str>> {
     let (settings, cause) = (context.settings, ec2_volume_encrypted::CONTROL.meta);
     let tags = volume.tags.get()?;
     let tolerated = settings.switch(&cause) == Switch::Off
@@ -56,7 +56,7 @@ pub fn mark<'a>(volume: &'a State, context: &JudgeContext<'_>) -> Option<Option<
     (volume.encrypted.get() == Some(&false) && !tolerated && mark != Some(REPLACED)).then_some(mark)
 }
 
-fn judge(volume: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(volume: &Volume, context: &JudgeContext<'_>) -> Judgement<VolumeChange> {
     let swaps = context.settings.ec2.unencrypted_volumes == VolumeQuarantine::ReEncrypt;
     if swaps || mark(volume, context) != Some(None) {
         return Judgement::Compliant;
@@ -67,7 +67,7 @@ fn judge(volume: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
             Severity::Low,
             "is not encrypted, and nothing on it says so",
             format!("tag it {TAG}={UNENCRYPTED}"),
-            vec![Remedy::Tag(Some(UNENCRYPTED.into()))],
+            vec![VolumeChange::Tag(Some(UNENCRYPTED.into()))],
         )
     })
 }

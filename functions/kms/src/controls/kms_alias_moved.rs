@@ -18,7 +18,7 @@
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::alias::{Alias, Fact, Remedy, State};
+use crate::alias::{Alias, AliasChange, AliasFact};
 
 pub const CONTROL: Control<Alias> = Control {
     meta: Meta {
@@ -29,13 +29,13 @@ pub const CONTROL: Control<Alias> = Control {
         default: Switch::Notify,
         standards: &["KMS Developer Guide: aliases"],
         calls: &["CreateAlias", "DeleteAlias", "UpdateAlias"],
-        writes: &["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"],
     },
-    facts: &[Fact::Target],
-    judge,
+    reads: &[AliasFact::Target],
+    changes: &[AliasFact::Target],
+    judge: &judge,
 };
 
-fn judge(alias: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(alias: &Alias, context: &JudgeContext<'_>) -> Judgement<AliasChange> {
     let Some(wanted) = context.settings.kms.required_aliases.get(&context.resource.id) else {
         return Judgement::Compliant;
     };
@@ -45,7 +45,7 @@ fn judge(alias: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
         None => format!("is gone: it has to stand for {wanted}"),
     };
     let change = format!("let it stand for {wanted}");
-    let remedies = vec![Remedy::SetAlias(Some(wanted.clone()))];
+    let remedies = vec![AliasChange::SetAlias(Some(wanted.clone()))];
     Finding::new(Severity::High, summary, change, remedies).into()
 }
 
@@ -69,13 +69,13 @@ mod tests {
                 own_role: "",
                 region: "eu-west-1",
                 now: jiff::Timestamp::UNIX_EPOCH,
-                memory: &History::default(),
+                history: &History::default(),
             };
-            judge(&State { target }, &context)
+            judge(&Alias { target }, &context)
                 .finding()
                 .map(|finding| finding.remedies)
         };
-        let back = Some(vec![Remedy::SetAlias(Some("k-1".into()))]);
+        let back = Some(vec![AliasChange::SetAlias(Some("k-1".into()))]);
         assert_eq!(judged("alias/app", Observed::Is("k-1".into())), None);
         assert_eq!(judged("alias/app", Observed::Is("k-2".into())), back);
         assert_eq!(judged("alias/app", Observed::Absent), back);

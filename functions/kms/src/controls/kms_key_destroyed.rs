@@ -17,7 +17,7 @@
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Observed, Severity};
 
-use crate::key::{Fact, Key, Remedy, State};
+use crate::key::{Key, KeyChange, KeyFact};
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -28,13 +28,13 @@ pub const CONTROL: Control<Key> = Control {
         default: Switch::Notify,
         standards: &["KMS Developer Guide: deleting keys"],
         calls: &["DeleteKey"],
-        writes: &[],
     },
-    facts: &[Fact::Existence],
-    judge,
+    reads: &[KeyFact::Existence],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(key: &State, _: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(key: &Key, _: &JudgeContext<'_>) -> Judgement<KeyChange> {
     if key.key_state != Observed::Absent {
         return Judgement::Compliant;
     }
@@ -55,12 +55,12 @@ mod tests {
 
     #[test]
     fn only_a_key_that_is_gone_was_destroyed() {
-        let gone = State {
+        let gone = Key {
             key_state: Observed::Absent,
-            ..State::default()
+            ..Key::default()
         };
         assert!(finding(judge, &gone).unwrap().only_notify.is_some());
         assert_eq!(finding(judge, &in_state(KeyState::PendingDeletion)), None);
-        assert_eq!(finding(judge, &State::default()), None);
+        assert_eq!(finding(judge, &Key::default()), None);
     }
 }

@@ -16,8 +16,8 @@
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::former;
-use crate::key::{Fact, Key, KeyState, Remedy, State};
+use crate::key::{Key, KeyChange, KeyFact, KeyState};
+use crate::key_state_history;
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -29,18 +29,18 @@ pub const CONTROL: Control<Key> = Control {
         standards: &["KMS Developer Guide: key states"],
         // After the last it is as it should be, and the ledger forgets that it was not.
         calls: &["DisableKey", "CancelKeyDeletion", "EnableKey"],
-        writes: &["kms:DisableKey", "kms:EnableKey"],
     },
-    facts: &[Fact::Metadata, Fact::Aliases],
-    judge,
+    reads: &[KeyFact::Metadata, KeyFact::Aliases],
+    changes: &[KeyFact::KeyState],
+    judge: &judge,
 };
 
-fn judge(key: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let Some((state, _)) = key.customer_managed() else {
         return key.not_ours();
     };
     // While its deletion is pending it can't be seen any more that it was disabled before, but it is remembered.
-    let hidden = state.is_pending_deletion() && former::was_disabled(context);
+    let hidden = state.is_pending_deletion() && key_state_history::was_disabled(context, &CONTROL.meta);
     if key.is_retired(context.settings.kms.retirement_tag.as_deref()) || !(state == KeyState::Disabled || hidden) {
         return Judgement::Compliant;
     }
@@ -48,7 +48,7 @@ fn judge(key: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
         Some(aliases) => format!("is disabled: known as {}", aliases.join(", ")),
         None => "is disabled".to_owned(),
     };
-    let finding = Finding::new(Severity::High, summary, "enable it", vec![Remedy::SetEnabled(true)]);
+    let finding = Finding::new(Severity::High, summary, "enable it", vec![KeyChange::SetEnabled(true)]);
     if hidden {
         return finding.only_notify("its deletion is pending as well").into();
     }
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn only_disabled_is_disabled() {
         let found = finding(judge, &in_state(KeyState::Disabled)).unwrap();
-        assert_eq!(found.remedies, [Remedy::SetEnabled(true)]);
+        assert_eq!(found.remedies, [KeyChange::SetEnabled(true)]);
         for state in [
             KeyState::Enabled,
             KeyState::PendingImport,

@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::key::{Fact, Key, KeyState, Remedy, State};
+use crate::key::{Key, KeyChange, KeyFact, KeyState};
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -33,17 +33,17 @@ pub const CONTROL: Control<Key> = Control {
             "DeleteImportedKeyMaterial",
             "ImportKeyMaterial",
         ],
-        writes: &[],
     },
-    facts: &[Fact::Metadata, Fact::Aliases],
-    judge,
+    reads: &[KeyFact::Metadata, KeyFact::Aliases],
+    changes: &[],
+    judge: &judge,
 };
 
 /// What to do, for the alert.
 const RUNBOOK: &str = "nothing can be put right in place. Get the same key material from where it is kept; then \
     GetParametersForImport, wrap it, ImportKeyMaterial (without expiry if it is to stay). Other material is refused";
 
-fn judge(key: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let Some((state, metadata)) = key.customer_managed() else {
         return key.not_ours();
     };
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
     use crate::key::tests::{finding, in_state};
 
-    fn imported(state: KeyState, expires: Option<&str>) -> State {
+    fn imported(state: KeyState, expires: Option<&str>) -> Key {
         let mut key = in_state(state);
         if let Observed::Is(metadata) = &mut key.metadata {
             metadata.origin = "EXTERNAL".into();

@@ -24,7 +24,7 @@ use portcullis_access::KeyFinding;
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::key::{Fact, Key, Remedy, State};
+use crate::key::{Key, KeyChange, KeyFact};
 use crate::policies::{analyse, keeps, lacks};
 
 pub const CONTROL: Control<Key> = Control {
@@ -36,13 +36,13 @@ pub const CONTROL: Control<Key> = Control {
         default: Switch::Notify,
         standards: &["AWS Prescriptive Guidance: encryption best practices for AWS KMS"],
         calls: &["CreateKey", "PutKeyPolicy", "TagResource", "UntagResource"],
-        writes: &[],
     },
-    facts: &[Fact::Metadata, Fact::Policy],
-    judge,
+    reads: &[KeyFact::Metadata, KeyFact::Policy],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(key: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let (Some(_), Some(text)) = (key.customer_managed(), key.policy.get()) else {
         return key.not_ours();
     };

@@ -17,7 +17,7 @@
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::key::{Fact, Key, Remedy, State};
+use crate::key::{Key, KeyChange, KeyFact};
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -28,13 +28,13 @@ pub const CONTROL: Control<Key> = Control {
         default: Switch::Notify,
         standards: &["KMS Developer Guide: multi-Region keys"],
         calls: &["CreateKey", "ReplicateKey", "UpdatePrimaryRegion"],
-        writes: &[],
     },
-    facts: &[Fact::Metadata],
-    judge,
+    reads: &[KeyFact::Metadata],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(key: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let Some((state, metadata)) = key.customer_managed() else {
         return key.not_ours();
     };

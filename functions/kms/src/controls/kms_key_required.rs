@@ -20,7 +20,7 @@ use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Observed, Severity};
 use serde_json::Value;
 
-use crate::key::{Fact, Key, KeyState, Remedy, State};
+use crate::key::{Key, KeyChange, KeyFact, KeyState};
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -42,13 +42,13 @@ pub const CONTROL: Control<Key> = Control {
             "PutKeyPolicy",
             "ScheduleKeyDeletion",
         ],
-        writes: &[],
     },
-    facts: &[Fact::Metadata, Fact::Existence, Fact::Policy],
-    judge,
+    reads: &[KeyFact::Metadata, KeyFact::Existence, KeyFact::Policy],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(key: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let arn = context.resource.arn.as_str();
     let levels = &context.settings.classification.levels;
     let named: Vec<_> = levels
@@ -70,7 +70,7 @@ fn judge(key: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
 }
 
 /// What keeps a key from being of use.
-fn wrongs(key: &State, context: &JudgeContext<'_>) -> Vec<String> {
+fn wrongs(key: &Key, context: &JudgeContext<'_>) -> Vec<String> {
     let (place, services) = (&context.resource.region, &context.settings.kms.required_services);
     if place != context.region {
         let here = context.region;
@@ -146,7 +146,7 @@ mod tests {
         settings
     }
 
-    fn found(key: &State, settings: &Settings) -> Option<String> {
+    fn found(key: &Key, settings: &Settings) -> Option<String> {
         with_settings(settings, |context| {
             judge(key, context).finding().map(|finding| finding.summary)
         })
@@ -162,9 +162,9 @@ mod tests {
             "{summary}"
         );
         assert_eq!(found(&in_state(KeyState::Enabled), &required(&[])), None);
-        let gone = State {
+        let gone = Key {
             key_state: Observed::Absent,
-            ..State::default()
+            ..Key::default()
         };
         assert!(found(&gone, &required(&[])).unwrap().contains("is no more"));
     }
@@ -177,7 +177,7 @@ mod tests {
                 region: "us-east-1",
                 ..*context
             };
-            judge(&State::default(), &context)
+            judge(&Key::default(), &context)
                 .finding()
                 .map(|finding| finding.summary)
         });

@@ -19,7 +19,7 @@
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::key::{Fact, Key, KeyState, Metadata, Remedy, State};
+use crate::key::{Key, KeyChange, KeyFact, KeyState, Metadata};
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -41,10 +41,10 @@ pub const CONTROL: Control<Key> = Control {
             "ReplicateKey",
             "UpdatePrimaryRegion",
         ],
-        writes: &["kms:DisableKeyRotation", "kms:EnableKeyRotation"],
     },
-    facts: &[Fact::Metadata, Fact::Rotation],
-    judge,
+    reads: &[KeyFact::Metadata, KeyFact::Rotation],
+    changes: &[KeyFact::Rotation],
+    judge: &judge,
 };
 
 /// Why KMS can't rotate such a key by itself, if so. Source: KMS API Reference, `EnableKeyRotation`.
@@ -72,7 +72,7 @@ fn cannot_rotate(state: KeyState, key: &Metadata) -> Option<String> {
     (!will_be).then(|| format!("only enabled keys rotate, and this one is in the state {state:?}"))
 }
 
-fn judge(key: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let wanted = context.settings.kms.rotation_days;
     let Some((state, metadata)) = key.customer_managed() else {
         return key.not_ours();
@@ -94,7 +94,7 @@ fn judge(key: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
         Severity::Medium,
         summary,
         change,
-        vec![Remedy::SetRotation(Some(wanted))],
+        vec![KeyChange::SetRotation(Some(wanted))],
     )
     .into()
 }
@@ -107,7 +107,7 @@ mod tests {
     use crate::key::MultiRegion;
     use crate::key::tests::{finding, in_state, with_settings};
 
-    fn with(rotation: Observed<u16>, change: impl FnOnce(&mut Metadata)) -> State {
+    fn with(rotation: Observed<u16>, change: impl FnOnce(&mut Metadata)) -> Key {
         let mut key = in_state(KeyState::Enabled);
         key.rotation = rotation;
         if let Observed::Is(metadata) = &mut key.metadata {
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn off_or_too_seldom_is_put_right_and_more_often_stays() {
-        let on = [Remedy::SetRotation(Some(365))];
+        let on = [KeyChange::SetRotation(Some(365))];
         assert_eq!(finding(judge, &with(Observed::Absent, |_| ())).unwrap().remedies, on);
         assert_eq!(finding(judge, &with(Observed::Is(730), |_| ())).unwrap().remedies, on);
         assert_eq!(finding(judge, &with(Observed::Is(365), |_| ())), None);
@@ -128,12 +128,15 @@ mod tests {
     #[test]
     fn what_is_being_made_or_moved_is_to_rotate_as_well() {
         for state in [KeyState::Creating, KeyState::Updating] {
-            let key = State {
+            let key = Key {
                 rotation: Observed::Absent,
                 ..in_state(state)
             };
-            assert_eq!(finding(judge, &key).unwrap().remedies, [Remedy::SetRotation(Some(365))]);
-            let key = State {
+            assert_eq!(
+                finding(judge, &key).unwrap().remedies,
+                [KeyChange::SetRotation(Some(365))]
+            );
+            let key = Key {
                 rotation: Observed::Is(90),
                 ..key
             };
@@ -166,8 +169,8 @@ mod tests {
             // What another control's remedy leaves of such a key.
             (
                 in_state(KeyState::PendingDeletion)
-                    .after(&Remedy::CancelDeletion)
-                    .after(&Remedy::SetEnabled(true)),
+                    .after(&KeyChange::CancelDeletion)
+                    .after(&KeyChange::SetEnabled(true)),
                 "can't be seen",
             ),
         ];

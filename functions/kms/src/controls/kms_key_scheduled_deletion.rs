@@ -21,8 +21,9 @@
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::former;
-use crate::key::{Fact, Key, KeyState, Remedy, State};
+use super::kms_key_disabled;
+use crate::key::{Key, KeyChange, KeyFact, KeyState};
+use crate::key_state_history;
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -34,25 +35,21 @@ pub const CONTROL: Control<Key> = Control {
         standards: &["Security Hub KMS.3", "Config kms-cmk-not-scheduled-for-deletion"],
         // The second says what the key was before. After the last two it may have been left disabled, or be as it should be.
         calls: &["ScheduleKeyDeletion", "DisableKey", "CancelKeyDeletion", "EnableKey"],
-        writes: &[
-            "kms:CancelKeyDeletion",
-            "kms:DisableKey",
-            "kms:EnableKey",
-            "kms:ScheduleKeyDeletion",
-        ],
     },
-    facts: &[Fact::Metadata, Fact::Grants, Fact::Aliases, Fact::LastUse],
-    judge,
+    reads: &[KeyFact::Metadata, KeyFact::Grants, KeyFact::Aliases, KeyFact::LastUse],
+    changes: &[KeyFact::Deletion, KeyFact::KeyState],
+    judge: &judge,
 };
 
-fn judge(key: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let Some((state, _)) = key.customer_managed() else {
         return key.not_ours();
     };
     if key.is_retired(context.settings.kms.retirement_tag.as_deref()) {
         return Judgement::Compliant;
     }
-    let was_disabled = former::was_disabled(context);
+    let disabled = &kms_key_disabled::CONTROL.meta;
+    let was_disabled = key_state_history::was_disabled(context, disabled);
     if state.is_pending_deletion() {
         let date = key.deletion.get().and_then(|deletion| deletion.date.as_deref());
         let when = date.map_or_else(|| "after its replicas".to_owned(), |date| format!("on {date}"));
@@ -60,34 +57,37 @@ fn judge(key: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
         let (change, remedies) = if was_disabled {
             (
                 "cancel its deletion; it stays disabled, as it was",
-                vec![Remedy::CancelDeletion],
+                vec![KeyChange::CancelDeletion],
             )
         } else {
             (
                 "cancel its deletion and enable it again",
-                vec![Remedy::CancelDeletion, Remedy::SetEnabled(true)],
+                vec![KeyChange::CancelDeletion, KeyChange::SetEnabled(true)],
             )
         };
         return Finding::new(Severity::Critical, summary, change, remedies).into();
     }
     // AWS has forgotten by now that it was enabled; the ledger has not.
     let id = CONTROL.meta.id;
-    let interrupted = context.memory.begun.contains(id) || context.memory.violated.contains_key(id);
+    let interrupted = context.history.begun.contains(id) || context.history.violated.contains_key(id);
     if state == KeyState::Disabled && interrupted && !was_disabled {
         let summary = "was left disabled when its deletion was cancelled";
-        let remedies = vec![Remedy::SetEnabled(true)];
+        let remedies = vec![KeyChange::SetEnabled(true)];
         return Finding::new(Severity::High, summary, "enable it again, as it was", remedies).into();
     }
-    match (former::known_too_late(context), state) {
+    match (
+        key_state_history::known_too_late(context, disabled, CONTROL.meta.id),
+        state,
+    ) {
         (Some(KeyState::Disabled), KeyState::Enabled) => {
             let summary =
                 "was enabled when its deletion was cancelled, but had been disabled before: that was known too late";
-            let remedies = vec![Remedy::SetEnabled(false)];
+            let remedies = vec![KeyChange::SetEnabled(false)];
             Finding::new(Severity::Critical, summary, "disable it again, as it was", remedies).into()
         }
         (Some(KeyState::Enabled), KeyState::Disabled) => {
             let summary = "was left disabled when its deletion was cancelled, but had been enabled before: that was known too late";
-            let remedies = vec![Remedy::SetEnabled(true)];
+            let remedies = vec![KeyChange::SetEnabled(true)];
             Finding::new(Severity::High, summary, "enable it again, as it was", remedies).into()
         }
         _ => Judgement::Compliant,
@@ -101,6 +101,7 @@ mod tests {
 
     use super::*;
     use crate::key::tests::{finding, in_state, remembering, with_settings};
+    use crate::key::{DISABLE, ENABLE};
 
     fn knowing(violated: &[&str], begun: &[&str]) -> History {
         let told = |&id: &&str| (id.to_owned(), Timestamp::UNIX_EPOCH);
@@ -111,7 +112,7 @@ mod tests {
         }
     }
 
-    fn remedies(state: KeyState, memory: &History) -> Option<Vec<Remedy>> {
+    fn remedies(state: KeyState, memory: &History) -> Option<Vec<KeyChange>> {
         remembering(memory, |context| {
             judge(&in_state(state), context)
                 .finding()
@@ -124,19 +125,19 @@ mod tests {
 
     #[test]
     fn a_key_comes_back_to_its_former_state() {
-        let enabled = vec![Remedy::CancelDeletion, Remedy::SetEnabled(true)];
+        let enabled = vec![KeyChange::CancelDeletion, KeyChange::SetEnabled(true)];
         for state in [KeyState::PendingDeletion, KeyState::PendingReplicaDeletion] {
             assert_eq!(remedies(state, &knowing(&[], &[])), Some(enabled.clone()));
             assert_eq!(
                 remedies(state, &knowing(&[DISABLED, OWN], &[])),
-                Some(vec![Remedy::CancelDeletion])
+                Some(vec![KeyChange::CancelDeletion])
             );
         }
     }
 
     #[test]
     fn a_cancellation_that_broke_off_is_finished() {
-        let enable = Some(vec![Remedy::SetEnabled(true)]);
+        let enable = Some(vec![KeyChange::SetEnabled(true)]);
         assert_eq!(remedies(KeyState::Disabled, &knowing(&[], &[OWN])), enable);
         assert_eq!(remedies(KeyState::Disabled, &knowing(&[OWN], &[])), enable);
         assert_eq!(remedies(KeyState::Disabled, &knowing(&[DISABLED], &[OWN])), None);
@@ -156,19 +157,19 @@ mod tests {
             remedied: [(OWN.to_owned(), at(5))].into(),
             ..History::default()
         };
-        let disabled = known(&[(former::DISABLE, heard(1, 9))]);
+        let disabled = known(&[(DISABLE, heard(1, 9))]);
         assert_eq!(
             remedies(KeyState::Enabled, &disabled),
-            Some(vec![Remedy::SetEnabled(false)])
+            Some(vec![KeyChange::SetEnabled(false)])
         );
         assert_eq!(remedies(KeyState::Disabled, &disabled), None);
-        let enabled = known(&[(former::DISABLE, heard(1, 4)), (former::ENABLE, heard(2, 9))]);
+        let enabled = known(&[(DISABLE, heard(1, 4)), (ENABLE, heard(2, 9))]);
         assert_eq!(
             remedies(KeyState::Disabled, &enabled),
-            Some(vec![Remedy::SetEnabled(true)])
+            Some(vec![KeyChange::SetEnabled(true)])
         );
         assert_eq!(remedies(KeyState::Enabled, &enabled), None);
-        let in_time = known(&[(former::DISABLE, heard(1, 2))]);
+        let in_time = known(&[(DISABLE, heard(1, 2))]);
         assert_eq!(remedies(KeyState::Enabled, &in_time), None);
     }
 

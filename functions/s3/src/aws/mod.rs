@@ -7,7 +7,7 @@ mod convert;
 
 use portcullis_runtime::{AwsError, Handler, Regional};
 
-use crate::PublicAccessBlock;
+use crate::{PublicAccessBlock, controls};
 
 /// The clients of one process. A bucket is asked for in its own region.
 #[derive(Clone)]
@@ -43,15 +43,15 @@ impl Clients {
     }
 }
 
-/// The guards of this function, with the SDK behind them.
+/// The resource types of this function, with the SDK behind them.
 pub async fn serve(config: portcullis_runtime::SdkConfig) -> Vec<Box<dyn Handler>> {
     let clients = Clients {
         s3: Regional::new(&config, aws_sdk_s3::Client::new),
         control: aws_sdk_s3control::Client::new(&config),
     };
     vec![
-        portcullis_runtime::serve(bucket::Aws(clients.clone())),
-        portcullis_runtime::serve(account::Aws(clients.clone())),
-        portcullis_runtime::serve(access_point::Aws(clients)),
+        portcullis_runtime::serve(controls::BUCKETS, bucket::Aws(clients.clone())),
+        portcullis_runtime::serve(controls::ACCOUNTS, account::Aws(clients.clone())),
+        portcullis_runtime::serve(controls::ACCESS_POINTS, access_point::Aws(clients)),
     ]
 }

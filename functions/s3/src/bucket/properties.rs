@@ -11,8 +11,8 @@ use super::*;
 
 const LEVELS: [&str; 4] = ["public", "internal", "confidential", "restricted"];
 
-fn enforced(state: &State, level: &str) -> Plan<Bucket> {
-    let controls: Vec<_> = controls::BUCKET.iter().collect();
+fn enforced(state: &Bucket, level: &str) -> Plan<Bucket> {
+    let controls: Vec<_> = crate::controls::BUCKET.iter().collect();
     in_scope(level, |context| {
         plan(state, &controls, context, |_, finding| {
             let decision = match (&finding.only_notify, finding.remedies.as_slice()) {
@@ -29,7 +29,7 @@ fn enforced(state: &State, level: &str) -> Plan<Bucket> {
     })
 }
 
-fn made(state: &State, plan: &Plan<Bucket>) -> State {
+fn made(state: &Bucket, plan: &Plan<Bucket>) -> Bucket {
     plan.remedies
         .iter()
         .fold(state.clone(), |state, remedy| state.after(remedy))
@@ -111,7 +111,7 @@ fn any_acl() -> impl Strategy<Value = Acl> {
     })
 }
 
-fn any_state() -> impl Strategy<Value = State> {
+fn any_state() -> impl Strategy<Value = Bucket> {
     let ownership = prop::sample::select(vec![
         Observed::Absent,
         Observed::Is("ObjectWriter".to_owned()),
@@ -134,7 +134,7 @@ fn any_state() -> impl Strategy<Value = State> {
         website,
     )
         .prop_map(
-            |((public_access_block, account_block), encryption, policy, acl, ownership, versioning, website)| State {
+            |((public_access_block, account_block), encryption, policy, acl, ownership, versioning, website)| Bucket {
                 tags: Observed::Is(Tags::new()),
                 public_access_block,
                 account_block,
@@ -182,7 +182,7 @@ proptest! {
     #[test]
     fn a_plan_changes_nothing_twice(state in any_state(), level in prop::sample::select(LEVELS.to_vec())) {
         let plan = enforced(&state, level);
-        let mut targets: Vec<_> = plan.remedies.iter().map(portcullis_core::Remedy::target).collect();
+        let mut targets: Vec<_> = plan.remedies.iter().map(portcullis_core::Change::target).collect();
         targets.sort();
         let count = targets.len();
         targets.dedup();
@@ -194,7 +194,7 @@ proptest! {
     fn a_plan_can_be_undone(state in any_state(), level in prop::sample::select(LEVELS.to_vec())) {
         let plan = enforced(&state, level);
         let mut inverses: Vec<_> = plan.remedies.iter().rev().map(|remedy| state.inverse(remedy).unwrap()).collect();
-        inverses.sort_by_key(portcullis_core::Remedy::restore_order);
+        inverses.sort_by_key(portcullis_core::Change::restore_order);
         let mut back = inverses.iter().fold(made(&state, &plan), |state, remedy| state.after(remedy));
         if state.versioning == Observed::Is(Versioning::Off) && back.versioning == Observed::Is(Versioning::Suspended) {
             back.versioning = Observed::Is(Versioning::Off);
@@ -244,7 +244,7 @@ proptest! {
     #[test]
     fn a_state_survives_the_ledger(state in any_state()) {
         let kept = serde_json::to_string(&state).unwrap();
-        prop_assert_eq!(serde_json::from_str::<State>(&kept).unwrap(), state);
+        prop_assert_eq!(serde_json::from_str::<Bucket>(&kept).unwrap(), state);
     }
 }
 

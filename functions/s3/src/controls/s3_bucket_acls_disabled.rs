@@ -20,7 +20,7 @@ use portcullis_access::Grantee;
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::bucket::{Bucket, Fact, Remedy, State};
+use crate::bucket::{Bucket, BucketChange, BucketFact};
 
 const ENFORCED: &str = "BucketOwnerEnforced";
 
@@ -38,13 +38,13 @@ pub const CONTROL: Control<Bucket> = Control {
             "PutBucketOwnershipControls",
             "DeleteBucketOwnershipControls",
         ],
-        writes: &["s3:PutBucketOwnershipControls"],
     },
-    facts: &[Fact::Ownership, Fact::Acl],
-    judge,
+    reads: &[BucketFact::Ownership, BucketFact::Acl],
+    changes: &[BucketFact::Ownership],
+    judge: &judge,
 };
 
-fn judge(bucket: &State, _: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(bucket: &Bucket, _: &JudgeContext<'_>) -> Judgement<BucketChange> {
     let ownership = bucket.ownership.get().map(String::as_str);
     if ownership == Some(ENFORCED) {
         return Judgement::Compliant;
@@ -53,7 +53,7 @@ fn judge(bucket: &State, _: &JudgeContext<'_>) -> Judgement<Remedy> {
         "has ACLs enabled: its object ownership is {}",
         ownership.unwrap_or("ObjectWriter")
     );
-    let remedy = Remedy::Ownership(Some(ENFORCED.into()));
+    let remedy = BucketChange::Ownership(Some(ENFORCED.into()));
     let finding = Finding::new(
         Severity::Medium,
         summary,

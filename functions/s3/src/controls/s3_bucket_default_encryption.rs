@@ -21,7 +21,7 @@
 use portcullis_core::settings::{Encryption as Required, Level, Switch};
 use portcullis_core::{Arn, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::bucket::{Bucket, Encryption, Fact, Remedy, State};
+use crate::bucket::{Bucket, BucketChange, BucketFact, Encryption};
 use crate::logs::receives_logs;
 
 pub const CONTROL: Control<Bucket> = Control {
@@ -46,10 +46,10 @@ pub const CONTROL: Control<Bucket> = Control {
             "TagResource",
             "UntagResource",
         ],
-        writes: &["s3:PutEncryptionConfiguration"],
     },
-    facts: &[Fact::Encryption, Fact::Policy, Fact::Acl],
-    judge,
+    reads: &[BucketFact::Encryption, BucketFact::Policy, BucketFact::Acl],
+    changes: &[BucketFact::Encryption],
+    judge: &judge,
 };
 
 const KMS: &str = "aws:kms";
@@ -121,7 +121,7 @@ pub fn key_elsewhere(context: &JudgeContext<'_>) -> Option<String> {
     })
 }
 
-fn judge(bucket: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
     let level = context.level;
     let now = bucket.effective_encryption();
     let wanted = wanted(&now, level);
@@ -149,7 +149,7 @@ fn judge(bucket: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
     };
     let severity = if weaker { Severity::High } else { Severity::Low };
     let needs_key = level.encryption >= Required::CustomerManagedKey && wanted.key.is_none() && weaker;
-    let finding = Finding::new(severity, summary, change, vec![Remedy::Encryption(Some(wanted))]);
+    let finding = Finding::new(severity, summary, change, vec![BucketChange::Encryption(Some(wanted))]);
     match (receives_logs(bucket), key_elsewhere(context)) {
         (Some(logs), _) if weaker => finding
             .only_notify(format!("it receives {logs}, which SSE-KMS would stop"))
@@ -178,16 +178,16 @@ mod tests {
 
     const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234";
 
-    fn with(algorithm: &str, key: Option<&str>, bucket_key: bool) -> State {
+    fn with(algorithm: &str, key: Option<&str>, bucket_key: bool) -> Bucket {
         let encryption = Encryption {
             algorithm: algorithm.into(),
             key: key.map(Into::into),
             bucket_key,
             blocked: None,
         };
-        State {
+        Bucket {
             encryption: Observed::Is(encryption),
-            ..State::default()
+            ..Bucket::default()
         }
     }
 
@@ -199,13 +199,13 @@ mod tests {
         }
     }
 
-    fn result(bucket: &State, level: &Level) -> Option<Finding<Remedy>> {
+    fn result(bucket: &Bucket, level: &Level) -> Option<Finding<BucketChange>> {
         at_level(level, |context| judge(bucket, context).finding())
     }
 
-    fn set(bucket: &State, level: &Level) -> Encryption {
+    fn set(bucket: &Bucket, level: &Level) -> Encryption {
         match &result(bucket, level).unwrap().remedies[0] {
-            Remedy::Encryption(Some(encryption)) => encryption.clone(),
+            BucketChange::Encryption(Some(encryption)) => encryption.clone(),
             other => panic!("{other:?}"),
         }
     }
@@ -214,7 +214,7 @@ mod tests {
     fn each_level_gets_what_it_asks_for() {
         let plain = with("AES256", None, false);
         assert_eq!(result(&plain, &level(Required::Any, None)), None);
-        assert_eq!(result(&State::default(), &level(Required::Any, None)), None);
+        assert_eq!(result(&Bucket::default(), &level(Required::Any, None)), None);
         let kms = set(&plain, &level(Required::AwsManagedKey, None));
         assert_eq!((kms.algorithm.as_str(), kms.key, kms.bucket_key), (KMS, None, true));
         let own = set(&plain, &level(Required::CustomerManagedKey, Some(KEY)));
@@ -293,7 +293,7 @@ mod tests {
             Grantee::Group("http://acs.amazonaws.com/groups/s3/LogDelivery".into()),
             "WRITE",
         );
-        let by_acl = State {
+        let by_acl = Bucket {
             encryption: with("AES256", None, false).encryption,
             ..with_acl(&[delivery])
         };
@@ -305,7 +305,7 @@ mod tests {
                 .contains("access logs")
         );
         let policy = r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":"logging.s3.amazonaws.com"},"Action":"s3:PutObject","Resource":"*"}]}"#;
-        let by_policy = State {
+        let by_policy = Bucket {
             policy: Observed::Is(policy.into()),
             ..with("AES256", None, false)
         };
@@ -346,13 +346,13 @@ mod tests {
             let asked = [Required::Any, Required::AwsManagedKey, Required::CustomerManagedKey, Required::DualLayer][asked];
             let key = (named && asked >= Required::CustomerManagedKey).then_some(KEY);
             let needs = level(asked, key);
-            let bucket = State { encryption: Observed::Is(now.clone()), ..State::default() };
+            let bucket = Bucket { encryption: Observed::Is(now.clone()), ..Bucket::default() };
             if let Some(finding) = result(&bucket, &needs) {
-                let Remedy::Encryption(Some(then)) = &finding.remedies[0] else { panic!() };
+                let BucketChange::Encryption(Some(then)) = &finding.remedies[0] else { panic!() };
                 prop_assert!(rank(then) >= rank(&now));
                 prop_assert_eq!(&then.blocked, &now.blocked);
                 if finding.only_notify.is_none() {
-                    let after = State { encryption: Observed::Is(then.clone()), ..State::default() };
+                    let after = Bucket { encryption: Observed::Is(then.clone()), ..Bucket::default() };
                     prop_assert_eq!(result(&after, &needs), None, "it converges in one step");
                 }
             }

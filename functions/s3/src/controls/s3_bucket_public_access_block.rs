@@ -19,7 +19,7 @@ use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::PublicAccessBlock;
-use crate::bucket::{Bucket, Fact, Remedy, State};
+use crate::bucket::{Bucket, BucketChange, BucketFact};
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -42,13 +42,13 @@ pub const CONTROL: Control<Bucket> = Control {
             "TagResource",
             "UntagResource",
         ],
-        writes: &["s3:PutBucketPublicAccessBlock"],
     },
-    facts: &[Fact::PublicAccessBlock, Fact::AccountBlock],
-    judge,
+    reads: &[BucketFact::PublicAccessBlock, BucketFact::AccountBlock],
+    changes: &[BucketFact::PublicAccessBlock],
+    judge: &judge,
 };
 
-fn judge(bucket: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
     let block = bucket.public_access_block.get().copied().unwrap_or_default();
     if context.level.public || block == PublicAccessBlock::FULL {
         return Judgement::Compliant;
@@ -65,7 +65,7 @@ fn judge(bucket: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
     } else {
         (Severity::High, summary)
     };
-    let remedy = Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL));
+    let remedy = BucketChange::PublicAccessBlock(Some(PublicAccessBlock::FULL));
     Finding::new(
         severity,
         summary,
@@ -82,11 +82,11 @@ mod tests {
     use super::*;
     use crate::bucket::tests::{finding, in_scope};
 
-    fn bucket(own: Observed<PublicAccessBlock>, account: Observed<PublicAccessBlock>) -> State {
-        State {
+    fn bucket(own: Observed<PublicAccessBlock>, account: Observed<PublicAccessBlock>) -> Bucket {
+        Bucket {
             public_access_block: own,
             account_block: account,
-            ..State::default()
+            ..Bucket::default()
         }
     }
 
@@ -104,7 +104,7 @@ mod tests {
             assert!(found.summary.contains(block.off()[0]));
             assert_eq!(
                 found.remedies,
-                [Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL))]
+                [BucketChange::PublicAccessBlock(Some(PublicAccessBlock::FULL))]
             );
         }
         assert_eq!(

@@ -20,7 +20,7 @@ use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::PublicAccessBlock;
-use crate::bucket::{Acl, Bucket, Fact, Remedy, State};
+use crate::bucket::{Acl, Bucket, BucketChange, BucketFact};
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -47,24 +47,30 @@ pub const CONTROL: Control<Bucket> = Control {
             "TagResource",
             "UntagResource",
         ],
-        writes: &["s3:PutBucketAcl"],
     },
-    facts: &[Fact::Acl, Fact::PublicAccessBlock, Fact::AccountBlock],
-    judge,
+    reads: &[BucketFact::Acl, BucketFact::PublicAccessBlock, BucketFact::AccountBlock],
+    changes: &[BucketFact::Acl],
+    judge: &judge,
 };
 
 /// The finding that this list puts right, or that is told where S3 would refuse the list. Source: S3 User Guide, "Blocking
 /// public access to your Amazon S3 storage".
-pub fn put(acl: Acl, block: PublicAccessBlock, severity: Severity, summary: String, change: String) -> Finding<Remedy> {
+pub fn put(
+    acl: Acl,
+    block: PublicAccessBlock,
+    severity: Severity,
+    summary: String,
+    change: String,
+) -> Finding<BucketChange> {
     let refused = block.block_public_acls && acl.grants.iter().any(|grant| grant.public().is_some());
-    let finding = Finding::new(severity, summary, change, vec![Remedy::Acl(acl)]);
+    let finding = Finding::new(severity, summary, change, vec![BucketChange::Acl(acl)]);
     if refused {
         return finding.only_notify("S3 would refuse it: what is left of the ACL is public, and BlockPublicAcls is on");
     }
     finding
 }
 
-pub fn judge(bucket: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+pub fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
     let Some(acl) = bucket.acl.get() else {
         return Judgement::Compliant;
     };
@@ -118,7 +124,9 @@ mod tests {
             found.summary,
             "is public by its ACL: it grants READ to everybody, WRITE_ACP to every AWS account"
         );
-        let Remedy::Acl(acl) = &found.remedies[0] else { panic!() };
+        let BucketChange::Acl(acl) = &found.remedies[0] else {
+            panic!()
+        };
         assert_eq!(acl.grants[1..], [logs, partner]);
     }
 
@@ -134,7 +142,7 @@ mod tests {
     #[test]
     fn a_block_lessens_it() {
         let everybody = grant(Grantee::Group(ALL_USERS.into()), "READ");
-        let blocked = State {
+        let blocked = Bucket {
             account_block: Observed::Is(PublicAccessBlock::FULL),
             ..with_acl(&[everybody])
         };
@@ -156,7 +164,7 @@ mod tests {
         let everybody = |permission| grant(Grantee::Group(ALL_USERS.into()), permission);
         let mut bucket = with_acl(&[everybody("READ"), everybody("WRITE")]);
         in_scope("public", |context| {
-            let told = |bucket: &State| judge(bucket, context).finding().unwrap().only_notify;
+            let told = |bucket: &Bucket| judge(bucket, context).finding().unwrap().only_notify;
             assert_eq!(told(&bucket), None);
             bucket.public_access_block = Observed::Is(PublicAccessBlock::FULL);
             assert!(told(&bucket).unwrap().contains("BlockPublicAcls"));

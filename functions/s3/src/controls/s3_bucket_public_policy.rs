@@ -20,7 +20,7 @@ use portcullis_access::{Service, Verdict};
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::bucket::{Bucket, Fact, Remedy, State};
+use crate::bucket::{Bucket, BucketChange, BucketFact};
 use crate::policies::{Analysis, judge_public, only_reads};
 
 pub const CONTROL: Control<Bucket> = Control {
@@ -46,13 +46,17 @@ pub const CONTROL: Control<Bucket> = Control {
             "TagResource",
             "UntagResource",
         ],
-        writes: &["s3:PutBucketPolicy", "s3:DeleteBucketPolicy"],
     },
-    facts: &[Fact::Policy, Fact::PublicAccessBlock, Fact::AccountBlock],
-    judge,
+    reads: &[
+        BucketFact::Policy,
+        BucketFact::PublicAccessBlock,
+        BucketFact::AccountBlock,
+    ],
+    changes: &[BucketFact::Policy],
+    judge: &judge,
 };
 
-pub fn judge(bucket: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+pub fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
     let block = bucket.effective_block();
     let restricted = block.restrict_public_buckets.then_some("its block");
     let may_be_read = |analysis: &Analysis<'_>| {
@@ -65,7 +69,7 @@ pub fn judge(bucket: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
         (block, restricted),
         context,
         may_be_read,
-        Remedy::Policy,
+        BucketChange::Policy,
     )
 }
 
@@ -92,7 +96,7 @@ mod tests {
             (found.severity, found.change.as_str()),
             (Severity::Critical, "remove statement \"Read\" of 2")
         );
-        let [Remedy::Policy(Some(left))] = &found.remedies[..] else {
+        let [BucketChange::Policy(Some(left))] = &found.remedies[..] else {
             panic!()
         };
         assert!(left.contains(OWN) && !left.contains("Read\""));
@@ -102,14 +106,14 @@ mod tests {
     fn a_policy_of_nothing_else_is_deleted() {
         assert_eq!(
             finding(judge, &with_policy(&policy(&[READ]))).unwrap().remedies,
-            [Remedy::Policy(None)]
+            [BucketChange::Policy(None)]
         );
     }
 
     #[test]
     fn a_private_policy_is_left_alone() {
         assert_eq!(finding(judge, &with_policy(&policy(&[OWN]))), None);
-        assert_eq!(finding(judge, &State::default()), None);
+        assert_eq!(finding(judge, &Bucket::default()), None);
     }
 
     #[test]

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use super::{s3_bucket_external_access, s3_bucket_public_acl, s3_bucket_public_policy};
 use crate::PublicAccessBlock;
-use crate::bucket::{Bucket, Fact, Remedy, State};
+use crate::bucket::{Bucket, BucketChange, BucketFact};
 use crate::policies::{Analysis, Cure, bucket_and_objects, cure, with_statements};
 
 /// The statement's name, by which people find it.
@@ -51,14 +51,15 @@ pub const CONTROL: Control<Bucket> = Control {
             "TagResource",
             "UntagResource",
         ],
-        writes: &[
-            "s3:PutBucketPublicAccessBlock",
-            "s3:PutBucketPolicy",
-            "s3:DeleteBucketPolicy",
-        ],
     },
-    facts: &[Fact::Policy, Fact::Acl, Fact::PublicAccessBlock, Fact::AccountBlock],
-    judge,
+    reads: &[
+        BucketFact::Policy,
+        BucketFact::Acl,
+        BucketFact::PublicAccessBlock,
+        BucketFact::AccountBlock,
+    ],
+    changes: &[BucketFact::PublicAccessBlock, BucketFact::Policy],
+    judge: &judge,
 };
 
 /// The controls whose violation exposes a bucket.
@@ -68,10 +69,10 @@ pub const EXPOSURES: [Control<Bucket>; 3] = [
     s3_bucket_external_access::CONTROL,
 ];
 
-fn judge(bucket: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
     // Either half may end the exposure; a quarantine that was begun is both.
-    let begun = context.memory.begun.contains(ID);
-    let block = Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL));
+    let begun = context.history.begun.contains(ID);
+    let block = BucketChange::PublicAccessBlock(Some(PublicAccessBlock::FULL));
     let text = bucket.policy.get().map(String::as_str);
     let settings = context.settings;
     let mut spared = vec![context.own_role.to_owned()];
@@ -88,7 +89,7 @@ fn judge(bucket: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
         let id = control.meta.id;
         // Who is let in on purpose is not an exposure that closes a bucket, unless settings say so for that control.
         let by_level = context.level.quarantine && id != s3_bucket_external_access::CONTROL.meta.id;
-        let by_fight = settings.flips.then == Then::Quarantine && context.memory.fights.contains(id);
+        let by_fight = settings.flips.then == Then::Quarantine && context.history.fights.contains(id);
         (by_level || by_fight || settings.quarantines(id))
             && settings.switch(&control.meta) != Switch::Off
             && settings
@@ -129,7 +130,7 @@ fn judge(bucket: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
     };
     match with_statements(kept, vec![statement], bucket.effective_block(), context) {
         Ok(policy) => {
-            let remedies = vec![block, Remedy::Policy(policy)];
+            let remedies = vec![block, BucketChange::Policy(policy)];
             quarantine(exposure.summary, change, remedies)
         }
         Err(why) => Finding::new(Severity::Critical, exposure.summary, change, Vec::new())
@@ -165,7 +166,7 @@ fn is_closed(policy: &str, arn: &str, spared: &[String]) -> bool {
     statements.any(|statement| statement.is_ok_and(|statement| closes(&statement)))
 }
 
-fn quarantine(summary: String, change: String, remedies: Vec<Remedy>) -> Judgement<Remedy> {
+fn quarantine(summary: String, change: String, remedies: Vec<BucketChange>) -> Judgement<BucketChange> {
     Judgement::Violated(Finding {
         quarantine: true,
         ..Finding::new(Severity::Critical, summary, change, remedies)
@@ -190,8 +191,8 @@ mod tests {
             };
             assert!(found.quarantine);
             let [
-                Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL)),
-                Remedy::Policy(Some(policy)),
+                BucketChange::PublicAccessBlock(Some(PublicAccessBlock::FULL)),
+                BucketChange::Policy(Some(policy)),
             ] = &found.remedies[..]
             else {
                 panic!()
@@ -205,7 +206,7 @@ mod tests {
     fn a_statement_of_its_name_closes_nothing() {
         in_scope("restricted", |context| {
             let found = judge(&with_policy(PUBLIC), context).finding().unwrap();
-            let Some(Remedy::Policy(Some(policy))) = found.remedies.last() else {
+            let Some(BucketChange::Policy(Some(policy))) = found.remedies.last() else {
                 panic!()
             };
             for (from, to) in [
@@ -227,7 +228,7 @@ mod tests {
                 r#"{"Sid":"PortcullisQuarantine","Effect":"Allow""#,
             );
             let found = judge(&with_policy(&named), context).finding().unwrap();
-            let Some(Remedy::Policy(Some(policy))) = found.remedies.last() else {
+            let Some(BucketChange::Policy(Some(policy))) = found.remedies.last() else {
                 panic!()
             };
             assert_eq!(judge(&with_policy(policy), context), Judgement::Compliant);
@@ -242,15 +243,15 @@ mod tests {
         };
         in_scope("restricted", |context| {
             let begun = JudgeContext {
-                memory: &memory,
+                history: &memory,
                 ..*context
             };
-            let blocked = State {
+            let blocked = Bucket {
                 public_access_block: Observed::Is(PublicAccessBlock::FULL),
                 ..with_policy(PUBLIC)
             };
             assert_eq!(judge(&blocked, context), Judgement::Compliant);
-            let [Remedy::PublicAccessBlock(_), Remedy::Policy(Some(policy))] =
+            let [BucketChange::PublicAccessBlock(_), BucketChange::Policy(Some(policy))] =
                 &judge(&blocked, &begun).finding().unwrap().remedies[..]
             else {
                 panic!()
@@ -261,9 +262,9 @@ mod tests {
             assert_eq!(judge(&denying, context), Judgement::Compliant);
             assert_eq!(
                 judge(&denying, &begun).finding().unwrap().remedies,
-                [Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL))]
+                [BucketChange::PublicAccessBlock(Some(PublicAccessBlock::FULL))]
             );
-            let whole = State {
+            let whole = Bucket {
                 public_access_block: Observed::Is(PublicAccessBlock::FULL),
                 ..denying
             };

@@ -19,7 +19,7 @@ use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 use serde_json::json;
 
-use crate::bucket::{Bucket, Fact, Remedy, State};
+use crate::bucket::{Bucket, BucketChange, BucketFact};
 use crate::policies::{bucket_and_objects, lacks};
 
 pub const CONTROL: Control<Bucket> = Control {
@@ -39,10 +39,14 @@ pub const CONTROL: Control<Bucket> = Control {
             "TagResource",
             "UntagResource",
         ],
-        writes: &["s3:PutBucketPolicy", "s3:DeleteBucketPolicy"],
     },
-    facts: &[Fact::Policy, Fact::PublicAccessBlock, Fact::AccountBlock],
-    judge,
+    reads: &[
+        BucketFact::Policy,
+        BucketFact::PublicAccessBlock,
+        BucketFact::AccountBlock,
+    ],
+    changes: &[BucketFact::Policy],
+    judge: &judge,
 };
 
 const DATA: [&str; 6] = [
@@ -54,7 +58,7 @@ const DATA: [&str; 6] = [
     "s3:ListMultipartUploadParts",
 ];
 
-fn judge(bucket: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
     let endpoints = &context.level.vpc_endpoints;
     if endpoints.is_empty() {
         return Judgement::Compliant;
@@ -102,8 +106,8 @@ mod tests {
             ..Level::default()
         };
         at_level(&level, |context| {
-            let found = judge(&State::default(), context).finding().unwrap();
-            let [Remedy::Policy(Some(policy))] = &found.remedies[..] else {
+            let found = judge(&Bucket::default(), context).finding().unwrap();
+            let [BucketChange::Policy(Some(policy))] = &found.remedies[..] else {
                 panic!()
             };
             judge(&with_policy(&change(policy)), context) == Judgement::Compliant
@@ -153,6 +157,6 @@ mod tests {
 
     #[test]
     fn without_a_level_there_is_no_demand() {
-        assert_eq!(finding(judge, &State::default()), None);
+        assert_eq!(finding(judge, &Bucket::default()), None);
     }
 }

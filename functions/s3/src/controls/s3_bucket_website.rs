@@ -16,7 +16,7 @@
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::bucket::{Bucket, Fact, Remedy, State};
+use crate::bucket::{Bucket, BucketChange, BucketFact};
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -33,13 +33,13 @@ pub const CONTROL: Control<Bucket> = Control {
             "TagResource",
             "UntagResource",
         ],
-        writes: &["s3:DeleteBucketWebsite", "s3:PutBucketWebsite"],
     },
-    facts: &[Fact::Website],
-    judge,
+    reads: &[BucketFact::Website],
+    changes: &[BucketFact::Website],
+    judge: &judge,
 };
 
-fn judge(bucket: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
     if context.level.public || bucket.website.get().is_none() {
         return Judgement::Compliant;
     }
@@ -48,7 +48,7 @@ fn judge(bucket: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
         Severity::Medium,
         summary,
         "delete its website configuration",
-        vec![Remedy::Website(None)],
+        vec![BucketChange::Website(None)],
     )
     .into()
 }
@@ -63,11 +63,11 @@ mod tests {
 
     #[test]
     fn public_data_may_have_a_website() {
-        let bucket = State {
+        let bucket = Bucket {
             website: Observed::Is(Website::default()),
-            ..State::default()
+            ..Bucket::default()
         };
-        assert_eq!(finding(judge, &bucket).unwrap().remedies, [Remedy::Website(None)]);
+        assert_eq!(finding(judge, &bucket).unwrap().remedies, [BucketChange::Website(None)]);
         in_scope("public", |context| {
             assert_eq!(judge(&bucket, context), Judgement::Compliant);
         });

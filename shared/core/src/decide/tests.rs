@@ -21,7 +21,6 @@ fn meta(impact: Impact) -> Meta {
         default: Switch::Enforce,
         standards: &[],
         calls: &[],
-        writes: &[],
     }
 }
 

@@ -5,39 +5,19 @@ use std::collections::BTreeMap;
 
 use super::locate::locate;
 use super::{Classification, Encryption, KmsSettings, Level, Settings, Switch, Trusted, words};
-use crate::{Arn, Listing, Meta};
+use crate::{Arn, Meta};
 
 /// The controls that settings may name.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
-    pub(super) controls: BTreeMap<&'static str, &'static Meta>,
+    pub(crate) controls: BTreeMap<&'static str, &'static Meta>,
     /// Those whose violation can close a resource off.
-    pub(super) quarantines: Vec<&'static str>,
+    pub(crate) quarantines: Vec<&'static str>,
     /// Whether there are no others, or only none of the same services.
-    pub(super) all: bool,
+    pub(crate) all: bool,
 }
 
 impl Known {
-    /// All that there are: any other is a mistake.
-    pub fn all<'a>(listings: impl IntoIterator<Item = &'a dyn Listing>) -> Self {
-        Self {
-            all: true,
-            ..Self::own(listings)
-        }
-    }
-
-    /// Those of one function: the settings may name other services' controls, but no unknown one of its own service.
-    pub fn own<'a>(listings: impl IntoIterator<Item = &'a dyn Listing>) -> Self {
-        let mut known = Self::default();
-        for listing in listings {
-            known
-                .controls
-                .extend(listing.controls().into_iter().map(|meta| (meta.id, meta)));
-            known.quarantines.extend(listing.quarantines());
-        }
-        known
-    }
-
     fn allows(&self, id: &str) -> bool {
         let service = |id: &str| id.split('-').next().map(str::to_owned);
         let foreign = || self.controls.keys().all(|own| service(own) != service(id));

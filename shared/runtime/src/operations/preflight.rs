@@ -4,24 +4,27 @@
 //! that the controls themselves would not.
 
 use std::collections::BTreeSet;
+use std::marker::PhantomData;
 
 use jiff::Timestamp;
-use portcullis_core::{Cause, Guard, Location, Resource, Selector};
+use portcullis_core::{Cause, Location, Resource, Selector, State};
 
-use crate::adapter::{Adapter, Page};
+use crate::adapter::{Adapter, Bound, Page};
 use crate::answer::{Checked, WithoutAnswer};
 use crate::error::{AwsError, Failure, Kind};
 use crate::invocation::Invocation;
 use crate::pipeline;
 
 /// Looks at what settings require of one guard's resources.
-pub async fn look<G: Guard, A: Adapter<G>>(
+pub async fn look<A: Adapter>(
     invocation: &Invocation,
-    adapter: &A,
+    bound: &Bound<A>,
     by: Option<&str>,
 ) -> Result<Vec<Checked>, Failure> {
     let mut answers = Vec::new();
-    for (resource, control) in G::preflight(&invocation.settings).map_err(Failure::Preflight)? {
+    for (resource, control) in
+        (bound.typed.resource_type.preflight)(&invocation.settings).map_err(Failure::Preflight)?
+    {
         let cause = Cause::other(
             "preflight",
             Timestamp::now(),
@@ -41,9 +44,13 @@ pub async fn look<G: Guard, A: Adapter<G>>(
         }
         let since = Timestamp::now();
         let answer = if resource.region == invocation.location.region {
-            pipeline::process::<G, A>(invocation, adapter, &resource, &cause, since).await
+            pipeline::process(invocation, bound, &resource, &cause, since).await
         } else {
-            pipeline::process::<G, _>(invocation, &Elsewhere, &resource, &cause, since).await
+            let elsewhere = Bound {
+                typed: bound.typed,
+                adapter: Elsewhere(PhantomData),
+            };
+            pipeline::process(invocation, &elsewhere, &resource, &cause, since).await
         };
         answers.push(match answer {
             // It is told: the others are looked at all the same.
@@ -61,22 +68,24 @@ pub async fn look<G: Guard, A: Adapter<G>>(
 
 /// In place of the adapter where the resource is in another region, which the function's role may not read: it is judged by
 /// its name alone.
-struct Elsewhere;
+struct Elsewhere<S>(PhantomData<S>);
 
-impl<G: Guard> Adapter<G> for Elsewhere {
-    async fn observe(&self, _: &Resource, _: &BTreeSet<G::Fact>) -> Result<Option<G::State>, AwsError> {
-        Ok(Some(G::State::default()))
+impl<S: State> Adapter for Elsewhere<S> {
+    type State = S;
+
+    async fn observe(&self, _: &Resource, _: &BTreeSet<S::Fact>) -> Result<Option<S>, AwsError> {
+        Ok(Some(S::default()))
     }
 
     async fn list(&self, _: &Location, _: Option<String>) -> Result<Page, AwsError> {
         Ok(Page::default())
     }
 
-    async fn execute(&self, resource: &Resource, remedy: &G::Remedy) -> Result<(), AwsError> {
+    async fn execute(&self, resource: &Resource, change: &S::Change) -> Result<(), AwsError> {
         Err(AwsError {
             operation: "preflight",
             code: "OtherRegion".into(),
-            message: format!("{} is in another region: {remedy:?} was not made", resource.arn),
+            message: format!("{} is in another region: {change:?} was not made", resource.arn),
             kind: Kind::Rejected,
         })
     }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use portcullis_core::{Cause, ControlResult, Guard, Hold, Outcome, Remedy, Report, Resource, Selector, State};
+use portcullis_core::{Cause, Change, ControlResult, Hold, Outcome, Report, Resource, ResourceType, Selector, State};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, Bound, ChangeOf};
 use crate::answer::{Answer, Conclusion};
 use crate::error::{AwsError, Failure};
 use crate::invocation::Invocation;
@@ -30,9 +30,9 @@ pub async fn find(invocation: &Invocation, id: &str) -> Result<Record, Failure> 
 }
 
 /// Puts the state from before a record's changes back, unless somebody changed the resource since.
-pub async fn restore<G: Guard, A: Adapter<G>>(
+pub async fn restore<A: Adapter>(
     invocation: &Invocation,
-    adapter: &A,
+    bound: &Bound<A>,
     undone: Record,
     force: bool,
     by: Option<&str>,
@@ -50,24 +50,25 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
             "expected a record of a remediation, found one that changed nothing or is itself a restore".into(),
         ));
     }
-    let before: G::State = of_json(prior)?;
-    let made: Vec<G::Remedy> = remedies.into_iter().map(of_json).collect::<Result<_, _>>()?;
-    let inverses = ways_back(&before, &made).map_err(refused)?;
+    let resource_type = bound.typed.resource_type;
+    let before: A::State = of_json(prior)?;
+    let made: Vec<ChangeOf<A>> = remedies.into_iter().map(of_json).collect::<Result<_, _>>()?;
+    let inverses = inverses(&before, &made).map_err(refused)?;
     let resource = &done.resource;
     let view = invocation.ledger.read(&resource.arn).await?;
     if let Some(open) = view.acquire_lease(resource, &invocation.owner)? {
         if open.record.restores.as_deref() == Some(done.ledger_id.as_str()) {
-            return finish::<G, A>(invocation, adapter, open.record.clone(), &view).await;
+            return finish(invocation, bound, open.record.clone(), &view).await;
         }
         return Err(refused(
             "another record of this resource is still open: let its event be retried first".into(),
         ));
     }
-    let current = look::<G, A>(adapter, resource, &inverses, &done.ledger_id).await?;
-    let inverses = current.restore_plan(inverses).map_err(refused)?;
+    let current = look(bound, resource, &inverses, &done.ledger_id).await?;
+    let inverses = (resource_type.restore_plan)(&current, inverses).map_err(refused)?;
     let left = left_at(&before, &made, &done.after)?;
-    let changed = differing(&current, &left)?;
-    if !changed.is_empty() && !force && current != target(&current, &inverses) {
+    let changed = differing(resource_type, &current, &left)?;
+    if !changed.is_empty() && !force && current != ResourceType::after(&current, &inverses) {
         let (expected, found) = difference(&json_of(&current)?, &json_of(&left)?);
         return Err(Failure::Restore {
             record: done.ledger_id.clone(),
@@ -79,31 +80,31 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
         });
     }
     let record = opening(&done, by, json_of(&current)?, &inverses)?;
-    carry_out::<G, A>(invocation, adapter, (record, inverses), &view, current).await
+    carry_out(invocation, bound, (record, inverses), &view, current).await
 }
 
 /// Finishes a restore that broke off, whoever comes by: what it had not changed yet is changed, unless somebody else changed
 /// it meanwhile.
-pub async fn finish<G: Guard, A: Adapter<G>>(
+pub async fn finish<A: Adapter>(
     invocation: &Invocation,
-    adapter: &A,
+    bound: &Bound<A>,
     record: Record,
     view: &View,
 ) -> Result<Answer, Failure> {
     let undone = record.restores.as_deref().unwrap_or_default();
-    let inverses = record.remedies.iter().cloned().map(of_json::<G::Remedy>);
+    let inverses = record.remedies.iter().cloned().map(of_json::<ChangeOf<A>>);
     let inverses: Vec<_> = inverses.collect::<Result<_, _>>()?;
-    let current = look::<G, A>(adapter, &record.report.resource, &inverses, undone).await?;
-    carry_out::<G, A>(invocation, adapter, (record, inverses), view, current).await
+    let current = look(bound, &record.report.resource, &inverses, undone).await?;
+    carry_out(invocation, bound, (record, inverses), view, current).await
 }
 
 /// Opens the record, with the hold: what is restored must not be undone by whoever comes by while nobody has closed it.
-async fn carry_out<G: Guard, A: Adapter<G>>(
+async fn carry_out<A: Adapter>(
     invocation: &Invocation,
-    adapter: &A,
-    (record, inverses): (Record, Vec<G::Remedy>),
+    bound: &Bound<A>,
+    (record, inverses): (Record, Vec<ChangeOf<A>>),
     view: &View,
-    current: G::State,
+    current: A::State,
 ) -> Result<Answer, Failure> {
     let held = with_holds(&view.status, &record, invocation.settings.restore.hold_days);
     invocation
@@ -117,33 +118,34 @@ async fn carry_out<G: Guard, A: Adapter<G>>(
         )
         .await?;
     let arn = record.report.resource.arn.clone();
-    let done = change_and_tell::<G, A>(invocation, adapter, (record, inverses), (view, held), current).await;
+    let done = change_and_tell(invocation, bound, (record, inverses), (view, held), current).await;
     if !matches!(&done, Ok(_) | Err(Failure::Restore { .. })) {
         invocation.ledger.give_back(&arn, &invocation.owner).await;
     }
     done
 }
 
-async fn change_and_tell<G: Guard, A: Adapter<G>>(
+async fn change_and_tell<A: Adapter>(
     invocation: &Invocation,
-    adapter: &A,
-    (mut record, inverses): (Record, Vec<G::Remedy>),
+    bound: &Bound<A>,
+    (mut record, inverses): (Record, Vec<ChangeOf<A>>),
     (view, held): (&View, Status),
-    current: G::State,
+    current: A::State,
 ) -> Result<Answer, Failure> {
     let undone = record.restores.clone().unwrap_or_default();
-    let began: G::State = of_json(record.prior.clone())?;
+    let began: A::State = of_json(record.prior.clone())?;
     let resource = record.report.resource.clone();
-    let wanted = target(&current, &inverses);
-    let crossed = crossed(&began, &inverses, &current)?;
+    let resource_type = bound.typed.resource_type;
+    let wanted = ResourceType::after(&current, &inverses);
+    let crossed = crossed(resource_type, &began, &inverses, &current)?;
     let (after, why) = if crossed.is_empty() {
-        let failures = apply::<G, A>(adapter, &resource, &inverses).await?;
+        let failures = apply(bound, &resource, &inverses).await?;
         let why = failures
             .values()
             .map(AwsError::to_string)
             .collect::<Vec<_>>()
             .join("; ");
-        (look::<G, A>(adapter, &resource, &inverses, &undone).await?, why)
+        (look(bound, &resource, &inverses, &undone).await?, why)
     } else {
         let why = format!(
             "somebody changed {} after it broke off; it was left so",
@@ -151,7 +153,7 @@ async fn change_and_tell<G: Guard, A: Adapter<G>>(
         );
         (current.clone(), why)
     };
-    let restored = crossed.is_empty() && after.comparable() == wanted.comparable();
+    let restored = crossed.is_empty() && (resource_type.comparable)(&after) == (resource_type.comparable)(&wanted);
     let failed = record.report.results.iter_mut().filter(|_| !restored);
     failed.for_each(|result| (result.outcome, result.why) = (Outcome::Failed, why.clone()));
     (record.report.before, record.report.after) = difference(&json_of(&began)?, &json_of(&after)?);
@@ -199,42 +201,46 @@ fn of_json<T: DeserializeOwned>(value: Value) -> Result<T, Failure> {
 }
 
 /// Reads what the changes are about.
-async fn look<G: Guard, A: Adapter<G>>(
-    adapter: &A,
+async fn look<A: Adapter>(
+    bound: &Bound<A>,
     resource: &Resource,
-    changes: &[G::Remedy],
+    changes: &[ChangeOf<A>],
     record: &str,
-) -> Result<G::State, Failure> {
+) -> Result<A::State, Failure> {
     let facts: BTreeSet<_> = changes
         .iter()
-        .map(G::touches)
-        .chain(G::restore_reads().iter().copied())
+        .map(Change::fact)
+        .chain(bound.typed.resource_type.restore_reads.iter().copied())
         .collect();
-    let state = adapter.observe(resource, &facts).await.map_err(Failure::Observe)?;
+    let state = bound
+        .adapter
+        .observe(resource, &facts)
+        .await
+        .map_err(Failure::Observe)?;
     state.ok_or_else(|| refused(record, "the resource is no more".into()))
-}
-
-/// What a state is after some changes.
-fn target<S: State>(state: &S, changes: &[S::Remedy]) -> S {
-    changes.iter().fold(state.clone(), |state, change| state.after(change))
 }
 
 /// The facts that are neither as the changes found them nor as any of them leaves them: somebody else was there after a
 /// restore broke off.
-fn crossed<S: State>(began: &S, changes: &[S::Remedy], current: &S) -> Result<Vec<String>, Failure> {
+fn crossed<S: State>(
+    resource_type: &ResourceType<S>,
+    began: &S,
+    changes: &[S::Change],
+    current: &S,
+) -> Result<Vec<String>, Failure> {
     let mut state = began.clone();
-    let mut crossed = differing(current, &state)?;
+    let mut crossed = differing(resource_type, current, &state)?;
     for change in changes {
-        state = state.after(change);
-        let differ = differing(current, &state)?;
+        state = change.after(&state);
+        let differ = differing(resource_type, current, &state)?;
         crossed.retain(|fact| differ.contains(fact));
     }
     Ok(crossed)
 }
 
 /// The facts that changes were to make different, as they were left: as read afterwards, or as they had been.
-fn left_at<S: State>(before: &S, made: &[S::Remedy], read: &Value) -> Result<S, Failure> {
-    let (mut left, _) = difference(&json_of(before)?, &json_of(&target(before, made))?);
+fn left_at<S: State>(before: &S, made: &[S::Change], read: &Value) -> Result<S, Failure> {
+    let (mut left, _) = difference(&json_of(before)?, &json_of(&ResourceType::after(before, made))?);
     if let (Some(left), Some(read)) = (left.as_object_mut(), read.as_object()) {
         left.extend(read.clone());
     }
@@ -242,8 +248,9 @@ fn left_at<S: State>(before: &S, made: &[S::Remedy], read: &Value) -> Result<S, 
 }
 
 /// The facts of `then` that are not the same any more; what AWS changes by itself aside.
-fn differing<S: State>(now: &S, then: &S) -> Result<Vec<String>, Failure> {
-    let (now, then) = (json_of(&now.comparable())?, json_of(&then.comparable())?);
+fn differing<S: State>(resource_type: &ResourceType<S>, now: &S, then: &S) -> Result<Vec<String>, Failure> {
+    let comparable = resource_type.comparable;
+    let (now, then) = (json_of(&comparable(now))?, json_of(&comparable(then))?);
     let facts = then.as_object().into_iter().flatten();
     let differ = facts.filter(|(fact, value)| now.get(*fact).is_some_and(|now| now != *value));
     Ok(differ.map(|(fact, _)| fact.clone()).collect())
@@ -269,18 +276,18 @@ fn with_holds(status: &Status, record: &Record, days: u16) -> Status {
 }
 
 /// The changes that bring back the state from before, in the order that AWS takes them; or why there are none.
-fn ways_back<S: State<Remedy = R>, R: Remedy>(before: &S, made: &[R]) -> Result<Vec<R>, String> {
-    let back = made.iter().rev().map(|remedy| {
-        let inverse = before.inverse(remedy);
-        inverse.ok_or_else(|| format!("AWS offers no way back for its {}", remedy.target()))
+fn inverses<S: State>(before: &S, made: &[S::Change]) -> Result<Vec<S::Change>, String> {
+    let back = made.iter().rev().map(|change| {
+        let inverse = change.inverse(before);
+        inverse.ok_or_else(|| format!("AWS offers no way back for its {}", change.target()))
     });
     let mut back = back.collect::<Result<Vec<_>, _>>()?;
-    back.sort_by_key(Remedy::restore_order);
+    back.sort_by_key(Change::restore_order);
     Ok(back)
 }
 
 /// The record of the restore itself, written ahead like any other.
-fn opening<R: Remedy>(done: &Report, by: Option<&str>, now_is: Value, inverses: &[R]) -> Result<Record, Failure> {
+fn opening<C: Change>(done: &Report, by: Option<&str>, now_is: Value, inverses: &[C]) -> Result<Record, Failure> {
     let cause = Cause::other("restore", Timestamp::now(), Selector::All)
         .with_id(&done.ledger_id)
         .asked_by(by);

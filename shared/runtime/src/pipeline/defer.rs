@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use portcullis_core::{
-    Cause, ControlResult, Decision, Deferral, Guard, Outcome, Plan, Reason, Remedy, Report, Selector, Wait,
+    Cause, Change, Control, ControlResult, Decision, Deferral, Outcome, Plan, Reason, Report, Selector, State, Wait,
     whole_second,
 };
 
@@ -20,7 +20,7 @@ const NOT_READY_TRIES: u32 = 36;
 
 impl Work<'_> {
     /// The status once a plan is carried out: what holds again is forgotten, so that its return is told; what waits is kept.
-    pub(super) fn status_after<G: Guard>(&self, plan: &Plan<G>, cause: &Cause) -> Status {
+    pub(super) fn status_after<S: State>(&self, plan: &Plan<S>, cause: &Cause) -> Status {
         let mut status = self.view.status.clone();
         status.told.retain(|control, _| !plan.clears(control));
         for judged in &plan.findings {
@@ -47,13 +47,18 @@ impl Work<'_> {
     }
 
     /// What was announced, and is right now that its time has come: nothing is done, and that is told.
-    pub(super) fn put_right_meanwhile<G: Guard>(&self, plan: &Plan<G>, now: Timestamp) -> Vec<ControlResult> {
+    pub(super) fn put_right_meanwhile<S: State>(
+        &self,
+        controls: &[&Control<S>],
+        plan: &Plan<S>,
+        now: Timestamp,
+    ) -> Vec<ControlResult> {
         let waited = self.view.status.deferred.iter();
         waited
             .filter(|(control, deferral)| deferral.until <= now && plan.clears(control))
             .filter_map(|(control, deferral)| {
                 let told = self.view.status.told.get(control);
-                let meta = G::controls().iter().find(|one| one.meta.id == control)?;
+                let control = controls.iter().find(|one| one.meta.id == control)?;
                 let summary = told.map_or_else(
                     || "is right by now".to_owned(),
                     |told| format!("is right by now: it no longer {}", told.summary),
@@ -63,19 +68,19 @@ impl Work<'_> {
                         "it was to be looked at again on {}; it was put right meanwhile, so nothing was done",
                         deferral.until
                     ),
-                    ..ControlResult::new(control, meta.meta.severity, Outcome::Compliant, summary)
+                    ..ControlResult::new(control.meta.id, control.meta.severity, Outcome::Compliant, summary)
                 })
             })
             .collect()
     }
 
     /// Turns what failed since AWS can't change the resource yet into something that waits for some minutes.
-    pub(super) fn put_off<G: Guard>(
+    pub(super) fn put_off<S: State>(
         &self,
         report: &mut Report,
         status: &mut Status,
         failures: &BTreeMap<Cow<'static, str>, AwsError>,
-        plan: &Plan<G>,
+        plan: &Plan<S>,
     ) {
         let cause = Cause {
             origin: report.origin.clone(),
@@ -86,7 +91,7 @@ impl Work<'_> {
             let targets = judged
                 .into_iter()
                 .flat_map(|judged| &judged.finding.remedies)
-                .map(Remedy::target);
+                .map(Change::target);
             let mut kinds = targets
                 .filter_map(|target| failures.get(&target))
                 .map(|error| error.kind)
@@ -147,7 +152,7 @@ impl Work<'_> {
 }
 
 /// Counts what waits; an alarm watches those that wait for budget.
-pub(super) fn count_deferred<G: Guard>(plan: &Plan<G>) {
+pub(super) fn count_deferred<S: State>(plan: &Plan<S>) {
     for judged in &plan.findings {
         if let Decision::Defer(wait) = &judged.ruling.decision {
             metrics::deferred(wait.reason);

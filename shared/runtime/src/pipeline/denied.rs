@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
-use portcullis_core::{Control, ControlResult, Guard, Outcome, Resource};
+use portcullis_core::{Control, ControlResult, Outcome, Resource, State};
 
 use super::observe::facts;
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, Bound, FactOf};
 use crate::error::{AwsError, Kind};
 use crate::ledger::Record;
 
@@ -18,12 +18,12 @@ pub struct Unread {
 
 impl Unread {
     /// The control, if one of its facts was denied.
-    pub fn of<G: Guard>(
-        control: &Control<G>,
-        denied: &BTreeMap<G::Fact, AwsError>,
+    pub fn of<S: State>(
+        control: &Control<S>,
+        denied: &BTreeMap<S::Fact, AwsError>,
         carried: Option<&Record>,
     ) -> Option<Self> {
-        let error = control.facts.iter().find_map(|fact| denied.get(fact))?;
+        let error = control.reads.iter().find_map(|fact| denied.get(fact))?;
         Some(Self {
             result: unjudged(control, error, carried),
             error: error.clone(),
@@ -32,7 +32,7 @@ impl Unread {
 }
 
 /// What is told of a control whose facts can't be read. What an unfinished record set out to do may have been done.
-pub(super) fn unjudged<G: Guard>(control: &Control<G>, error: &AwsError, carried: Option<&Record>) -> ControlResult {
+pub(super) fn unjudged<S: State>(control: &Control<S>, error: &AwsError, carried: Option<&Record>) -> ControlResult {
     let mut begun = carried.into_iter().flat_map(|record| &record.report.results);
     let begun = begun.find(|told| told.control == control.meta.id && told.outcome.is_change());
     if let Some(begun) = begun {
@@ -58,15 +58,15 @@ pub(super) fn unjudged<G: Guard>(control: &Control<G>, error: &AwsError, carried
 
 /// Asks for each fact by itself once all together were denied: what can be read, and why the rest can't. None where nothing is
 /// left to judge by, as without the tags that classify and exempt.
-pub(super) async fn readable<G: Guard, A: Adapter<G>>(
-    adapter: &A,
+pub(super) async fn readable<A: Adapter>(
+    bound: &Bound<A>,
     resource: &Resource,
-    controls: &[&'static Control<G>],
-) -> Option<(G::State, BTreeMap<G::Fact, AwsError>)> {
-    let needed = facts::<G>(controls);
+    controls: &[&'static Control<A::State>],
+) -> Option<(A::State, BTreeMap<FactOf<A>, AwsError>)> {
+    let needed = facts(bound.typed, controls);
     let asked = needed.iter().map(|fact| async move {
         let one = BTreeSet::from([*fact]);
-        (*fact, adapter.observe(resource, &one).await.err())
+        (*fact, bound.adapter.observe(resource, &one).await.err())
     });
     let mut denied = BTreeMap::new();
     for (fact, error) in join_all(asked).await {
@@ -76,11 +76,16 @@ pub(super) async fn readable<G: Guard, A: Adapter<G>>(
             None => {}
         }
     }
-    let blind = G::always().iter().any(|fact| denied.contains_key(fact));
+    let blind = bound
+        .typed
+        .resource_type
+        .always
+        .iter()
+        .any(|fact| denied.contains_key(fact));
     let left: BTreeSet<_> = needed.into_iter().filter(|fact| !denied.contains_key(fact)).collect();
     if blind || denied.is_empty() || left.is_empty() {
         return None;
     }
-    let state = adapter.observe(resource, &left).await.ok()??;
+    let state = bound.adapter.observe(resource, &left).await.ok()??;
     Some((state, denied))
 }

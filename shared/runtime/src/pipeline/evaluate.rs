@@ -2,12 +2,12 @@
 
 use futures_util::future::try_join;
 use jiff::Timestamp;
-use portcullis_core::{Cause, Decision, Guard, Plan, Resource, State, decide, plan};
+use portcullis_core::{Cause, Decision, Plan, Resource, State, decide, plan};
 
 use super::observe::{enabled, facts};
 use super::record::history;
 use super::work::Work;
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, Bound};
 use crate::error::Failure;
 use crate::invocation::Invocation;
 
@@ -25,18 +25,20 @@ pub enum Evaluation {
 }
 
 /// Reads and judges one resource.
-pub async fn evaluate<G: Guard, A: Adapter<G>>(
+pub async fn evaluate<A: Adapter>(
     invocation: &Invocation,
-    adapter: &A,
+    bound: &Bound<A>,
     resource: &Resource,
     cause: &Cause,
 ) -> Result<Evaluation, Failure> {
-    let controls = enabled::<G>(&invocation.settings, |control| cause.selects(&control.meta));
+    let controls = enabled(bound.typed, &invocation.settings, |control| {
+        cause.selects(&control.meta)
+    });
     if controls.is_empty() {
         return Ok(Evaluation::NotApplicable);
     }
-    let needed = facts::<G>(&controls);
-    let observing = async { adapter.observe(resource, &needed).await.map_err(Failure::Observe) };
+    let needed = facts(bound.typed, &controls);
+    let observing = async { bound.adapter.observe(resource, &needed).await.map_err(Failure::Observe) };
     let (observed, view) = try_join(observing, invocation.ledger.read(&resource.arn)).await?;
     let Some(state) = observed else {
         return Ok(Evaluation::Gone);
@@ -50,9 +52,9 @@ pub async fn evaluate<G: Guard, A: Adapter<G>>(
         unread: Vec::new(),
     };
     let decision_context = work.decision_context(state.tags(), cause, Timestamp::now());
-    let memory = history(&decision_context, &view.status, None);
-    let judge_context = work.judge_context(state.tags(), decision_context.now, &memory);
-    let plan: Plan<G> = plan(&state, &controls, &judge_context, |control, finding| {
+    let history = history(&decision_context, &view.status, None);
+    let judge_context = work.judge_context(state.tags(), decision_context.now, &history);
+    let plan: Plan<A::State> = plan(&state, &controls, &judge_context, |control, finding| {
         let mut ruling = decide(control, finding, &decision_context);
         // Each is judged on what is there, not on what another's remedy would leave.
         if ruling.decision == Decision::Enforce {
@@ -61,11 +63,16 @@ pub async fn evaluate<G: Guard, A: Adapter<G>>(
         ruling
     });
     if plan.findings.is_empty() {
-        return Ok(match (state.is_gone(), plan.compliant.is_empty()) {
-            (true, _) => Evaluation::Gone,
-            (false, true) => Evaluation::NotApplicable,
-            (false, false) => Evaluation::Compliant,
-        });
+        return Ok(
+            match (
+                (bound.typed.resource_type.is_deleted)(&state),
+                plan.compliant.is_empty(),
+            ) {
+                (true, _) => Evaluation::Gone,
+                (false, true) => Evaluation::NotApplicable,
+                (false, false) => Evaluation::Compliant,
+            },
+        );
     }
     let findings = plan.findings.into_iter().map(|judged| {
         let summary = judged.finding.summary;

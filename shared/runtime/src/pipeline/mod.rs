@@ -16,7 +16,7 @@ use std::time::Duration;
 use futures_util::future::try_join;
 use jiff::Timestamp;
 use portcullis_core::{
-    Cause, Control, Decision, DecisionContext, Guard, JudgeContext, Plan, Resource, Selector, State, decide, plan,
+    Cause, Control, Decision, DecisionContext, JudgeContext, Plan, Resource, Selector, State, Typed, decide, plan,
 };
 
 use apply::{apply, difference, has_failed, settle, uncovered, verify};
@@ -26,7 +26,7 @@ use observe::{Age, enabled, facts};
 use record::{history, merge_intentions, merged, remedies_of, results_of};
 use work::Work;
 
-use crate::adapter::{Adapter, ImpactNotes};
+use crate::adapter::{Adapter, Bound, ImpactNotes};
 use crate::answer::{Answer, Conclusion};
 use crate::error::{Failure, Kind};
 use crate::invocation::Invocation;
@@ -39,14 +39,15 @@ use crate::resource_status::Status;
 const ATTEMPTS: u32 = 4;
 
 /// Takes one resource through the pipeline. `since` is the moment from which on the resource may have been read.
-pub async fn process<G: Guard, A: Adapter<G>>(
+pub async fn process<A: Adapter>(
     invocation: &Invocation,
-    adapter: &A,
+    bound: &Bound<A>,
     resource: &Resource,
     cause: &Cause,
     since: Timestamp,
 ) -> Result<Answer, Failure> {
-    let is_deleted = cause.selector == Selector::Breakable && G::deletes().contains(&cause.origin.event.as_str());
+    let is_deleted = cause.selector == Selector::Breakable
+        && bound.typed.resource_type.deletes.contains(&cause.origin.event.as_str());
     let released = if is_deleted {
         release::deleted(invocation, resource, cause).await?
     } else {
@@ -56,7 +57,7 @@ pub async fn process<G: Guard, A: Adapter<G>>(
     let cause = released.as_ref().map_or(cause, |released| &released.cause);
     let mut age = Age::since(since);
     for attempt in 1..=ATTEMPTS {
-        match once::<G, A>(invocation, adapter, resource, cause, &mut age).await {
+        match once(invocation, bound, resource, cause, &mut age).await {
             Err(Failure::LostRace(_)) if attempt < ATTEMPTS => {
                 tracing::info!(
                     resource = resource.arn,
@@ -82,50 +83,54 @@ pub async fn process<G: Guard, A: Adapter<G>>(
     Err(Failure::LostRace(resource.arn.clone()))
 }
 
-async fn once<G: Guard, A: Adapter<G>>(
+async fn once<A: Adapter>(
     invocation: &Invocation,
-    adapter: &A,
+    bound: &Bound<A>,
     resource: &Resource,
     cause: &Cause,
     age: &mut Age,
 ) -> Result<Answer, Failure> {
-    let mut controls = enabled::<G>(&invocation.settings, |control| cause.selects(&control.meta));
+    let mut controls = enabled(bound.typed, &invocation.settings, |control| {
+        cause.selects(&control.meta)
+    });
     // A sweep finishes what was begun before its control was switched off.
     if controls.is_empty() && cause.selector == Selector::Breakable {
         return Ok(Answer::of(resource, Conclusion::Ignored));
     }
-    let facts_of_cause = facts::<G>(&controls);
+    let facts_of_cause = facts(bound.typed, &controls);
     let observing = async {
         Ok(if controls.is_empty() {
             Ok(None)
         } else {
-            adapter.observe(resource, &facts_of_cause).await
+            bound.adapter.observe(resource, &facts_of_cause).await
         })
     };
     let (mut observed, mut view) = try_join(observing, invocation.ledger.read(&resource.arn)).await?;
     let is_old = age.is_old(&view.status);
-    remember_call::<G>(&mut view, cause, Timestamp::now());
+    remember_call(bound.typed, &mut view, cause, Timestamp::now());
     let carried = view.acquire_lease(resource, &invocation.owner)?;
     if let Some(open) = carried {
         if open.record.restores.is_some() {
             // Whoever comes by finishes it, then looks anew: what it put back is held.
-            restore::finish::<G, A>(invocation, adapter, open.record.clone(), &view).await?;
+            restore::finish(invocation, bound, open.record.clone(), &view).await?;
             return Err(Failure::LostRace(resource.arn.clone()));
         }
         // The unfinished record may be about more than this call: its controls are judged as well, even if they are off by now.
         let told = &open.record.report.results;
-        let begun: Vec<_> = G::controls()
+        let begun: Vec<_> = bound
+            .typed
+            .controls
             .iter()
             .filter(|control| told.iter().any(|told| told.control == control.meta.id))
             .collect();
-        let asked = |control: &&'static Control<G>| {
-            let is = |one: &&'static Control<G>| one.meta.id == control.meta.id;
+        let asked = |control: &&'static Control<A::State>| {
+            let is = |one: &&'static Control<A::State>| one.meta.id == control.meta.id;
             controls.iter().any(is) || begun.iter().any(is)
         };
-        controls = G::controls().iter().filter(asked).collect();
-        let needed = facts::<G>(&controls);
+        controls = bound.typed.controls.iter().filter(asked).collect();
+        let needed = facts(bound.typed, &controls);
         if needed != facts_of_cause {
-            observed = adapter.observe(resource, &needed).await;
+            observed = bound.adapter.observe(resource, &needed).await;
         }
     } else if controls.is_empty() {
         return Ok(Answer::of(resource, Conclusion::Ignored));
@@ -140,10 +145,10 @@ async fn once<G: Guard, A: Adapter<G>>(
         unread: Vec::new(),
     };
     let gone = match &observed {
-        Ok(state) => state.as_ref().is_none_or(State::is_gone),
+        Ok(state) => state.as_ref().is_none_or(bound.typed.resource_type.is_deleted),
         Err(_) => false,
     };
-    if gone && carried.is_none() && cause.is_recent_creation(Timestamp::now()) {
+    if gone && carried.is_none() && cause.is_recent_creation(bound.typed.resource_type.creates, Timestamp::now()) {
         return Err(Failure::NotVisibleYet {
             resource: resource.arn.clone(),
             event: cause.origin.event.clone(),
@@ -151,17 +156,17 @@ async fn once<G: Guard, A: Adapter<G>>(
         });
     }
     if matches!(&observed, Err(error) if error.kind == Kind::Denied)
-        && let Some((state, denied)) = readable::<G, A>(adapter, resource, &controls).await
+        && let Some((state, denied)) = readable(bound, resource, &controls).await
     {
         work.unread = controls
             .iter()
             .filter_map(|control| Unread::of(control, &denied, carried))
             .collect();
-        controls.retain(|control| control.facts.iter().all(|fact| !denied.contains_key(fact)));
+        controls.retain(|control| control.reads.iter().all(|fact| !denied.contains_key(fact)));
         observed = Ok(Some(state));
     }
     match observed {
-        Ok(Some(state)) => work.judge(adapter, &state, &controls, cause).await,
+        Ok(Some(state)) => work.judge(bound, &state, &controls, cause).await,
         Ok(None) => work.gone(cause).await,
         Err(error) if error.kind == Kind::Denied => work.denied(&controls, cause, error).await,
         Err(error) => Err(Failure::Observe(error)),
@@ -169,8 +174,8 @@ async fn once<G: Guard, A: Adapter<G>>(
 }
 
 /// Remembers the call, if it is one whose effect AWS may not show any more.
-fn remember_call<G: Guard>(view: &mut View, cause: &Cause, now: Timestamp) {
-    if cause.selector == Selector::Breakable && G::remembers().contains(&cause.origin.event.as_str()) {
+fn remember_call<S: State>(typed: Typed<S>, view: &mut View, cause: &Cause, now: Timestamp) {
+    if cause.selector == Selector::Breakable && typed.resource_type.remembers.contains(&cause.origin.event.as_str()) {
         view.news = view
             .status
             .remember_call(&cause.origin.event, cause.origin.time.parse().unwrap_or(now), now);
@@ -178,23 +183,23 @@ fn remember_call<G: Guard>(view: &mut View, cause: &Cause, now: Timestamp) {
 }
 
 /// How far an event has come before anything is changed.
-enum Beginning<G: Guard> {
+enum Beginning<S: State> {
     /// There is nothing to do: the answer.
     Answered(Answer),
     /// The record is open.
     Begun {
-        plan: Box<Plan<G>>,
+        plan: Box<Plan<S>>,
         record: Box<Record>,
         status: Status,
     },
 }
 
 impl Work<'_> {
-    async fn judge<G: Guard, A: Adapter<G>>(
+    async fn judge<A: Adapter>(
         &self,
-        adapter: &A,
-        state: &G::State,
-        controls: &[&'static Control<G>],
+        bound: &Bound<A>,
+        state: &A::State,
+        controls: &[&'static Control<A::State>],
         cause: &Cause,
     ) -> Result<Answer, Failure> {
         let Self {
@@ -207,13 +212,13 @@ impl Work<'_> {
         let known = history(&decision_context, &view.status, *carried);
         let judge_context = self.judge_context(state.tags(), decision_context.now, &known);
         let (plan, mut record, mut status) = match self
-            .begin(adapter, state, controls, &judge_context, decision_context)
+            .begin(bound, state, controls, &judge_context, decision_context)
             .await?
         {
             Beginning::Answered(answer) => return Ok(answer),
             Beginning::Begun { plan, record, status } => (*plan, *record, status),
         };
-        let failures = apply::<G, A>(adapter, resource, &plan.remedies).await?;
+        let failures = apply(bound, resource, &plan.remedies).await?;
         let enforced: Vec<_> = plan
             .findings
             .iter()
@@ -229,7 +234,7 @@ impl Work<'_> {
             .begun
             .extend(enforced.iter().map(|control| control.meta.id.to_owned()));
         let judge_context = JudgeContext {
-            memory: &begun,
+            history: &begun,
             ..judge_context
         };
         let after = if plan.remedies.is_empty() {
@@ -245,12 +250,12 @@ impl Work<'_> {
                 .iter()
                 .filter(|control| plan.covered.iter().any(|(meta, _)| meta.id == control.meta.id));
             let about: Vec<_> = enforced.iter().chain(covered).copied().collect();
-            verify::<G, A>(adapter, resource, (&about, &made), &judge_context).await?
+            verify(bound, resource, (&about, &made), &judge_context).await?
         };
         let results = &mut record.report.results;
         if let Some(after) = after {
             for result in &mut *results {
-                settle::<G>(result, &enforced, &plan, &after, &judge_context, &failures);
+                settle(result, &enforced, &plan, &after, &judge_context, &failures);
             }
             results.extend(uncovered(controls, &plan, &after, &judge_context, &failures));
             (record.report.before, record.report.after) = difference(&record.prior, &json_of(&after)?);
@@ -266,14 +271,14 @@ impl Work<'_> {
 
     /// Plans, decides, and opens the record where anything is to be done or told. Where the hour's budget turns out to be
     /// spent, all is decided once more, knowing that.
-    async fn begin<G: Guard, A: Adapter<G>>(
+    async fn begin<A: Adapter>(
         &self,
-        adapter: &A,
-        state: &G::State,
-        controls: &[&'static Control<G>],
+        bound: &Bound<A>,
+        state: &A::State,
+        controls: &[&'static Control<A::State>],
         judge_context: &JudgeContext<'_>,
         mut decision_context: DecisionContext<'_>,
-    ) -> Result<Beginning<G>, Failure> {
+    ) -> Result<Beginning<A::State>, Failure> {
         let Self {
             invocation,
             resource,
@@ -282,9 +287,10 @@ impl Work<'_> {
             ..
         } = self;
         let DecisionContext { cause, now, .. } = decision_context;
+        let is_deleted = (bound.typed.resource_type.is_deleted)(state);
         let mut impact_reads: BTreeMap<&str, ImpactNotes> = BTreeMap::new();
         loop {
-            let mut plan: Plan<G> = plan(state, controls, judge_context, |control, finding| {
+            let mut plan: Plan<A::State> = plan(state, controls, judge_context, |control, finding| {
                 decide(control, finding, &decision_context)
             });
             for judged in &mut plan.findings {
@@ -293,23 +299,26 @@ impl Work<'_> {
                 if !is_left && !judged.finding.remedies.is_empty() {
                     let found = match impact_reads.entry(judged.control.id) {
                         Entry::Occupied(known) => known.into_mut(),
-                        Entry::Vacant(new) => {
-                            new.insert(adapter.impact_notes(resource, state, &judged.finding.remedies).await)
-                        }
+                        Entry::Vacant(new) => new.insert(
+                            bound
+                                .adapter
+                                .impact_notes(resource, state, &judged.finding.remedies)
+                                .await,
+                        ),
                     };
                     judged.finding.summary.push_str(&found.clause);
                     judged.ruling.notes.extend_from_slice(&found.notes);
                 }
             }
             let mut told = results_of(&plan, cause.origin.omitted);
-            told.extend(self.put_right_meanwhile(&plan, now));
+            told.extend(self.put_right_meanwhile(controls, &plan, now));
             told.extend(self.unread.iter().map(|unread| unread.result.clone()));
             let status = self.status_after(&plan, cause);
             if carried.is_none() {
                 if told.is_empty() {
                     self.note(&status).await?;
                     log_not_applicable(resource, &plan);
-                    let conclusion = match (state.is_gone(), plan.compliant.is_empty()) {
+                    let conclusion = match (is_deleted, plan.compliant.is_empty()) {
                         (true, _) => Conclusion::Gone,
                         (false, true) => Conclusion::NotApplicable,
                         (false, false) => Conclusion::Compliant,
@@ -335,7 +344,7 @@ impl Work<'_> {
                     return Ok(Beginning::Answered(answer.with_not_applicable(&plan.not_applicable)));
                 }
             }
-            merge_intentions(&mut told, *carried, state.is_gone(), |control| plan.clears(control));
+            merge_intentions(&mut told, *carried, is_deleted, |control| plan.clears(control));
             let prior = merged(&json_of(state)?, carried.map(|record| &record.prior));
             let mut record = self.record(cause, told, prior, state.tags());
             record.remedies = remedies_of(&plan, *carried)?;
@@ -358,7 +367,7 @@ impl Work<'_> {
     }
 }
 
-fn log_not_applicable<G: Guard>(resource: &Resource, plan: &Plan<G>) {
+fn log_not_applicable<S: State>(resource: &Resource, plan: &Plan<S>) {
     for (control, why) in &plan.not_applicable {
         tracing::info!(
             resource = resource.arn,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use portcullis_core::{Cause, Control, Guard, Outcome};
+use portcullis_core::{Cause, Control, Outcome, State};
 use serde_json::Value;
 
 use super::denied::unjudged;
@@ -114,9 +114,9 @@ impl Work<'_> {
     }
 
     /// A read was refused: unknown is not compliant, so it is told.
-    pub(super) async fn denied<G: Guard>(
+    pub(super) async fn denied<S: State>(
         &self,
-        controls: &[&'static Control<G>],
+        controls: &[&'static Control<S>],
         cause: &Cause,
         error: AwsError,
     ) -> Result<Answer, Failure> {

@@ -3,25 +3,28 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Guard, Settings};
+use portcullis_core::{Control, Settings, State, Switch, Typed};
 
 use crate::resource_status::Status;
 
-/// The controls that are not off and that the event, or an unfinished record, is about.
-pub fn enabled<G: Guard>(settings: &Settings, wanted: impl Fn(&Control<G>) -> bool) -> Vec<&'static Control<G>> {
-    G::controls()
-        .iter()
+/// The controls of a type that are not off, and that the event, or an unfinished record, is about.
+pub fn enabled<S: State>(
+    typed: Typed<S>,
+    settings: &Settings,
+    wanted: impl Fn(&Control<S>) -> bool,
+) -> Vec<&'static Control<S>> {
+    let controls = typed.controls.iter();
+    controls
         .filter(|control| settings.switch(&control.meta) != Switch::Off && wanted(control))
         .collect()
 }
 
-/// The facts that these controls need.
-pub fn facts<G: Guard>(controls: &[&Control<G>]) -> BTreeSet<G::Fact> {
+/// The facts that these controls of a type need.
+pub fn facts<S: State>(typed: Typed<S>, controls: &[&Control<S>]) -> BTreeSet<S::Fact> {
     controls
         .iter()
-        .flat_map(|control| control.facts)
-        .chain(G::always())
+        .flat_map(|control| control.reads)
+        .chain(typed.resource_type.always)
         .copied()
         .collect()
 }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use portcullis_core::{
-    Cause, ControlResult, Decision, DecisionContext, Guard, History, Origin, Outcome, Plan, Remedy, Report, Selector,
-    Severity, Tags,
+    Cause, Change as _, ControlResult, Decision, DecisionContext, History, Origin, Outcome, Plan, Report, Selector,
+    Severity, State, Tags,
 };
 use serde_json::{Value, json};
 
@@ -95,7 +95,7 @@ pub(super) fn history(decision_context: &DecisionContext<'_>, status: &Status, c
 }
 
 /// What the findings come to, if all goes well.
-pub(super) fn results_of<G: Guard>(plan: &Plan<G>, omitted: bool) -> Vec<ControlResult> {
+pub(super) fn results_of<S: State>(plan: &Plan<S>, omitted: bool) -> Vec<ControlResult> {
     let told = plan.findings.iter().map(|judged| {
         let finding = &judged.finding;
         let ruling = &judged.ruling;
@@ -151,10 +151,10 @@ pub(super) fn merge_intentions(
 }
 
 /// The plan's remedies, and those of an unfinished record that the plan need not repeat.
-pub(super) fn remedies_of<G: Guard>(plan: &Plan<G>, carried: Option<&Record>) -> Result<Vec<Value>, Failure> {
+pub(super) fn remedies_of<S: State>(plan: &Plan<S>, carried: Option<&Record>) -> Result<Vec<Value>, Failure> {
     let mut remedies = Vec::new();
     for earlier in carried.into_iter().flat_map(|record| &record.remedies) {
-        let remedy: G::Remedy =
+        let remedy: S::Change =
             serde_json::from_value(earlier.clone()).map_err(|error| Failure::LedgerRecord(error.to_string()))?;
         if !plan.remedies.iter().any(|planned| planned.target() == remedy.target()) {
             remedies.push(earlier.clone());

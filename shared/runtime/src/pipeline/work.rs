@@ -42,7 +42,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    pub fn judge_context(&self, tags: Option<&Tags>, now: Timestamp, memory: &'a History) -> JudgeContext<'a> {
+    pub fn judge_context(&self, tags: Option<&Tags>, now: Timestamp, history: &'a History) -> JudgeContext<'a> {
         let Self {
             invocation, resource, ..
         } = *self;
@@ -55,7 +55,7 @@ impl<'a> Work<'a> {
             own_role: &invocation.own_role,
             region: &invocation.location.region,
             now,
-            memory,
+            history,
         }
     }
 }

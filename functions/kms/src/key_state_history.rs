@@ -2,24 +2,19 @@
 //! They may arrive in any order; what counts is when they were made.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{JudgeContext, RememberedCall};
+use portcullis_core::{JudgeContext, Meta, RememberedCall};
 
-use crate::controls::{DISABLED, SCHEDULED};
-use crate::key::KeyState;
+use crate::key::{DISABLE, ENABLE, KeyState};
 
-/// The call that disables a key.
-pub const DISABLE: &str = "DisableKey";
-/// The call that enables it.
-pub const ENABLE: &str = "EnableKey";
-
-/// Whether a key was disabled before its deletion was scheduled, as far as is known. Where no call tells, it was enabled.
-pub fn was_disabled(context: &JudgeContext<'_>) -> bool {
-    let memory = context.memory;
+/// Whether a key was disabled before its deletion was scheduled, as far as is known. Where no call tells, it was enabled. `control`
+/// tells of disabled keys.
+pub fn was_disabled(context: &JudgeContext<'_>, control: &Meta) -> bool {
+    let memory = context.history;
     let enabled = memory.calls.get(ENABLE);
     let disabled = memory.calls.get(DISABLE);
     // What was told of a control that is off now is not kept up to date.
-    let told = memory.violated.get(DISABLED.id);
-    let told = told.filter(|_| context.settings.switch(DISABLED) != Switch::Off);
+    let told = memory.violated.get(control.id);
+    let told = told.filter(|_| context.settings.switch(control) != Switch::Off);
     if let Some(told) = told {
         let ended = |enabled: &RememberedCall| {
             let after_it = disabled.is_some_and(|disabled| disabled.made < enabled.made);
@@ -30,17 +25,17 @@ pub fn was_disabled(context: &JudgeContext<'_>) -> bool {
     disabled.is_some_and(|disabled| {
         let since = |moment| moment > disabled.made;
         !enabled.is_some_and(|enabled| since(enabled.made))
-            && !memory.remedied.get(DISABLED.id).is_some_and(|at| since(*at))
+            && !memory.remedied.get(control.id).is_some_and(|at| since(*at))
     })
 }
 
 /// What a key whose deletion was cancelled should have come back to, where the event that says so arrived only afterwards. Not
-/// where settings have each disabled key enabled.
-pub fn known_too_late(context: &JudgeContext<'_>) -> Option<KeyState> {
-    let memory = context.memory;
-    let cancelled = memory.remedied.get(SCHEDULED.id)?;
+/// where settings have each disabled key enabled, by `control`. `cancels` is the control that cancels deletions.
+pub fn known_too_late(context: &JudgeContext<'_>, control: &Meta, cancels: &str) -> Option<KeyState> {
+    let memory = context.history;
+    let cancelled = memory.remedied.get(cancels)?;
     let disabled = memory.calls.get(DISABLE)?;
-    let (last, state) = if was_disabled(context) {
+    let (last, state) = if was_disabled(context, control) {
         (disabled, KeyState::Disabled)
     } else if disabled.heard < *cancelled {
         (memory.calls.get(ENABLE)?, KeyState::Enabled)
@@ -49,7 +44,7 @@ pub fn known_too_late(context: &JudgeContext<'_>) -> Option<KeyState> {
         return None;
     };
     let late = last.made < *cancelled && *cancelled < last.heard;
-    (late && context.settings.switch(DISABLED) != Switch::Enforce).then_some(state)
+    (late && context.settings.switch(control) != Switch::Enforce).then_some(state)
 }
 
 #[cfg(test)]
@@ -58,6 +53,7 @@ mod tests {
     use portcullis_core::{History, Settings};
 
     use super::*;
+    use crate::controls::{DISABLED, SCHEDULED};
     use crate::key::tests::{remembering, scoped};
 
     fn at(second: i64) -> Timestamp {
@@ -142,7 +138,11 @@ mod tests {
             ),
         ];
         for (what, memory, expected) in cases {
-            assert_eq!(remembering(&memory, was_disabled), expected, "{what}");
+            assert_eq!(
+                remembering(&memory, |context| was_disabled(context, DISABLED)),
+                expected,
+                "{what}"
+            );
         }
     }
 
@@ -151,10 +151,10 @@ mod tests {
         let mut settings = Settings::default();
         settings.controls.entry(DISABLED.id.into()).or_default().mode = Some(Switch::Off);
         let old = knowing(&[], Some(5), None, None);
-        assert!(!scoped(&settings, &old, was_disabled));
+        assert!(!scoped(&settings, &old, |context| was_disabled(context, DISABLED)));
         let disabled = knowing(&[(DISABLE, 1, 9)], None, None, None);
         assert!(
-            scoped(&settings, &disabled, was_disabled),
+            scoped(&settings, &disabled, |context| was_disabled(context, DISABLED)),
             "calls are remembered all the same"
         );
     }
@@ -189,14 +189,22 @@ mod tests {
             ),
         ];
         for (what, memory, expected) in cases {
-            assert_eq!(remembering(&memory, known_too_late), expected, "{what}");
+            assert_eq!(
+                remembering(&memory, |context| known_too_late(context, DISABLED, SCHEDULED.id)),
+                expected,
+                "{what}"
+            );
         }
         let mut settings = Settings::default();
         settings.mode = portcullis_core::settings::Mode::Enforce;
         settings.controls.entry(DISABLED.id.into()).or_default().mode = Some(Switch::Enforce);
         let known = late(&[(DISABLE, 1, 9)], Some(5));
         assert_eq!(
-            scoped(&settings, &known, known_too_late),
+            scoped(&settings, &known, |context| known_too_late(
+                context,
+                DISABLED,
+                SCHEDULED.id
+            )),
             None,
             "it would be enabled at once"
         );
