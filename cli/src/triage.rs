@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::{Error, REFUSED, catalog};
+use crate::catalog;
+use crate::error::{Error, REFUSED};
 
 #[derive(clap::Args)]
 pub struct Arguments {
