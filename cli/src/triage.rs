@@ -184,7 +184,13 @@ impl<W: Write> Triage<'_, W> {
     }
 
     fn event(&mut self, file: &str, raw: &RawValue) -> Result<(), Error> {
-        let event = Event::from_slice(raw.get().as_bytes());
+        let native: Vec<_> = self
+            .listings
+            .iter()
+            .flat_map(|listing| listing.native_events())
+            .copied()
+            .collect();
+        let event = Event::from_slice(raw.get().as_bytes(), &native);
         let mut line = Line {
             file,
             ..Line::default()

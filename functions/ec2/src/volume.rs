@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_core::event::{Call, EventError};
+use portcullis_core::event::{Call, EventError, NativeEvent};
 use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
 use crate::encryption::Manager;
 use crate::instance::Instance;
 use crate::naming::{self, Id, Type, at, items};
-use crate::{SOURCE, controls};
+use crate::{SOURCE, controls, native};
 
 /// The guard of volumes.
 pub struct Volume;
@@ -282,6 +282,10 @@ impl Guard for Volume {
             }
             Ok(ids)
         })
+    }
+
+    fn native_events() -> &'static [NativeEvent] {
+        &[native::VOLUME]
     }
 
     fn matters(call: &Call, settings: &Settings) -> bool {

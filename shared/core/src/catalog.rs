@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
-use crate::event::{Call, EventError};
+use crate::event::{Call, EventError, NativeEvent};
 use crate::{Control, Guard, Meta, Place, Resource, Settings};
 
 /// A guard as the docs, the template test and `portcullis triage` see it: data, without its types.
@@ -34,6 +34,11 @@ pub trait Listing: Send + Sync {
     /// Whether it looks after what AWS Config calls by this type.
     fn takes_item(&self, kind: &str) -> bool {
         kind == self.config_kind() || kind == self.kind()
+    }
+
+    /// What its service tells EventBridge by itself, and leads to it as a call does.
+    fn native_events(&self) -> &'static [NativeEvent] {
+        &[]
     }
 
     /// The calls that delete one, where another one may get its name.
@@ -108,6 +113,10 @@ impl<G: Guard> Listing for Listed<G> {
 
     fn resources(&self, call: &Call) -> Option<Result<Vec<Resource>, EventError>> {
         (call.source == G::SOURCE && self.calls().contains(call.name.as_str())).then(|| G::resources(call))
+    }
+
+    fn native_events(&self) -> &'static [NativeEvent] {
+        G::native_events()
     }
 
     fn deletes(&self) -> &'static [&'static str] {

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::event::{Call, EventError};
+use crate::event::{Call, EventError, NativeEvent};
 use crate::{Control, Place, Resource, Settings, Tags};
 
 /// The code for one type of resource: which events name it, what a state of it is, which controls it has.
@@ -72,6 +72,11 @@ pub trait Guard: Sized + Send + Sync + 'static {
     /// The calls of which the ledger keeps when each was last made, since AWS does not show their effect any more once another
     /// call covers it.
     fn remembers() -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What its service tells EventBridge by itself, and leads to it as a call does.
+    fn native_events() -> &'static [NativeEvent] {
         &[]
     }
 

@@ -11,7 +11,7 @@ use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use portcullis_core::event::Release;
 use portcullis_core::settings::Known;
 use portcullis_core::triage::{Ignored, ignored, immaterial, takes};
-use portcullis_core::{Call, Event, Place};
+use portcullis_core::{Call, Event, Listing, Place};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tracing::Instrument as _;
@@ -146,7 +146,13 @@ fn lifetime() -> Result<Duration, EnvironmentError> {
 impl Function {
     /// One invocation: each of its log lines carries the id of the event and that of the request; what fails is counted.
     async fn invoked(&self, LambdaEvent { payload, context }: &LambdaEvent<Box<RawValue>>) -> Result<Value, Failed> {
-        let event = Event::from_slice(payload.get().as_bytes()).map_err(Failure::from);
+        let native: Vec<_> = self
+            .guards
+            .listings()
+            .flat_map(Listing::native_events)
+            .copied()
+            .collect();
+        let event = Event::from_slice(payload.get().as_bytes(), &native).map_err(Failure::from);
         let id = event.as_ref().map(Event::id).unwrap_or_default().to_owned();
         let span = tracing::info_span!("event", requestId = context.request_id, event_id = id);
         let handled = async { self.handle(event?, context).await }.instrument(span).await;
