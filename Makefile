@@ -18,7 +18,7 @@ SAM := $(LAMBDA) .tools/lambda/bin/sam
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROFILE := $(if $(CI),--profile ci)
 # The crates whose files must not import each other in circles.
-ACYCLIC := bench/hello cli shared/access shared/policies shared/testkit
+ACYCLIC := bench/hello cli shared/access shared/policies shared/runtime shared/testkit
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)

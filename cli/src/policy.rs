@@ -91,7 +91,7 @@ struct Line {
 #[serde(untagged)]
 #[expect(clippy::large_enum_variant, reason = "one a policy, and most are the large one")]
 enum Answer {
-    Judged {
+    PlannedFinding {
         verdict: Verdict,
         s3_verdict: Option<portcullis_access::S3Verdict>,
         undecided: bool,
@@ -152,7 +152,7 @@ fn exit_code(lines: &[Line]) -> ExitCode {
     let refused = lines.iter().any(|line| matches!(line.answer, Answer::Refused { .. }));
     let open = lines
         .iter()
-        .any(|line| matches!(line.answer, Answer::Judged { verdict, .. } if verdict > Verdict::Private));
+        .any(|line| matches!(line.answer, Answer::PlannedFinding { verdict, .. } if verdict > Verdict::Private));
     ExitCode::from(if refused { 2 } else { u8::from(open) })
 }
 
@@ -380,7 +380,7 @@ fn answer(
         }
         findings.extend(refused_writes(&policy, &bucket, owner));
     }
-    Answer::Judged {
+    Answer::PlannedFinding {
         verdict,
         s3_verdict: s3,
         undecided,
@@ -401,7 +401,7 @@ fn listed(list: &List, owner: Option<&str>, trust: &Trust, ignores_public: bool)
     }
     match list.judge(owner, trust, ignores_public) {
         Err(why) => refusal(&why),
-        Ok(found) => Answer::Judged {
+        Ok(found) => Answer::PlannedFinding {
             verdict: found.verdict,
             s3_verdict: None,
             undecided: false,
@@ -448,7 +448,7 @@ fn table_row(text: &mut String, line: &Line) {
     let id = &line.id;
     let _ = match &line.answer {
         Answer::Refused { refused } => writeln!(text, "{id:<32} refused   -         {refused}"),
-        Answer::Judged {
+        Answer::PlannedFinding {
             verdict,
             s3_verdict,
             undecided,

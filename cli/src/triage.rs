@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use flate2::read::MultiGzDecoder;
 use portcullis_core::event::Item;
-use portcullis_core::{Event, Listing, Place, Resource, triage};
+use portcullis_core::{Event, Listing, Location, Resource, triage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -256,7 +256,7 @@ impl<W: Write> Triage<'_, W> {
 
     /// The resource that AWS Config names.
     fn item(&self, line: &mut Line<'_>, item: &Item) {
-        let place = Place {
+        let place = Location {
             account: item.account.clone(),
             region: item.region.clone(),
         };

@@ -401,13 +401,13 @@ async fn the_other_ways_of_ec2(world: &World) {
 }
 
 /// What a role was judged by, over several worlds: an action is needed if any of them needs it.
-struct Judged {
+struct PlannedFinding {
     role: &'static str,
     used: usize,
     unneeded: Option<BTreeSet<String>>,
 }
 
-impl Judged {
+impl PlannedFinding {
     fn judge(&mut self, world: &World, calls: &[Call]) {
         let verdict = judged(&input(self.role, world, calls));
         assert_eq!(
@@ -478,7 +478,7 @@ async fn the_other_ways_of_all(world: &World, function: &Function, name: &str) {
 
 #[tokio::test]
 async fn the_role_of_ec2_allows_exactly_what_is_done() {
-    let mut judged = Judged::paths("Ec2Role", "portcullis-ec2").await;
+    let mut judged = PlannedFinding::paths("Ec2Role", "portcullis-ec2").await;
     let world = World::new().await;
     the_other_ways_of_ec2(&world).await;
     judged.judge(&world, &world.aws.calls().await);
@@ -487,7 +487,7 @@ async fn the_role_of_ec2_allows_exactly_what_is_done() {
 
 #[tokio::test]
 async fn the_role_of_kms_allows_exactly_what_is_done() {
-    let mut judged = Judged::paths("KmsRole", "portcullis-kms").await;
+    let mut judged = PlannedFinding::paths("KmsRole", "portcullis-kms").await;
     let world = World::new().await;
     let key = aws_sdk_kms::Client::new(&world.aws.sdk_config())
         .create_key()

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags, partition_of};
+use portcullis_core::{Control, Guard, Location, Observed, Resource, Tags, partition_of};
 use serde::{Deserialize, Serialize};
 
 use crate::{SOURCE, controls};
@@ -31,20 +31,20 @@ pub enum Fact {
 #[serde(default)]
 pub struct State {
     /// Whether new volumes and snapshot copies are encrypted.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub encryption_by_default: Seen<bool>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub encryption_by_default: Observed<bool>,
     /// The key that they are encrypted with.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub default_key: Seen<String>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub default_key: Observed<String>,
     /// `unblocked`, `block-new-sharing` or `block-all-sharing`.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub snapshot_block: Seen<String>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub snapshot_block: Observed<String>,
     /// `unblocked` or `block-new-sharing`.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub image_block: Seen<String>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub image_block: Observed<String>,
     /// Whether instances ask for a token: `required`, `optional`; absent where there is no preference.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub metadata_tokens: Seen<String>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub metadata_tokens: Observed<String>,
 }
 
 /// No sharing of snapshots or images with everybody.
@@ -70,10 +70,10 @@ impl portcullis_core::State for State {
     fn after(&self, remedy: &Remedy) -> Self {
         let mut after = self.clone();
         match remedy.clone() {
-            Remedy::EncryptionByDefault(on) => after.encryption_by_default = Seen::Is(on),
-            Remedy::DefaultKey(key) => after.default_key = Seen::Is(key),
-            Remedy::SnapshotBlock(block) => after.snapshot_block = Seen::Is(block),
-            Remedy::ImageBlock(block) => after.image_block = Seen::Is(block),
+            Remedy::EncryptionByDefault(on) => after.encryption_by_default = Observed::Is(on),
+            Remedy::DefaultKey(key) => after.default_key = Observed::Is(key),
+            Remedy::SnapshotBlock(block) => after.snapshot_block = Observed::Is(block),
+            Remedy::ImageBlock(block) => after.image_block = Observed::Is(block),
         }
         after
     }
@@ -108,7 +108,7 @@ impl portcullis_core::Remedy for Remedy {
     }
 
     /// They don't touch each other.
-    fn lane(&self) -> u8 {
+    fn concurrency_group(&self) -> u8 {
         match self {
             Self::EncryptionByDefault(_) => 0,
             Self::DefaultKey(_) => 1,
@@ -167,7 +167,7 @@ impl Guard for AccountDefaults {
         Ok(vec![resource(&call.place())])
     }
 
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
+    fn identified(id: &str, place: &Location) -> Option<Resource> {
         let own = resource(place);
         (id == own.id || id == own.arn || id == own.account).then_some(own)
     }
@@ -179,8 +179,8 @@ impl Guard for AccountDefaults {
 }
 
 /// The defaults of a region.
-pub(crate) fn resource(place: &Place) -> Resource {
-    let Place { account, region } = place;
+pub(crate) fn resource(place: &Location) -> Resource {
+    let Location { account, region } = place;
     Resource {
         kind: AccountDefaults::KIND.into(),
         arn: format!("arn:{}:ec2:{region}:{account}:account-defaults", partition_of(region)),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
+use portcullis_core::{Control, Guard, Location, Observed, Resource, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
 use crate::encryption::Key;
@@ -42,20 +42,20 @@ pub enum Fact {
 #[serde(default)]
 pub struct State {
     /// Its tags; none reads as an empty map.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub tags: Seen<Tags>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub tags: Observed<Tags>,
     /// Its name, for people.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub name: Seen<String>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub name: Observed<String>,
     /// The devices whose snapshots are not encrypted, each with its snapshot.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub unencrypted: Seen<BTreeSet<String>>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub unencrypted: Observed<BTreeSet<String>>,
     /// The keys of the devices whose snapshots are encrypted, each with its snapshot; none where that could not be learned.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub keys: Seen<BTreeMap<String, Option<Key>>>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub keys: Observed<BTreeMap<String, Option<Key>>>,
     /// Who may launch it, besides its owner.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub sharing: Seen<Sharing>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub sharing: Observed<Sharing>,
 }
 
 /// A change to an image: `ModifyImageAttribute`.
@@ -68,7 +68,7 @@ impl portcullis_core::State for State {
 
     fn after(&self, remedy: &Remedy) -> Self {
         let mut after = self.clone();
-        if let Seen::Is(sharing) = &mut after.sharing {
+        if let Observed::Is(sharing) = &mut after.sharing {
             sharing.change(&remedy.0);
         }
         after
@@ -131,7 +131,7 @@ impl Guard for Image {
         naming::matters(call, settings)
     }
 
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
+    fn identified(id: &str, place: &Location) -> Option<Resource> {
         TYPE.identified(id, place)
     }
 

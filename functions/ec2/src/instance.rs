@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
+use portcullis_core::{Control, Guard, Location, Observed, Resource, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
 use crate::naming::{self, Id, Type, at, items};
@@ -45,23 +45,23 @@ pub enum Fact {
 #[serde(default)]
 pub struct State {
     /// Its tags; none reads as an empty map.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub tags: Seen<Tags>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub tags: Observed<Tags>,
     /// How its metadata are asked for; absent where there are none to ask for.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub tokens: Seen<Tokens>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub tokens: Observed<Tokens>,
     /// Whether it runs, or is about to.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub running: Seen<bool>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub running: Observed<bool>,
     /// Its VPC.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub vpc: Seen<String>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub vpc: Observed<String>,
     /// Its network interfaces, by id.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub interfaces: Seen<BTreeMap<String, Interface>>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub interfaces: Observed<BTreeMap<String, Interface>>,
     /// The rules that let traffic in from far and wide, by group.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub open: Seen<BTreeMap<String, Vec<Rule>>>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub open: Observed<BTreeMap<String, Vec<Rule>>>,
 }
 
 /// Whether who asks for metadata has to show a token. Source: EC2 API Reference, `InstanceMetadataOptionsResponse`.
@@ -129,11 +129,11 @@ impl portcullis_core::State for State {
     fn after(&self, remedy: &Remedy) -> Self {
         let mut after = self.clone();
         match remedy {
-            Remedy::Tokens(tokens) => after.tokens = Seen::Is(*tokens),
+            Remedy::Tokens(tokens) => after.tokens = Observed::Is(*tokens),
             Remedy::Snapshots(_) => {}
-            Remedy::Running(running) => after.running = Seen::Is(*running),
+            Remedy::Running(running) => after.running = Observed::Is(*running),
             Remedy::Groups { to, .. } => {
-                if let Seen::Is(interfaces) = &mut after.interfaces {
+                if let Observed::Is(interfaces) = &mut after.interfaces {
                     for (id, interface) in interfaces {
                         if let Some(groups) = to.get(id) {
                             interface.groups.clone_from(groups);
@@ -142,7 +142,7 @@ impl portcullis_core::State for State {
                 }
             }
         }
-        if let (Seen::Is(open), Seen::Is(interfaces)) = (&mut after.open, &after.interfaces) {
+        if let (Observed::Is(open), Observed::Is(interfaces)) = (&mut after.open, &after.interfaces) {
             let used = |group: &String| interfaces.values().any(|interface| interface.groups.contains(group));
             open.retain(|group, _| used(group));
         }
@@ -168,9 +168,9 @@ impl portcullis_core::State for State {
     }
 
     /// A public address that is not an Elastic IP goes with a stop, and another comes with a start.
-    fn lasting(&self) -> Self {
+    fn comparable(&self) -> Self {
         let mut state = self.clone();
-        if let Seen::Is(interfaces) = &mut state.interfaces {
+        if let Observed::Is(interfaces) = &mut state.interfaces {
             for interface in interfaces.values_mut() {
                 interface.public.clear();
             }
@@ -194,7 +194,7 @@ impl portcullis_core::Remedy for Remedy {
         .into()
     }
 
-    fn lane(&self) -> u8 {
+    fn concurrency_group(&self) -> u8 {
         match self {
             Self::Tokens(_) => 0,
             // What is cut off first can do nothing to its volumes any more.
@@ -253,7 +253,7 @@ impl Guard for Instance {
     }
 
     /// Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS Elastic Load Balancing V2".
-    fn asides() -> &'static [&'static str] {
+    fn impact_reads() -> &'static [&'static str] {
         &[
             "elasticloadbalancing:DescribeTargetGroups",
             "elasticloadbalancing:DescribeTargetHealth",
@@ -299,7 +299,7 @@ impl Guard for Instance {
         naming::matters(call, settings)
     }
 
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
+    fn identified(id: &str, place: &Location) -> Option<Resource> {
         TYPE.identified(id, place)
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
+use portcullis_core::{Control, Guard, Location, Observed, Resource, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
 use crate::encryption::Key;
@@ -42,14 +42,14 @@ pub enum Fact {
 #[serde(default)]
 pub struct State {
     /// Its tags; none reads as an empty map.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub tags: Seen<Tags>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub tags: Observed<Tags>,
     /// Its default version and its latest, by number.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub versions: Seen<BTreeMap<i64, Version>>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub versions: Observed<BTreeMap<i64, Version>>,
     /// The keys that those versions name, by version and device.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub keys: Seen<BTreeMap<i64, BTreeMap<String, Key>>>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub keys: Observed<BTreeMap<i64, BTreeMap<String, Key>>>,
 }
 
 /// What a version says of the instances launched from it.
@@ -169,7 +169,7 @@ impl Guard for LaunchTemplate {
         naming::matters(call, settings)
     }
 
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
+    fn identified(id: &str, place: &Location) -> Option<Resource> {
         TYPE.identified(id, place)
     }
 

@@ -1,7 +1,7 @@
 //! How calls and ARNs name the resources of EC2.
 
 use portcullis_core::event::{Call, EventError, field, string};
-use portcullis_core::{Place, Resource, Settings, partition_of};
+use portcullis_core::{Location, Resource, Settings, partition_of};
 use serde_json::Value;
 
 /// What the ids of one kind of thing look like.
@@ -102,15 +102,15 @@ impl Type {
     }
 
     /// The resource that an id, or an ARN of this place, stands for.
-    pub fn identified(&self, text: &str, place: &Place) -> Option<Resource> {
+    pub fn identified(&self, text: &str, place: &Location) -> Option<Resource> {
         let id = text.rsplit('/').next().filter(|id| self.id.is(id))?;
         let found = self.resource(id, place);
         (text == id || text == found.arn).then_some(found)
     }
 
     /// The resource of a place that has this id.
-    pub fn resource(&self, id: &str, place: &Place) -> Resource {
-        let Place { account, region } = place;
+    pub fn resource(&self, id: &str, place: &Location) -> Resource {
+        let Location { account, region } = place;
         let (partition, path) = (partition_of(region), self.path);
         let owner = if self.owned { account } else { "" };
         Resource {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
+use portcullis_core::{Control, Guard, Location, Observed, Resource, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
 use crate::naming::{self, Id, Type, at, items};
@@ -40,14 +40,14 @@ pub enum Fact {
 #[serde(default)]
 pub struct State {
     /// Its tags; none reads as an empty map.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub tags: Seen<Tags>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub tags: Observed<Tags>,
     /// Its name: `default` is the one that every VPC has.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub name: Seen<String>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub name: Observed<String>,
     /// Its rules.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub rules: Seen<Rules>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub rules: Observed<Rules>,
 }
 
 /// Rules, as a set.
@@ -252,7 +252,7 @@ impl portcullis_core::State for State {
 
     fn after(&self, remedy: &Remedy) -> Self {
         let mut after = self.clone();
-        if let Seen::Is(Rules(rules)) = &mut after.rules {
+        if let Observed::Is(Rules(rules)) = &mut after.rules {
             rules.retain(|rule| !remedy.revoke.contains(rule));
             for made in &remedy.authorize {
                 if !rules.contains(made) {
@@ -369,7 +369,7 @@ impl Guard for SecurityGroup {
         naming::matters(call, settings)
     }
 
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
+    fn identified(id: &str, place: &Location) -> Option<Resource> {
         TYPE.identified(id, place)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use portcullis_access::{Share, judge_sharing};
-use portcullis_core::Scope;
+use portcullis_core::JudgeContext;
 use portcullis_policies::trust;
 use serde::{Deserialize, Serialize};
 
@@ -48,9 +48,9 @@ impl Sharing {
     }
 
     /// Those that settings do not trust.
-    pub fn strangers(&self, scope: &Scope<'_>) -> BTreeSet<String> {
+    pub fn strangers(&self, context: &JudgeContext<'_>) -> BTreeSet<String> {
         let shares: Vec<Share> = self.with.iter().map(|one| Share::parse(one)).collect();
-        let found = judge_sharing(&shares, &scope.resource.account, &trust(scope.settings));
+        let found = judge_sharing(&shares, &context.resource.account, &trust(context.settings));
         let offends = |index: &usize| found.offending.iter().any(|(offending, _)| offending == index);
         let with = self.with.iter().enumerate();
         with.filter(|(index, _)| offends(index))
@@ -113,7 +113,7 @@ mod tests {
                 everybody: false,
                 with: [with.clone()].into(),
             };
-            let strangers = with_settings(&settings, |scope| sharing.strangers(scope));
+            let strangers = with_settings(&settings, |context| sharing.strangers(context));
             assert_eq!(strangers.is_empty(), trusted, "{with}");
         }
     }

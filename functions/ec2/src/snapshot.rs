@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use portcullis_core::event::{Call, EventError, field};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
+use portcullis_core::{Control, Guard, Location, Observed, Resource, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
 use crate::encryption::Manager;
@@ -41,23 +41,23 @@ pub enum Fact {
 #[serde(default)]
 pub struct State {
     /// Its tags; none reads as an empty map.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub tags: Seen<Tags>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub tags: Observed<Tags>,
     /// Whether it is encrypted.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub encrypted: Seen<bool>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub encrypted: Observed<bool>,
     /// The ARN of its key.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub key: Seen<String>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub key: Observed<String>,
     /// Whose the key is.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub manager: Seen<Manager>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub manager: Observed<Manager>,
     /// The volume that it was made of, for people.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub volume: Seen<String>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub volume: Observed<String>,
     /// Who may make volumes of it, besides its owner.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub sharing: Seen<Sharing>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub sharing: Observed<Sharing>,
 }
 
 /// A change to a snapshot: `ModifySnapshotAttribute`.
@@ -70,7 +70,7 @@ impl portcullis_core::State for State {
 
     fn after(&self, remedy: &Remedy) -> Self {
         let mut after = self.clone();
-        if let Seen::Is(sharing) = &mut after.sharing {
+        if let Observed::Is(sharing) = &mut after.sharing {
             sharing.change(&remedy.0);
         }
         after
@@ -146,7 +146,7 @@ impl Guard for Snapshot {
         naming::matters(call, settings)
     }
 
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
+    fn identified(id: &str, place: &Location) -> Option<Resource> {
         TYPE.identified(id, place)
     }
 

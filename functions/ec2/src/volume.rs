@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::event::{Call, EventError, NativeEvent};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
+use portcullis_core::{Control, Guard, Location, Observed, Resource, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
 use crate::encryption::Manager;
@@ -42,20 +42,20 @@ pub enum Fact {
 #[serde(default)]
 pub struct State {
     /// Its tags; none reads as an empty map.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub tags: Seen<Tags>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub tags: Observed<Tags>,
     /// Whether it is encrypted.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub encrypted: Seen<bool>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub encrypted: Observed<bool>,
     /// The ARN of its key.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub key: Seen<String>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub key: Observed<String>,
     /// Whose the key is.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub manager: Seen<Manager>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub manager: Observed<Manager>,
     /// The instances that it is attached to, each with how.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub attached: Seen<BTreeMap<String, Attachment>>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub attached: Observed<BTreeMap<String, Attachment>>,
 }
 
 /// How a volume is attached to an instance.
@@ -134,7 +134,7 @@ impl portcullis_core::State for State {
 
     fn after(&self, remedy: &Remedy) -> Self {
         let mut after = self.clone();
-        if let (Some((tag, value)), Seen::Is(tags)) = (remedy.tag(), &mut after.tags) {
+        if let (Some((tag, value)), Observed::Is(tags)) = (remedy.tag(), &mut after.tags) {
             let others = tags.iter().filter(|(key, _)| *key != tag);
             let own = value.map(|value| (tag.to_owned(), value.clone()));
             *tags = others
@@ -142,7 +142,7 @@ impl portcullis_core::State for State {
                 .chain(own)
                 .collect();
         }
-        let Seen::Is(attached) = &mut after.attached else {
+        let Observed::Is(attached) = &mut after.attached else {
             return after;
         };
         let mut runs = |instances: &BTreeSet<String>, running| {
@@ -292,7 +292,7 @@ impl Guard for Volume {
         naming::matters(call, settings)
     }
 
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
+    fn identified(id: &str, place: &Location) -> Option<Resource> {
         TYPE.identified(id, place)
     }
 

@@ -1,7 +1,7 @@
 //! Aliases that settings require: which events name them, what is read of them, what can be changed.
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
+use portcullis_core::{Control, Guard, Location, Observed, Resource, Settings, Tags};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -23,8 +23,8 @@ pub enum Fact {
 #[serde(default)]
 pub struct State {
     /// The id of the key that it stands for; none where there is no such alias.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub target: Seen<String>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub target: Observed<String>,
 }
 
 /// A change to an alias.
@@ -95,7 +95,7 @@ impl Guard for Alias {
         Ok(vec![resource(&name, &call.region, &call.account)])
     }
 
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
+    fn identified(id: &str, place: &Location) -> Option<Resource> {
         identified(id, place).filter(|found| found.kind == Self::KIND)
     }
 
@@ -104,7 +104,7 @@ impl Guard for Alias {
         &[]
     }
 
-    fn required(settings: &Settings, place: &Place) -> Vec<Resource> {
+    fn required(settings: &Settings, place: &Location) -> Vec<Resource> {
         let aliases = settings.kms.required_aliases.keys();
         aliases
             .map(|alias| resource(alias, &place.region, &place.account))
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_move_can_be_undone() {
-        for was in [Seen::Absent, Seen::Is("old".to_owned())] {
+        for was in [Observed::Absent, Observed::Is("old".to_owned())] {
             let before = State { target: was };
             let moved = Remedy::SetAlias(Some("new".into()));
             let inverse = before.inverse(&moved).unwrap();

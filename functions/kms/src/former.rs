@@ -2,7 +2,7 @@
 //! They may arrive in any order; what counts is when they were made.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Heard, Scope};
+use portcullis_core::{JudgeContext, RememberedCall};
 
 use crate::controls::{DISABLED, SCHEDULED};
 use crate::key::KeyState;
@@ -13,15 +13,15 @@ pub const DISABLE: &str = "DisableKey";
 pub const ENABLE: &str = "EnableKey";
 
 /// Whether a key was disabled before its deletion was scheduled, as far as is known. Where no call tells, it was enabled.
-pub fn was_disabled(scope: &Scope<'_>) -> bool {
-    let memory = scope.memory;
+pub fn was_disabled(context: &JudgeContext<'_>) -> bool {
+    let memory = context.memory;
     let enabled = memory.calls.get(ENABLE);
     let disabled = memory.calls.get(DISABLE);
     // What was told of a control that is off now is not kept up to date.
     let told = memory.violated.get(DISABLED.id);
-    let told = told.filter(|_| scope.settings.switch(DISABLED) != Switch::Off);
+    let told = told.filter(|_| context.settings.switch(DISABLED) != Switch::Off);
     if let Some(told) = told {
-        let ended = |enabled: &Heard| {
+        let ended = |enabled: &RememberedCall| {
             let after_it = disabled.is_some_and(|disabled| disabled.made < enabled.made);
             enabled.heard > *told && (enabled.made > *told || after_it)
         };
@@ -36,11 +36,11 @@ pub fn was_disabled(scope: &Scope<'_>) -> bool {
 
 /// What a key whose deletion was cancelled should have come back to, where the event that says so arrived only afterwards. Not
 /// where settings have each disabled key enabled.
-pub fn known_too_late(scope: &Scope<'_>) -> Option<KeyState> {
-    let memory = scope.memory;
+pub fn known_too_late(context: &JudgeContext<'_>) -> Option<KeyState> {
+    let memory = context.memory;
     let cancelled = memory.remedied.get(SCHEDULED.id)?;
     let disabled = memory.calls.get(DISABLE)?;
-    let (last, state) = if was_disabled(scope) {
+    let (last, state) = if was_disabled(context) {
         (disabled, KeyState::Disabled)
     } else if disabled.heard < *cancelled {
         (memory.calls.get(ENABLE)?, KeyState::Enabled)
@@ -49,13 +49,13 @@ pub fn known_too_late(scope: &Scope<'_>) -> Option<KeyState> {
         return None;
     };
     let late = last.made < *cancelled && *cancelled < last.heard;
-    (late && scope.settings.switch(DISABLED) != Switch::Enforce).then_some(state)
+    (late && context.settings.switch(DISABLED) != Switch::Enforce).then_some(state)
 }
 
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use portcullis_core::{Memory, Settings};
+    use portcullis_core::{History, Settings};
 
     use super::*;
     use crate::key::tests::{remembering, scoped};
@@ -66,20 +66,20 @@ mod tests {
 
     /// Calls as the moments at which they were made and heard of; then when a disabled key was told, when one was enabled by
     /// its control, and when a deletion was cancelled.
-    fn knowing(calls: &[(&str, i64, i64)], told: Option<i64>, enabled: Option<i64>, cancelled: Option<i64>) -> Memory {
+    fn knowing(calls: &[(&str, i64, i64)], told: Option<i64>, enabled: Option<i64>, cancelled: Option<i64>) -> History {
         let heard = |&(call, made, heard): &(&str, i64, i64)| {
             let (made, heard) = (at(made), at(heard));
-            (call.to_owned(), Heard { made, heard })
+            (call.to_owned(), RememberedCall { made, heard })
         };
         let of = |id: &str, moment: Option<i64>| moment.map(|second| (id.to_owned(), at(second)));
-        Memory {
+        History {
             calls: calls.iter().map(heard).collect(),
             violated: of(DISABLED.id, told).into_iter().collect(),
             remedied: of(DISABLED.id, enabled)
                 .into_iter()
                 .chain(of(SCHEDULED.id, cancelled))
                 .collect(),
-            ..Memory::default()
+            ..History::default()
         }
     }
 

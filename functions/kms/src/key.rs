@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use portcullis_core::event::{Call, EventError, field, string};
-use portcullis_core::{Control, Guard, Judgement, Place, Resource, Seen, Settings, Tags};
+use portcullis_core::{Control, Guard, Judgement, Location, Observed, Resource, Settings, Tags};
 use serde::{Deserialize, Serialize};
 
 use crate::naming::{self, Named};
@@ -42,32 +42,32 @@ pub enum Fact {
 #[serde(default)]
 pub struct State {
     /// Its state; none where the key is gone.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub key_state: Seen<KeyState>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub key_state: Observed<KeyState>,
     /// Its scheduled deletion.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub deletion: Seen<Deletion>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub deletion: Observed<Deletion>,
     /// What it is.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub metadata: Seen<Metadata>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub metadata: Observed<Metadata>,
     /// Its tags; none reads as an empty map.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub tags: Seen<Tags>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub tags: Observed<Tags>,
     /// The days between two rotations; none where it does not rotate. Not read while that can't be seen.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub rotation: Seen<u16>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub rotation: Observed<u16>,
     /// Its policy, byte for byte.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub policy: Seen<String>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub policy: Observed<String>,
     /// Its grants.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub grants: Seen<Grants>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub grants: Observed<Grants>,
     /// The names of its aliases.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub aliases: Seen<Vec<String>>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub aliases: Observed<Vec<String>>,
     /// When it was last used.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub last_use: Seen<LastUse>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub last_use: Observed<LastUse>,
 }
 
 /// Source: KMS Developer Guide, "Key states of AWS KMS keys".
@@ -247,27 +247,27 @@ impl portcullis_core::State for State {
         match remedy.clone() {
             // KMS API Reference, `CancelKeyDeletion`: "the key state of the KMS key is Disabled".
             Remedy::CancelDeletion => {
-                after.key_state = Seen::Is(KeyState::Disabled);
-                after.deletion = Seen::Absent;
+                after.key_state = Observed::Is(KeyState::Disabled);
+                after.deletion = Observed::Absent;
             }
             Remedy::ScheduleDeletion(days) => {
                 // Key states guide: a primary waits for its replicas.
                 let multi_region = self.metadata.get().and_then(|metadata| metadata.multi_region.as_ref());
                 let waits = multi_region.is_some_and(|keys| !keys.replica && !keys.replicas.is_empty());
-                after.key_state = Seen::Is(if waits {
+                after.key_state = Observed::Is(if waits {
                     KeyState::PendingReplicaDeletion
                 } else {
                     KeyState::PendingDeletion
                 });
-                after.deletion = Seen::Is(Deletion { date: None, days });
-                after.rotation = Seen::Unread;
+                after.deletion = Observed::Is(Deletion { date: None, days });
+                after.rotation = Observed::Unread;
             }
-            Remedy::SetEnabled(true) => after.key_state = Seen::Is(KeyState::Enabled),
-            Remedy::SetEnabled(false) => after.key_state = Seen::Is(KeyState::Disabled),
+            Remedy::SetEnabled(true) => after.key_state = Observed::Is(KeyState::Enabled),
+            Remedy::SetEnabled(false) => after.key_state = Observed::Is(KeyState::Disabled),
             Remedy::SetRotation(days) => after.rotation = days.into(),
-            Remedy::SetPolicy(policy) => after.policy = Seen::Is(policy),
+            Remedy::SetPolicy(policy) => after.policy = Observed::Is(policy),
             Remedy::RevokeGrant(revoked) => {
-                if let Seen::Is(grants) = &mut after.grants {
+                if let Observed::Is(grants) = &mut after.grants {
                     grants.foreign.retain(|grant| grant.id != revoked.id);
                     grants.total = grants.total.saturating_sub(1);
                     if let Some(count) = grants.grantees.get_mut(&revoked.grantee) {
@@ -301,7 +301,7 @@ impl portcullis_core::State for State {
     }
 
     fn is_gone(&self) -> bool {
-        self.key_state == Seen::Absent
+        self.key_state == Observed::Absent
     }
 
     fn tags(&self) -> Option<&Tags> {
@@ -322,7 +322,7 @@ impl portcullis_core::Remedy for Remedy {
     }
 
     /// A key has to be enabled before it can rotate, and its deletion cancelled before that.
-    fn lane(&self) -> u8 {
+    fn concurrency_group(&self) -> u8 {
         match self {
             Self::SetPolicy(_) => 1,
             Self::RevokeGrant(_) => 2,
@@ -331,7 +331,7 @@ impl portcullis_core::Remedy for Remedy {
     }
 
     /// What is disabled or about to be deleted takes no other change.
-    fn restore_rank(&self) -> u8 {
+    fn restore_order(&self) -> u8 {
         match self {
             Self::CancelDeletion => 0,
             Self::SetEnabled(true) => 1,
@@ -439,7 +439,7 @@ impl Guard for Key {
         &[former::DISABLE, former::ENABLE]
     }
 
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
+    fn identified(id: &str, place: &Location) -> Option<Resource> {
         naming::identified(id, place).filter(|found| found.kind == Self::KIND)
     }
 
@@ -449,7 +449,7 @@ impl Guard for Key {
 
     /// The keys that the levels of classification name. What is no ARN of a key is left to the control `kms-key-required`,
     /// what is in another region to the function there.
-    fn required(settings: &Settings, place: &Place) -> Vec<Resource> {
+    fn required(settings: &Settings, place: &Location) -> Vec<Resource> {
         let levels = settings.classification.levels.values();
         let named = levels.filter_map(|level| level.key.as_deref());
         named.filter_map(|key| Self::identified(key, place)).collect()

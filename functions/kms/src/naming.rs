@@ -1,7 +1,7 @@
 //! How KMS names keys. Source: KMS Developer Guide, "Key identifiers".
 
 use portcullis_core::event::{Call, EventError, field, string};
-use portcullis_core::{Arn, Guard, Place, Resource, partition_of};
+use portcullis_core::{Arn, Guard, Location, Resource, partition_of};
 
 use crate::alias::Alias;
 use crate::key::Key;
@@ -38,7 +38,7 @@ pub fn named(name: &str, text: &str, call: &Call) -> Result<Named, EventError> {
 }
 
 /// The key or alias of a place that an id, an alias or an ARN stands for.
-pub fn identified(id: &str, place: &Place) -> Option<Resource> {
+pub fn identified(id: &str, place: &Location) -> Option<Resource> {
     let found = match id_or_alias(id) {
         Some(id) => resource(id, &place.region, &place.account),
         None => key_of_arn(id)?,

@@ -2,7 +2,7 @@
 
 use portcullis_access::Service;
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Arn, Control, Guard, Place, Resource, Seen, Tags, partition_of};
+use portcullis_core::{Arn, Control, Guard, Location, Observed, Resource, Tags, partition_of};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -30,17 +30,17 @@ pub enum Fact {
 #[serde(default)]
 pub struct State {
     /// Its own block and network.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub settings: Seen<Settings>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub settings: Observed<Settings>,
     /// Its policy, byte for byte.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub policy: Seen<String>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub policy: Observed<String>,
     /// Its bucket's block; none is known of a bucket of another account.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub bucket_block: Seen<PublicAccessBlock>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub bucket_block: Observed<PublicAccessBlock>,
     /// The account's block.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub account_block: Seen<PublicAccessBlock>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub account_block: Observed<PublicAccessBlock>,
 }
 
 /// What is fixed when an access point is created.
@@ -74,7 +74,7 @@ impl State {
     /// The block in effect: of access point, bucket and account, the most restrictive. Source: S3 User Guide, "Managing public
     /// access to access points for general purpose buckets".
     pub fn effective_block(&self) -> PublicAccessBlock {
-        let block = |seen: &Seen<PublicAccessBlock>| seen.get().copied().unwrap_or_default();
+        let block = |seen: &Observed<PublicAccessBlock>| seen.get().copied().unwrap_or_default();
         self.own_block()
             .or(block(&self.bucket_block))
             .or(block(&self.account_block))
@@ -82,7 +82,8 @@ impl State {
 
     /// The block that leaves a public policy to the owner's account, if one does.
     pub fn restricted_by(&self) -> Option<&'static str> {
-        let restricts = |seen: &Seen<PublicAccessBlock>| seen.get().is_some_and(|block| block.restrict_public_buckets);
+        let restricts =
+            |seen: &Observed<PublicAccessBlock>| seen.get().is_some_and(|block| block.restrict_public_buckets);
         if self.own_block().restrict_public_buckets {
             Some("its block")
         } else if restricts(&self.bucket_block) {
@@ -109,7 +110,7 @@ impl portcullis_core::State for State {
     }
 
     /// A point's block is what it was made with: nothing can step aside for a policy that S3 takes for public.
-    fn way_back(&self, changes: Vec<Remedy>) -> Result<Vec<Remedy>, String> {
+    fn restore_plan(&self, changes: Vec<Remedy>) -> Result<Vec<Remedy>, String> {
         let public = |change: &Remedy| {
             let Remedy::Policy(policy) = change;
             policy
@@ -150,7 +151,7 @@ impl Guard for AccessPoint {
         controls::ACCESS_POINT
     }
 
-    fn in_the_way() -> &'static [Fact] {
+    fn restore_reads() -> &'static [Fact] {
         &[Fact::Settings, Fact::BucketBlock, Fact::AccountBlock]
     }
 
@@ -179,7 +180,7 @@ impl Guard for AccessPoint {
         Ok(vec![resource(&name, &call.region, &call.account)])
     }
 
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
+    fn identified(id: &str, place: &Location) -> Option<Resource> {
         let name = match id.parse::<Arn>() {
             Ok(arn) if arn.account == place.account && arn.region == place.region => {
                 arn.resource.strip_prefix("accesspoint/")?.to_owned()

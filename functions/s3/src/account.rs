@@ -1,7 +1,7 @@
 //! The account's own public access block, above those of all its buckets.
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Tags, partition_of};
+use portcullis_core::{Control, Guard, Location, Observed, Resource, Tags, partition_of};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -22,8 +22,8 @@ pub enum Fact {
 #[serde(default)]
 pub struct State {
     /// The block.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub public_access_block: Seen<PublicAccessBlock>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub public_access_block: Observed<PublicAccessBlock>,
 }
 
 /// A change to it.
@@ -90,7 +90,7 @@ impl Guard for Account {
         Ok(vec![resource(&call.region, &call.account)])
     }
 
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
+    fn identified(id: &str, place: &Location) -> Option<Resource> {
         let own = resource(&place.region, &place.account);
         (id == own.id || id == own.arn).then_some(own)
     }

@@ -2,7 +2,7 @@
 
 use portcullis_access::{Grant, Service};
 use portcullis_core::event::{Call, EventError, field, is_region, string};
-use portcullis_core::{Arn, Control, Guard, Place, Resource, Seen, Tags, partition_of};
+use portcullis_core::{Arn, Control, Guard, Location, Observed, Resource, Tags, partition_of};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::net::Ipv4Addr;
@@ -41,32 +41,32 @@ pub enum Fact {
 #[serde(default)]
 pub struct State {
     /// Its tags; none reads as an empty map.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub tags: Seen<Tags>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub tags: Observed<Tags>,
     /// Its own public access block.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub public_access_block: Seen<PublicAccessBlock>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub public_access_block: Observed<PublicAccessBlock>,
     /// That of its account.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub account_block: Seen<PublicAccessBlock>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub account_block: Observed<PublicAccessBlock>,
     /// Its default encryption.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub encryption: Seen<Encryption>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub encryption: Observed<Encryption>,
     /// Its policy, byte for byte.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub policy: Seen<String>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub policy: Observed<String>,
     /// Its access control list.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub acl: Seen<Acl>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub acl: Observed<Acl>,
     /// `BucketOwnerEnforced`, `BucketOwnerPreferred` or `ObjectWriter`.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub ownership: Seen<String>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub ownership: Observed<String>,
     /// Whether versions are kept.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub versioning: Seen<Versioning>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub versioning: Observed<Versioning>,
     /// Its website configuration.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub website: Seen<Website>,
+    #[serde(skip_serializing_if = "Observed::is_unread")]
+    pub website: Observed<Website>,
 }
 
 /// Default encryption. Source: S3 API Reference, `ServerSideEncryptionRule`.
@@ -177,7 +177,7 @@ pub enum Remedy {
 impl State {
     /// The block in effect: of bucket and account, the more restrictive.
     pub fn effective_block(&self) -> PublicAccessBlock {
-        let block = |seen: &Seen<PublicAccessBlock>| seen.get().copied().unwrap_or_default();
+        let block = |seen: &Observed<PublicAccessBlock>| seen.get().copied().unwrap_or_default();
         block(&self.public_access_block).or(block(&self.account_block))
     }
 
@@ -195,20 +195,20 @@ impl portcullis_core::State for State {
         match remedy.clone() {
             Remedy::PublicAccessBlock(block) => after.public_access_block = block.into(),
             Remedy::Ownership(ownership) => after.ownership = ownership.into(),
-            Remedy::Acl(acl) => after.acl = Seen::Is(acl),
+            Remedy::Acl(acl) => after.acl = Observed::Is(acl),
             Remedy::Policy(policy) => after.policy = policy.into(),
             // Deleting it leaves SSE-S3. Source: S3 API Reference, `DeleteBucketEncryption`.
             Remedy::Encryption(encryption) => {
-                after.encryption = Seen::Is(encryption.unwrap_or_else(Encryption::sse_s3));
+                after.encryption = Observed::Is(encryption.unwrap_or_else(Encryption::sse_s3));
             }
-            Remedy::Versioning(versioning) => after.versioning = Seen::Is(versioning),
+            Remedy::Versioning(versioning) => after.versioning = Observed::Is(versioning),
             Remedy::Website(website) => after.website = website.into(),
         }
         after
     }
 
     fn inverse(&self, remedy: &Remedy) -> Option<Remedy> {
-        fn put_back<T: Clone>(was: &Seen<T>, remedy: impl Fn(Option<T>) -> Remedy) -> Option<Remedy> {
+        fn put_back<T: Clone>(was: &Observed<T>, remedy: impl Fn(Option<T>) -> Remedy) -> Option<Remedy> {
             (!was.is_unread()).then(|| remedy(was.get().cloned()))
         }
         match remedy {
@@ -228,7 +228,7 @@ impl portcullis_core::State for State {
     /// Under a block S3 refuses to put a public policy or ACL, even one that was there before it: those flags step aside for
     /// the two calls. They refuse what is new; what is there they do not touch, so nothing is open in between that is not
     /// afterwards. The account's block is not this restore's to lift.
-    fn way_back(&self, changes: Vec<Remedy>) -> Result<Vec<Remedy>, String> {
+    fn restore_plan(&self, changes: Vec<Remedy>) -> Result<Vec<Remedy>, String> {
         let needs = |change: &Remedy| match change {
             Remedy::Policy(Some(policy)) => (is_public_to_s3(policy, Service::S3Bucket), false),
             Remedy::Acl(acl) => (false, acl.grants.iter().any(|grant| grant.public().is_some())),
@@ -249,7 +249,7 @@ impl portcullis_core::State for State {
                 .map(|(_, name)| name)
                 .collect::<Vec<_>>()
         };
-        let of = |seen: &Seen<PublicAccessBlock>| seen.get().copied().unwrap_or_default();
+        let of = |seen: &Observed<PublicAccessBlock>| seen.get().copied().unwrap_or_default();
         let above = stands(of(&self.account_block));
         if !above.is_empty() {
             return Err(format!(
@@ -297,7 +297,7 @@ impl portcullis_core::Remedy for Remedy {
     }
 
     /// S3 answers 409 to access settings of one bucket that are changed at the same time; the others don't touch them.
-    fn lane(&self) -> u8 {
+    fn concurrency_group(&self) -> u8 {
         match self {
             Self::PublicAccessBlock(_) | Self::Ownership(_) | Self::Acl(_) | Self::Policy(_) => 0,
             Self::Encryption(_) => 1,
@@ -307,12 +307,12 @@ impl portcullis_core::Remedy for Remedy {
     }
 
     /// Under a block S3 refuses every policy that it takes for public, even one that only adds a deny: the block goes last.
-    fn rank(&self) -> u8 {
+    fn apply_order(&self) -> u8 {
         u8::from(matches!(self, Self::PublicAccessBlock(_)))
     }
 
     /// A block refuses the public policy or ACL that a restore puts back, and disabled ACLs refuse any: these go first.
-    fn restore_rank(&self) -> u8 {
+    fn restore_order(&self) -> u8 {
         match self {
             Self::PublicAccessBlock(_) => 0,
             Self::Ownership(_) => 1,
@@ -369,7 +369,7 @@ impl Guard for Bucket {
         &[Fact::Tags]
     }
 
-    fn in_the_way() -> &'static [Fact] {
+    fn restore_reads() -> &'static [Fact] {
         &[Fact::PublicAccessBlock, Fact::AccountBlock]
     }
 
@@ -400,7 +400,7 @@ impl Guard for Bucket {
     }
 
     /// By its name. That the bucket is this account's is checked by S3, with each call.
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
+    fn identified(id: &str, place: &Location) -> Option<Resource> {
         let name = match id.parse::<Arn>() {
             Ok(arn) if is_bucket_arn(&arn) => arn.resource,
             Ok(_) => return None,

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
 use crate::event::{Call, EventError, NativeEvent};
-use crate::{Control, Guard, Meta, Place, Resource, Settings};
+use crate::{Control, Guard, Location, Meta, Resource, Settings};
 
 /// A guard as the docs, the template test and `portcullis triage` see it: data, without its types.
 pub trait Listing: Send + Sync {
@@ -29,7 +29,7 @@ pub trait Listing: Send + Sync {
     /// AWS Config's name of the type.
     fn config_kind(&self) -> &'static str;
     /// The resource that an id or an ARN stands for.
-    fn identified(&self, id: &str, place: &Place) -> Option<Resource>;
+    fn identified(&self, id: &str, place: &Location) -> Option<Resource>;
 
     /// Whether it looks after what AWS Config calls by this type.
     fn takes_item(&self, kind: &str) -> bool {
@@ -107,7 +107,7 @@ impl<G: Guard> Listing for Listed<G> {
             .chain(G::always().iter().copied())
             .flat_map(|fact| G::reads(fact).iter().copied())
             .chain(G::lists().iter().copied())
-            .chain(G::asides().iter().copied())
+            .chain(G::impact_reads().iter().copied())
             .collect()
     }
 
@@ -131,7 +131,7 @@ impl<G: Guard> Listing for Listed<G> {
         G::CONFIG_KIND
     }
 
-    fn identified(&self, id: &str, place: &Place) -> Option<Resource> {
+    fn identified(&self, id: &str, place: &Location) -> Option<Resource> {
         G::identified(id, place)
     }
 }

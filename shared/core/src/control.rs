@@ -85,12 +85,12 @@ pub struct Control<G: Guard> {
     /// The facts that its judgement needs.
     pub facts: &'static [G::Fact],
     /// Whether a state satisfies it, and if not, what would.
-    pub judge: fn(&G::State, &Scope<'_>) -> Judgement<G::Remedy>,
+    pub judge: fn(&G::State, &JudgeContext<'_>) -> Judgement<G::Remedy>,
 }
 
 /// What a judgement may lean on besides the state.
 #[derive(Debug, Clone, Copy)]
-pub struct Scope<'a> {
+pub struct JudgeContext<'a> {
     /// The resource that is judged.
     pub resource: &'a Resource,
     /// The settings in force.
@@ -106,12 +106,12 @@ pub struct Scope<'a> {
     /// The moment of judging, for exemptions that end.
     pub now: Timestamp,
     /// What the ledger knows of the resource: what AWS itself does not remember.
-    pub memory: &'a Memory,
+    pub memory: &'a History,
 }
 
 /// What the ledger knows of a resource when it is judged, by the ids of controls.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Memory {
+pub struct History {
     /// Those that it was last told to violate, or that a restore brought back to be violated, and when that was told.
     pub violated: BTreeMap<String, Timestamp>,
     /// Those whose remedies were begun and are not known to be complete: by this event, by one that broke off, or by one
@@ -122,12 +122,12 @@ pub struct Memory {
     /// When those that were put right before were so last.
     pub remedied: BTreeMap<String, Timestamp>,
     /// The last calls of the names that the guard has remembered, this event's included.
-    pub calls: BTreeMap<String, Heard>,
+    pub calls: BTreeMap<String, RememberedCall>,
 }
 
 /// A call that the ledger remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Heard {
+pub struct RememberedCall {
     /// When it was made.
     pub made: Timestamp,
     /// When its event was first handled: what was done before was done without knowing of it.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::event::{Call, EventError, NativeEvent};
-use crate::{Control, Place, Resource, Settings, Tags};
+use crate::{Control, Location, Resource, Settings, Tags};
 
 /// The code for one type of resource: which events name it, what a state of it is, which controls it has.
 pub trait Guard: Sized + Send + Sync + 'static {
@@ -42,15 +42,15 @@ pub trait Guard: Sized + Send + Sync + 'static {
     }
 
     /// The IAM actions of what is looked up before a change for those who are told, and that no judgement needs.
-    fn asides() -> &'static [&'static str] {
+    fn impact_reads() -> &'static [&'static str] {
         &[]
     }
 
     /// The facts that a remedy changes, so that a restore can look at them.
     fn touches(remedy: &Self::Remedy) -> Self::Fact;
 
-    /// The facts that a restore reads besides those that it changes: what [`State::way_back`] looks at.
-    fn in_the_way() -> &'static [Self::Fact] {
+    /// The facts that a restore reads besides those that it changes: what [`State::restore_plan`] looks at.
+    fn restore_reads() -> &'static [Self::Fact] {
         &[]
     }
 
@@ -87,13 +87,13 @@ pub trait Guard: Sized + Send + Sync + 'static {
 
     /// The resource of a place that an id or an ARN stands for, as AWS Config and sweeps name it; `None` where it can be
     /// none of this type, or is somebody else's.
-    fn identified(id: &str, place: &Place) -> Option<Resource>;
+    fn identified(id: &str, place: &Location) -> Option<Resource>;
 
     /// The IAM actions that listing all resources of a place takes.
     fn lists() -> &'static [&'static str];
 
     /// The resources that settings name, which a sweep looks at even where listing does not find them any more.
-    fn required(_: &Settings, _: &Place) -> Vec<Resource> {
+    fn required(_: &Settings, _: &Location) -> Vec<Resource> {
         Vec::new()
     }
 }
@@ -112,7 +112,7 @@ pub trait State: Clone + Default + PartialEq + Debug + Serialize + DeserializeOw
 
     /// The changes that a restore makes from here, in the order in which AWS takes them: more than was asked for where something
     /// has to step aside meanwhile. An error says what stands in the way.
-    fn way_back(&self, changes: Vec<Self::Remedy>) -> Result<Vec<Self::Remedy>, String> {
+    fn restore_plan(&self, changes: Vec<Self::Remedy>) -> Result<Vec<Self::Remedy>, String> {
         Ok(changes)
     }
 
@@ -124,7 +124,7 @@ pub trait State: Clone + Default + PartialEq + Debug + Serialize + DeserializeOw
     /// It without what AWS changes by itself, such as a public address that comes and goes with a stop and a start: what a
     /// restore compares.
     #[must_use]
-    fn lasting(&self) -> Self {
+    fn comparable(&self) -> Self {
         self.clone()
     }
 
@@ -138,17 +138,17 @@ pub trait Remedy: Clone + PartialEq + Debug + Serialize + DeserializeOwned + Sen
     fn target(&self) -> Cow<'static, str>;
 
     /// Remedies of different lanes may be made at the same time; those of one lane are made in order.
-    fn lane(&self) -> u8 {
+    fn concurrency_group(&self) -> u8 {
         0
     }
 
     /// The changes of lower rank are made first, those of one rank in the order of their controls.
-    fn rank(&self) -> u8 {
+    fn apply_order(&self) -> u8 {
         0
     }
 
     /// A restore makes the changes of lower rank first.
-    fn restore_rank(&self) -> u8 {
+    fn restore_order(&self) -> u8 {
         0
     }
 

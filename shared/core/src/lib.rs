@@ -21,17 +21,17 @@ pub mod triage;
 
 pub use arn::{Arn, ArnError, partition_of};
 pub use catalog::{Listing, listing};
-pub use cause::{Asks, Cause};
-pub use control::{Control, Finding, Heard, Impact, Judgement, Memory, Meta, Scope, Severity};
+pub use cause::{Cause, Origin, Selector};
+pub use control::{Control, Finding, History, Impact, JudgeContext, Judgement, Meta, RememberedCall, Severity};
 pub use decide::{
-    Circumstances, Decision, Deferral, Hold, Reason, Remediation, Ruling, Wait, decide, next_hour, whole_second,
+    Decision, DecisionContext, Deferral, Hold, Reason, Remediation, Ruling, Wait, decide, next_hour, whole_second,
 };
 pub use event::{Actor, Call, Event, EventError};
 pub use guard::{Guard, Remedy, State};
-pub use outcome::{Outcome, Report, Told};
-pub use plan::{Judged, Plan, plan};
-pub use resource::{Place, Resource};
-pub use seen::Seen;
+pub use outcome::{ControlResult, Outcome, Report};
+pub use plan::{Plan, PlannedFinding, plan};
+pub use resource::{Location, Resource};
+pub use seen::Observed;
 pub use settings::Settings;
 
 /// Tags of a resource, key to value.

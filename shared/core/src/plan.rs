@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Control, Decision, Finding, Guard, Impact, Judgement, Meta, Remedy, Ruling, Scope, State};
+use crate::{Control, Decision, Finding, Guard, Impact, JudgeContext, Judgement, Meta, Remedy, Ruling, State};
 
 /// A finding with what is done about it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Judged<R> {
+pub struct PlannedFinding<R> {
     /// The control.
     pub control: &'static Meta,
     /// What is wrong.
@@ -19,7 +19,7 @@ pub struct Judged<R> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan<G: Guard> {
     /// The findings, in the order of the controls.
-    pub findings: Vec<Judged<G::Remedy>>,
+    pub findings: Vec<PlannedFinding<G::Remedy>>,
     /// The controls that hold, once the remedies are made.
     pub compliant: Vec<&'static str>,
     /// Those among them that hold by another's remedy only: if it fails, what is wrong.
@@ -53,7 +53,7 @@ impl<G: Guard> Plan<G> {
 pub fn plan<G: Guard>(
     state: &G::State,
     controls: &[&'static Control<G>],
-    scope: &Scope<'_>,
+    context: &JudgeContext<'_>,
     decide: impl Fn(&'static Meta, &Finding<G::Remedy>) -> Ruling,
 ) -> Plan<G> {
     let mut plan: Plan<G> = Plan {
@@ -68,9 +68,9 @@ pub fn plan<G: Guard>(
         // Without an earlier remedy the state is as it was found.
         let as_found = || {
             let changed = !plan.remedies.is_empty();
-            changed.then(|| (control.judge)(state, scope).finding()).flatten()
+            changed.then(|| (control.judge)(state, context).finding()).flatten()
         };
-        match (control.judge)(&plan.after, scope) {
+        match (control.judge)(&plan.after, context) {
             Judgement::Compliant => {
                 plan.covered.extend(as_found().map(|found| (&control.meta, found)));
                 plan.compliant.push(control.meta.id);
@@ -97,7 +97,7 @@ pub fn plan<G: Guard>(
                         plan.remedies.push(remedy.clone());
                     }
                 }
-                plan.findings.push(Judged {
+                plan.findings.push(PlannedFinding {
                     control: &control.meta,
                     finding,
                     ruling,
@@ -105,7 +105,7 @@ pub fn plan<G: Guard>(
             }
         }
     }
-    plan.remedies.sort_by_key(Remedy::rank);
+    plan.remedies.sort_by_key(Remedy::apply_order);
     plan
 }
 

@@ -19,7 +19,7 @@ pub struct Resource {
 
 /// An account in a region: where a function looks after resources.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// The account's id.
     pub account: String,
     /// The region's name.
@@ -28,8 +28,8 @@ pub struct Place {
 
 impl Resource {
     /// Where it is.
-    pub fn place(&self) -> Place {
-        Place {
+    pub fn place(&self) -> Location {
+        Location {
             account: self.account.clone(),
             region: self.region.clone(),
         }

@@ -3,9 +3,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// One fact of a state: not read, read and not there, or what it is.
 ///
 /// The difference between "not there" and "not read" keeps a restore from deleting what nobody looked at.
-/// Fields of this type carry `#[serde(default, skip_serializing_if = "Seen::is_unread")]`.
+/// Fields of this type carry `#[serde(default, skip_serializing_if = "Observed::is_unread")]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Seen<T> {
+pub enum Observed<T> {
     /// No enabled control needed it, so it was not asked for.
     #[default]
     Unread,
@@ -15,7 +15,7 @@ pub enum Seen<T> {
     Is(T),
 }
 
-impl<T> Seen<T> {
+impl<T> Observed<T> {
     /// The value, if there is one.
     pub fn get(&self) -> Option<&T> {
         match self {
@@ -30,19 +30,19 @@ impl<T> Seen<T> {
     }
 }
 
-impl<T> From<Option<T>> for Seen<T> {
+impl<T> From<Option<T>> for Observed<T> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Absent, Self::Is)
     }
 }
 
-impl<T: Serialize> Serialize for Seen<T> {
+impl<T: Serialize> Serialize for Observed<T> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         self.get().serialize(to)
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Seen<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Observed<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Option::<T>::deserialize(from).map(Self::from)
     }

@@ -23,9 +23,9 @@ use serde_json::Value;
 
 use crate::digest::Noted;
 use crate::error::{AwsError, Failure};
-use crate::status::Status;
+use crate::resource_status::Status;
 
-pub use transact::{Along, Opened};
+pub use transact::{Opened, WithWrites};
 
 const OPEN: &str = "~open";
 const STATUS: &str = "~status";
@@ -86,6 +86,24 @@ pub struct View {
     pub news: bool,
 }
 
+impl View {
+    /// The open record, if there is one that nobody else is at any more.
+    pub fn acquire_lease(&self, resource: &Resource, owner: &str) -> Result<Option<&Open>, Failure> {
+        match &self.open {
+            Some(open) if open.owner != owner && open.until > Timestamp::now().as_millisecond() => Err(Failure::Busy {
+                resource: resource.arn.clone(),
+                until: open.until,
+            }),
+            open => Ok(open.as_ref()),
+        }
+    }
+}
+
+/// A value as the ledger keeps it.
+pub fn json_of(value: &impl Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(value).map_err(|error| Failure::LedgerRecord(error.to_string()))
+}
+
 impl Ledger {
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
@@ -117,7 +135,7 @@ impl Ledger {
                     });
                 }
                 STATUS => {
-                    view.status = document(item)?;
+                    view.status = document::<Status>(item)?.upgraded();
                     view.seen = Some(attribute(item, "document")?.to_owned());
                 }
                 _ => {}

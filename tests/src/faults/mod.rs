@@ -177,7 +177,7 @@ pub struct Trouble {
     /// At which call.
     pub at: usize,
     /// Whether at all later ones, too.
-    pub lasting: bool,
+    pub comparable: bool,
 }
 
 /// A run without faults.
@@ -208,7 +208,7 @@ pub async fn run(path: Path, clean: &Clean, troubles: &[Trouble]) -> Verdict {
         .map(|trouble| {
             let service = clean.calls.get(trouble.at).map_or("", |call| call.service.as_str());
             let fault = trouble.wrong.fault(service).after(trouble.at);
-            if trouble.lasting { fault.always() } else { fault }
+            if trouble.comparable { fault.always() } else { fault }
         })
         .collect();
     world.aws.faults(&faults).await;

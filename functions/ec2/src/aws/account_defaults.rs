@@ -3,7 +3,7 @@ use std::future::Future;
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{ImageBlockPublicAccessEnabledState, SnapshotBlockPublicAccessState};
-use portcullis_core::{Place, Resource, Seen};
+use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, Page, Regional};
 
 use super::done;
@@ -54,7 +54,7 @@ impl Adapter<AccountDefaults> for Aws {
         }))
     }
 
-    async fn list(&self, place: &Place, _: Option<String>) -> Result<Page, AwsError> {
+    async fn list(&self, place: &Location, _: Option<String>) -> Result<Page, AwsError> {
         Ok(Page {
             resources: vec![resource(place)],
             next: None,
@@ -110,10 +110,10 @@ async fn read<T>(
     facts: &BTreeSet<Fact>,
     fact: Fact,
     read: impl Future<Output = Result<Option<T>, AwsError>>,
-) -> Result<Seen<T>, AwsError> {
+) -> Result<Observed<T>, AwsError> {
     if facts.contains(&fact) {
-        read.await.map(Seen::from)
+        read.await.map(Observed::from)
     } else {
-        Ok(Seen::Unread)
+        Ok(Observed::Unread)
     }
 }

@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::{
     LaunchPermissionModifications, PermissionGroup,
 };
 use futures_util::future::try_join;
-use portcullis_core::{Place, Resource, Seen};
+use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page, Regional};
 
 use super::keys::Keys;
@@ -36,34 +36,36 @@ impl Adapter<Image> for Aws {
                 .filter(|image| image.owner_id.as_ref().is_none_or(|owner| *owner == resource.account));
             let Some(image) = own else { return Ok(None) };
             let keys = if facts.contains(&Fact::Keys) {
-                Seen::Is(self.keys_of(resource, &image).await?)
+                Observed::Is(self.keys_of(resource, &image).await?)
             } else {
-                Seen::Unread
+                Observed::Unread
             };
             Ok(Some((image, keys)))
         };
         let sharing = async {
             if !facts.contains(&Fact::Sharing) {
-                return Ok(Seen::Unread);
+                return Ok(Observed::Unread);
             }
             let call = ec2.describe_image_attribute().image_id(&resource.id);
             let answer = call.attribute(ImageAttributeName::LaunchPermission).send().await;
             // The last is AWS's word on an image of somebody else.
             let none = [GONE[0], GONE[1], "AuthFailure"];
             let answer = unless(&none, done("DescribeImageAttribute", answer))?;
-            Ok(Seen::from(answer.map(|answer| sharing_of(answer.launch_permissions()))))
+            Ok(Observed::from(
+                answer.map(|answer| sharing_of(answer.launch_permissions())),
+            ))
         };
         let (description, sharing) = try_join(description, sharing).await?;
         Ok(description.map(|(image, keys)| State {
-            tags: Seen::Is(tags(image.tags())),
-            unencrypted: Seen::Is(with_snapshot(&image, false).map(|(device, _)| device).collect()),
+            tags: Observed::Is(tags(image.tags())),
+            unencrypted: Observed::Is(with_snapshot(&image, false).map(|(device, _)| device).collect()),
             keys,
             name: image.name.into(),
             sharing,
         }))
     }
 
-    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
+    async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
         let call = self
             .ec2
             .of(&place.region)

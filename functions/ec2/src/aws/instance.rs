@@ -6,8 +6,8 @@ use aws_sdk_ec2::types::{
     InstanceNetworkInterface, InstanceSpecification, InstanceStateName, Reservation, ResourceType, Snapshot, Tag,
     TagSpecification,
 };
-use portcullis_core::{Place, Resource, Seen};
-use portcullis_runtime::{Adapter, Aside, AwsError, Kind, PAGE, Page, Regional, Resolved};
+use portcullis_core::{Location, Observed, Resource};
+use portcullis_runtime::{Adapter, AwsError, ImpactNotes, Kind, PAGE, Page, Regional, Resolved};
 
 use super::security_group::{revoke, rules_of};
 use super::{Ahead, MANY, balanced, done, tags, unless};
@@ -72,8 +72,8 @@ impl Adapter<Instance> for Aws {
         // Rules matter only where the internet finds the instance.
         let reached = interfaces.values().any(|interface| !interface.public.is_empty());
         let open = match (facts.contains(&Fact::Rules), reached) {
-            (false, _) => Seen::Unread,
-            (true, false) => Seen::Is(BTreeMap::new()),
+            (false, _) => Observed::Unread,
+            (true, false) => Observed::Is(BTreeMap::new()),
             (true, true) => {
                 let groups = instance
                     .network_interfaces()
@@ -82,15 +82,15 @@ impl Adapter<Instance> for Aws {
                 let groups = groups
                     .filter_map(|group| Some((group.group_id.clone()?, called(group)?)))
                     .collect();
-                Seen::Is(self.open(resource, groups, is_one_of_many).await?)
+                Observed::Is(self.open(resource, groups, is_one_of_many).await?)
             }
         };
         Ok(Some(State {
-            tags: Seen::Is(tags(instance.tags())),
+            tags: Observed::Is(tags(instance.tags())),
             tokens: tokens.into(),
-            running: Seen::Is(runs),
+            running: Observed::Is(runs),
             vpc: instance.vpc_id.into(),
-            interfaces: Seen::Is(interfaces),
+            interfaces: Observed::Is(interfaces),
             open,
         }))
     }
@@ -144,15 +144,15 @@ impl Adapter<Instance> for Aws {
     }
 
     /// The load balancers before one that is to be cut off, or stopped: they take it for dead then.
-    async fn aside(&self, resource: &Resource, state: &State, remedies: &[Remedy]) -> Aside {
+    async fn impact_notes(&self, resource: &Resource, state: &State, remedies: &[Remedy]) -> ImpactNotes {
         let cuts = |remedy: &Remedy| matches!(remedy, Remedy::Groups { .. } | Remedy::Running(false));
         match state.vpc.get().filter(|_| remedies.iter().any(cuts)) {
-            Some(vpc) => balanced::aside(&self.elb.of(&resource.region), vpc, &resource.id).await,
-            None => Aside::default(),
+            Some(vpc) => balanced::impact_notes(&self.elb.of(&resource.region), vpc, &resource.id).await,
+            None => ImpactNotes::default(),
         }
     }
 
-    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
+    async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
         let call = self.ec2.of(&place.region).describe_instances();
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
         let answer = done("DescribeInstances", answer)?;

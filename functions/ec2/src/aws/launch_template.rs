@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::{
     ResponseLaunchTemplateData,
 };
 use futures_util::future::try_join;
-use portcullis_core::{Place, Resource, Seen};
+use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page, Regional};
 
 use super::keys::Keys;
@@ -37,7 +37,7 @@ impl Adapter<LaunchTemplate> for Aws {
         };
         let versions = async {
             if !facts.contains(&Fact::Versions) && !facts.contains(&Fact::Keys) {
-                return Ok((Seen::Unread, Seen::Unread));
+                return Ok((Observed::Unread, Observed::Unread));
             }
             let call = ec2.describe_launch_template_versions().launch_template_id(&resource.id);
             let answer = call.versions("$Default").versions("$Latest").send().await;
@@ -55,21 +55,21 @@ impl Adapter<LaunchTemplate> for Aws {
             let version = |one: LaunchTemplateVersion| Some((one.version_number?, version(&one.launch_template_data?)));
             let versions = versions.into_iter().filter_map(version).collect();
             let keys = if facts.contains(&Fact::Keys) {
-                Seen::Is(keys)
+                Observed::Is(keys)
             } else {
-                Seen::Unread
+                Observed::Unread
             };
-            Ok((Seen::Is(versions), keys))
+            Ok((Observed::Is(versions), keys))
         };
         let (description, (versions, keys)) = try_join(description, versions).await?;
         Ok(description.map(|template| State {
-            tags: Seen::Is(tags(template.tags())),
+            tags: Observed::Is(tags(template.tags())),
             versions,
             keys,
         }))
     }
 
-    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
+    async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
         let call = self.ec2.of(&place.region).describe_launch_templates();
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
         let answer = done("DescribeLaunchTemplates", answer)?;

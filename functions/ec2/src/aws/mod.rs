@@ -17,7 +17,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::types::Tag;
 use portcullis_core::Tags;
-use portcullis_runtime::{AwsError, Regional, Serve};
+use portcullis_runtime::{AwsError, Handler, Regional};
 
 /// How many values a filter takes. Source: EC2 API Reference, `DescribeInstances`.
 const MANY: usize = 200;
@@ -56,7 +56,7 @@ impl<T: Clone> Ahead<T> {
 }
 
 /// The guards of this function, with the SDK behind them.
-pub async fn serve(config: portcullis_runtime::SdkConfig) -> Vec<Box<dyn Serve>> {
+pub async fn serve(config: portcullis_runtime::SdkConfig) -> Vec<Box<dyn Handler>> {
     let ec2 = Regional::new(&config, Client::new);
     let keys = Arc::new(keys::Keys {
         kms: Regional::new(&config, aws_sdk_kms::Client::new),

@@ -5,7 +5,7 @@ use aws_sdk_ec2::types::{
     Filter, IpPermission, IpRange, Ipv6Range, PrefixListId, PrefixListState, SecurityGroupRule, UserIdGroupPair,
 };
 use futures_util::future::{try_join, try_join_all};
-use portcullis_core::{Place, Resource, Seen};
+use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Regional, Resolved};
 
 use super::{done, tags, unless};
@@ -34,14 +34,14 @@ impl Adapter<SecurityGroup> for Aws {
         let rules = async {
             if facts.contains(&Fact::Rules) {
                 let rules = rules_of(ec2, &resource.account, [resource.id.clone()].into()).await?;
-                Ok(Seen::Is(Rules(rules.into_iter().map(|(_, rule)| rule).collect())))
+                Ok(Observed::Is(Rules(rules.into_iter().map(|(_, rule)| rule).collect())))
             } else {
-                Ok(Seen::Unread)
+                Ok(Observed::Unread)
             }
         };
         let (group, rules) = try_join(description, rules).await?;
         Ok(group.map(|group| State {
-            tags: Seen::Is(tags(group.tags())),
+            tags: Observed::Is(tags(group.tags())),
             name: group.group_name.into(),
             rules,
         }))
@@ -61,7 +61,7 @@ impl Adapter<SecurityGroup> for Aws {
         found
     }
 
-    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
+    async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
         let call = self.0.of(&place.region).describe_security_groups();
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
         let answer = done("DescribeSecurityGroups", answer)?;

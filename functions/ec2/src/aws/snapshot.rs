@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::{
     SnapshotAttributeName,
 };
 use futures_util::future::try_join;
-use portcullis_core::{Place, Resource, Seen};
+use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page, Regional};
 
 use super::keys::Keys;
@@ -40,15 +40,15 @@ impl Adapter<Snapshot> for Aws {
                 return Ok(None);
             };
             let manager = match snapshot.kms_key_id() {
-                Some(key) if facts.contains(&Fact::Key) => Seen::Is(self.keys.manager(resource, key).await?),
-                Some(_) => Seen::Unread,
-                None => Seen::Absent,
+                Some(key) if facts.contains(&Fact::Key) => Observed::Is(self.keys.manager(resource, key).await?),
+                Some(_) => Observed::Unread,
+                None => Observed::Absent,
             };
             Ok(Some((snapshot, manager)))
         };
         let sharing = async {
             if !facts.contains(&Fact::Sharing) {
-                return Ok(Seen::Unread);
+                return Ok(Observed::Unread);
             }
             let call = ec2.describe_snapshot_attribute().snapshot_id(&resource.id);
             let answer = call
@@ -56,13 +56,13 @@ impl Adapter<Snapshot> for Aws {
                 .send()
                 .await;
             let answer = unless(&GONE, done("DescribeSnapshotAttribute", answer))?;
-            Ok(Seen::from(
+            Ok(Observed::from(
                 answer.map(|answer| sharing_of(answer.create_volume_permissions())),
             ))
         };
         let (description, sharing) = try_join(description, sharing).await?;
         Ok(description.map(|(snapshot, manager)| State {
-            tags: Seen::Is(tags(snapshot.tags())),
+            tags: Observed::Is(tags(snapshot.tags())),
             encrypted: snapshot.encrypted.into(),
             key: snapshot.kms_key_id.into(),
             manager,
@@ -71,7 +71,7 @@ impl Adapter<Snapshot> for Aws {
         }))
     }
 
-    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
+    async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
         let call = self.ec2.of(&place.region).describe_snapshots().owner_ids("self");
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
         let answer = done("DescribeSnapshots", answer)?;

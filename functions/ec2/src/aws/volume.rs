@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::{
     Reservation, Tag, Volume as Described, VolumeAttachmentState,
 };
 use futures_util::future::try_join;
-use portcullis_core::{Place, Resource, Seen};
+use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Regional, Resolved};
 
 use super::keys::Keys;
@@ -40,20 +40,20 @@ impl Adapter<Volume> for Aws {
         let Some(volume) = described else { return Ok(None) };
         let key = async {
             match volume.kms_key_id() {
-                Some(key) if facts.contains(&Fact::Key) => self.keys.manager(resource, key).await.map(Seen::Is),
-                Some(_) => Ok(Seen::Unread),
-                None => Ok(Seen::Absent),
+                Some(key) if facts.contains(&Fact::Key) => self.keys.manager(resource, key).await.map(Observed::Is),
+                Some(_) => Ok(Observed::Unread),
+                None => Ok(Observed::Absent),
             }
         };
         let plain = volume.encrypted == Some(false);
         let attached = attached(ec2, &volume, plain && facts.contains(&Fact::Instances));
         let (manager, attached) = try_join(key, attached).await?;
         Ok(Some(State {
-            tags: Seen::Is(tags(volume.tags())),
+            tags: Observed::Is(tags(volume.tags())),
             encrypted: volume.encrypted.into(),
             key: volume.kms_key_id.into(),
             manager,
-            attached: Seen::Is(attached),
+            attached: Observed::Is(attached),
         }))
     }
 
@@ -83,7 +83,7 @@ impl Adapter<Volume> for Aws {
         self.ahead.clear();
     }
 
-    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
+    async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
         let call = self.ec2.of(&place.region).describe_volumes();
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
         let answer = done("DescribeVolumes", answer)?;

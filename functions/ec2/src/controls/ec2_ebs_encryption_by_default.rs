@@ -15,7 +15,7 @@
 //! EBS User Guide, "Enable Amazon EBS encryption by default"; Security Hub EC2.7; CIS AWS Foundations Benchmark v3.0.0 2.2.1.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::account_defaults::{AccountDefaults, Fact, Remedy, State};
 
@@ -47,7 +47,7 @@ pub const CONTROL: Control<AccountDefaults> = Control {
     judge,
 };
 
-fn judge(defaults: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(defaults: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
     let (mut wrong, mut change, mut remedies) = (Vec::new(), Vec::new(), Vec::new());
     if defaults.encryption_by_default.get() != Some(&true) {
         wrong.push("does not encrypt new volumes: EBS encryption by default is off".to_owned());
@@ -55,7 +55,7 @@ fn judge(defaults: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         remedies.push(Remedy::EncryptionByDefault(true));
     }
     let present = defaults.default_key.get().map_or("none", String::as_str);
-    if let Some(key) = scope.settings.ec2.default_key.as_ref().filter(|key| *key != present) {
+    if let Some(key) = context.settings.ec2.default_key.as_ref().filter(|key| *key != present) {
         wrong.push(format!(
             "encrypts new volumes with {present}, not with the key of the settings"
         ));
@@ -70,7 +70,7 @@ fn judge(defaults: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Seen, Settings};
+    use portcullis_core::{Observed, Settings};
 
     use super::*;
     use crate::security_group::tests::with_settings;
@@ -81,12 +81,12 @@ mod tests {
         let mut settings = Settings::default();
         let found = |on: bool, with: &str, settings: &Settings| {
             let state = State {
-                encryption_by_default: Seen::Is(on),
-                default_key: Seen::Is(with.into()),
+                encryption_by_default: Observed::Is(on),
+                default_key: Observed::Is(with.into()),
                 ..State::default()
             };
-            with_settings(settings, |scope| {
-                judge(&state, scope)
+            with_settings(settings, |context| {
+                judge(&state, context)
                     .finding()
                     .map(|found| found.remedies)
                     .unwrap_or_default()

@@ -16,7 +16,7 @@
 //! EC2 User Guide, "Block public access to your AMIs".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::account_defaults::{AccountDefaults, Fact, Remedy, State};
 
@@ -37,7 +37,7 @@ pub const CONTROL: Control<AccountDefaults> = Control {
     judge,
 };
 
-fn judge(defaults: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(defaults: &State, _: &JudgeContext<'_>) -> Judgement<Remedy> {
     if defaults.image_block.get().is_some_and(|block| block == BLOCKED) {
         return Judgement::Compliant;
     }
@@ -54,7 +54,7 @@ fn judge(defaults: &State, _: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Seen, Settings};
+    use portcullis_core::{Observed, Settings};
 
     use super::*;
     use crate::security_group::tests::with_settings;
@@ -62,15 +62,15 @@ mod tests {
     #[test]
     fn what_is_unblocked_is_blocked() {
         for (block, fine) in [
-            (Seen::Is(BLOCKED.to_owned()), true),
-            (Seen::Is("unblocked".to_owned()), false),
-            (Seen::Absent, false),
+            (Observed::Is(BLOCKED.to_owned()), true),
+            (Observed::Is("unblocked".to_owned()), false),
+            (Observed::Absent, false),
         ] {
             let state = State {
                 image_block: block,
                 ..State::default()
             };
-            let found = with_settings(&Settings::default(), |scope| judge(&state, scope).finding());
+            let found = with_settings(&Settings::default(), |context| judge(&state, context).finding());
             assert_eq!(found.is_none(), fine);
         }
     }

@@ -17,7 +17,7 @@
 //! EC2 User Guide, "Use encryption with EBS-backed AMIs".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::encryption::{and_need, copied, is_particular, need, severity_of_plain, wrong_key};
 use crate::image::{Fact, Image, Remedy, State};
@@ -37,7 +37,7 @@ pub const CONTROL: Control<Image> = Control {
     judge,
 };
 
-fn judge(image: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(image: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
     let plain: Vec<_> = image.unencrypted.get().into_iter().flatten().cloned().collect();
     let wrong: Vec<_> = image
         .keys
@@ -46,22 +46,22 @@ fn judge(image: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         .flatten()
         .filter_map(|(device, key)| {
             let with = match key {
-                Some(key) => wrong_key(&key.arn, Some(key.manager), scope)?,
-                None if is_particular(scope) => "a key that could not be learned".into(),
+                Some(key) => wrong_key(&key.arn, Some(key.manager), context)?,
+                None if is_particular(context) => "a key that could not be learned".into(),
                 None => return None,
             };
             Some(format!("{device} with {with}"))
         })
         .collect();
     let found = |severity, what: String, why: &str| -> Judgement<Remedy> {
-        let change = format!("make an encrypted copy: aws ec2 copy-image {}", copied(scope));
+        let change = format!("make an encrypted copy: aws ec2 copy-image {}", copied(context));
         Finding::new(severity, what, change, Vec::new()).only_notify(why).into()
     };
     let other = format!("encrypted with another key than its data need: {}", wrong.join(", "));
     match (plain.is_empty(), wrong.is_empty()) {
         (true, true) => Judgement::Compliant,
         (true, false) => {
-            let need = need(scope).map_or_else(String::new, |need| format!("; {need}"));
+            let need = need(context).map_or_else(String::new, |need| format!("; {need}"));
             let what = format!("has snapshots that are {other}{need}");
             found(Severity::Medium, what, "AWS can't give an image another key in place")
         }
@@ -74,9 +74,9 @@ fn judge(image: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
             let what = format!(
                 "has snapshots that are not encrypted: {}{others}{}",
                 plain.join(", "),
-                and_need(scope)
+                and_need(context)
             );
-            found(severity_of_plain(scope), what, "AWS can't encrypt an image in place")
+            found(severity_of_plain(context), what, "AWS can't encrypt an image in place")
         }
     }
 }
@@ -85,7 +85,7 @@ fn judge(image: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use portcullis_core::{Seen, Settings, State as _};
+    use portcullis_core::{Observed, Settings, State as _};
 
     use portcullis_core::settings::Encryption;
 
@@ -100,8 +100,8 @@ mod tests {
 
     fn shared(everybody: bool, with: &[&str]) -> State {
         State {
-            unencrypted: Seen::Is(BTreeSet::from(["/dev/xvda (snap-0d9f3a5e7c414b8e9)".to_owned()])),
-            sharing: Seen::Is(Sharing {
+            unencrypted: Observed::Is(BTreeSet::from(["/dev/xvda (snap-0d9f3a5e7c414b8e9)".to_owned()])),
+            sharing: Observed::Is(Sharing {
                 everybody,
                 with: with.iter().map(|&one| one.to_owned()).collect(),
             }),
@@ -114,10 +114,10 @@ mod tests {
         let mut settings = Settings::default();
         settings.trusted.accounts.push("444455556666".into());
         let before = shared(true, &["444455556666", "777788889999", STRANGERS]);
-        let all: Vec<_> = with_settings(&settings, |scope| {
+        let all: Vec<_> = with_settings(&settings, |context| {
             let found = IMAGE
                 .iter()
-                .map(|control| (control.judge)(&before, scope).finding().unwrap());
+                .map(|control| (control.judge)(&before, context).finding().unwrap());
             found.map(|finding| finding.remedies).collect()
         });
         assert_eq!(all[0], [Remedy(Change::Everybody(false))]);
@@ -138,14 +138,14 @@ mod tests {
     #[test]
     fn what_is_fine_is_left() {
         let fine = State {
-            unencrypted: Seen::Is(BTreeSet::new()),
+            unencrypted: Observed::Is(BTreeSet::new()),
             ..shared(false, &["111122223333"])
         };
-        with_settings(&Settings::default(), |scope| {
+        with_settings(&Settings::default(), |context| {
             assert!(
                 IMAGE
                     .iter()
-                    .all(|control| (control.judge)(&fine, scope) == Judgement::Compliant)
+                    .all(|control| (control.judge)(&fine, context) == Judgement::Compliant)
             );
         });
     }
@@ -163,11 +163,11 @@ mod tests {
             let keys = keys.iter().enumerate();
             let keys = keys.map(|(at, key)| (format!("/dev/sd{at} (snap-{at})"), key.clone()));
             let image = State {
-                unencrypted: Seen::Is(plain.iter().map(|&one| one.to_owned()).collect()),
-                keys: Seen::Is(keys.collect()),
+                unencrypted: Observed::Is(plain.iter().map(|&one| one.to_owned()).collect()),
+                keys: Observed::Is(keys.collect()),
                 ..State::default()
             };
-            let finding = with_settings(settings, |scope| judge(&image, scope).finding())?;
+            let finding = with_settings(settings, |context| judge(&image, context).finding())?;
             Some((finding.severity, finding.summary, finding.change))
         };
         let (aws, own) = (of(Manager::Aws), of(Manager::Customer));

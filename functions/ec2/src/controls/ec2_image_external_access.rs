@@ -15,7 +15,7 @@
 //! units".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::image::{Fact, Image, Remedy, State};
 use crate::sharing::Change;
@@ -35,11 +35,11 @@ pub const CONTROL: Control<Image> = Control {
     judge,
 };
 
-fn judge(image: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(image: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
     let strangers = image
         .sharing
         .get()
-        .map(|sharing| sharing.strangers(scope))
+        .map(|sharing| sharing.strangers(context))
         .unwrap_or_default();
     if strangers.is_empty() {
         return Judgement::Compliant;

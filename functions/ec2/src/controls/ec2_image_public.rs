@@ -15,7 +15,7 @@
 //! EC2 User Guide, "Make your AMI publicly available for use in Amazon EC2".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::image::{Fact, Image, Remedy, State};
 use crate::sharing::Change;
@@ -35,8 +35,8 @@ pub const CONTROL: Control<Image> = Control {
     judge,
 };
 
-fn judge(image: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    if !image.sharing.get().is_some_and(|sharing| sharing.everybody) || scope.level.public {
+fn judge(image: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+    if !image.sharing.get().is_some_and(|sharing| sharing.everybody) || context.level.public {
         return Judgement::Compliant;
     }
     let name = image.name.get().map(|name| format!(" ({name})")).unwrap_or_default();

@@ -25,7 +25,7 @@
 //! AWS Security Incident Response Guide, "Containment"; EC2 User Guide, "Security group connection tracking"; Security Hub EC2.9.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use super::ec2_security_group_open_ingress::offends;
 use crate::instance::{Fact, Groups, Instance, Interface, QUARANTINE, Remedy, State};
@@ -72,11 +72,11 @@ pub const CONTROL: Control<Instance> = Control {
     judge,
 };
 
-fn judge(instance: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(instance: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
     let (Some(interfaces), Some(open)) = (instance.interfaces.get(), instance.open.get()) else {
         return Judgement::Compliant;
     };
-    let settings = &scope.settings.ec2;
+    let settings = &context.settings.ec2;
     let let_in = |interface: &Interface| -> Vec<&Rule> {
         let rules = interface.groups.iter().filter_map(|group| open.get(group)).flatten();
         rules.filter(|rule| offends(rule, settings)).collect()
@@ -124,11 +124,11 @@ fn judge(instance: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let Some(vpc) = instance
         .vpc
         .get()
-        .filter(|_| scope.level.quarantine || scope.settings.quarantines(ID))
+        .filter(|_| context.level.quarantine || context.settings.quarantines(ID))
     else {
         let change = "close the security groups, or take the public address away";
         return Finding::new(severity, summary, change, Vec::new())
-            .only_notify(format!("data of the level {} are not quarantined", scope.level_name))
+            .only_notify(format!("data of the level {} are not quarantined", context.level_name))
             .into();
     };
     let from: Groups = interfaces
@@ -152,7 +152,7 @@ fn judge(instance: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 #[cfg(test)]
 mod tests {
     use portcullis_core::settings::ControlSettings;
-    use portcullis_core::{Seen, Settings, State as _, Tags};
+    use portcullis_core::{Observed, Settings, State as _, Tags};
 
     use super::*;
     use crate::security_group::tests::with_settings;
@@ -176,15 +176,15 @@ mod tests {
             description: None,
         };
         State {
-            tags: Seen::Is(Tags::new()),
-            vpc: Seen::Is("vpc-1".into()),
-            interfaces: Seen::Is(
+            tags: Observed::Is(Tags::new()),
+            vpc: Observed::Is("vpc-1".into()),
+            interfaces: Observed::Is(
                 interfaces
                     .iter()
                     .map(|(id, one)| ((*id).to_owned(), one.clone()))
                     .collect(),
             ),
-            open: Seen::Is([("sg-1".to_owned(), vec![rule])].into()),
+            open: Observed::Is([("sg-1".to_owned(), vec![rule])].into()),
             ..State::default()
         }
     }
@@ -200,7 +200,7 @@ mod tests {
     }
 
     fn found(instance: &State, settings: &Settings) -> Option<Finding<Remedy>> {
-        with_settings(settings, |scope| judge(instance, scope).finding())
+        with_settings(settings, |context| judge(instance, context).finding())
     }
 
     #[test]
@@ -248,7 +248,7 @@ mod tests {
     fn what_is_not_to_be_quarantined_is_told_with_its_auto_scaling_group() {
         let mut reached = instance(22, &[("eni-1", interface(&["203.0.113.7"], &["sg-1"]))]);
         let scaled = [("aws:autoscaling:groupName".to_owned(), "web".to_owned())];
-        reached.tags = Seen::Is(scaled.into_iter().collect());
+        reached.tags = Observed::Is(scaled.into_iter().collect());
         let finding = found(&reached, &Settings::default()).unwrap();
         assert!(finding.remedies.is_empty() && finding.only_notify.is_some());
         assert!(
@@ -263,14 +263,14 @@ mod tests {
         let mut settings = quarantining();
         settings.ec2.exposed_instances.stop = true;
         let mut reached = instance(22, &[("eni-1", interface(&["203.0.113.7"], &["sg-1"]))]);
-        reached.running = Seen::Is(true);
+        reached.running = Observed::Is(true);
         let stops = |instance: &State| {
             let finding = found(instance, &settings).unwrap();
             finding.remedies.contains(&Remedy::Running(false))
         };
         assert!(stops(&reached));
         let scaled = [("aws:autoscaling:groupName".to_owned(), "web".to_owned())];
-        reached.tags = Seen::Is(scaled.into_iter().collect());
+        reached.tags = Observed::Is(scaled.into_iter().collect());
         assert!(!stops(&reached));
     }
 }

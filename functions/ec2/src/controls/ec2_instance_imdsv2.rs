@@ -16,7 +16,7 @@
 //! Benchmark v3.0.0 5.6.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::instance::{Fact, Instance, Remedy, State, Tokens};
 
@@ -44,7 +44,7 @@ pub const CONTROL: Control<Instance> = Control {
     judge,
 };
 
-fn judge(instance: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(instance: &State, _: &JudgeContext<'_>) -> Judgement<Remedy> {
     if instance.tokens.get() != Some(&Tokens::Optional) {
         return Judgement::Compliant;
     }
@@ -62,7 +62,7 @@ fn judge(instance: &State, _: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Seen, Settings, State as _};
+    use portcullis_core::{Observed, Settings, State as _};
 
     use super::*;
     use crate::security_group::tests::with_settings;
@@ -74,13 +74,13 @@ mod tests {
                 tokens,
                 ..State::default()
             };
-            with_settings(&Settings::default(), |scope| judge(&instance, scope).finding())
+            with_settings(&Settings::default(), |context| judge(&instance, context).finding())
                 .map(|finding| (finding.remedies.clone(), instance.inverse(&finding.remedies[0])))
         };
         let required = vec![Remedy::Tokens(Tokens::Required)];
         let optional = Some(Remedy::Tokens(Tokens::Optional));
-        assert_eq!(remedies(Seen::Is(Tokens::Optional)), Some((required, optional)));
-        assert_eq!(remedies(Seen::Is(Tokens::Required)), None);
-        assert_eq!(remedies(Seen::Absent), None);
+        assert_eq!(remedies(Observed::Is(Tokens::Optional)), Some((required, optional)));
+        assert_eq!(remedies(Observed::Is(Tokens::Required)), None);
+        assert_eq!(remedies(Observed::Absent), None);
     }
 }

@@ -15,7 +15,7 @@
 //! EC2 User Guide, "Configure instance metadata options for new instances"; Security Hub EC2.170.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::instance::Tokens;
 use crate::launch_template::{Fact, LaunchTemplate, Remedy, State};
@@ -41,7 +41,7 @@ pub const CONTROL: Control<LaunchTemplate> = Control {
     judge,
 };
 
-fn judge(template: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(template: &State, _: &JudgeContext<'_>) -> Judgement<Remedy> {
     let Some(which) = template.versions_that(|version| version.tokens == Some(Tokens::Optional)) else {
         return Judgement::Compliant;
     };

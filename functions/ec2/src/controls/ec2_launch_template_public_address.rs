@@ -14,7 +14,7 @@
 //! EC2 User Guide, "Assign a public IPv4 address at launch"; Security Hub EC2.25.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::launch_template::{Fact, LaunchTemplate, Remedy, State};
 
@@ -39,11 +39,11 @@ pub const CONTROL: Control<LaunchTemplate> = Control {
     judge,
 };
 
-fn judge(template: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(template: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
     let Some(which) = template.versions_that(|version| version.public) else {
         return Judgement::Compliant;
     };
-    if scope.level.public {
+    if context.level.public {
         return Judgement::Compliant;
     }
     Finding::new(
@@ -58,7 +58,7 @@ fn judge(template: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Seen, Settings};
+    use portcullis_core::{Observed, Settings};
 
     use super::*;
     use crate::controls::LAUNCH_TEMPLATE;
@@ -86,13 +86,13 @@ mod tests {
         };
         let found = |version: &Version| -> Vec<String> {
             let template = State {
-                versions: Seen::Is([(3, fine.clone()), (7, version.clone())].into()),
+                versions: Observed::Is([(3, fine.clone()), (7, version.clone())].into()),
                 ..State::default()
             };
-            with_settings(&Settings::default(), |scope| {
+            with_settings(&Settings::default(), |context| {
                 let findings = LAUNCH_TEMPLATE
                     .iter()
-                    .filter_map(|control| (control.judge)(&template, scope).finding());
+                    .filter_map(|control| (control.judge)(&template, context).finding());
                 findings
                     .inspect(|finding| assert!(finding.remedies.is_empty() && finding.only_notify.is_some()))
                     .map(|finding| finding.summary)

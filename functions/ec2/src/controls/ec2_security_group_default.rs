@@ -14,7 +14,7 @@
 //! VPC User Guide, "Default security groups for your VPCs"; Security Hub EC2.2; CIS AWS Foundations Benchmark v3.0.0 5.4.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::security_group::{Fact, Part, Remedy, Rules, SecurityGroup, State};
 
@@ -49,7 +49,7 @@ pub const CONTROL: Control<SecurityGroup> = Control {
     judge,
 };
 
-fn judge(group: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(group: &State, _: &JudgeContext<'_>) -> Judgement<Remedy> {
     if group.name.get().is_none_or(|name| name != "default") {
         return Judgement::NotApplicable("it is not the default group of its VPC".into());
     }

@@ -24,7 +24,7 @@
 use std::fmt::Write as _;
 
 use portcullis_core::settings::{Ec2Settings, Switch};
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::security_group::{Fact, Part, Peer, Remedy, Rule, Rules, SecurityGroup, State, Traffic};
 
@@ -60,8 +60,8 @@ pub const CONTROL: Control<SecurityGroup> = Control {
     judge,
 };
 
-fn judge(group: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let settings = &scope.settings.ec2;
+fn judge(group: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+    let settings = &context.settings.ec2;
     let none = Rules::default();
     let Rules(rules) = group.rules.get().unwrap_or(&none);
     let offending: Vec<&Rule> = rules.iter().filter(|rule| offends(rule, settings)).collect();
@@ -195,7 +195,7 @@ fn rightly_open(rule: &Rule, settings: &Ec2Settings) -> Vec<Rule> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use portcullis_core::{Seen, Settings};
+    use portcullis_core::{Observed, Settings};
 
     use super::*;
     use crate::security_group::tests::with_settings;
@@ -225,10 +225,10 @@ pub(super) mod tests {
 
     fn found(rules: &[Rule]) -> Option<(Severity, Vec<String>, Vec<String>)> {
         let group = State {
-            rules: Seen::Is(Rules(rules.to_vec())),
+            rules: Observed::Is(Rules(rules.to_vec())),
             ..State::default()
         };
-        let finding = with_settings(&Settings::default(), |scope| judge(&group, scope).finding())?;
+        let finding = with_settings(&Settings::default(), |context| judge(&group, context).finding())?;
         let texts = |rules: &[Rule]| rules.iter().map(ToString::to_string).collect();
         Some((
             finding.severity,
@@ -367,10 +367,10 @@ pub(super) mod tests {
         };
         let judged = |rules: &[&Rule]| {
             let group = State {
-                rules: Seen::Is(Rules(rules.iter().map(|&rule| rule.clone()).collect())),
+                rules: Observed::Is(Rules(rules.iter().map(|&rule| rule.clone()).collect())),
                 ..State::default()
             };
-            with_settings(&Settings::default(), |scope| judge(&group, scope).finding())
+            with_settings(&Settings::default(), |context| judge(&group, context).finding())
         };
         let alone = judged(&[&unread]).unwrap();
         assert!(alone.remedies.is_empty());

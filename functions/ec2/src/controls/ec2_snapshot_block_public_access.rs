@@ -15,7 +15,7 @@
 //! EBS User Guide, "Block public access for Amazon EBS snapshots"; Security Hub EC2.182.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::account_defaults::{AccountDefaults, Fact, Remedy, State, UNBLOCKED};
 
@@ -40,7 +40,7 @@ pub const CONTROL: Control<AccountDefaults> = Control {
     judge,
 };
 
-fn judge(defaults: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(defaults: &State, _: &JudgeContext<'_>) -> Judgement<Remedy> {
     let (severity, summary) = match defaults.snapshot_block.get().map_or(UNBLOCKED, String::as_str) {
         ALL => return Judgement::Compliant,
         UNBLOCKED => (
@@ -58,7 +58,7 @@ fn judge(defaults: &State, _: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Seen, Settings};
+    use portcullis_core::{Observed, Settings};
 
     use super::*;
     use crate::security_group::tests::with_settings;
@@ -71,10 +71,10 @@ mod tests {
             (UNBLOCKED, Some(Severity::High)),
         ] {
             let state = State {
-                snapshot_block: Seen::Is(block.into()),
+                snapshot_block: Observed::Is(block.into()),
                 ..State::default()
             };
-            let found = with_settings(&Settings::default(), |scope| judge(&state, scope).finding());
+            let found = with_settings(&Settings::default(), |context| judge(&state, context).finding());
             assert_eq!(found.map(|found| found.severity), severity, "{block}");
         }
     }

@@ -14,7 +14,7 @@
 //! EBS User Guide, "Share an Amazon EBS snapshot".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::sharing::Change;
 use crate::snapshot::{Fact, Remedy, Snapshot, State};
@@ -34,11 +34,11 @@ pub const CONTROL: Control<Snapshot> = Control {
     judge,
 };
 
-fn judge(snapshot: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(snapshot: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
     let strangers = snapshot
         .sharing
         .get()
-        .map(|sharing| sharing.strangers(scope))
+        .map(|sharing| sharing.strangers(context))
         .unwrap_or_default();
     if strangers.is_empty() {
         return Judgement::Compliant;

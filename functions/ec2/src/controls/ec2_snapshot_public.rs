@@ -14,7 +14,7 @@
 //! EBS User Guide, "Share an Amazon EBS snapshot"; Security Hub EC2.1.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::sharing::Change;
 use crate::snapshot::{Fact, Remedy, Snapshot, State};
@@ -34,8 +34,8 @@ pub const CONTROL: Control<Snapshot> = Control {
     judge,
 };
 
-fn judge(snapshot: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    if !snapshot.sharing.get().is_some_and(|sharing| sharing.everybody) || scope.level.public {
+fn judge(snapshot: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+    if !snapshot.sharing.get().is_some_and(|sharing| sharing.everybody) || context.level.public {
         return Judgement::Compliant;
     }
     let of = snapshot

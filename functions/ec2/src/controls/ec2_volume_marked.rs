@@ -15,7 +15,7 @@
 //! EC2 User Guide, "Tag your Amazon EC2 resources".
 
 use portcullis_core::settings::{Switch, VolumeQuarantine};
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use super::ec2_volume_encrypted;
 use crate::volume::{Fact, REPLACED, Remedy, State, TAG, UNENCRYPTED, Volume};
@@ -45,20 +45,20 @@ pub const CONTROL: Control<Volume> = Control {
 /// The value of the tag of a volume that something is to be done about, if it has one; `None` of one that is encrypted, that may
 /// be as it is, or that was swapped out and is kept for people to delete.
 #[expect(clippy::option_option, reason = "a volume that is left, and one without the tag")]
-pub fn mark<'a>(volume: &'a State, scope: &Scope<'_>) -> Option<Option<&'a str>> {
-    let (settings, cause) = (scope.settings, ec2_volume_encrypted::CONTROL.meta);
+pub fn mark<'a>(volume: &'a State, context: &JudgeContext<'_>) -> Option<Option<&'a str>> {
+    let (settings, cause) = (context.settings, ec2_volume_encrypted::CONTROL.meta);
     let tags = volume.tags.get()?;
     let tolerated = settings.switch(&cause) == Switch::Off
         || settings
-            .exemption(cause.id, scope.resource, Some(tags), scope.now)
+            .exemption(cause.id, context.resource, Some(tags), context.now)
             .is_some();
     let mark = tags.get(TAG).map(AsRef::as_ref);
     (volume.encrypted.get() == Some(&false) && !tolerated && mark != Some(REPLACED)).then_some(mark)
 }
 
-fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let swaps = scope.settings.ec2.unencrypted_volumes == VolumeQuarantine::ReEncrypt;
-    if swaps || mark(volume, scope) != Some(None) {
+fn judge(volume: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+    let swaps = context.settings.ec2.unencrypted_volumes == VolumeQuarantine::ReEncrypt;
+    if swaps || mark(volume, context) != Some(None) {
         return Judgement::Compliant;
     }
     Judgement::Violated(Finding {

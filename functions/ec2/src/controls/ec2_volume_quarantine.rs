@@ -25,7 +25,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::settings::{Switch, VolumeQuarantine};
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use super::ec2_volume_marked;
 use crate::volume::{FAILED, Fact, RE_ENCRYPT, Remedy, State, TAG, Volume};
@@ -61,8 +61,8 @@ pub const CONTROL: Control<Volume> = Control {
     judge,
 };
 
-fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let Some(mark) = ec2_volume_marked::mark(volume, scope) else {
+fn judge(volume: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+    let Some(mark) = ec2_volume_marked::mark(volume, context) else {
         return Judgement::Compliant;
     };
     let attached = || volume.attached.get().into_iter().flatten();
@@ -84,7 +84,7 @@ fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         left(what, "have the group launch instances with encrypted volumes", why)
     };
     let listed = |ids: &mut dyn Iterator<Item = &String>| ids.cloned().collect::<Vec<_>>().join(", ");
-    let (change, remedy) = match scope.settings.ec2.unencrypted_volumes {
+    let (change, remedy) = match context.settings.ec2.unencrypted_volumes {
         VolumeQuarantine::Detach => {
             // What an instance starts from can't be taken from it while it runs, and must not be while it doesn't.
             let (data, roots): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -129,8 +129,8 @@ fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
                 return terminates(&member);
             }
             let change = format!("tag it {TAG}={RE_ENCRYPT}, which has it swapped for an encrypted one");
-            let key = scope.level.key.as_ref().map(|key| format!(" key={key}"));
-            let days = scope.settings.ec2.keep_replaced_days;
+            let key = context.level.key.as_ref().map(|key| format!(" key={key}"));
+            let days = context.settings.ec2.keep_replaced_days;
             let plan = format!("keep-days={days}{}", key.unwrap_or_default());
             // The second tag starts it.
             let remedies = vec![Remedy::Plan(Some(plan)), Remedy::Tag(Some(RE_ENCRYPT.into()))];
@@ -149,7 +149,7 @@ fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Seen, Settings, State as _, Tags};
+    use portcullis_core::{Observed, Settings, State as _, Tags};
 
     use super::*;
     use crate::controls::VOLUME;
@@ -167,9 +167,9 @@ mod tests {
             (instance.to_owned(), attachment)
         };
         State {
-            tags: Seen::Is(Tags::new()),
-            encrypted: Seen::Is(false),
-            attached: Seen::Is(attached.iter().map(attachment).collect()),
+            tags: Observed::Is(Tags::new()),
+            encrypted: Observed::Is(false),
+            attached: Observed::Is(attached.iter().map(attachment).collect()),
             ..State::default()
         }
     }
@@ -177,10 +177,10 @@ mod tests {
     fn remedies(volume: &State, how: VolumeQuarantine) -> Vec<Remedy> {
         let mut settings = Settings::default();
         settings.ec2.unencrypted_volumes = how;
-        with_settings(&settings, |scope| {
+        with_settings(&settings, |context| {
             let findings = VOLUME
                 .iter()
-                .filter_map(|control| (control.judge)(volume, scope).finding());
+                .filter_map(|control| (control.judge)(volume, context).finding());
             findings.flat_map(|finding| finding.remedies).collect()
         })
     }
@@ -242,7 +242,7 @@ mod tests {
     }
 
     fn told(volume: &State, settings: &Settings) -> Option<Finding<Remedy>> {
-        with_settings(settings, |scope| judge(volume, scope).finding())
+        with_settings(settings, |context| judge(volume, context).finding())
     }
 
     #[test]
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn a_member_of_an_auto_scaling_group_is_told_and_never_stopped() {
         let mut member = volume(&[("i-1", false, true)]);
-        if let Seen::Is(attached) = &mut member.attached {
+        if let Observed::Is(attached) = &mut member.attached {
             attached.get_mut("i-1").unwrap().scaled_by = Some("web".into());
         }
         for how in [VolumeQuarantine::Stop, VolumeQuarantine::ReEncrypt] {
@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn an_encrypted_volume_and_an_exempt_one_are_left() {
         let mut encrypted = volume(&[("i-1", false, true)]);
-        encrypted.encrypted = Seen::Is(true);
+        encrypted.encrypted = Observed::Is(true);
         assert_eq!(remedies(&encrypted, VolumeQuarantine::Stop), []);
         let mut settings = Settings::default();
         let off = portcullis_core::settings::ControlSettings {
@@ -299,7 +299,7 @@ mod tests {
         settings.controls.insert("ec2-volume-encrypted".into(), off);
         let open = volume(&[]);
         assert_eq!(
-            with_settings(&settings, |scope| judge(&open, scope)),
+            with_settings(&settings, |context| judge(&open, context)),
             Judgement::Compliant
         );
     }

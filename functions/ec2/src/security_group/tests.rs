@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use portcullis_core::event::Event;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Decision, Memory, Plan, Ruling, Scope, Settings, State as _, plan};
+use portcullis_core::{Decision, History, JudgeContext, Plan, Ruling, Settings, State as _, plan};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use super::*;
 const ID: &str = "sg-0a1b2c3d4e5f60718";
 
 /// Runs with internal data under given settings.
-pub fn with_settings<T>(settings: &Settings, run: impl FnOnce(&Scope<'_>) -> T) -> T {
+pub fn with_settings<T>(settings: &Settings, run: impl FnOnce(&JudgeContext<'_>) -> T) -> T {
     let resource = &Resource {
         kind: SecurityGroup::KIND.into(),
         arn: format!("arn:aws:ec2:eu-west-1:111122223333:security-group/{ID}"),
@@ -20,7 +20,7 @@ pub fn with_settings<T>(settings: &Settings, run: impl FnOnce(&Scope<'_>) -> T) 
         region: "eu-west-1".into(),
         id: ID.into(),
     };
-    run(&Scope {
+    run(&JudgeContext {
         resource,
         settings,
         level: &settings.classification.levels["internal"],
@@ -28,7 +28,7 @@ pub fn with_settings<T>(settings: &Settings, run: impl FnOnce(&Scope<'_>) -> T) 
         own_role: "arn:aws:iam::111122223333:role/portcullis",
         region: "eu-west-1",
         now: Timestamp::UNIX_EPOCH,
-        memory: &Memory::default(),
+        memory: &History::default(),
     })
 }
 
@@ -155,9 +155,9 @@ fn any_group() -> impl Strategy<Value = State> {
             }
         }
         State {
-            tags: Seen::Is(Tags::new()),
-            name: Seen::Is(name.into()),
-            rules: Seen::Is(Rules(set)),
+            tags: Observed::Is(Tags::new()),
+            name: Observed::Is(name.into()),
+            rules: Observed::Is(Rules(set)),
         }
     })
 }
@@ -168,8 +168,8 @@ fn enforced(state: &State, ids: &[&str]) -> Plan<SecurityGroup> {
         .iter()
         .filter(|control| ids.contains(&control.meta.id))
         .collect();
-    with_settings(&Settings::default(), |scope| {
-        plan(state, &controls, scope, |_, _| Ruling {
+    with_settings(&Settings::default(), |context| {
+        plan(state, &controls, context, |_, _| Ruling {
             decision: Decision::Enforce,
             notes: Vec::new(),
             fight: false,
@@ -182,7 +182,7 @@ const BOTH: [&str; 2] = [OPEN, "ec2-security-group-default"];
 
 /// Whether the rules let a protocol to a port in from a peer: an evaluation of its own, one request at a time.
 fn lets_in(state: &State, protocol: &str, port: u16, peer: &Peer) -> bool {
-    let Seen::Is(Rules(rules)) = &state.rules else {
+    let Observed::Is(Rules(rules)) = &state.rules else {
         return false;
     };
     rules.iter().any(|rule| {
@@ -195,7 +195,7 @@ fn lets_in(state: &State, protocol: &str, port: u16, peer: &Peer) -> bool {
 }
 
 fn lets_icmp_in(state: &State, protocol: &str, peer: &Peer) -> bool {
-    let Seen::Is(Rules(rules)) = &state.rules else {
+    let Observed::Is(Rules(rules)) = &state.rules else {
         return false;
     };
     let lets = |rule: &Rule| ["-1", protocol].contains(&rule.traffic.protocol.as_str());
@@ -210,7 +210,7 @@ proptest! {
     #[test]
     fn what_offends_goes_and_what_does_not_stays(group in any_group()) {
         let after = enforced(&group, &[OPEN]).after;
-        let Seen::Is(Rules(rules)) = &group.rules else { unreachable!() };
+        let Observed::Is(Rules(rules)) = &group.rules else { unreachable!() };
         let settings = Settings::default().ec2;
         for peer in rules.iter().map(|rule| &rule.peer) {
             for (protocol, allowed) in [("tcp", &settings.open_tcp_ports), ("udp", &settings.open_udp_ports)] {
@@ -228,7 +228,7 @@ proptest! {
                 prop_assert!(is == was || kind != icmp && was, "{} from {}", kind, peer);
             }
         }
-        let Seen::Is(Rules(left)) = &after.rules else { unreachable!() };
+        let Observed::Is(Rules(left)) = &after.rules else { unreachable!() };
         // Rules that do not offend are the same rules still, those of traffic that leaves among them.
         for rule in rules.iter().filter(|rule| rule.egress || rule.peer.open().is_none() || rule.traffic.is_icmp()) {
             prop_assert!(left.contains(rule), "{rule}");

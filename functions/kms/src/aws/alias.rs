@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_kms::Client;
-use portcullis_core::{Place, Resource, Seen};
+use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, Page, Regional};
 
 use super::convert;
@@ -16,11 +16,11 @@ impl Adapter<Alias> for Aws {
         let answer = kms.describe_key().key_id(&resource.arn).send().await;
         let answer = convert::found(convert::error("DescribeKey", answer))?;
         Ok(Some(State {
-            target: Seen::from(answer.and_then(|answer| answer.key_metadata).map(|key| key.key_id)),
+            target: Observed::from(answer.and_then(|answer| answer.key_metadata).map(|key| key.key_id)),
         }))
     }
 
-    async fn list(&self, _: &Place, _: Option<String>) -> Result<Page, AwsError> {
+    async fn list(&self, _: &Location, _: Option<String>) -> Result<Page, AwsError> {
         Ok(Page::default())
     }
 

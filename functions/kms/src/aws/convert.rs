@@ -5,7 +5,7 @@ use aws_sdk_kms::operation::get_key_last_usage::GetKeyLastUsageOutput;
 use aws_sdk_kms::primitives::DateTime;
 use aws_sdk_kms::types as kms;
 use jiff::Timestamp;
-use portcullis_core::Seen;
+use portcullis_core::Observed;
 use portcullis_runtime::{AwsError, Kind};
 
 use crate::key::{Deletion, Grant, KeyState, LastUse, Metadata, MultiRegion, State};
@@ -53,9 +53,9 @@ pub fn state(key: &kms::KeyMetadata) -> State {
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let region = |key: &kms::MultiRegionKey| key.region.clone().unwrap_or_default();
     State {
-        key_state: Seen::Is(state),
+        key_state: Observed::Is(state),
         deletion: state.is_pending_deletion().then(|| deletion(key)).into(),
-        metadata: Seen::Is(Metadata {
+        metadata: Observed::Is(Metadata {
             manager: text(key.key_manager.as_ref().map(kms::KeyManagerType::as_str)),
             spec: text(key.key_spec.as_ref().map(kms::KeySpec::as_str)),
             usage: text(key.key_usage.as_ref().map(kms::KeyUsageType::as_str)),

@@ -3,7 +3,7 @@ use std::future::Future;
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::types::KeyMetadata;
-use portcullis_core::{Place, Resource, Seen, Tags};
+use portcullis_core::{Location, Observed, Resource, Tags};
 use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Regional};
 
 use super::convert;
@@ -34,7 +34,7 @@ impl Adapter<Key> for Aws {
         );
         let Some(metadata) = metadata? else {
             let gone = State {
-                key_state: Seen::Absent,
+                key_state: Observed::Absent,
                 ..State::default()
             };
             return Ok(facts.contains(&Fact::Existence).then_some(gone));
@@ -45,7 +45,7 @@ impl Adapter<Key> for Aws {
             let told = state.key_state.get().is_some_and(|state| state.tells_rotation());
             state = State {
                 tags: tags?,
-                rotation: if told { rotation? } else { Seen::Unread },
+                rotation: if told { rotation? } else { Observed::Unread },
                 policy: policy?,
                 grants: grants?,
                 aliases: aliases?,
@@ -76,8 +76,8 @@ impl Adapter<Key> for Aws {
         Ok(arn.and_then(|arn| naming::key_of_arn(&arn)))
     }
 
-    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
-        let Place { account, region } = place;
+    async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
+        let Location { account, region } = place;
         let list = self.0.of(region).list_keys().limit(PAGE).set_marker(from).send().await;
         let answer = convert::error("ListKeys", list)?;
         let keys = answer.keys.unwrap_or_default().into_iter();
@@ -177,11 +177,11 @@ impl Read<'_> {
         &self,
         fact: Fact,
         read: impl Future<Output = Result<Option<T>, AwsError>>,
-    ) -> Result<Seen<T>, AwsError> {
+    ) -> Result<Observed<T>, AwsError> {
         if self.facts.contains(&fact) {
-            read.await.map(Seen::from)
+            read.await.map(Observed::from)
         } else {
-            Ok(Seen::Unread)
+            Ok(Observed::Unread)
         }
     }
 

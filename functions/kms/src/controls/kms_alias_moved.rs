@@ -16,7 +16,7 @@
 //! KMS Developer Guide, "Aliases in AWS KMS".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::alias::{Alias, Fact, Remedy, State};
 
@@ -35,8 +35,8 @@ pub const CONTROL: Control<Alias> = Control {
     judge,
 };
 
-fn judge(alias: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let Some(wanted) = scope.settings.kms.required_aliases.get(&scope.resource.id) else {
+fn judge(alias: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+    let Some(wanted) = context.settings.kms.required_aliases.get(&context.resource.id) else {
         return Judgement::Compliant;
     };
     let summary = match alias.target.get() {
@@ -51,7 +51,7 @@ fn judge(alias: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Memory, Seen, Settings};
+    use portcullis_core::{History, Observed, Settings};
 
     use super::*;
     use crate::naming::resource;
@@ -60,8 +60,8 @@ mod tests {
     fn only_required_aliases_are_judged() {
         let mut settings = Settings::default();
         settings.kms.required_aliases.insert("alias/app".into(), "k-1".into());
-        let judged = |name: &str, target: Seen<String>| {
-            let scope = Scope {
+        let judged = |name: &str, target: Observed<String>| {
+            let context = JudgeContext {
                 resource: &resource(name, "eu-west-1", "111122223333"),
                 settings: &settings,
                 level: &settings.classification.levels["internal"],
@@ -69,16 +69,16 @@ mod tests {
                 own_role: "",
                 region: "eu-west-1",
                 now: jiff::Timestamp::UNIX_EPOCH,
-                memory: &Memory::default(),
+                memory: &History::default(),
             };
-            judge(&State { target }, &scope)
+            judge(&State { target }, &context)
                 .finding()
                 .map(|finding| finding.remedies)
         };
         let back = Some(vec![Remedy::SetAlias(Some("k-1".into()))]);
-        assert_eq!(judged("alias/app", Seen::Is("k-1".into())), None);
-        assert_eq!(judged("alias/app", Seen::Is("k-2".into())), back);
-        assert_eq!(judged("alias/app", Seen::Absent), back);
-        assert_eq!(judged("alias/other", Seen::Absent), None);
+        assert_eq!(judged("alias/app", Observed::Is("k-1".into())), None);
+        assert_eq!(judged("alias/app", Observed::Is("k-2".into())), back);
+        assert_eq!(judged("alias/app", Observed::Absent), back);
+        assert_eq!(judged("alias/other", Observed::Absent), None);
     }
 }

@@ -15,7 +15,7 @@
 //! KMS Developer Guide, "Delete an AWS KMS key"; CloudTrail records of `DeleteKey`, an event of the service.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Seen, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Observed, Severity};
 
 use crate::key::{Fact, Key, Remedy, State};
 
@@ -34,8 +34,8 @@ pub const CONTROL: Control<Key> = Control {
     judge,
 };
 
-fn judge(key: &State, _: &Scope<'_>) -> Judgement<Remedy> {
-    if key.key_state != Seen::Absent {
+fn judge(key: &State, _: &JudgeContext<'_>) -> Judgement<Remedy> {
+    if key.key_state != Observed::Absent {
         return Judgement::Compliant;
     }
     let summary = "was destroyed by KMS: what was encrypted under it alone is lost";
@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn only_a_key_that_is_gone_was_destroyed() {
         let gone = State {
-            key_state: Seen::Absent,
+            key_state: Observed::Absent,
             ..State::default()
         };
         assert!(finding(judge, &gone).unwrap().only_notify.is_some());

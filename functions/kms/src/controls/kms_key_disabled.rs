@@ -14,7 +14,7 @@
 //! KMS Developer Guide, "Enable and disable keys".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::former;
 use crate::key::{Fact, Key, KeyState, Remedy, State};
@@ -35,13 +35,13 @@ pub const CONTROL: Control<Key> = Control {
     judge,
 };
 
-fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(key: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
     let Some((state, _)) = key.customer_managed() else {
         return key.not_ours();
     };
     // While its deletion is pending it can't be seen any more that it was disabled before, but it is remembered.
-    let hidden = state.is_pending_deletion() && former::was_disabled(scope);
-    if key.is_retired(scope.settings.kms.retirement_tag.as_deref()) || !(state == KeyState::Disabled || hidden) {
+    let hidden = state.is_pending_deletion() && former::was_disabled(context);
+    if key.is_retired(context.settings.kms.retirement_tag.as_deref()) || !(state == KeyState::Disabled || hidden) {
         return Judgement::Compliant;
     }
     let summary = match key.aliases.get().filter(|aliases| !aliases.is_empty()) {
@@ -57,7 +57,7 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Memory;
+    use portcullis_core::History;
 
     use super::*;
     use crate::key::tests::{finding, in_state, remembering};
@@ -78,12 +78,12 @@ mod tests {
 
     #[test]
     fn a_pending_deletion_does_not_make_it_forgotten() {
-        let memory = Memory {
+        let memory = History {
             violated: [(CONTROL.meta.id.to_owned(), jiff::Timestamp::UNIX_EPOCH)].into(),
-            ..Memory::default()
+            ..History::default()
         };
-        remembering(&memory, |scope| {
-            let Judgement::Violated(found) = judge(&in_state(KeyState::PendingDeletion), scope) else {
+        remembering(&memory, |context| {
+            let Judgement::Violated(found) = judge(&in_state(KeyState::PendingDeletion), context) else {
                 panic!()
             };
             assert_eq!(

@@ -18,7 +18,7 @@
 
 use portcullis_access::Goal;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::key::{Fact, Key, Remedy, State};
 use crate::policies::{analyse, cure, external};
@@ -38,12 +38,12 @@ pub const CONTROL: Control<Key> = Control {
     judge,
 };
 
-pub fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+pub fn judge(key: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
     let (Some(_), Some(text)) = (key.customer_managed(), key.policy.get()) else {
         return key.not_ours();
     };
     // A policy that can't be read is told by kms-key-public-policy.
-    let Ok(analysis) = analyse(text, scope) else {
+    let Ok(analysis) = analyse(text, context) else {
         return Judgement::Compliant;
     };
     let found = external(&analysis, |analysis| cure(analysis, Goal::Private), Remedy::SetPolicy);
@@ -67,7 +67,9 @@ mod tests {
         assert_eq!(found.remedies, [Remedy::SetPolicy(policy(&[ROOT]))]);
         let mut settings = Settings::default();
         settings.trusted.accounts.push("444455556666".into());
-        with_settings(&settings, |scope| assert_eq!(judge(&key, scope), Judgement::Compliant));
+        with_settings(&settings, |context| {
+            assert_eq!(judge(&key, context), Judgement::Compliant)
+        });
     }
 
     #[test]

@@ -18,7 +18,7 @@
 //! KMS Developer Guide, "Grants in AWS KMS"; KMS API Reference, `RevokeGrant`.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::key::{Fact, Grant, Key, Remedy, State};
 
@@ -39,11 +39,11 @@ pub const CONTROL: Control<Key> = Control {
     judge,
 };
 
-fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(key: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
     let (Some(_), Some(grants)) = (key.customer_managed(), key.grants.get()) else {
         return key.not_ours();
     };
-    let trusted = &scope.settings.trusted.accounts;
+    let trusted = &context.settings.trusted.accounts;
     let is_trusted = |grant: &&Grant| {
         grant
             .account()
@@ -90,7 +90,7 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Seen, Settings, State as _};
+    use portcullis_core::{Observed, Settings, State as _};
 
     use super::*;
     use crate::key::tests::{finding, in_state, with_settings};
@@ -116,7 +116,7 @@ mod tests {
 
     fn of(grants: Vec<Grant>) -> State {
         State {
-            grants: Seen::Is(Grants::new(grants, "111122223333", false)),
+            grants: Observed::Is(Grants::new(grants, "111122223333", false)),
             ..in_state(KeyState::Enabled)
         }
     }
@@ -148,7 +148,9 @@ mod tests {
         assert_eq!(key.inverse(&revoked), None);
         let mut settings = Settings::default();
         settings.trusted.accounts.push("444455556666".into());
-        with_settings(&settings, |scope| assert_eq!(judge(&key, scope), Judgement::Compliant));
+        with_settings(&settings, |context| {
+            assert_eq!(judge(&key, context), Judgement::Compliant)
+        });
     }
 
     #[test]
@@ -167,7 +169,9 @@ mod tests {
         );
         let mut settings = Settings::default();
         settings.trusted.accounts.push("444455556666".into());
-        with_settings(&settings, |scope| assert_eq!(judge(&key, scope), Judgement::Compliant));
+        with_settings(&settings, |context| {
+            assert_eq!(judge(&key, context), Judgement::Compliant)
+        });
         let unknown = finding(judge, &of(vec![for_service(None)])).unwrap();
         assert!(unknown.only_notify.is_some() && unknown.remedies.is_empty());
     }

@@ -19,7 +19,7 @@
 
 use portcullis_access::{Goal, Verdict};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::key::{Fact, Key, Remedy, State};
 use crate::policies::{analyse, cure, unreadable};
@@ -39,11 +39,11 @@ pub const CONTROL: Control<Key> = Control {
     judge,
 };
 
-pub fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+pub fn judge(key: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
     let (Some(_), Some(text)) = (key.customer_managed(), key.policy.get()) else {
         return key.not_ours();
     };
-    let analysis = match analyse(text, scope) {
+    let analysis = match analyse(text, context) {
         Ok(analysis) => analysis,
         Err(error) => return unreadable(&error).into(),
     };

@@ -17,7 +17,7 @@
 //! KMS Developer Guide, "Rotate AWS KMS keys"; Security Hub KMS.4; CIS AWS Foundations Benchmark 3.6.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::key::{Fact, Key, KeyState, Metadata, Remedy, State};
 
@@ -72,8 +72,8 @@ fn cannot_rotate(state: KeyState, key: &Metadata) -> Option<String> {
     (!will_be).then(|| format!("only enabled keys rotate, and this one is in the state {state:?}"))
 }
 
-fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let wanted = scope.settings.kms.rotation_days;
+fn judge(key: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+    let wanted = context.settings.kms.rotation_days;
     let Some((state, metadata)) = key.customer_managed() else {
         return key.not_ours();
     };
@@ -101,16 +101,16 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Seen, Settings, State as _};
+    use portcullis_core::{Observed, Settings, State as _};
 
     use super::*;
     use crate::key::MultiRegion;
     use crate::key::tests::{finding, in_state, with_settings};
 
-    fn with(rotation: Seen<u16>, change: impl FnOnce(&mut Metadata)) -> State {
+    fn with(rotation: Observed<u16>, change: impl FnOnce(&mut Metadata)) -> State {
         let mut key = in_state(KeyState::Enabled);
         key.rotation = rotation;
-        if let Seen::Is(metadata) = &mut key.metadata {
+        if let Observed::Is(metadata) = &mut key.metadata {
             change(metadata);
         }
         key
@@ -119,22 +119,22 @@ mod tests {
     #[test]
     fn off_or_too_seldom_is_put_right_and_more_often_stays() {
         let on = [Remedy::SetRotation(Some(365))];
-        assert_eq!(finding(judge, &with(Seen::Absent, |_| ())).unwrap().remedies, on);
-        assert_eq!(finding(judge, &with(Seen::Is(730), |_| ())).unwrap().remedies, on);
-        assert_eq!(finding(judge, &with(Seen::Is(365), |_| ())), None);
-        assert_eq!(finding(judge, &with(Seen::Is(90), |_| ())), None);
+        assert_eq!(finding(judge, &with(Observed::Absent, |_| ())).unwrap().remedies, on);
+        assert_eq!(finding(judge, &with(Observed::Is(730), |_| ())).unwrap().remedies, on);
+        assert_eq!(finding(judge, &with(Observed::Is(365), |_| ())), None);
+        assert_eq!(finding(judge, &with(Observed::Is(90), |_| ())), None);
     }
 
     #[test]
     fn what_is_being_made_or_moved_is_to_rotate_as_well() {
         for state in [KeyState::Creating, KeyState::Updating] {
             let key = State {
-                rotation: Seen::Absent,
+                rotation: Observed::Absent,
                 ..in_state(state)
             };
             assert_eq!(finding(judge, &key).unwrap().remedies, [Remedy::SetRotation(Some(365))]);
             let key = State {
-                rotation: Seen::Is(90),
+                rotation: Observed::Is(90),
                 ..key
             };
             assert_eq!(finding(judge, &key), None);
@@ -149,18 +149,18 @@ mod tests {
             replicas: vec!["eu-west-1".into()],
         };
         let cases = [
-            (with(Seen::Absent, |key| key.spec = "RSA_2048".into()), "RSA_2048"),
-            (with(Seen::Absent, |key| key.spec = "HMAC_256".into()), "HMAC_256"),
-            (with(Seen::Absent, |key| key.origin = "EXTERNAL".into()), "EXTERNAL"),
+            (with(Observed::Absent, |key| key.spec = "RSA_2048".into()), "RSA_2048"),
+            (with(Observed::Absent, |key| key.spec = "HMAC_256".into()), "HMAC_256"),
+            (with(Observed::Absent, |key| key.origin = "EXTERNAL".into()), "EXTERNAL"),
             (
-                with(Seen::Absent, |key| key.key_store = Some("cks-1".into())),
+                with(Observed::Absent, |key| key.key_store = Some("cks-1".into())),
                 "custom key store",
             ),
             (
-                with(Seen::Absent, |key| key.multi_region = Some(replica)),
+                with(Observed::Absent, |key| key.multi_region = Some(replica)),
                 "primary, in us-east-1",
             ),
-            (with(Seen::Absent, |key| key.manager = "AWS".into()), "AWS manages"),
+            (with(Observed::Absent, |key| key.manager = "AWS".into()), "AWS manages"),
             (in_state(KeyState::Disabled), "Disabled"),
             (in_state(KeyState::PendingDeletion), "PendingDeletion"),
             // What another control's remedy leaves of such a key.
@@ -172,7 +172,7 @@ mod tests {
             ),
         ];
         for (key, part) in cases {
-            let judged = with_settings(&Settings::default(), |scope| judge(&key, scope));
+            let judged = with_settings(&Settings::default(), |context| judge(&key, context));
             assert!(
                 matches!(&judged, Judgement::NotApplicable(why) if why.contains(part)),
                 "{part}: {judged:?}"

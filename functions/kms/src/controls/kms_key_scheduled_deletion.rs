@@ -19,7 +19,7 @@
 //! KMS Developer Guide, "Delete an AWS KMS key"; KMS API Reference, `CancelKeyDeletion`; Security Hub KMS.3.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::former;
 use crate::key::{Fact, Key, KeyState, Remedy, State};
@@ -45,14 +45,14 @@ pub const CONTROL: Control<Key> = Control {
     judge,
 };
 
-fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(key: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
     let Some((state, _)) = key.customer_managed() else {
         return key.not_ours();
     };
-    if key.is_retired(scope.settings.kms.retirement_tag.as_deref()) {
+    if key.is_retired(context.settings.kms.retirement_tag.as_deref()) {
         return Judgement::Compliant;
     }
-    let was_disabled = former::was_disabled(scope);
+    let was_disabled = former::was_disabled(context);
     if state.is_pending_deletion() {
         let date = key.deletion.get().and_then(|deletion| deletion.date.as_deref());
         let when = date.map_or_else(|| "after its replicas".to_owned(), |date| format!("on {date}"));
@@ -72,13 +72,13 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     }
     // AWS has forgotten by now that it was enabled; the ledger has not.
     let id = CONTROL.meta.id;
-    let interrupted = scope.memory.begun.contains(id) || scope.memory.violated.contains_key(id);
+    let interrupted = context.memory.begun.contains(id) || context.memory.violated.contains_key(id);
     if state == KeyState::Disabled && interrupted && !was_disabled {
         let summary = "was left disabled when its deletion was cancelled";
         let remedies = vec![Remedy::SetEnabled(true)];
         return Finding::new(Severity::High, summary, "enable it again, as it was", remedies).into();
     }
-    match (former::known_too_late(scope), state) {
+    match (former::known_too_late(context), state) {
         (Some(KeyState::Disabled), KeyState::Enabled) => {
             let summary =
                 "was enabled when its deletion was cancelled, but had been disabled before: that was known too late";
@@ -97,23 +97,25 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use portcullis_core::{Heard, Memory, Settings, Tags};
+    use portcullis_core::{History, RememberedCall, Settings, Tags};
 
     use super::*;
     use crate::key::tests::{finding, in_state, remembering, with_settings};
 
-    fn knowing(violated: &[&str], begun: &[&str]) -> Memory {
+    fn knowing(violated: &[&str], begun: &[&str]) -> History {
         let told = |&id: &&str| (id.to_owned(), Timestamp::UNIX_EPOCH);
-        Memory {
+        History {
             violated: violated.iter().map(told).collect(),
             begun: begun.iter().map(|&id| id.to_owned()).collect(),
-            ..Memory::default()
+            ..History::default()
         }
     }
 
-    fn remedies(state: KeyState, memory: &Memory) -> Option<Vec<Remedy>> {
-        remembering(memory, |scope| {
-            judge(&in_state(state), scope).finding().map(|finding| finding.remedies)
+    fn remedies(state: KeyState, memory: &History) -> Option<Vec<Remedy>> {
+        remembering(memory, |context| {
+            judge(&in_state(state), context)
+                .finding()
+                .map(|finding| finding.remedies)
         })
     }
 
@@ -145,14 +147,14 @@ mod tests {
     #[test]
     fn what_was_known_too_late_is_put_right() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let heard = |made, heard| Heard {
+        let heard = |made, heard| RememberedCall {
             made: at(made),
             heard: at(heard),
         };
-        let known = |calls: &[(&str, Heard)]| Memory {
+        let known = |calls: &[(&str, RememberedCall)]| History {
             calls: calls.iter().map(|(call, heard)| ((*call).to_owned(), *heard)).collect(),
             remedied: [(OWN.to_owned(), at(5))].into(),
-            ..Memory::default()
+            ..History::default()
         };
         let disabled = known(&[(former::DISABLE, heard(1, 9))]);
         assert_eq!(
@@ -173,13 +175,15 @@ mod tests {
     #[test]
     fn a_key_that_is_retired_or_not_ours_is_left_alone() {
         let mut key = in_state(KeyState::PendingDeletion);
-        key.tags = portcullis_core::Seen::Is(Tags::from([("retire".into(), String::new())]));
+        key.tags = portcullis_core::Observed::Is(Tags::from([("retire".into(), String::new())]));
         let mut settings = Settings::default();
         settings.kms.retirement_tag = Some("retire".into());
-        with_settings(&settings, |scope| assert_eq!(judge(&key, scope), Judgement::Compliant));
+        with_settings(&settings, |context| {
+            assert_eq!(judge(&key, context), Judgement::Compliant)
+        });
         assert!(finding(judge, &key).is_some());
         let mut key = in_state(KeyState::PendingDeletion);
-        if let portcullis_core::Seen::Is(metadata) = &mut key.metadata {
+        if let portcullis_core::Observed::Is(metadata) = &mut key.metadata {
             metadata.manager = "AWS".into();
         }
         assert_eq!(finding(judge, &key), None);

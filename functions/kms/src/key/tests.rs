@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use portcullis_access::{Caller, Policy, Request, Service, Trust, Truth, evaluate};
-use portcullis_core::{Finding, Judgement, Memory, Scope, Settings, State as _};
+use portcullis_core::{Finding, History, JudgeContext, Judgement, Settings, State as _};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -12,15 +12,15 @@ use super::*;
 use crate::lockout::{Manager, manager};
 use crate::naming::tests::call;
 
-type Judge = fn(&State, &Scope<'_>) -> Judgement<Remedy>;
+type Judge = fn(&State, &JudgeContext<'_>) -> Judgement<Remedy>;
 
 pub fn resource_k1() -> Resource {
     naming::resource("k-1", "eu-west-1", "111122223333")
 }
 
 /// Runs under given settings, with what the ledger knows.
-pub fn scoped<T>(settings: &Settings, memory: &Memory, run: impl FnOnce(&Scope<'_>) -> T) -> T {
-    run(&Scope {
+pub fn scoped<T>(settings: &Settings, memory: &History, run: impl FnOnce(&JudgeContext<'_>) -> T) -> T {
+    run(&JudgeContext {
         resource: &resource_k1(),
         settings,
         level: &settings.classification.levels["internal"],
@@ -33,24 +33,24 @@ pub fn scoped<T>(settings: &Settings, memory: &Memory, run: impl FnOnce(&Scope<'
 }
 
 /// Runs under given settings.
-pub fn with_settings<T>(settings: &Settings, run: impl FnOnce(&Scope<'_>) -> T) -> T {
-    scoped(settings, &Memory::default(), run)
+pub fn with_settings<T>(settings: &Settings, run: impl FnOnce(&JudgeContext<'_>) -> T) -> T {
+    scoped(settings, &History::default(), run)
 }
 
 /// Runs with what the ledger knows.
-pub fn remembering<T>(memory: &Memory, run: impl FnOnce(&Scope<'_>) -> T) -> T {
+pub fn remembering<T>(memory: &History, run: impl FnOnce(&JudgeContext<'_>) -> T) -> T {
     scoped(&Settings::default(), memory, run)
 }
 
 /// What a control finds under the default settings.
 pub fn finding(judge: Judge, state: &State) -> Option<Finding<Remedy>> {
-    with_settings(&Settings::default(), |scope| judge(state, scope).finding())
+    with_settings(&Settings::default(), |context| judge(state, context).finding())
 }
 
 /// A customer's symmetric key.
 pub fn in_state(state: KeyState) -> State {
     State {
-        key_state: Seen::Is(state),
+        key_state: Observed::Is(state),
         deletion: state
             .is_pending_deletion()
             .then(|| Deletion {
@@ -58,7 +58,7 @@ pub fn in_state(state: KeyState) -> State {
                 days: 12,
             })
             .into(),
-        metadata: Seen::Is(Metadata {
+        metadata: Observed::Is(Metadata {
             manager: "CUSTOMER".into(),
             spec: "SYMMETRIC_DEFAULT".into(),
             usage: "ENCRYPT_DECRYPT".into(),
@@ -71,7 +71,7 @@ pub fn in_state(state: KeyState) -> State {
 
 pub fn with_policy(policy: &str) -> State {
     State {
-        policy: Seen::Is(policy.into()),
+        policy: Observed::Is(policy.into()),
         ..in_state(KeyState::Enabled)
     }
 }
@@ -193,10 +193,14 @@ fn any_state() -> impl Strategy<Value = State> {
         KeyState::PendingReplicaDeletion,
         KeyState::PendingImport,
     ]);
-    let rotation = prop_oneof![Just(Seen::Absent), (90_u16..2561).prop_map(Seen::Is)];
+    let rotation = prop_oneof![Just(Observed::Absent), (90_u16..2561).prop_map(Observed::Is)];
     (states, rotation, any_policy()).prop_map(|(state, rotation, policy)| State {
-        rotation: if state.tells_rotation() { rotation } else { Seen::Unread },
-        policy: Seen::Is(policy),
+        rotation: if state.tells_rotation() {
+            rotation
+        } else {
+            Observed::Unread
+        },
+        policy: Observed::Is(policy),
         ..in_state(state)
     })
 }
@@ -317,7 +321,7 @@ proptest! {
             let Some(found) = finding(control.judge, &state) else { continue };
             let after = found.remedies.iter().fold(state.clone(), |state, remedy| state.after(remedy));
             let mut inverses: Vec<_> = found.remedies.iter().rev().map(|remedy| state.inverse(remedy).unwrap()).collect();
-            inverses.sort_by_key(portcullis_core::Remedy::restore_rank);
+            inverses.sort_by_key(portcullis_core::Remedy::restore_order);
             let back = inverses.iter().fold(after, |state, remedy| state.after(remedy));
             // A key that waits for its replicas is seen to do so again only where the replicas are known.
             let pending = state.key_state.get().is_some_and(|state| state.is_pending_deletion());
@@ -359,7 +363,7 @@ fn the_keys_that_settings_name_are_known() {
     ] {
         settings.classification.levels.get_mut(level).unwrap().key = Some(key.into());
     }
-    let place = Place {
+    let place = Location {
         account: "111122223333".into(),
         region: "eu-west-1".into(),
     };
@@ -389,7 +393,7 @@ fn a_preflight_looks_at_each_key_once_wherever_it_is_and_refuses_what_is_none() 
 #[test]
 fn a_state_survives_the_ledger() {
     let state = State {
-        grants: Seen::Is(Grants::new(vec![Grant::default()], "111122223333", true)),
+        grants: Observed::Is(Grants::new(vec![Grant::default()], "111122223333", true)),
         ..with_policy(EXAMPLE)
     };
     let kept = serde_json::to_string(&state).unwrap();

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::try_join3;
-use portcullis_core::{Place, Resource, Seen};
+use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page};
 
 use super::{Clients, convert};
@@ -18,18 +18,18 @@ impl Adapter<AccessPoint> for Aws {
             let answer = control.get_access_point().account_id(account).name(name).send().await;
             let point = answer.map_err(|error| AwsError::new("GetAccessPoint", &error))?;
             let bucket = match &point.bucket {
-                _ if !facts.contains(&Fact::BucketBlock) => Seen::Unread,
+                _ if !facts.contains(&Fact::BucketBlock) => Observed::Unread,
                 Some(bucket) if point.bucket_account_id.as_ref().is_none_or(|owner| owner == account) => {
                     self.0.bucket_block(bucket, account, &resource.region).await?.into()
                 }
                 // That of another account can't be read.
-                _ => Seen::Absent,
+                _ => Observed::Absent,
             };
             Ok((point, bucket))
         };
         let policy = async {
             if !facts.contains(&Fact::Policy) {
-                return Ok(Seen::Unread);
+                return Ok(Observed::Unread);
             }
             let answer = control
                 .get_access_point_policy()
@@ -44,14 +44,14 @@ impl Adapter<AccessPoint> for Aws {
         };
         let block = async {
             if !facts.contains(&Fact::AccountBlock) {
-                return Ok(Seen::Unread);
+                return Ok(Observed::Unread);
             }
-            self.0.account_block(account).await.map(Seen::from)
+            self.0.account_block(account).await.map(Observed::from)
         };
         // Whichever read says that there is none: a point without a policy is something else.
         let read = convert::found(&["NoSuchAccessPoint"], try_join3(settings, policy, block).await)?;
         Ok(read.map(|((point, bucket_block), policy, account_block)| State {
-            settings: Seen::Is(Settings {
+            settings: Observed::Is(Settings {
                 public_access_block: point
                     .public_access_block_configuration
                     .as_ref()
@@ -66,8 +66,8 @@ impl Adapter<AccessPoint> for Aws {
         }))
     }
 
-    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
-        let Place { account, region } = place;
+    async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
+        let Location { account, region } = place;
         let list = self
             .0
             .control

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use portcullis_core::{Place, Resource};
+use portcullis_core::{Location, Resource};
 use portcullis_runtime::{Adapter, AwsError, Page};
 
 use super::{Clients, convert};
@@ -16,7 +16,7 @@ impl Adapter<Account> for Aws {
         }))
     }
 
-    async fn list(&self, place: &Place, _: Option<String>) -> Result<Page, AwsError> {
+    async fn list(&self, place: &Location, _: Option<String>) -> Result<Page, AwsError> {
         Ok(Page {
             resources: vec![resource(&place.region, &place.account)],
             next: None,

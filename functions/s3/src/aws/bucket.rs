@@ -3,7 +3,7 @@ use std::future::Future;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{BucketVersioningStatus, OwnershipControls, OwnershipControlsRule, VersioningConfiguration};
-use portcullis_core::{Place, Resource, Seen};
+use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page};
 
 use super::{Clients, convert};
@@ -69,8 +69,8 @@ impl Adapter<Bucket> for Aws {
     }
 
     /// The buckets of this region: those of others have a function there.
-    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
-        let Place { account, region } = place;
+    async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
+        let Location { account, region } = place;
         let list = self
             .0
             .s3
@@ -204,11 +204,11 @@ impl Read<'_> {
         &self,
         fact: Fact,
         read: impl Future<Output = Result<Option<T>, AwsError>>,
-    ) -> Result<Seen<T>, AwsError> {
+    ) -> Result<Observed<T>, AwsError> {
         if self.facts.contains(&fact) {
-            read.await.map(Seen::from)
+            read.await.map(Observed::from)
         } else {
-            Ok(Seen::Unread)
+            Ok(Observed::Unread)
         }
     }
 

@@ -5,7 +5,7 @@ mod account;
 mod bucket;
 mod convert;
 
-use portcullis_runtime::{AwsError, Regional, Serve};
+use portcullis_runtime::{AwsError, Handler, Regional};
 
 use crate::PublicAccessBlock;
 
@@ -44,7 +44,7 @@ impl Clients {
 }
 
 /// The guards of this function, with the SDK behind them.
-pub async fn serve(config: portcullis_runtime::SdkConfig) -> Vec<Box<dyn Serve>> {
+pub async fn serve(config: portcullis_runtime::SdkConfig) -> Vec<Box<dyn Handler>> {
     let clients = Clients {
         s3: Regional::new(&config, aws_sdk_s3::Client::new),
         control: aws_sdk_s3control::Client::new(&config),

@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use portcullis_access::Grantee;
 use portcullis_core::event::Event;
 use portcullis_core::settings::Level;
-use portcullis_core::{Finding, Judgement, Memory, Scope, Settings};
+use portcullis_core::{Finding, History, JudgeContext, Judgement, Settings};
 use serde_json::{Value, json};
 
 use super::*;
 
-type Judge = fn(&State, &Scope<'_>) -> Judgement<Remedy>;
+type Judge = fn(&State, &JudgeContext<'_>) -> Judgement<Remedy>;
 
 fn resource_b1() -> Resource {
     Resource {
@@ -21,10 +21,10 @@ fn resource_b1() -> Resource {
     }
 }
 
-fn scoped<T>(settings: &Settings, level_name: &str, level: &Level, run: impl FnOnce(&Scope<'_>) -> T) -> T {
+fn scoped<T>(settings: &Settings, level_name: &str, level: &Level, run: impl FnOnce(&JudgeContext<'_>) -> T) -> T {
     let own_role = "arn:aws:iam::111122223333:role/portcullis";
     let resource = &resource_b1();
-    run(&Scope {
+    run(&JudgeContext {
         resource,
         settings,
         level,
@@ -32,29 +32,29 @@ fn scoped<T>(settings: &Settings, level_name: &str, level: &Level, run: impl FnO
         own_role,
         region: "eu-west-1",
         now: Timestamp::UNIX_EPOCH,
-        memory: &Memory::default(),
+        memory: &History::default(),
     })
 }
 
 /// Runs with data of a level of the default settings.
-pub fn in_scope<T>(level: &str, run: impl FnOnce(&Scope<'_>) -> T) -> T {
+pub fn in_scope<T>(level: &str, run: impl FnOnce(&JudgeContext<'_>) -> T) -> T {
     let settings = Settings::default();
     scoped(&settings, level, &settings.classification.levels[level], run)
 }
 
 /// Runs with data of a given level.
-pub fn at_level<T>(level: &Level, run: impl FnOnce(&Scope<'_>) -> T) -> T {
+pub fn at_level<T>(level: &Level, run: impl FnOnce(&JudgeContext<'_>) -> T) -> T {
     scoped(&Settings::default(), "tested", level, run)
 }
 
 /// Runs with internal data under given settings.
-pub fn with_settings<T>(settings: &Settings, run: impl FnOnce(&Scope<'_>) -> T) -> T {
+pub fn with_settings<T>(settings: &Settings, run: impl FnOnce(&JudgeContext<'_>) -> T) -> T {
     scoped(settings, "internal", &settings.classification.levels["internal"], run)
 }
 
 /// What a control finds in internal data.
 pub fn finding(judge: Judge, state: &State) -> Option<Finding<Remedy>> {
-    in_scope("internal", |scope| judge(state, scope).finding())
+    in_scope("internal", |context| judge(state, context).finding())
 }
 
 pub fn grant(grantee: Grantee, permission: &str) -> Grant {
@@ -69,7 +69,7 @@ pub fn with_acl(grants: &[Grant]) -> State {
     let mut all = vec![grant(Grantee::CanonicalUser("owner".into()), "FULL_CONTROL")];
     all.extend_from_slice(grants);
     State {
-        acl: Seen::Is(Acl {
+        acl: Observed::Is(Acl {
             owner: "owner".into(),
             grants: all,
         }),
@@ -79,7 +79,7 @@ pub fn with_acl(grants: &[Grant]) -> State {
 
 pub fn with_policy(policy: &str) -> State {
     State {
-        policy: Seen::Is(policy.into()),
+        policy: Observed::Is(policy.into()),
         ..State::default()
     }
 }

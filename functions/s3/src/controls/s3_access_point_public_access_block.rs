@@ -16,7 +16,7 @@
 //! S3 User Guide, "Managing public access to access points for general purpose buckets".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::PublicAccessBlock;
 use crate::access_point::{AccessPoint, Fact, Remedy, State};
@@ -36,7 +36,7 @@ pub const CONTROL: Control<AccessPoint> = Control {
     judge,
 };
 
-fn judge(point: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(point: &State, _: &JudgeContext<'_>) -> Judgement<Remedy> {
     let Some(settings) = point.settings.get() else {
         return Judgement::Compliant;
     };

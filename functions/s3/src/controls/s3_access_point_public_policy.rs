@@ -16,7 +16,7 @@
 
 use portcullis_access::Service;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::access_point::{AccessPoint, Fact, Remedy, State};
 use crate::policies::judge_public;
@@ -36,7 +36,7 @@ pub const CONTROL: Control<AccessPoint> = Control {
     judge,
 };
 
-fn judge(point: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(point: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
     if point.settings.get().is_some_and(|settings| settings.vpc.is_some()) {
         return Judgement::Compliant;
     }
@@ -44,7 +44,7 @@ fn judge(point: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         point.policy.get(),
         Service::S3AccessPoint,
         (point.effective_block(), point.restricted_by()),
-        scope,
+        context,
         |_| false,
         Remedy::Policy,
     )

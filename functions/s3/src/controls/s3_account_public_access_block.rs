@@ -14,7 +14,7 @@
 //! S3 User Guide, "Configuring block public access settings for your account".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::PublicAccessBlock;
 use crate::account::{Account, Fact, Remedy, State};
@@ -38,7 +38,7 @@ pub const CONTROL: Control<Account> = Control {
     judge,
 };
 
-fn judge(account: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(account: &State, _: &JudgeContext<'_>) -> Judgement<Remedy> {
     let block = account.public_access_block.get().copied().unwrap_or_default();
     if block == PublicAccessBlock::FULL {
         return Judgement::Compliant;

@@ -18,7 +18,7 @@
 
 use portcullis_access::Grantee;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::bucket::{Bucket, Fact, Remedy, State};
 
@@ -44,7 +44,7 @@ pub const CONTROL: Control<Bucket> = Control {
     judge,
 };
 
-fn judge(bucket: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(bucket: &State, _: &JudgeContext<'_>) -> Judgement<Remedy> {
     let ownership = bucket.ownership.get().map(String::as_str);
     if ownership == Some(ENFORCED) {
         return Judgement::Compliant;
@@ -76,7 +76,7 @@ fn judge(bucket: &State, _: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Seen;
+    use portcullis_core::Observed;
 
     use super::*;
     use crate::bucket::tests::{finding, grant, with_acl};
@@ -84,12 +84,12 @@ mod tests {
     #[test]
     fn only_a_list_without_others_is_disabled() {
         let mut bucket = with_acl(&[]);
-        bucket.ownership = Seen::Is("ObjectWriter".into());
+        bucket.ownership = Observed::Is("ObjectWriter".into());
         assert_eq!(finding(judge, &bucket).unwrap().only_notify, None);
         let mut shared = with_acl(&[grant(Grantee::CanonicalUser("partner".into()), "READ")]);
-        shared.ownership = Seen::Absent;
+        shared.ownership = Observed::Absent;
         assert!(finding(judge, &shared).unwrap().only_notify.is_some());
-        bucket.ownership = Seen::Is(ENFORCED.into());
+        bucket.ownership = Observed::Is(ENFORCED.into());
         assert_eq!(finding(judge, &bucket), None);
     }
 }

@@ -19,7 +19,7 @@
 //! S3 User Guide, "Setting default server-side encryption behavior", "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys".
 
 use portcullis_core::settings::{Encryption as Required, Level, Switch};
-use portcullis_core::{Arn, Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Arn, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::bucket::{Bucket, Encryption, Fact, Remedy, State};
 use crate::logs::receives_logs;
@@ -110,9 +110,9 @@ fn describe(encryption: &Encryption) -> String {
 
 /// Why the level's key can't be used for a bucket of another region, if so. Source: S3 User Guide, "Specifying server-side
 /// encryption with AWS KMS (SSE-KMS)": the key has to be in the bucket's region.
-pub fn key_elsewhere(scope: &Scope<'_>) -> Option<String> {
-    let (level, bucket) = (scope.level_name, &scope.resource.region);
-    let key = scope.level.key.as_ref()?.parse::<Arn>().ok()?;
+pub fn key_elsewhere(context: &JudgeContext<'_>) -> Option<String> {
+    let (level, bucket) = (context.level_name, &context.resource.region);
+    let key = context.level.key.as_ref()?.parse::<Arn>().ok()?;
     (key.region != *bucket).then(|| {
         format!(
             "the key that the settings name for the level {level} is in {}, the bucket in {bucket}",
@@ -121,8 +121,8 @@ pub fn key_elsewhere(scope: &Scope<'_>) -> Option<String> {
     })
 }
 
-fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let level = scope.level;
+fn judge(bucket: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+    let level = context.level;
     let now = bucket.effective_encryption();
     let wanted = wanted(&now, level);
     if wanted == now {
@@ -133,7 +133,7 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         format!(
             "is encrypted with less than its data needs: {} for data classified {}",
             describe(&now),
-            scope.level_name
+            context.level_name
         )
     } else {
         "has its S3 Bucket Key off: each object costs a call to KMS".into()
@@ -150,13 +150,13 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let severity = if weaker { Severity::High } else { Severity::Low };
     let needs_key = level.encryption >= Required::CustomerManagedKey && wanted.key.is_none() && weaker;
     let finding = Finding::new(severity, summary, change, vec![Remedy::Encryption(Some(wanted))]);
-    match (receives_logs(bucket), key_elsewhere(scope)) {
+    match (receives_logs(bucket), key_elsewhere(context)) {
         (Some(logs), _) if weaker => finding
             .only_notify(format!("it receives {logs}, which SSE-KMS would stop"))
             .into(),
         (_, Some(why)) if weaker => finding.only_notify(why).into(),
         _ if needs_key && level.encryption == Required::CustomerManagedKey => {
-            let level = scope.level_name;
+            let level = context.level_name;
             finding
                 .only_notify(format!(
                     "the settings name no key for the level {level}: classification.levels.{level}.key"
@@ -169,7 +169,7 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Seen;
+    use portcullis_core::Observed;
     use proptest::prelude::*;
 
     use super::*;
@@ -186,7 +186,7 @@ mod tests {
             blocked: None,
         };
         State {
-            encryption: Seen::Is(encryption),
+            encryption: Observed::Is(encryption),
             ..State::default()
         }
     }
@@ -200,7 +200,7 @@ mod tests {
     }
 
     fn result(bucket: &State, level: &Level) -> Option<Finding<Remedy>> {
-        at_level(level, |scope| judge(bucket, scope).finding())
+        at_level(level, |context| judge(bucket, context).finding())
     }
 
     fn set(bucket: &State, level: &Level) -> Encryption {
@@ -306,7 +306,7 @@ mod tests {
         );
         let policy = r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":"logging.s3.amazonaws.com"},"Action":"s3:PutObject","Resource":"*"}]}"#;
         let by_policy = State {
-            policy: Seen::Is(policy.into()),
+            policy: Observed::Is(policy.into()),
             ..with("AES256", None, false)
         };
         assert!(result(&by_policy, &needs).unwrap().only_notify.is_some());
@@ -346,13 +346,13 @@ mod tests {
             let asked = [Required::Any, Required::AwsManagedKey, Required::CustomerManagedKey, Required::DualLayer][asked];
             let key = (named && asked >= Required::CustomerManagedKey).then_some(KEY);
             let needs = level(asked, key);
-            let bucket = State { encryption: Seen::Is(now.clone()), ..State::default() };
+            let bucket = State { encryption: Observed::Is(now.clone()), ..State::default() };
             if let Some(finding) = result(&bucket, &needs) {
                 let Remedy::Encryption(Some(then)) = &finding.remedies[0] else { panic!() };
                 prop_assert!(rank(then) >= rank(&now));
                 prop_assert_eq!(&then.blocked, &now.blocked);
                 if finding.only_notify.is_none() {
-                    let after = State { encryption: Seen::Is(then.clone()), ..State::default() };
+                    let after = State { encryption: Observed::Is(then.clone()), ..State::default() };
                     prop_assert_eq!(result(&after, &needs), None, "it converges in one step");
                 }
             }

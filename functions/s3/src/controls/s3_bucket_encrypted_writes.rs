@@ -20,7 +20,7 @@
 
 use portcullis_access::{Policy, RequiredEncryption, encrypted_writes};
 use portcullis_core::settings::{Encryption, Level, Switch};
-use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 use serde_json::{Value, json};
 
 use super::s3_bucket_default_encryption::key_elsewhere;
@@ -78,12 +78,12 @@ fn deny(sid: &str, arn: &str, condition: &Value) -> Value {
     })
 }
 
-fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let Some(required) = required(scope.level) else {
+fn judge(bucket: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+    let Some(required) = required(context.level) else {
         return Judgement::Compliant;
     };
     let text = bucket.policy.get().map(String::as_str);
-    let arn = &scope.resource.arn;
+    let arn = &context.resource.arn;
     // A policy that can't be read is told by s3-bucket-public-policy.
     let Ok(policy) = text.map(Policy::parse).transpose() else {
         return Judgement::Compliant;
@@ -122,11 +122,11 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     };
     let summary = format!(
         "accepts uploads that name a weaker encryption: {} data needs {names}",
-        scope.level_name
+        context.level_name
     );
     let change = format!("deny uploads that name another encryption than {names}");
-    let finding = lacks(bucket, scope, statements, summary, change);
-    match key_elsewhere(scope) {
+    let finding = lacks(bucket, context, statements, summary, change);
+    match key_elsewhere(context) {
         Some(why) => finding.only_notify(why).into(),
         None => finding.into(),
     }
@@ -148,12 +148,12 @@ mod tests {
     }
 
     fn written(bucket: &State, level: &Level) -> String {
-        at_level(level, |scope| {
-            let found = judge(bucket, scope).finding().unwrap();
+        at_level(level, |context| {
+            let found = judge(bucket, context).finding().unwrap();
             let [Remedy::Policy(Some(text))] = &found.remedies[..] else {
                 panic!()
             };
-            assert_eq!(judge(&with_policy(text), scope), Judgement::Compliant);
+            assert_eq!(judge(&with_policy(text), context), Judgement::Compliant);
             text.clone()
         })
     }
@@ -192,8 +192,8 @@ mod tests {
             Encryption::CustomerManagedKey,
             Some("arn:aws:kms:us-east-1:111122223333:key/1234"),
         );
-        at_level(&level, |scope| {
-            let found = judge(&State::default(), scope).finding().unwrap();
+        at_level(&level, |context| {
+            let found = judge(&State::default(), context).finding().unwrap();
             assert!(found.only_notify.unwrap().contains("is in us-east-1"));
         });
     }

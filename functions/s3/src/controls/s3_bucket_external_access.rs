@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 
 use portcullis_access::{Goal, Service, judge_acl};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use super::s3_bucket_public_acl::put;
 use crate::PublicAccessBlock;
@@ -55,14 +55,14 @@ const LOG_DELIVERY: [&str; 2] = [
     "a52cb28745c0c06e84ec548334e44bfa7fc2a85c54af20cd59e4969344b7af56",
 ];
 
-pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+pub fn judge(bucket: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
     let block = bucket.effective_block();
     // A policy that can't be read is told by s3-bucket-public-policy.
     let policy = bucket.policy.get();
-    let analysis = policy.and_then(|text| Analysis::new(text, Service::S3Bucket, scope).ok());
+    let analysis = policy.and_then(|text| Analysis::new(text, Service::S3Bucket, context).ok());
     let private = |analysis: &Analysis<'_>| cure(analysis, Goal::Private, block);
     let by_policy = analysis.and_then(|analysis| external(&analysis, private, Remedy::Policy));
-    let by_acl = bucket.acl.get().and_then(|acl| by_acl(acl, block, scope));
+    let by_acl = bucket.acl.get().and_then(|acl| by_acl(acl, block, context));
     match (by_policy, by_acl) {
         (None, None) => Judgement::Compliant,
         (Some(found), None) | (None, Some(found)) => found.into(),
@@ -71,8 +71,8 @@ pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 }
 
 /// Whom an access control list lets in outside of trust. Public grants are another control's.
-fn by_acl(acl: &Acl, block: PublicAccessBlock, scope: &Scope<'_>) -> Option<Finding<Remedy>> {
-    let trusted = scope.settings.trusted.canonical_users.iter().cloned();
+fn by_acl(acl: &Acl, block: PublicAccessBlock, context: &JudgeContext<'_>) -> Option<Finding<Remedy>> {
+    let trusted = context.settings.trusted.canonical_users.iter().cloned();
     let trusted: BTreeSet<_> = trusted.chain(LOG_DELIVERY.map(str::to_owned)).collect();
     let found = judge_acl(&acl.grants, &acl.owner, &trusted, true);
     if found.offending.is_empty() {
@@ -127,8 +127,8 @@ mod tests {
         );
         let mut settings = Settings::default();
         settings.trusted.accounts.push("444455556666".into());
-        with_settings(&settings, |scope| {
-            assert_eq!(judge(&with_policy(PARTNER), scope), Judgement::Compliant);
+        with_settings(&settings, |context| {
+            assert_eq!(judge(&with_policy(PARTNER), context), Judgement::Compliant);
         });
     }
 
@@ -159,8 +159,8 @@ mod tests {
         assert_eq!(acl.grants[1..], [logs, cloudfront, everybody]);
         let mut settings = Settings::default();
         settings.trusted.canonical_users.push("partner".into());
-        with_settings(&settings, |scope| {
-            assert_eq!(judge(&bucket, scope), Judgement::Compliant);
+        with_settings(&settings, |context| {
+            assert_eq!(judge(&bucket, context), Judgement::Compliant);
         });
     }
 
@@ -183,7 +183,7 @@ mod tests {
             r#""Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b-1/*"},"#,
         );
         let bucket = State {
-            policy: portcullis_core::Seen::Is(public),
+            policy: portcullis_core::Observed::Is(public),
             ..bucket
         };
         assert!(

@@ -16,7 +16,7 @@
 //! S3 User Guide, "Blocking public access to your Amazon S3 storage".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::PublicAccessBlock;
 use crate::bucket::{Bucket, Fact, Remedy, State};
@@ -48,9 +48,9 @@ pub const CONTROL: Control<Bucket> = Control {
     judge,
 };
 
-fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(bucket: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
     let block = bucket.public_access_block.get().copied().unwrap_or_default();
-    if scope.level.public || block == PublicAccessBlock::FULL {
+    if context.level.public || block == PublicAccessBlock::FULL {
         return Judgement::Compliant;
     }
     let summary = match bucket.public_access_block.get() {
@@ -77,12 +77,12 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Seen;
+    use portcullis_core::Observed;
 
     use super::*;
     use crate::bucket::tests::{finding, in_scope};
 
-    fn bucket(own: Seen<PublicAccessBlock>, account: Seen<PublicAccessBlock>) -> State {
+    fn bucket(own: Observed<PublicAccessBlock>, account: Observed<PublicAccessBlock>) -> State {
         State {
             public_access_block: own,
             account_block: account,
@@ -100,7 +100,7 @@ mod tests {
                 &mut block.block_public_policy,
                 &mut block.restrict_public_buckets,
             ][flag] = false;
-            let found = finding(judge, &bucket(Seen::Is(block), Seen::Absent)).unwrap();
+            let found = finding(judge, &bucket(Observed::Is(block), Observed::Absent)).unwrap();
             assert!(found.summary.contains(block.off()[0]));
             assert_eq!(
                 found.remedies,
@@ -108,25 +108,30 @@ mod tests {
             );
         }
         assert_eq!(
-            finding(judge, &bucket(Seen::Is(PublicAccessBlock::FULL), Seen::Absent)),
+            finding(judge, &bucket(Observed::Is(PublicAccessBlock::FULL), Observed::Absent)),
             None
         );
     }
 
     #[test]
     fn the_accounts_block_lessens_it() {
-        let found = finding(judge, &bucket(Seen::Absent, Seen::Is(PublicAccessBlock::FULL))).unwrap();
+        let found = finding(judge, &bucket(Observed::Absent, Observed::Is(PublicAccessBlock::FULL))).unwrap();
         assert_eq!(found.severity, Severity::Low);
         assert_eq!(
-            finding(judge, &bucket(Seen::Absent, Seen::Absent)).unwrap().severity,
+            finding(judge, &bucket(Observed::Absent, Observed::Absent))
+                .unwrap()
+                .severity,
             Severity::High
         );
     }
 
     #[test]
     fn public_data_needs_none() {
-        in_scope("public", |scope| {
-            assert_eq!(judge(&bucket(Seen::Absent, Seen::Absent), scope), Judgement::Compliant);
+        in_scope("public", |context| {
+            assert_eq!(
+                judge(&bucket(Observed::Absent, Observed::Absent), context),
+                Judgement::Compliant
+            );
         });
     }
 }

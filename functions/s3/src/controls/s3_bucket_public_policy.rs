@@ -18,7 +18,7 @@
 
 use portcullis_access::{Service, Verdict};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::bucket::{Bucket, Fact, Remedy, State};
 use crate::policies::{Analysis, judge_public, only_reads};
@@ -52,18 +52,18 @@ pub const CONTROL: Control<Bucket> = Control {
     judge,
 };
 
-pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+pub fn judge(bucket: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
     let block = bucket.effective_block();
     let restricted = block.restrict_public_buckets.then_some("its block");
     let may_be_read = |analysis: &Analysis<'_>| {
         let public = analysis.offending(Verdict::Public);
-        scope.level.public && !public.is_empty() && public.iter().all(|index| only_reads(analysis, *index))
+        context.level.public && !public.is_empty() && public.iter().all(|index| only_reads(analysis, *index))
     };
     judge_public(
         bucket.policy.get(),
         Service::S3Bucket,
         (block, restricted),
-        scope,
+        context,
         may_be_read,
         Remedy::Policy,
     )
@@ -71,7 +71,7 @@ pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Seen;
+    use portcullis_core::Observed;
 
     use super::*;
     use crate::PublicAccessBlock;
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_block_lessens_it() {
         let mut bucket = with_policy(&policy(&[READ]));
-        bucket.public_access_block = Seen::Is(PublicAccessBlock::FULL);
+        bucket.public_access_block = Observed::Is(PublicAccessBlock::FULL);
         assert_eq!(finding(judge, &bucket).unwrap().severity, Severity::Low);
     }
 
@@ -125,7 +125,7 @@ mod tests {
         let own = r#"{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b-1/*","Condition":{"StringEquals":{"aws:PrincipalAccount":"${aws:ResourceAccount}"}}}"#;
         let mut bucket = with_policy(&policy(&[READ, own]));
         assert_eq!(finding(judge, &bucket).unwrap().remedies.len(), 1);
-        bucket.account_block = Seen::Is(PublicAccessBlock {
+        bucket.account_block = Observed::Is(PublicAccessBlock {
             block_public_policy: true,
             ..PublicAccessBlock::default()
         });
@@ -137,9 +137,9 @@ mod tests {
     #[test]
     fn public_data_may_be_read_but_not_written() {
         let write = READ.replace("GetObject", "PutObject");
-        in_scope("public", |scope| {
-            assert_eq!(judge(&with_policy(&policy(&[READ])), scope), Judgement::Compliant);
-            assert_ne!(judge(&with_policy(&policy(&[&write])), scope), Judgement::Compliant);
+        in_scope("public", |context| {
+            assert_eq!(judge(&with_policy(&policy(&[READ])), context), Judgement::Compliant);
+            assert_ne!(judge(&with_policy(&policy(&[&write])), context), Judgement::Compliant);
         });
     }
 

@@ -15,7 +15,7 @@
 //! S3 User Guide, "Blocking or unblocking SSE-C for a general purpose bucket".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::bucket::{Bucket, Encryption, Fact, Remedy, State};
 
@@ -36,7 +36,7 @@ pub const CONTROL: Control<Bucket> = Control {
     judge,
 };
 
-fn judge(bucket: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(bucket: &State, _: &JudgeContext<'_>) -> Judgement<Remedy> {
     let now = bucket.effective_encryption();
     let mut blocked = now.blocked.clone().unwrap_or_default();
     if blocked.iter().any(|kind| kind == SSE_C) {
@@ -61,7 +61,7 @@ fn judge(bucket: &State, _: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Seen;
+    use portcullis_core::Observed;
 
     use super::*;
     use crate::bucket::tests::finding;
@@ -75,7 +75,7 @@ mod tests {
             blocked: Some(vec!["NONE".into()]),
         };
         let bucket = State {
-            encryption: Seen::Is(now.clone()),
+            encryption: Observed::Is(now.clone()),
             ..State::default()
         };
         let then = Encryption {
@@ -90,7 +90,7 @@ mod tests {
             finding(
                 judge,
                 &State {
-                    encryption: Seen::Is(then),
+                    encryption: Observed::Is(then),
                     ..State::default()
                 }
             ),

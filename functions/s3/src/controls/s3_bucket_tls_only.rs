@@ -16,7 +16,7 @@
 
 use portcullis_access::{Policy, tls_only};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 use serde_json::json;
 
 use crate::bucket::{Bucket, Fact, Remedy, State};
@@ -41,9 +41,9 @@ pub const CONTROL: Control<Bucket> = Control {
     judge,
 };
 
-fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(bucket: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
     let text = bucket.policy.get().map(String::as_str);
-    let arn = &scope.resource.arn;
+    let arn = &context.resource.arn;
     // A policy that can't be read is told by s3-bucket-public-policy.
     let Ok(policy) = text.map(Policy::parse).transpose() else {
         return Judgement::Compliant;
@@ -61,7 +61,7 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     });
     let summary = "accepts plain HTTP: no statement of its policy denies that to everybody";
     let change = "add a statement that denies requests without TLS";
-    lacks(bucket, scope, vec![statement], summary, change).into()
+    lacks(bucket, context, vec![statement], summary, change).into()
 }
 
 #[cfg(test)]
@@ -74,7 +74,7 @@ mod tests {
         let found = finding(
             judge,
             &State {
-                policy: portcullis_core::Seen::Absent,
+                policy: portcullis_core::Observed::Absent,
                 ..State::default()
             },
         )

@@ -15,7 +15,7 @@
 //! S3 User Guide, "Retaining multiple versions of objects with S3 Versioning".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::bucket::{Bucket, Fact, Remedy, State, Versioning};
 
@@ -34,7 +34,7 @@ pub const CONTROL: Control<Bucket> = Control {
     judge,
 };
 
-fn judge(bucket: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(bucket: &State, _: &JudgeContext<'_>) -> Judgement<Remedy> {
     let state = match bucket.versioning.get() {
         Some(Versioning::Enabled) => return Judgement::Compliant,
         Some(Versioning::Suspended) => "suspended",
@@ -52,7 +52,7 @@ fn judge(bucket: &State, _: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Seen;
+    use portcullis_core::Observed;
 
     use super::*;
     use crate::bucket::tests::finding;
@@ -63,7 +63,7 @@ mod tests {
             finding(
                 judge,
                 &State {
-                    versioning: Seen::Is(versioning),
+                    versioning: Observed::Is(versioning),
                     ..State::default()
                 },
             )

@@ -14,7 +14,7 @@
 //! S3 User Guide, "Hosting a static website using Amazon S3".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::bucket::{Bucket, Fact, Remedy, State};
 
@@ -39,11 +39,11 @@ pub const CONTROL: Control<Bucket> = Control {
     judge,
 };
 
-fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    if scope.level.public || bucket.website.get().is_none() {
+fn judge(bucket: &State, context: &JudgeContext<'_>) -> Judgement<Remedy> {
+    if context.level.public || bucket.website.get().is_none() {
         return Judgement::Compliant;
     }
-    let summary = format!("is served as a website: its data is classified {}", scope.level_name);
+    let summary = format!("is served as a website: its data is classified {}", context.level_name);
     Finding::new(
         Severity::Medium,
         summary,
@@ -55,7 +55,7 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Seen;
+    use portcullis_core::Observed;
 
     use super::*;
     use crate::bucket::Website;
@@ -64,12 +64,12 @@ mod tests {
     #[test]
     fn public_data_may_have_a_website() {
         let bucket = State {
-            website: Seen::Is(Website::default()),
+            website: Observed::Is(Website::default()),
             ..State::default()
         };
         assert_eq!(finding(judge, &bucket).unwrap().remedies, [Remedy::Website(None)]);
-        in_scope("public", |scope| {
-            assert_eq!(judge(&bucket, scope), Judgement::Compliant);
+        in_scope("public", |context| {
+            assert_eq!(judge(&bucket, context), Judgement::Compliant);
         });
     }
 }

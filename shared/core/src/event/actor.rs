@@ -49,6 +49,14 @@ impl Actor {
         })
     }
 
+    /// Whoever asks for an operation, by the name that the request gives.
+    pub fn asking(who: Option<&str>) -> Self {
+        Self {
+            arn: who.unwrap_or("somebody who did not say who").to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// The infrastructure-as-code tool behind the call, which will put its own state back at its next run.
     pub fn tool(&self) -> Option<&'static str> {
         const TERRAFORM: [&str; 3] = ["Terraform/", "terraform-provider-aws/", "HashiCorp"];

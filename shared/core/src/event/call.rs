@@ -6,7 +6,7 @@ use super::actor::Actor;
 use super::envelope::{self, Envelope};
 use super::error::EventError;
 use super::fields::{field, object_in, optional_text, required, string, text};
-use crate::Place;
+use crate::Location;
 
 /// A call recorded by CloudTrail.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,8 +43,8 @@ pub struct Call {
 
 impl Call {
     /// Where the resources are that it is about.
-    pub fn place(&self) -> Place {
-        Place {
+    pub fn place(&self) -> Location {
+        Location {
             account: self.account.clone(),
             region: self.region.clone(),
         }

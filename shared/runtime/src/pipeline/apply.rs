@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use portcullis_core::{Control, Guard, Outcome, Plan, Remedy, Resource, Scope, Told};
+use portcullis_core::{Control, ControlResult, Guard, JudgeContext, Outcome, Plan, Remedy, Resource};
 use serde_json::{Map, Value};
 
-use super::facts;
+use super::observe::facts;
 use crate::adapter::Adapter;
 use crate::error::{AwsError, Failure, Kind};
 
@@ -27,7 +27,7 @@ pub async fn apply<G: Guard, A: Adapter<G>>(
 ) -> Result<BTreeMap<Cow<'static, str>, AwsError>, Failure> {
     let mut lanes: BTreeMap<u8, Vec<&G::Remedy>> = BTreeMap::new();
     for remedy in remedies {
-        lanes.entry(remedy.lane()).or_default().push(remedy);
+        lanes.entry(remedy.concurrency_group()).or_default().push(remedy);
     }
     let run = lanes.into_values().map(|lane| async move {
         let mut failures = Vec::new();
@@ -55,7 +55,7 @@ pub(super) async fn verify<G: Guard, A: Adapter<G>>(
     adapter: &A,
     resource: &Resource,
     (about, made): (&[&'static Control<G>], &[&'static Control<G>]),
-    scope: &Scope<'_>,
+    judge_context: &JudgeContext<'_>,
 ) -> Result<Option<G::State>, Failure> {
     let mut pauses = VERIFY_PAUSES.into_iter();
     loop {
@@ -65,7 +65,7 @@ pub(super) async fn verify<G: Guard, A: Adapter<G>>(
             (Ok(Some(state)), pause) => {
                 let holds = made
                     .iter()
-                    .all(|control| (control.judge)(&state, scope).finding().is_none());
+                    .all(|control| (control.judge)(&state, judge_context).finding().is_none());
                 if holds || pause.is_none() {
                     return Ok(Some(state));
                 }
@@ -96,11 +96,11 @@ pub(super) fn has_failed<G: Guard>(
 
 /// Turns an intention into what came of it.
 pub(super) fn settle<G: Guard>(
-    told: &mut Told,
+    told: &mut ControlResult,
     enforced: &[&'static Control<G>],
     plan: &Plan<G>,
     after: &G::State,
-    scope: &Scope<'_>,
+    judge_context: &JudgeContext<'_>,
     failures: &BTreeMap<Cow<'static, str>, AwsError>,
 ) {
     let Some(control) = enforced.iter().find(|control| control.meta.id == told.control) else {
@@ -109,7 +109,7 @@ pub(super) fn settle<G: Guard>(
     let judged = plan.findings.iter().find(|judged| judged.control.id == told.control);
     // Half a quarantine may end the exposure, and is none.
     let half = told.outcome == Outcome::Quarantined && has_failed(plan, control.meta.id, failures);
-    let still = match (control.judge)(after, scope).finding() {
+    let still = match (control.judge)(after, judge_context).finding() {
         Some(still) => still.summary,
         None if half => String::new(),
         None => return,
@@ -135,9 +135,9 @@ pub(super) fn uncovered<G: Guard>(
     controls: &[&'static Control<G>],
     plan: &Plan<G>,
     after: &G::State,
-    scope: &Scope<'_>,
+    judge_context: &JudgeContext<'_>,
     failures: &BTreeMap<Cow<'static, str>, AwsError>,
-) -> Vec<Told> {
+) -> Vec<ControlResult> {
     let why = failures
         .values()
         .map(ToString::to_string)
@@ -145,16 +145,10 @@ pub(super) fn uncovered<G: Guard>(
         .join("; ");
     let still = controls.iter().filter_map(|control| {
         let (meta, finding) = plan.covered.iter().find(|(meta, _)| meta.id == control.meta.id)?;
-        let still = (control.judge)(after, scope).finding()?;
-        Some(Told {
-            control: meta.id.into(),
-            severity: finding.severity,
-            outcome: Outcome::Failed,
-            summary: still.summary,
-            change: String::new(),
+        let still = (control.judge)(after, judge_context).finding()?;
+        Some(ControlResult {
             why: why.clone(),
-            until: None,
-            notes: Vec::new(),
+            ..ControlResult::new(meta.id, finding.severity, Outcome::Failed, still.summary)
         })
     });
     let failed = !failures.is_empty();

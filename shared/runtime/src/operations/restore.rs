@@ -3,24 +3,40 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use portcullis_core::{Actor, Guard, Hold, Outcome, Remedy, Report, Resource, State, Told};
+use portcullis_core::{Cause, ControlResult, Guard, Hold, Outcome, Remedy, Report, Resource, Selector, State};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::adapter::Adapter;
+use crate::answer::{Answer, Conclusion};
 use crate::error::{AwsError, Failure};
-use crate::ledger::{Along, Record, View};
-use crate::pipeline::{Shell, answer, apply, difference, json_of, log, take_over};
-use crate::status::Status;
+use crate::invocation::Invocation;
+use crate::ledger::{Record, View, WithWrites, json_of};
+use crate::log;
+use crate::pipeline::apply::{apply, difference};
+use crate::resource_status::Status;
+
+/// The record that is to be undone, once it is closed.
+pub async fn find(invocation: &Invocation, id: &str) -> Result<Record, Failure> {
+    let found = invocation.ledger.find(id).await?;
+    let (record, open) = found.ok_or_else(|| refused(id, "the ledger has no such record".into()))?;
+    if open {
+        return Err(refused(
+            id,
+            "it is still open: its event is being handled or retried".into(),
+        ));
+    }
+    Ok(record)
+}
 
 /// Puts the state from before a record's changes back, unless somebody changed the resource since.
 pub async fn restore<G: Guard, A: Adapter<G>>(
-    shell: &Shell,
+    invocation: &Invocation,
     adapter: &A,
     undone: Record,
     force: bool,
-    by: String,
-) -> Result<Value, Failure> {
+    by: Option<&str>,
+) -> Result<Answer, Failure> {
     let Record {
         report: done,
         prior,
@@ -38,17 +54,17 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
     let made: Vec<G::Remedy> = remedies.into_iter().map(of_json).collect::<Result<_, _>>()?;
     let inverses = ways_back(&before, &made).map_err(refused)?;
     let resource = &done.resource;
-    let view = shell.ledger.read(&resource.arn).await?;
-    if let Some(open) = take_over(shell, resource, &view)? {
+    let view = invocation.ledger.read(&resource.arn).await?;
+    if let Some(open) = view.acquire_lease(resource, &invocation.owner)? {
         if open.record.restores.as_deref() == Some(done.ledger_id.as_str()) {
-            return finish::<G, A>(shell, adapter, open.record.clone(), &view).await;
+            return finish::<G, A>(invocation, adapter, open.record.clone(), &view).await;
         }
         return Err(refused(
             "another record of this resource is still open: let its event be retried first".into(),
         ));
     }
     let current = look::<G, A>(adapter, resource, &inverses, &done.ledger_id).await?;
-    let inverses = current.way_back(inverses).map_err(refused)?;
+    let inverses = current.restore_plan(inverses).map_err(refused)?;
     let left = left_at(&before, &made, &done.after)?;
     let changed = differing(&current, &left)?;
     if !changed.is_empty() && !force && current != target(&current, &inverses) {
@@ -62,53 +78,59 @@ pub async fn restore<G: Guard, A: Adapter<G>>(
             facts: Some(format!("expected {found}, found {expected}").into()),
         });
     }
-    let record = opening(&done, &by, json_of(&current)?, &inverses)?;
-    carry_out::<G, A>(shell, adapter, (record, inverses), &view, current).await
+    let record = opening(&done, by, json_of(&current)?, &inverses)?;
+    carry_out::<G, A>(invocation, adapter, (record, inverses), &view, current).await
 }
 
 /// Finishes a restore that broke off, whoever comes by: what it had not changed yet is changed, unless somebody else changed
 /// it meanwhile.
 pub async fn finish<G: Guard, A: Adapter<G>>(
-    shell: &Shell,
+    invocation: &Invocation,
     adapter: &A,
     record: Record,
     view: &View,
-) -> Result<Value, Failure> {
+) -> Result<Answer, Failure> {
     let undone = record.restores.as_deref().unwrap_or_default();
     let inverses = record.remedies.iter().cloned().map(of_json::<G::Remedy>);
     let inverses: Vec<_> = inverses.collect::<Result<_, _>>()?;
     let current = look::<G, A>(adapter, &record.report.resource, &inverses, undone).await?;
-    carry_out::<G, A>(shell, adapter, (record, inverses), view, current).await
+    carry_out::<G, A>(invocation, adapter, (record, inverses), view, current).await
 }
 
 /// Opens the record, with the hold: what is restored must not be undone by whoever comes by while nobody has closed it.
 async fn carry_out<G: Guard, A: Adapter<G>>(
-    shell: &Shell,
+    invocation: &Invocation,
     adapter: &A,
     (record, inverses): (Record, Vec<G::Remedy>),
     view: &View,
     current: G::State,
-) -> Result<Value, Failure> {
-    let held = with_holds(&view.status, &record, shell.settings.restore.hold_days);
-    shell
+) -> Result<Answer, Failure> {
+    let held = with_holds(&view.status, &record, invocation.settings.restore.hold_days);
+    invocation
         .ledger
-        .open(&record, &shell.owner, shell.deadline, view, Along::Status(&held))
+        .open(
+            &record,
+            &invocation.owner,
+            invocation.deadline,
+            view,
+            WithWrites::Status(&held),
+        )
         .await?;
     let arn = record.report.resource.arn.clone();
-    let done = change_and_tell::<G, A>(shell, adapter, (record, inverses), (view, held), current).await;
+    let done = change_and_tell::<G, A>(invocation, adapter, (record, inverses), (view, held), current).await;
     if !matches!(&done, Ok(_) | Err(Failure::Restore { .. })) {
-        shell.ledger.give_back(&arn, &shell.owner).await;
+        invocation.ledger.give_back(&arn, &invocation.owner).await;
     }
     done
 }
 
 async fn change_and_tell<G: Guard, A: Adapter<G>>(
-    shell: &Shell,
+    invocation: &Invocation,
     adapter: &A,
     (mut record, inverses): (Record, Vec<G::Remedy>),
     (view, held): (&View, Status),
     current: G::State,
-) -> Result<Value, Failure> {
+) -> Result<Answer, Failure> {
     let undone = record.restores.clone().unwrap_or_default();
     let began: G::State = of_json(record.prior.clone())?;
     let resource = record.report.resource.clone();
@@ -129,21 +151,27 @@ async fn change_and_tell<G: Guard, A: Adapter<G>>(
         );
         (current.clone(), why)
     };
-    let restored = crossed.is_empty() && after.lasting() == wanted.lasting();
-    let told = record.report.told.iter_mut().filter(|_| !restored);
-    told.for_each(|told| (told.outcome, told.why) = (Outcome::Failed, why.clone()));
+    let restored = crossed.is_empty() && after.comparable() == wanted.comparable();
+    let failed = record.report.results.iter_mut().filter(|_| !restored);
+    failed.for_each(|result| (result.outcome, result.why) = (Outcome::Failed, why.clone()));
     (record.report.before, record.report.after) = difference(&json_of(&began)?, &json_of(&after)?);
-    let sent = shell.topic.publish(&record.report, &shell.function).await;
+    let sent = invocation.topic.publish(&record.report, &invocation.function).await;
     sent.map_err(Failure::Notify)?;
     let mut status = if restored { held } else { view.status.clone() };
     status.holds.retain(|hold| restored || hold.record != undone);
     status.note(&record.report, Timestamp::now());
-    let days = shell.settings.ledger.retention_days;
-    shell.ledger.close(&record, &shell.owner, &status, days, None).await?;
-    let Report { told, ledger_id, .. } = &record.report;
-    log(&resource, told, ledger_id);
+    let days = invocation.settings.ledger.retention_days;
+    invocation
+        .ledger
+        .close(&record, &invocation.owner, &status, days, None)
+        .await?;
+    log::results(&resource, &record.report.results, &record.report.ledger_id);
     if restored {
-        return Ok(answer(&resource, "restored", told, Some(ledger_id)));
+        return Ok(Answer {
+            results: record.report.results,
+            record: Some(record.report.ledger_id),
+            ..Answer::of(&resource, Conclusion::Told(Outcome::Restored))
+        });
     }
     let said = if why.is_empty() {
         String::new()
@@ -157,7 +185,8 @@ async fn change_and_tell<G: Guard, A: Adapter<G>>(
     })
 }
 
-fn refused(record: &str, why: String) -> Failure {
+/// A restore that is refused, with what was expected and found.
+pub fn refused(record: &str, why: String) -> Failure {
     Failure::Restore {
         record: record.to_owned(),
         why,
@@ -179,7 +208,7 @@ async fn look<G: Guard, A: Adapter<G>>(
     let facts: BTreeSet<_> = changes
         .iter()
         .map(G::touches)
-        .chain(G::in_the_way().iter().copied())
+        .chain(G::restore_reads().iter().copied())
         .collect();
     let state = adapter.observe(resource, &facts).await.map_err(Failure::Observe)?;
     state.ok_or_else(|| refused(record, "the resource is no more".into()))
@@ -214,7 +243,7 @@ fn left_at<S: State>(before: &S, made: &[S::Remedy], read: &Value) -> Result<S, 
 
 /// The facts of `then` that are not the same any more; what AWS changes by itself aside.
 fn differing<S: State>(now: &S, then: &S) -> Result<Vec<String>, Failure> {
-    let (now, then) = (json_of(&now.lasting())?, json_of(&then.lasting())?);
+    let (now, then) = (json_of(&now.comparable())?, json_of(&then.comparable())?);
     let facts = then.as_object().into_iter().flatten();
     let differ = facts.filter(|(fact, value)| now.get(*fact).is_some_and(|now| now != *value));
     Ok(differ.map(|(fact, _)| fact.clone()).collect())
@@ -224,16 +253,16 @@ fn differing<S: State>(now: &S, then: &S) -> Result<Vec<String>, Failure> {
 fn with_holds(status: &Status, record: &Record, days: u16) -> Status {
     let since = Timestamp::now();
     let until = since + SignedDuration::from_hours(24 * i64::from(days));
-    let Report { told, actor, .. } = &record.report;
+    let Report { results, origin, .. } = &record.report;
     let mut status = status.clone();
     status
         .holds
-        .retain(|hold| told.iter().all(|told| told.control != hold.control));
-    status.holds.extend(told.iter().map(|told| Hold {
-        control: told.control.clone(),
+        .retain(|hold| results.iter().all(|result| result.control != hold.control));
+    status.holds.extend(results.iter().map(|result| Hold {
+        control: result.control.clone(),
         since,
         until,
-        by: actor.arn.clone(),
+        by: origin.actor.arn.clone(),
         record: record.restores.clone().unwrap_or_default(),
     }));
     status
@@ -246,38 +275,35 @@ fn ways_back<S: State<Remedy = R>, R: Remedy>(before: &S, made: &[R]) -> Result<
         inverse.ok_or_else(|| format!("AWS offers no way back for its {}", remedy.target()))
     });
     let mut back = back.collect::<Result<Vec<_>, _>>()?;
-    back.sort_by_key(Remedy::restore_rank);
+    back.sort_by_key(Remedy::restore_order);
     Ok(back)
 }
 
 /// The record of the restore itself, written ahead like any other.
-fn opening<R: Remedy>(done: &Report, by: &str, now_is: Value, inverses: &[R]) -> Result<Record, Failure> {
+fn opening<R: Remedy>(done: &Report, by: Option<&str>, now_is: Value, inverses: &[R]) -> Result<Record, Failure> {
+    let cause = Cause::other("restore", Timestamp::now(), Selector::All)
+        .with_id(&done.ledger_id)
+        .asked_by(by);
+    let by = &cause.origin.actor.arn;
     // What failed may have changed something all the same, as half a quarantine does.
-    let undone = done.told.iter().filter(|told| match told.outcome {
+    let undone = done.results.iter().filter(|result| match result.outcome {
         Outcome::Remediated | Outcome::Quarantined => true,
-        Outcome::Failed => !told.change.is_empty(),
+        Outcome::Failed => !result.change.is_empty(),
         _ => false,
     });
-    let told = undone.map(|told| Told {
+    let results = undone.map(|result| ControlResult {
         outcome: Outcome::Restored,
-        summary: format!("is again as before: it {}", told.summary),
-        change: format!("undo: {}", told.change),
+        summary: format!("is again as before: it {}", result.summary),
+        change: format!("undo: {}", result.change),
         why: format!("{by} restored record {}", done.ledger_id),
         until: None,
         notes: Vec::new(),
-        ..told.clone()
+        ..result.clone()
     });
     let report = Report {
         ledger_id: uuid::Uuid::now_v7().to_string(),
-        event: "restore".into(),
-        event_id: done.ledger_id.clone(),
-        event_time: Timestamp::now().to_string(),
-        parameters_omitted: false,
-        actor: Actor {
-            arn: by.to_owned(),
-            ..Actor::default()
-        },
-        told: told.collect(),
+        results: results.collect(),
+        origin: cause.origin,
         before: json!({}),
         after: json!({}),
         ..done.clone()

@@ -8,11 +8,11 @@
 use futures_util::future::join3;
 use jiff::Timestamp;
 use portcullis_core::Call;
-use serde_json::{Value, json};
 
+use crate::answer::{Heartbeat, Response};
 use crate::error::Failure;
+use crate::invocation::Invocation;
 use crate::metrics;
-use crate::pipeline::Shell;
 use crate::settings::Source;
 
 /// Whether a call is a heartbeat: a tag on the topic of the alerts, by whomever.
@@ -23,12 +23,12 @@ pub fn is_one(call: &Call, topic_arn: &str) -> bool {
 }
 
 /// Asks whether settings, ledger and topic can be used.
-pub async fn answer(shell: &Shell, settings: &Source) -> Result<Value, Failure> {
+pub async fn answer(invocation: &Invocation, settings: &Source) -> Result<Response, Failure> {
     let now = Timestamp::now();
     let (settings, ledger, heard) = join3(
         settings.proven(),
-        shell.ledger.beat(&shell.function, now),
-        shell.topic.is_heard(),
+        invocation.ledger.beat(&invocation.function, now),
+        invocation.topic.is_heard(),
     )
     .await;
     // All that is broken is told, not only the first of it.
@@ -48,9 +48,9 @@ pub async fn answer(shell: &Shell, settings: &Source) -> Result<Value, Failure> 
         // A retry would find the same, and no dead letter helps where nobody hears of it.
         let why = "nobody has confirmed a subscription of the alerts' topic: no alert reaches anybody";
         tracing::error!(outcome = "unheard", why, "heartbeat");
-        return Ok(json!({"heartbeat": "unheard", "why": why}));
+        return Ok(Response::Heartbeat(Heartbeat::Unheard { why }));
     }
     tracing::info!(outcome = "alive", "heartbeat");
-    metrics::heartbeat(&shell.function);
-    Ok(json!({"heartbeat": "alive"}))
+    metrics::heartbeat(&invocation.function);
+    Ok(Response::Heartbeat(Heartbeat::Alive))
 }

@@ -8,12 +8,14 @@ use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use portcullis_core::alert::clean;
 use portcullis_core::event::{ConfigEvent, ConfigRule, EventError, Item};
-use portcullis_core::{Actor, Asks, Cause, Listing, Place, Resource};
-use serde_json::{Value, json};
+use portcullis_core::{Cause, Listing, Location, Origin, Resource, Selector};
+use serde_json::json;
 
-use crate::adapter::{Guards, Serve};
+use crate::answer::Response;
 use crate::error::{AwsError, Failure};
-use crate::pipeline::{Looked, Shell};
+use crate::handler::{Handler, Handlers};
+use crate::invocation::Invocation;
+use crate::pipeline::evaluate::Evaluation as Found;
 
 /// As many as one call takes. Source: AWS Config API Reference, `PutEvaluations`.
 const BATCH: usize = 100;
@@ -21,17 +23,15 @@ const BATCH: usize = 100;
 const LONGEST_ANNOTATION: usize = 256;
 /// How many resources are looked at at the same time.
 const AT_ONCE: usize = 8;
-/// No resource is begun later than so many milliseconds before the invocation's end.
-pub const RESERVE: i64 = 15_000;
 /// What Config calls an account.
 const ACCOUNT: &str = "AWS::::Account";
 
 /// Looks at the resource that an event of Config is about.
-pub async fn lead(shell: &Shell, guards: &Guards, event: &ConfigEvent) -> Result<Value, Failure> {
-    own(shell, &event.item.account)?;
-    let named: Vec<_> = guards
+pub async fn lead(invocation: &Invocation, handlers: &Handlers, event: &ConfigEvent) -> Result<Response, Failure> {
+    own(invocation, &event.item.account)?;
+    let named: Vec<_> = handlers
         .iter()
-        .filter_map(|guard| Some((guard, identified(guard, &event.item, &shell.place)?)))
+        .filter_map(|handler| Some((handler, identified(handler, &event.item, &invocation.location)?)))
         .collect();
     let ignored = event
         .ignored
@@ -44,32 +44,35 @@ pub async fn lead(shell: &Shell, guards: &Guards, event: &ConfigEvent) -> Result
             why,
             "ignored"
         );
-        return Ok(json!({"ignored": why}));
+        return Ok(Response::Ignored {
+            ignored: why.to_owned(),
+        });
     }
     let cause = Cause {
-        event: event.event.clone(),
-        id: event.id.clone(),
-        time: event.time.clone(),
-        actor: Actor::default(),
-        omitted: false,
-        asks: Asks::All,
+        origin: Origin {
+            event: event.event.clone(),
+            id: event.id.clone(),
+            time: event.time.clone(),
+            ..Origin::default()
+        },
+        selector: Selector::All,
     };
     let mut answers = Vec::new();
-    for (guard, resource) in named {
-        answers.push(guard.process(shell, &resource, &cause).await?);
+    for (handler, resource) in named {
+        answers.push(handler.process(invocation, &resource, &cause).await?);
     }
-    Ok(json!({"resources": answers}))
+    Ok(Response::Resources { resources: answers })
 }
 
 /// Answers a rule of Config.
 pub async fn answer(
-    shell: &Shell,
+    invocation: &Invocation,
     config: &aws_sdk_config::Client,
-    guards: &Guards,
+    handlers: &Handlers,
     rule: &ConfigRule,
-) -> Result<Value, Failure> {
-    own(shell, &rule.account)?;
-    let known: Vec<_> = guards.listings().flat_map(Listing::controls).collect();
+) -> Result<Response, Failure> {
+    own(invocation, &rule.account)?;
+    let known: Vec<_> = handlers.listings().flat_map(Listing::controls).collect();
     if let Some(unknown) = rule
         .controls
         .iter()
@@ -89,7 +92,7 @@ pub async fn answer(
         })
     })?;
     let asked = Asked {
-        shell,
+        invocation,
         rule,
         at: DateTime::from_secs(at.as_second()),
         cause: cause(rule),
@@ -97,15 +100,18 @@ pub async fn answer(
     let mut answer = Answer::new(&asked, config);
     let missed = match &rule.item {
         Some(item) => {
-            answer.add(asked.item(guards, item).await?).await?;
+            answer.add(asked.item(handlers, item).await?).await?;
             Vec::new()
         }
-        None => asked.all(guards, &mut answer).await?,
+        None => asked.all(handlers, &mut answer).await?,
     };
     let counts = answer.end().await?;
     tracing::info!(rule = rule.name, counts = %json!(counts), "evaluated");
     if missed.is_empty() {
-        return Ok(json!({"rule": rule.name, "evaluations": counts}));
+        return Ok(Response::Rule {
+            rule: rule.name.clone(),
+            evaluations: counts,
+        });
     }
     Err(Failure::Evaluations {
         rule: rule.name.clone(),
@@ -157,7 +163,7 @@ impl<'a> Answer<'a> {
 
 /// A rule's question.
 struct Asked<'a> {
-    shell: &'a Shell,
+    invocation: &'a Invocation,
     rule: &'a ConfigRule,
     at: DateTime,
     cause: Cause,
@@ -165,43 +171,43 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     /// The evaluation of one item. What this function does not look after is not applicable.
-    async fn item(&self, guards: &Guards, item: &Item) -> Result<Evaluation, Failure> {
+    async fn item(&self, handlers: &Handlers, item: &Item) -> Result<Evaluation, Failure> {
         let (mut findings, mut applies) = (Vec::new(), false);
-        for guard in guards.iter().filter(|_| !item.gone) {
-            let Some(resource) = identified(guard, item, &self.shell.place) else {
+        for handler in handlers.iter().filter(|_| !item.gone) {
+            let Some(resource) = identified(handler, item, &self.invocation.location) else {
                 continue;
             };
-            match self.look(guard, &resource).await? {
-                Looked::Gone | Looked::NotApplicable => {}
-                Looked::Compliant => applies = true,
-                Looked::Violated(more) => findings.extend(more),
+            match self.look(handler, &resource).await? {
+                Found::Gone | Found::NotApplicable => {}
+                Found::Compliant => applies = true,
+                Found::Violated(more) => findings.extend(more),
             }
         }
         let looked = match (findings.is_empty(), applies) {
-            (false, _) => Looked::Violated(findings),
-            (true, true) => Looked::Compliant,
-            (true, false) => Looked::NotApplicable,
+            (false, _) => Found::Violated(findings),
+            (true, true) => Found::Compliant,
+            (true, false) => Found::NotApplicable,
         };
         self.evaluation(&item.kind, &item.id, &looked)
     }
 
     /// Evaluates all resources while there is time; yields what could not be evaluated: the rest is answered all the same.
-    async fn all(&self, guards: &Guards, answer: &mut Answer<'_>) -> Result<Vec<String>, Failure> {
+    async fn all(&self, handlers: &Handlers, answer: &mut Answer<'_>) -> Result<Vec<String>, Failure> {
         let mut missed = Vec::new();
-        for guard in guards.iter() {
-            let ids: Vec<_> = guard.listing().controls().iter().map(|meta| meta.id).collect();
+        for handler in handlers.iter() {
+            let ids: Vec<_> = handler.listing().controls().iter().map(|meta| meta.id).collect();
             if !self.rule.controls.is_empty() && !ids.iter().any(|id| self.rule.controls.contains(*id)) {
                 continue;
             }
-            let kind = guard.listing().config_kind();
+            let kind = handler.listing().config_kind();
             let mut from = None;
             loop {
-                if self.late() {
+                if !self.invocation.has_time() {
                     missed.push(format!("the rest of {kind}: there was no time left to list it"));
                     break;
                 }
-                let place = &self.shell.place;
-                let page = match guard.list(place, from).await {
+                let place = &self.invocation.location;
+                let page = match handler.list(place, from).await {
                     Ok(page) => page,
                     Err(error) => {
                         missed.push(format!("the rest of {kind}: {error}"));
@@ -210,10 +216,10 @@ impl Asked<'_> {
                 };
                 let mut looks = stream::iter(page.resources)
                     .map(|resource| async move {
-                        let looked = if self.late() {
+                        let looked = if !self.invocation.has_time() {
                             None
                         } else {
-                            Some(self.look(guard, &resource).await)
+                            Some(self.look(handler, &resource).await)
                         };
                         (resource, looked)
                     })
@@ -241,28 +247,23 @@ impl Asked<'_> {
         Ok(missed)
     }
 
-    /// Whether no resource is to be begun any more.
-    fn late(&self) -> bool {
-        self.shell.deadline - Timestamp::now().as_millisecond() < RESERVE
-    }
-
     /// Looks at one resource; where the rule remediates, after it was put right.
-    async fn look(&self, guard: &dyn Serve, resource: &Resource) -> Result<Looked, Failure> {
+    async fn look(&self, handler: &dyn Handler, resource: &Resource) -> Result<Found, Failure> {
         if self.rule.remediate {
-            match guard.process(self.shell, resource, &self.cause).await {
+            match handler.process(self.invocation, resource, &self.cause).await {
                 // It is told, and the evaluation says that it is still wrong.
                 Ok(_) | Err(Failure::NotRemediated { .. }) => {}
                 Err(failure) => return Err(failure),
             }
         }
-        guard.evaluate(self.shell, resource, &self.cause).await
+        handler.evaluate(self.invocation, resource, &self.cause).await
     }
 
-    fn evaluation(&self, kind: &str, id: &str, looked: &Looked) -> Result<Evaluation, Failure> {
+    fn evaluation(&self, kind: &str, id: &str, looked: &Found) -> Result<Evaluation, Failure> {
         let (compliance, annotation) = match looked {
-            Looked::Gone | Looked::NotApplicable => (ComplianceType::NotApplicable, None),
-            Looked::Compliant => (ComplianceType::Compliant, None),
-            Looked::Violated(findings) => (ComplianceType::NonCompliant, Some(annotation(findings))),
+            Found::Gone | Found::NotApplicable => (ComplianceType::NotApplicable, None),
+            Found::Compliant => (ComplianceType::Compliant, None),
+            Found::Violated(findings) => (ComplianceType::NonCompliant, Some(annotation(findings))),
         };
         Evaluation::builder()
             .compliance_resource_type(kind)
@@ -309,8 +310,8 @@ impl Asked<'_> {
     }
 }
 
-fn own(shell: &Shell, account: &str) -> Result<(), Failure> {
-    let expected = &shell.place.account;
+fn own(invocation: &Invocation, account: &str) -> Result<(), Failure> {
+    let expected = &invocation.location.account;
     if account == expected {
         return Ok(());
     }
@@ -320,28 +321,28 @@ fn own(shell: &Shell, account: &str) -> Result<(), Failure> {
     })
 }
 
-/// The resource that an item stands for, where this guard looks after it.
-fn identified(guard: &dyn Serve, item: &Item, place: &Place) -> Option<Resource> {
+/// The resource that an item stands for, where this handler looks after it.
+fn identified(handler: &dyn Handler, item: &Item, place: &Location) -> Option<Resource> {
     let here = item.account == place.account && [place.region.as_str(), "global", ""].contains(&item.region.as_str());
-    let listing = guard.listing();
+    let listing = handler.listing();
     (here && listing.takes_item(&item.kind))
         .then(|| listing.identified(&item.id, place))
         .flatten()
 }
 
 fn cause(rule: &ConfigRule) -> Cause {
-    let asks = if rule.controls.is_empty() {
-        Asks::All
+    let selector = if rule.controls.is_empty() {
+        Selector::All
     } else {
-        Asks::Only(rule.controls.clone())
+        Selector::Only(rule.controls.clone())
     };
     Cause {
-        event: format!("AWS Config rule {}", rule.name),
-        id: String::new(),
-        time: rule.time.clone(),
-        actor: Actor::default(),
-        omitted: false,
-        asks,
+        origin: Origin {
+            event: format!("AWS Config rule {}", rule.name),
+            time: rule.time.clone(),
+            ..Origin::default()
+        },
+        selector,
     }
 }
 

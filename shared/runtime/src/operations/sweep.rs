@@ -3,61 +3,73 @@
 //! CloudTrail and EventBridge deliver best effort, and what was open before the first event names nobody. A sweep finds it. It
 //! stops in time before Lambda would stop it, and answers with what is left; the stack's state machine carries on with that.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use portcullis_core::alert::sweep::compose;
 use portcullis_core::event::{Counts, EventError, Sweep, SweepPage};
-use portcullis_core::{Actor, Asks, Cause, Outcome, Place, Resource};
-use serde_json::{Value, json};
+use portcullis_core::{Cause, Outcome, Resource, Selector};
+use serde_json::json;
 
-use crate::adapter::{Guards, Serve};
-use crate::digest;
+use super::summary;
+use crate::answer::{Answer, Conclusion, Response, SweepAnswer};
 use crate::error::Failure;
+use crate::handler::{Handler, Handlers};
+use crate::invocation::Invocation;
 use crate::metrics;
-use crate::pipeline::Shell;
 
 /// How many resources are looked at at the same time: few enough that a sweep leaves most of AWS's rate to others.
 const AT_ONCE: usize = 8;
-/// No resource is begun later than so many milliseconds before the invocation's end: one may take that long.
-pub const RESERVE: i64 = 15_000;
 /// No page is asked for later than so many milliseconds before the invocation's end.
 const LISTING_RESERVE: i64 = 7_500;
 
+/// Sweeps as far as there is time, and answers with what is left.
+pub async fn sweep(invocation: &Invocation, handlers: &Handlers, sweep: &Sweep) -> Result<Response, Failure> {
+    let sweeper = Sweeper { invocation, handlers };
+    Ok(Response::Sweep {
+        sweep: sweeper.run(sweep).await?,
+    })
+}
+
 /// One invocation of a sweep.
-pub struct Sweeper<'a> {
-    pub shell: &'a Shell,
-    pub guards: &'a Guards,
-    pub place: &'a Place,
+struct Sweeper<'a> {
+    invocation: &'a Invocation,
+    handlers: &'a Handlers,
 }
 
 impl Sweeper<'_> {
-    pub async fn run(&self, sweep: &Sweep) -> Result<Value, Failure> {
+    async fn run(&self, sweep: &Sweep) -> Result<SweepAnswer, Failure> {
         if let Some(parts) = &sweep.finish {
             let counts = parts.iter().fold(sweep.counts.clone(), Counts::and);
-            return self.finish(&counts).await;
+            return self.finish(counts).await;
         }
         let mut counts = sweep.counts.clone();
         let mut ahead = sweep.ahead.clone();
-        let Some(pages) = &sweep.pages else {
+        let more = if let Some(pages) = &sweep.pages {
+            self.pages(pages.clone().into(), &mut counts, &mut ahead).await?
+        } else {
             self.ahead(&mut counts, &mut ahead).await?;
             let more = self.pages(self.all().collect(), &mut counts, &mut ahead).await?;
             // What is left is for others to do at the same time, so the end is theirs to tell.
             if more.is_empty() {
-                return self.finish(&counts).await;
+                return self.finish(counts).await;
             }
-            return Ok(json!({"sweep": {"counts": counts, "more": more, "ahead": ahead}}));
+            more
         };
-        let more = self.pages(pages.clone().into(), &mut counts, &mut ahead).await?;
-        Ok(json!({"sweep": {"counts": counts, "more": more, "ahead": ahead}}))
+        Ok(SweepAnswer {
+            counts,
+            more,
+            ahead,
+            new: None,
+        })
     }
 
     /// Where a sweep begins: what settings name, then what AWS lists, for each type.
     fn all(&self) -> impl Iterator<Item = SweepPage> {
-        self.guards.iter().flat_map(|guard| {
-            let kind = guard.listing().kind().to_owned();
-            let required = guard.required(&self.shell.settings, self.place);
+        self.handlers.iter().flat_map(|handler| {
+            let kind = handler.listing().kind().to_owned();
+            let required = handler.required(&self.invocation.settings, &self.invocation.location);
             let named = SweepPage {
                 kind: kind.clone(),
                 resources: required.into_iter().map(|resource| resource.arn).collect(),
@@ -83,18 +95,18 @@ impl Sweeper<'_> {
     ) -> Result<Vec<SweepPage>, Failure> {
         let mut left = Vec::new();
         while let Some(page) = pages.pop_front() {
-            let guard = self.guard(&page.kind)?;
-            let late = self.shell.remaining() < RESERVE;
-            if late && (!page.onward || self.shell.remaining() < LISTING_RESERVE) {
+            let handler = self.handler(&page.kind)?;
+            let late = !self.invocation.has_time();
+            if late && (!page.onward || self.invocation.remaining() < LISTING_RESERVE) {
                 left.push(page);
                 continue;
             }
             let named = !page.resources.is_empty();
             let (mut resources, next) = if named {
-                (self.named(guard, &page)?, None)
+                (self.named(handler, &page)?, None)
             } else {
-                let listed = guard
-                    .list(self.place, page.from.clone())
+                let listed = handler
+                    .list(&self.invocation.location, page.from.clone())
                     .await
                     .map_err(Failure::Observe)?;
                 (listed.resources, listed.next)
@@ -117,7 +129,7 @@ impl Sweeper<'_> {
             resources.retain(|resource| !ahead.contains(&resource.arn));
             // What settings name is listed as well.
             let these: BTreeSet<_> = resources.iter().filter(|_| named).map(|one| one.arn.clone()).collect();
-            let rest = self.look(guard, resources, counts).await;
+            let rest = self.look(handler, resources, counts).await;
             ahead.extend(these.into_iter().filter(|arn| !rest.contains(arn)));
             if !rest.is_empty() {
                 left.push(SweepPage {
@@ -130,8 +142,8 @@ impl Sweeper<'_> {
         Ok(left)
     }
 
-    fn guard(&self, kind: &str) -> Result<&dyn Serve, Failure> {
-        self.guards.of(kind).ok_or_else(|| {
+    fn handler(&self, kind: &str) -> Result<&dyn Handler, Failure> {
+        self.handlers.of(kind).ok_or_else(|| {
             Failure::Event(EventError::Unexpected {
                 field: "sweep.pages[].type".into(),
                 expected: "a type that this function looks after",
@@ -141,24 +153,27 @@ impl Sweeper<'_> {
     }
 
     /// The resources that a page names by id or ARN.
-    fn named(&self, guard: &dyn Serve, page: &SweepPage) -> Result<Vec<Resource>, Failure> {
+    fn named(&self, handler: &dyn Handler, page: &SweepPage) -> Result<Vec<Resource>, Failure> {
         let named = page.resources.iter().map(|id| {
-            guard.listing().identified(id, self.place).ok_or_else(|| {
-                Failure::Event(EventError::Unexpected {
-                    field: "sweep.pages[].resources".into(),
-                    expected: "ids or ARNs of resources of this account and region",
-                    found: id.chars().take(120).collect(),
+            handler
+                .listing()
+                .identified(id, &self.invocation.location)
+                .ok_or_else(|| {
+                    Failure::Event(EventError::Unexpected {
+                        field: "sweep.pages[].resources".into(),
+                        expected: "ids or ARNs of resources of this account and region",
+                        found: id.chars().take(120).collect(),
+                    })
                 })
-            })
         });
         named.collect()
     }
 
     /// Takes resources through the pipeline, some at the same time; yields those for which there was no time.
-    async fn look(&self, guard: &dyn Serve, resources: Vec<Resource>, counts: &mut Counts) -> Vec<String> {
+    async fn look(&self, handler: &dyn Handler, resources: Vec<Resource>, counts: &mut Counts) -> Vec<String> {
         let cause = &self.cause();
         let mut looks = stream::iter(resources)
-            .map(|resource| self.process(guard, resource, cause))
+            .map(|resource| self.process(handler, resource, cause))
             .buffer_unordered(AT_ONCE);
         let mut rest = Vec::new();
         while let Some((resource, handled)) = looks.next().await {
@@ -173,21 +188,21 @@ impl Sweeper<'_> {
     /// Takes one resource through the pipeline, if there is time for it.
     async fn process(
         &self,
-        guard: &dyn Serve,
+        handler: &dyn Handler,
         resource: Resource,
         cause: &Cause,
-    ) -> (Resource, Option<Result<Value, Failure>>) {
-        if self.shell.remaining() < RESERVE {
+    ) -> (Resource, Option<Result<Answer, Failure>>) {
+        if !self.invocation.has_time() {
             return (resource, None);
         }
-        let handled = guard.process(self.shell, &resource, cause).await;
+        let handled = handler.process(self.invocation, &resource, cause).await;
         (resource, Some(handled))
     }
 
     /// Looks first at what was begun and whose event never came back, then at what has waited long enough, those that waited
     /// longest first: they have the first claim on the hour's budget. What could not be handled is left to its page.
     async fn ahead(&self, counts: &mut Counts, ahead: &mut BTreeSet<String>) -> Result<(), Failure> {
-        let (ledger, cause) = (&self.shell.ledger, &self.cause());
+        let (ledger, cause) = (&self.invocation.ledger, &self.cause());
         let now = Timestamp::now();
         let mut first = ledger.abandoned(now).await?;
         let due = ledger.due(now).await?;
@@ -196,12 +211,12 @@ impl Sweeper<'_> {
         let mut seen = BTreeSet::new();
         first.retain(|resource| seen.insert(resource.arn.clone()));
         // The ledger is that of all functions.
-        let guarded = first.into_iter().filter_map(|resource| {
-            let guard = self.guards.of(&resource.kind)?;
-            Some((guard, resource))
+        let handled = first.into_iter().filter_map(|resource| {
+            let handler = self.handlers.of(&resource.kind)?;
+            Some((handler, resource))
         });
-        let mut looks = stream::iter(guarded)
-            .map(|(guard, resource)| self.process(guard, resource, cause))
+        let mut looks = stream::iter(handled)
+            .map(|(handler, resource)| self.process(handler, resource, cause))
             .buffer_unordered(AT_ONCE);
         while let Some((resource, handled)) = looks.next().await {
             match handled {
@@ -219,48 +234,45 @@ impl Sweeper<'_> {
     }
 
     /// Tells what is new, in one message; then notes that it was told.
-    async fn finish(&self, counts: &Counts) -> Result<Value, Failure> {
-        let shell = self.shell;
-        let waiting = shell.ledger.waiting().await?;
+    async fn finish(&self, counts: Counts) -> Result<SweepAnswer, Failure> {
+        let invocation = self.invocation;
+        let waiting = invocation.ledger.waiting().await?;
         // Other invocations noted theirs in the ledger; so did a sweep that broke off before it could tell.
-        let new = digest::tell(
-            shell,
+        let new = summary::tell(
+            invocation,
             |_| true,
-            |findings| Some(compose(&shell.function, self.place, counts, findings)),
+            |findings| Some(compose(&invocation.function, &invocation.location, &counts, findings)),
         )
         .await?;
-        metrics::sweep(&shell.function, counts, new);
+        metrics::sweep(&invocation.function, &counts, new);
         metrics::open_deferred(waiting);
         tracing::info!(counts = %json!(counts), new, waiting, "swept");
-        Ok(json!({"sweep": {"counts": counts, "more": [], "ahead": [], "new": new}}))
+        Ok(SweepAnswer {
+            counts,
+            more: Vec::new(),
+            ahead: BTreeSet::new(),
+            new: Some(new),
+        })
     }
 
     fn cause(&self) -> Cause {
-        Cause {
-            event: "sweep".into(),
-            id: self.shell.request.clone(),
-            time: Timestamp::now().to_string(),
-            actor: Actor::default(),
-            omitted: false,
-            asks: Asks::All,
-        }
+        Cause::other("sweep", Timestamp::now(), Selector::All).with_id(&self.invocation.request)
     }
 }
 
-pub fn count(counts: &mut Counts, resource: &Resource, handled: Result<Value, Failure>) {
+/// Counts what one resource came to.
+pub fn count(counts: &mut Counts, resource: &Resource, handled: Result<Answer, Failure>) {
     counts.resources += 1;
     match handled {
         Ok(answer) => {
-            let outcomes: BTreeMap<String, Outcome> =
-                serde_json::from_value(answer["controls"].clone()).unwrap_or_default();
-            for outcome in outcomes.values() {
-                counts.found(*outcome);
+            for result in &answer.results {
+                counts.found(result.outcome);
             }
-            counts.compliant += u64::from(answer["outcome"] == "compliant");
+            counts.compliant += u64::from(answer.conclusion == Conclusion::Compliant);
         }
         // It was told, and the next sweep tries again.
         Err(Failure::NotRemediated { controls, .. }) => {
-            for _ in controls.split(", ") {
+            for _ in controls {
                 counts.found(Outcome::Failed);
             }
         }

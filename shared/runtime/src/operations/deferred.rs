@@ -1,58 +1,69 @@
 //! Coming back to what waited: to one resource whose moment has come, or to all that the budget of an hour put off.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use portcullis_core::alert::sweep::compose;
 use portcullis_core::event::{Counts, Scheduled};
-use portcullis_core::{Actor, Asks, Cause, Outcome, Reason, Resource, next_hour};
-use serde_json::{Value, json};
+use portcullis_core::{Cause, Outcome, Reason, Resource, Selector, next_hour};
+use serde_json::json;
 
-use crate::adapter::{Guards, Serve};
-use crate::digest::{self, STORM};
+use super::summary::{self, STORM};
+use super::sweep::count;
+use crate::answer::{NotDue, Response, WaitingAnswer};
 use crate::error::Failure;
-use crate::pipeline::Shell;
-use crate::status::Status;
-use crate::sweep::{RESERVE, count};
+use crate::handler::{Handler, Handlers};
+use crate::invocation::Invocation;
+use crate::resource_status::Status;
 
 /// How many resources are looked at at the same time, at most.
 const AT_ONCE: u32 = 8;
 
 /// Looks again at what waited. That it does, and what led to it, the ledger says; the event only says where to look.
-pub async fn scheduled(shell: &Shell, guards: &Guards, scheduled: &Scheduled) -> Result<Value, Failure> {
+pub async fn scheduled(
+    invocation: &Invocation,
+    handlers: &Handlers,
+    scheduled: &Scheduled,
+) -> Result<Response, Failure> {
     let Scheduled {
         scheduled: arn,
         control,
     } = scheduled;
-    let view = shell.ledger.read(arn).await?;
+    let view = invocation.ledger.read(arn).await?;
     let Some(deferral) = view.status.deferred.get(control) else {
         let why = "nothing waits there any more";
         tracing::info!(resource = arn, control, outcome = "ignored", why, "handled");
-        return Ok(json!({"resource": arn, "outcome": "ignored", "why": why}));
+        return Ok(Response::NotDue(NotDue::Ignored {
+            resource: arn.clone(),
+            why,
+        }));
     };
     let now = Timestamp::now();
     if now < deferral.until {
-        shell
+        invocation
             .schedules
             .put(arn, control, deferral.until)
             .await
             .map_err(Failure::Schedule)?;
-        return Ok(json!({"resource": arn, "outcome": "deferred", "until": deferral.until}));
+        return Ok(Response::NotDue(NotDue::Deferred {
+            resource: arn.clone(),
+            until: deferral.until,
+        }));
     }
     let kind = &deferral.resource.kind;
-    let guard = guards
+    let handler = handlers
         .of(kind)
         .ok_or_else(|| Failure::LedgerRecord(format!("{kind}, which this function does not look after")))?;
     let waited = view.status.due(now).map(|(control, _)| control.clone());
     let cause = cause(waited.collect(), now);
-    guard.process(shell, &deferral.resource, &cause).await
+    let answer = handler.process(invocation, &deferral.resource, &cause).await?;
+    Ok(Response::Resource(answer))
 }
 
 /// A resource whose findings waited for another hour's budget.
 struct Due<'a> {
-    guard: &'a dyn Serve,
+    handler: &'a dyn Handler,
     resource: Resource,
     cause: Cause,
 }
@@ -60,7 +71,7 @@ struct Due<'a> {
 impl<'a> Due<'a> {
     /// None where nothing waits for budget, or where the ledger's other functions look after it. What was tried and failed is
     /// left to the sweep: it would have the first claim on each hour's budget.
-    fn of(status: &Status, guards: &'a Guards, now: Timestamp) -> Option<Self> {
+    fn of(status: &Status, handlers: &'a Handlers, now: Timestamp) -> Option<Self> {
         let failed = |control: &str| {
             let told = status.told.get(control);
             told.is_some_and(|last| last.outcome == Outcome::Failed)
@@ -71,7 +82,7 @@ impl<'a> Due<'a> {
             .peekable();
         let (_, first) = *waited.peek()?;
         Some(Self {
-            guard: guards.of(&first.resource.kind)?,
+            handler: handlers.of(&first.resource.kind)?,
             resource: first.resource.clone(),
             cause: cause(waited.map(|(control, _)| control.clone()).collect(), now),
         })
@@ -80,20 +91,22 @@ impl<'a> Due<'a> {
 
 /// Looks again at what an earlier hour's budget put off, those that waited longest first, as far as this hour's goes. The rest
 /// waits for the next hour.
-pub async fn waiting(shell: &Shell, guards: &Guards) -> Result<Value, Failure> {
+pub async fn waiting(invocation: &Invocation, handlers: &Handlers) -> Result<Response, Failure> {
     let now = Timestamp::now();
-    let due = shell.ledger.due(now).await?;
-    let mut due: VecDeque<_> = due.iter().filter_map(|status| Due::of(status, guards, now)).collect();
-    let quiet = (due.len() > STORM).then(|| Shell {
-        digest: Some(Arc::default()),
-        ..shell.clone()
-    });
-    let shell = quiet.as_ref().unwrap_or(shell);
+    let due = invocation.ledger.due(now).await?;
+    let mut due: VecDeque<_> = due.iter().filter_map(|status| Due::of(status, handlers, now)).collect();
+    let quiet = (due.len() > STORM).then(|| invocation.digesting());
+    let invocation = quiet.as_ref().unwrap_or(invocation);
     let (mut counts, mut seen, mut missed) = (Counts::default(), BTreeSet::new(), 0);
-    while !due.is_empty() && shell.remaining() >= RESERVE {
+    while !due.is_empty() && invocation.has_time() {
         // Whoever is looked at without any budget left is read for nothing.
-        let left = match shell.settings.budget.disruptive_per_hour {
-            Some(limit) => shell.ledger.left(&shell.place.account, limit, Timestamp::now()).await?,
+        let left = match invocation.settings.budget.disruptive_per_hour {
+            Some(limit) => {
+                invocation
+                    .ledger
+                    .left(&invocation.location.account, limit, Timestamp::now())
+                    .await?
+            }
             None => AT_ONCE,
         };
         let next = usize::try_from(left.min(AT_ONCE)).unwrap_or_default().min(due.len());
@@ -101,7 +114,7 @@ pub async fn waiting(shell: &Shell, guards: &Guards) -> Result<Value, Failure> {
             break;
         }
         let looks = due.drain(..next).map(|one| async move {
-            let handled = one.guard.process(shell, &one.resource, &one.cause).await;
+            let handled = one.handler.process(invocation, &one.resource, &one.cause).await;
             (one.resource, handled)
         });
         for (resource, handled) in join_all(looks).await {
@@ -119,9 +132,9 @@ pub async fn waiting(shell: &Shell, guards: &Guards) -> Result<Value, Failure> {
     let told = if quiet.is_some() {
         let compose = |findings: Vec<_>| {
             let some = !findings.is_empty();
-            some.then(|| compose(&shell.function, &shell.place, &counts, findings))
+            some.then(|| compose(&invocation.function, &invocation.location, &counts, findings))
         };
-        digest::tell(shell, |noted| seen.contains(&noted.resource), compose)
+        summary::tell(invocation, |noted| seen.contains(&noted.resource), compose)
             .await
             .map(drop)
     } else {
@@ -130,21 +143,16 @@ pub async fn waiting(shell: &Shell, guards: &Guards) -> Result<Value, Failure> {
     let left = due.len() + missed;
     if left > 0 {
         let next = next_hour(Timestamp::now());
-        shell.schedules.put_hour(next).await.map_err(Failure::Schedule)?;
+        invocation.schedules.put_hour(next).await.map_err(Failure::Schedule)?;
     }
     told?;
     tracing::info!(counts = %json!(counts), left, "looked at what waited for budget");
-    Ok(json!({"waiting": {"counts": counts, "left": left}}))
+    Ok(Response::Waiting {
+        waiting: WaitingAnswer { counts, left },
+    })
 }
 
 /// In place of a call: nobody made one, its time has come.
 fn cause(controls: BTreeSet<String>, now: Timestamp) -> Cause {
-    Cause {
-        event: "scheduled".into(),
-        id: String::new(),
-        time: now.to_string(),
-        actor: Actor::default(),
-        omitted: false,
-        asks: Asks::Only(controls),
-    }
+    Cause::other("scheduled", now, Selector::Only(controls))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use portcullis_core::{Deferral, Heard, Hold, Outcome, Remediation, Report, Told};
+use portcullis_core::{ControlResult, Deferral, Hold, Outcome, Remediation, RememberedCall, Report};
 use serde::{Deserialize, Serialize};
 
 /// As many remediations of a control are remembered as settings can ask for.
@@ -14,7 +14,7 @@ const REMEMBERED: usize = 10;
 pub struct Status {
     /// By control.
     #[serde(default)]
-    pub told: BTreeMap<String, LastTold>,
+    pub told: BTreeMap<String, LastResult>,
     /// Controls that a restore suspended.
     #[serde(default)]
     pub holds: Vec<Hold>,
@@ -26,7 +26,7 @@ pub struct Status {
     pub remedied: BTreeMap<String, Vec<Remediation>>,
     /// The last calls of the names that the guard has remembered.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub calls: BTreeMap<String, Heard>,
+    pub calls: BTreeMap<String, RememberedCall>,
     /// The record that was closed last: whoever read the status before can tell that it is old.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<String>,
@@ -37,16 +37,28 @@ pub struct Status {
 
 /// How and when a finding was last told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastTold {
+pub struct LastResult {
     pub summary: String,
     pub outcome: Outcome,
     pub at: Timestamp,
     pub record: String,
+    /// Whether the control could not be judged.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unjudged: bool,
 }
 
 impl Status {
+    /// A status as version 0.1.0 wrote it said in words only that a control could not be judged.
+    #[must_use]
+    pub fn upgraded(mut self) -> Self {
+        for last in self.told.values_mut() {
+            last.unjudged |= last.outcome == Outcome::Failed && last.summary.starts_with("can't be judged: ");
+        }
+        self
+    }
+
     /// Whether the same was told recently enough.
-    pub fn knows(&self, told: &Told, now: Timestamp, reminder_days: u16) -> bool {
+    pub fn knows(&self, told: &ControlResult, now: Timestamp, reminder_days: u16) -> bool {
         let day = 24 * 60 * 60;
         self.told.get(&told.control).is_some_and(|last| {
             last.summary == told.summary
@@ -57,7 +69,7 @@ impl Status {
 
     /// Notes what was just told; what is right now is forgotten, so that its return is told.
     pub fn note(&mut self, report: &Report, now: Timestamp) {
-        for one in &report.told {
+        for one in &report.results {
             match one.outcome {
                 Outcome::Compliant | Outcome::Gone | Outcome::Remediated | Outcome::Quarantined => {
                     self.told.remove(&one.control);
@@ -65,11 +77,12 @@ impl Status {
                 Outcome::Released => {}
                 // What was restored is violated again, and known to be.
                 outcome => {
-                    let last = LastTold {
+                    let last = LastResult {
                         summary: one.summary.clone(),
                         outcome,
                         at: now,
                         record: report.ledger_id.clone(),
+                        unjudged: one.unjudged,
                     };
                     self.told.insert(one.control.clone(), last);
                 }
@@ -82,7 +95,7 @@ impl Status {
                 let times = self.remedied.entry(one.control.clone()).or_default();
                 times.push(Remediation {
                     at: now,
-                    actor: report.actor.describe(),
+                    actor: report.origin.actor.describe(),
                 });
                 let old = times.len().saturating_sub(REMEMBERED);
                 times.drain(..old);
@@ -99,10 +112,10 @@ impl Status {
     }
 
     /// Remembers a call; whether that is news. Of several of one name the one that was made last counts, whenever it arrives.
-    pub fn hear(&mut self, call: &str, made: Timestamp, now: Timestamp) -> bool {
+    pub fn remember_call(&mut self, call: &str, made: Timestamp, now: Timestamp) -> bool {
         let news = self.calls.get(call).is_none_or(|known| known.made < made);
         if news {
-            self.calls.insert(call.to_owned(), Heard { made, heard: now });
+            self.calls.insert(call.to_owned(), RememberedCall { made, heard: now });
         }
         news
     }
@@ -126,17 +139,17 @@ mod tests {
     fn of_several_calls_the_one_made_last_is_remembered_and_when_it_was_first_heard_of() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let mut status = Status::default();
-        assert!(status.hear("DisableKey", at(10), at(20)));
-        assert!(!status.hear("DisableKey", at(10), at(30)), "a duplicate");
-        assert!(!status.hear("DisableKey", at(5), at(40)), "out of order");
+        assert!(status.remember_call("DisableKey", at(10), at(20)));
+        assert!(!status.remember_call("DisableKey", at(10), at(30)), "a duplicate");
+        assert!(!status.remember_call("DisableKey", at(5), at(40)), "out of order");
         assert_eq!(
             status.calls["DisableKey"],
-            Heard {
+            RememberedCall {
                 made: at(10),
                 heard: at(20)
             }
         );
-        assert!(status.hear("DisableKey", at(11), at(50)));
+        assert!(status.remember_call("DisableKey", at(11), at(50)));
         assert_eq!(status.calls["DisableKey"].made, at(11));
     }
 }

@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
-use portcullis_core::{Control, Guard, Outcome, Resource, Told};
+use portcullis_core::{Control, ControlResult, Guard, Outcome, Resource};
 
-use super::{UNJUDGED, facts};
+use super::observe::facts;
 use crate::adapter::Adapter;
 use crate::error::{AwsError, Kind};
 use crate::ledger::Record;
 
 /// A control that can't be judged, as it is told.
-pub(super) struct Unread {
-    pub told: Told,
+pub struct Unread {
+    pub result: ControlResult,
     pub error: AwsError,
 }
 
@@ -25,18 +25,18 @@ impl Unread {
     ) -> Option<Self> {
         let error = control.facts.iter().find_map(|fact| denied.get(fact))?;
         Some(Self {
-            told: unjudged(control, error, carried),
+            result: unjudged(control, error, carried),
             error: error.clone(),
         })
     }
 }
 
 /// What is told of a control whose facts can't be read. What an unfinished record set out to do may have been done.
-pub(super) fn unjudged<G: Guard>(control: &Control<G>, error: &AwsError, carried: Option<&Record>) -> Told {
-    let mut begun = carried.into_iter().flat_map(|record| &record.report.told);
+pub(super) fn unjudged<G: Guard>(control: &Control<G>, error: &AwsError, carried: Option<&Record>) -> ControlResult {
+    let mut begun = carried.into_iter().flat_map(|record| &record.report.results);
     let begun = begun.find(|told| told.control == control.meta.id && told.outcome.is_change());
     if let Some(begun) = begun {
-        return Told {
+        return ControlResult {
             outcome: Outcome::Failed,
             why: format!(
                 "it was begun, and what came of it can't be read ({error}); a restore of this record undoes what was done"
@@ -44,15 +44,15 @@ pub(super) fn unjudged<G: Guard>(control: &Control<G>, error: &AwsError, carried
             ..begun.clone()
         };
     }
-    Told {
-        control: control.meta.id.into(),
-        severity: control.meta.severity,
-        outcome: Outcome::Failed,
-        summary: format!("{UNJUDGED}: {} was denied", error.operation),
-        change: String::new(),
+    ControlResult {
         why: error.to_string(),
-        until: None,
-        notes: Vec::new(),
+        unjudged: true,
+        ..ControlResult::new(
+            control.meta.id,
+            control.meta.severity,
+            Outcome::Failed,
+            format!("can't be judged: {} was denied", error.operation),
+        )
     }
 }
 
