@@ -17,6 +17,8 @@ LAMBDA := PATH="$(CURDIR)/.tools/lambda/bin:$$PATH" SAM_CLI_TELEMETRY=0
 SAM := $(LAMBDA) .tools/lambda/bin/sam
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROFILE := $(if $(CI),--profile ci)
+# The crates whose files must not import each other in circles.
+ACYCLIC := bench/hello cli shared/access shared/policies shared/runtime shared/testkit
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,8 +39,9 @@ test: ## All tests, on a local AWS
 	  tools/with-local-aws cargo test --workspace --lib --bins --tests; \
 	fi
 
-lint: ## Format, clippy, licences and bans, the template under cfn-lint and checkov
+lint: ## Format, imports, clippy, licences and bans, the template under cfn-lint and checkov
 	tools/install test lint deny
+	.tools/venv/bin/python tools/imports.py $(ACYCLIC)
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	.tools/bin/cargo-deny --all-features --log-level error check --hide-inclusion-graph bans licenses sources

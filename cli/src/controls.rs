@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use crate::catalog;
 use crate::catalog::word;
-use crate::{Error, catalog};
+use crate::error::Error;
 
 #[derive(clap::Args)]
 pub struct Arguments {

@@ -12,8 +12,9 @@ use portcullis_core::{Impact, Listing, Meta, alert};
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
+use crate::catalog;
 use crate::catalog::word;
-use crate::{Error, REFUSED, catalog};
+use crate::error::{Error, REFUSED};
 
 /// The headings of each control's doc comment, in their order.
 const HEADINGS: [&str; 5] = [

@@ -3,6 +3,7 @@
 mod catalog;
 mod controls;
 mod docs;
+mod error;
 mod lists;
 mod policy;
 mod settings;
@@ -10,13 +11,11 @@ mod triage;
 mod trusted;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// What was asked for could be done, but the answer is no: an event, a setting or a page was refused.
-const REFUSED: u8 = 2;
+use error::{Error, REFUSED};
 
 #[derive(Parser)]
 #[command(
@@ -43,19 +42,6 @@ enum Command {
     Policy(policy::Arguments),
     /// Write docs/controls.md and the JSON schemas from the code (for `make docs`)
     Docs(docs::Arguments),
-}
-
-/// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-enum Error {
-    #[error("{}: {source}", path.display())]
-    File { path: PathBuf, source: io::Error },
-    #[error("can't write the answer: {0}")]
-    Output(#[from] io::Error),
-    #[error("can't write the answer: {0}")]
-    Json(#[from] serde_json::Error),
-    #[error("{0}")]
-    Refused(String),
 }
 
 fn main() -> ExitCode {

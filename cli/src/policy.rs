@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use crate::error::Error;
 use crate::lists::List;
 use crate::trusted::{add, is_account, kind_of};
 
@@ -109,7 +110,7 @@ enum Answer {
 }
 
 /// Judges the policies of all files.
-pub fn run(mut args: Arguments, out: &mut impl Write) -> Result<ExitCode, crate::Error> {
+pub fn run(mut args: Arguments, out: &mut impl Write) -> Result<ExitCode, Error> {
     // "--trust A B FILE" reads well; B is no file.
     let (trusted, files): (Vec<PathBuf>, Vec<PathBuf>) = args
         .files
@@ -119,10 +120,10 @@ pub fn run(mut args: Arguments, out: &mut impl Write) -> Result<ExitCode, crate:
     args.trust
         .extend(trusted.iter().map(|one| one.to_string_lossy().into_owned()));
     if args.files.is_empty() {
-        return Err(crate::Error::Refused("no file is given".to_owned()));
+        return Err(Error::Refused("no file is given".to_owned()));
     }
     if let Some(unknown) = args.trust.iter().find(|one| kind_of(one).is_none()) {
-        return Err(crate::Error::Refused(format!(
+        return Err(Error::Refused(format!(
             "--trust {unknown}: no account, organisation, VPC, VPC endpoint, network or other id that AWS gives"
         )));
     }

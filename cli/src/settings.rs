@@ -14,9 +14,10 @@ use portcullis_core::{Arn, Impact, Listing, Meta, Resource, Settings, Tags};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::catalog;
 use crate::catalog::word;
 use crate::controls::table;
-use crate::{Error, catalog};
+use crate::error::Error;
 
 #[derive(clap::Subcommand)]
 pub enum Command {

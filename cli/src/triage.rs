@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::{Error, REFUSED, catalog};
+use crate::catalog;
+use crate::error::{Error, REFUSED};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -183,7 +184,13 @@ impl<W: Write> Triage<'_, W> {
     }
 
     fn event(&mut self, file: &str, raw: &RawValue) -> Result<(), Error> {
-        let event = Event::from_slice(raw.get().as_bytes());
+        let native: Vec<_> = self
+            .listings
+            .iter()
+            .flat_map(|listing| listing.native_events())
+            .copied()
+            .collect();
+        let event = Event::from_slice(raw.get().as_bytes(), &native);
         let mut line = Line {
             file,
             ..Line::default()

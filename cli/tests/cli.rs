@@ -306,7 +306,8 @@ fn a_directory_that_holds_no_event_is_said() {
 fn what_is_refused_is_named_as_far_as_it_can_be_read() {
     let mut odd = record("PutBucketAcl", "data");
     odd["awsRegion"] = json!("No Region");
-    let (lines, status) = triage(&json!({"detail-type": "AWS API Call via CloudTrail", "detail": odd}).to_string());
+    let (lines, status) =
+        triage(&json!({"detail-type": "AWS API Call via CloudTrail", "source": "aws.s3", "detail": odd}).to_string());
     assert_eq!(status, Some(2));
     assert!(lines[0]["refused"].as_str().unwrap().contains("awsRegion"));
     assert_eq!(

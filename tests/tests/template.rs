@@ -178,7 +178,7 @@ fn what_config_sees_leads_to_the_guards_that_look_after_it() {
         assert!(!fits(pattern, &serde_json::from_str(&right).unwrap()));
 
         let asks = resource(&format!("{name}ConfigRule"));
-        let scope = texts(&asks["JudgeContext"]["ComplianceResourceTypes"]);
+        let scope = texts(&asks["Scope"]["ComplianceResourceTypes"]);
         assert!(scope.iter().all(|kind| kinds.contains(kind)), "{name}: {scope:?}");
         let source = asks["Source"]["SourceIdentifier"]["Fn::GetAtt"][0].as_str();
         assert_eq!(source, Some(&*format!("{name}Function")));

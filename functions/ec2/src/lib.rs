@@ -14,6 +14,7 @@ pub mod image;
 pub mod instance;
 pub mod launch_template;
 mod naming;
+mod native;
 pub mod security_group;
 pub mod sharing;
 pub mod snapshot;

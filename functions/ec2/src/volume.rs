@@ -8,10 +8,10 @@ use portcullis_core::{Change, Observed, Resource, ResourceType, Tags};
 use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
-use crate::SOURCE;
 use crate::encryption::Manager;
 use crate::instance;
 use crate::naming::{self, Id, Naming, at, items};
+use crate::{SOURCE, native};
 
 /// How it is named.
 pub(crate) const NAMING: Naming = Naming {
@@ -139,6 +139,7 @@ pub const TYPE: ResourceType<Volume> = ResourceType {
     always: &[VolumeFact::Description],
     list_actions: &["ec2:DescribeVolumes"],
     creates: &["CreateVolume", "CopyVolumes", "RunInstances"],
+    native_events: &[native::VOLUME],
     named,
     matters: naming::matters,
     identified: |id, location| NAMING.identified(id, location),

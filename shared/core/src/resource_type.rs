@@ -1,6 +1,6 @@
 //! A type of resource, as data: what AWS calls it, which events name it, how it is listed and restored.
 
-use crate::event::{Call, EventError};
+use crate::event::{Call, EventError, NativeEvent};
 use crate::{Location, Resource, Settings, State};
 
 /// The resources that settings require, each with the control that says whether it is as it has to be.
@@ -33,6 +33,8 @@ pub struct ResourceType<S: State> {
     /// The calls of which the ledger keeps when each was last made, since AWS does not show their effect any more once another
     /// call covers it.
     pub remembers: &'static [&'static str],
+    /// What its service tells EventBridge by itself, and leads to it as a call does.
+    pub native_events: &'static [NativeEvent],
     /// The resources of this account that a call names; none where it is about another account's.
     pub named: fn(&Call) -> Result<Vec<Resource>, EventError>,
     /// The resource of a location that an id or an ARN stands for, as AWS Config and sweeps name it; `None` where it can be none
@@ -70,6 +72,7 @@ impl<S: State> ResourceType<S> {
         creates: &[],
         deletes: &[],
         remembers: &[],
+        native_events: &[],
         named: |_| Ok(Vec::new()),
         identified: |_, _| None,
         matters: |_, _| true,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::event::{Call, EventError};
+use crate::event::{Call, EventError, NativeEvent};
 use crate::settings::Known;
 use crate::{Change, Control, Location, Meta, Resource, ResourceType, Settings, State};
 
@@ -81,6 +81,10 @@ pub trait Listing: Send + Sync {
     fn calls(&self) -> BTreeSet<&'static str>;
     /// The calls that delete one, where another one may get its name.
     fn deletes(&self) -> &'static [&'static str] {
+        &[]
+    }
+    /// What its service tells EventBridge by itself, and leads to it as a call does.
+    fn native_events(&self) -> &'static [NativeEvent] {
         &[]
     }
 
@@ -166,6 +170,10 @@ impl<S: State> Listing for Typed<S> {
 
     fn deletes(&self) -> &'static [&'static str] {
         self.resource_type.deletes
+    }
+
+    fn native_events(&self) -> &'static [NativeEvent] {
+        self.resource_type.native_events
     }
 }
 

@@ -7,7 +7,7 @@ use aws_config::retry::RetryConfig;
 use lambda_runtime::tracing as lambda_tracing;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use portcullis_core::settings::Known;
-use portcullis_core::{Event, Location};
+use portcullis_core::{Event, Listing, Location};
 use serde_json::value::RawValue;
 use tracing::Instrument as _;
 
@@ -124,7 +124,13 @@ async fn invoked(
     function: &Function,
     LambdaEvent { payload, context }: &LambdaEvent<Box<RawValue>>,
 ) -> Result<Response, Failed> {
-    let event = Event::from_slice(payload.get().as_bytes()).map_err(Failure::from);
+    let native: Vec<_> = function
+        .handlers
+        .listings()
+        .flat_map(Listing::native_events)
+        .copied()
+        .collect();
+    let event = Event::from_slice(payload.get().as_bytes(), &native).map_err(Failure::from);
     let id = event.as_ref().map(Event::id).unwrap_or_default().to_owned();
     let span = tracing::info_span!("event", requestId = context.request_id, event_id = id);
     let handled = async { function.handle(event?, context).await }.instrument(span).await;

@@ -14,7 +14,7 @@ fn every_call_has_a_sample_that_names_its_resource() {
     let samples = in_folder("kms");
     assert_eq!(calls, samples.keys().map(String::as_str).collect());
     for (name, text) in &samples {
-        let Event::Call(call) = Event::from_slice(text.as_bytes()).unwrap() else {
+        let Event::Call(call) = Event::from_slice(text.as_bytes(), &[]).unwrap() else {
             panic!("{name}")
         };
         assert_eq!(&call.name, name);

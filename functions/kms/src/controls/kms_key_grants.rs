@@ -4,7 +4,7 @@
 //! for the outsider.
 //!
 //! # Why
-//! Grants let people in past the key policy: whoever looks only at the policy misses them. One call, made once, is a comparable
+//! Grants let people in past the key policy: whoever looks only at the policy misses them. One call, made once, is a lasting
 //! back door.
 //!
 //! # What it changes

@@ -1,5 +1,5 @@
 //! # What it requires
-//! New objects are encrypted at least as the level of their data selector: SSE-S3 for `any`; SSE-KMS for `aws-managed-key`;
+//! New objects are encrypted at least as the level of their data asks: SSE-S3 for `any`; SSE-KMS for `aws-managed-key`;
 //! SSE-KMS under a customer-managed key, or the one that the level names, for `customer-managed-key`; DSSE-KMS for
 //! `dual-layer`. With SSE-KMS the S3 Bucket Key is on.
 //!

@@ -2,26 +2,27 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::adversary::World;
-use crate::bring::{Candidate, values};
+use super::callers::CallerProfile;
+use super::candidate_values::values;
+use super::candidates::Candidate;
+use super::mentions::{Mentions, Pool};
 use crate::condition::Truth;
 use crate::keys::Class;
-use crate::parse::Effect;
-use crate::search::Search;
-use crate::survey::Pool;
+use crate::parse::{Effect, Policy};
+use crate::scope::Scope;
 
 /// Ways to fill in the variables of one value.
 const FILLINGS: usize = 64;
 
-pub(crate) type Mask = u128;
+pub(super) type Mask = u128;
 
 /// The value of which nothing is known.
-pub(crate) const VAGUE: Mask = 1 << 127;
+pub(super) const UNKNOWN: Mask = 1 << 127;
 /// How many values of a key fit a mask beside it.
 const MOST_VALUES: usize = 127;
 
 /// The values of every key for one caller, and which of them meet each condition.
-pub(crate) struct Field {
+pub(super) struct ValueTable {
     pub candidates: Vec<Vec<Candidate>>,
     /// All values of each key, and those that anybody can bring.
     pub all: Vec<Mask>,
@@ -30,46 +31,55 @@ pub(crate) struct Field {
     pub truths: Vec<Vec<(Mask, Mask)>>,
 }
 
-impl Field {
+impl ValueTable {
     /// The texts that a key can have.
-    pub(crate) fn texts(&self, key: usize) -> impl Iterator<Item = &String> {
+    pub(super) fn texts(&self, key: usize) -> impl Iterator<Item = &String> {
         let values = self.candidates[key].iter().filter_map(|one| one.value.as_ref());
         values.filter_map(|value| value.first())
     }
 
     /// Whether there may be more.
-    pub(crate) fn is_vague(&self, key: usize) -> bool {
-        self.all[key] & VAGUE != 0
+    pub(super) fn has_unknown(&self, key: usize) -> bool {
+        self.all[key] & UNKNOWN != 0
     }
 }
 
-impl Search<'_> {
+/// What is judged: the same for every caller, action and resource.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub policy: &'a Policy,
+    pub scope: &'a Scope<'a>,
+    pub mentions: &'a Mentions,
+    pub now: f64,
+}
+
+impl Context<'_> {
     /// The values that a caller can bring, as masks.
-    pub(crate) fn field(&mut self, world: &World) -> Field {
-        let survey = self.survey;
+    pub(super) fn table(&self, profile: &CallerProfile) -> ValueTable {
+        let mentions = self.mentions;
         let statements = self.policy.statements();
-        let mut field = Field {
-            candidates: Vec::with_capacity(survey.keys.len()),
-            all: Vec::with_capacity(survey.keys.len()),
-            open: Vec::with_capacity(survey.keys.len()),
+        let mut table = ValueTable {
+            candidates: Vec::with_capacity(mentions.keys.len()),
+            all: Vec::with_capacity(mentions.keys.len()),
+            open: Vec::with_capacity(mentions.keys.len()),
             truths: vec![Vec::new(); statements.len()],
         };
-        for &at in &survey.included {
-            field.truths[at] = vec![(0, 0); statements[at].conditions.len()];
+        for &at in &mentions.included {
+            table.truths[at] = vec![(0, 0); statements[at].conditions.len()];
         }
         let mut filling = HashMap::new();
-        for (index, key) in survey.keys.iter().enumerate() {
+        for (index, key) in mentions.keys.iter().enumerate() {
             let filled;
-            let mut complete =
-                !(world.vague.account && goes_by_account(key.class) || world.vague.arn && key.class == Class::Arn);
+            let mut complete = !(profile.unexplored.account && goes_by_account(key.class)
+                || profile.unexplored.arn && key.class == Class::Arn);
             let pool = if key.linked {
-                filled = self.fill(index, world, &mut filling);
+                filled = self.fill(index, profile, &mut filling);
                 complete &= filled.1;
                 &filled.0
             } else {
                 &key.pool
             };
-            let mut found = values(survey, self.scope, world, index, pool, self.now);
+            let mut found = values(mentions, self.scope, profile, index, pool, self.now);
             complete &= found.complete;
             // Of the values that every condition treats alike, one will do; not so where values are compared to others.
             let mut kept: Vec<Candidate> = Vec::new();
@@ -84,7 +94,7 @@ impl Search<'_> {
                     }
                     let bit = kept.len();
                     for ((at, nth), truth) in key.conditions.iter().zip(&signature.0) {
-                        let masks = &mut field.truths[*at][*nth];
+                        let masks = &mut table.truths[*at][*nth];
                         masks.0 |= Mask::from(*truth == Truth::Yes) << bit;
                         masks.1 |= Mask::from(*truth != Truth::No) << bit;
                     }
@@ -92,21 +102,21 @@ impl Search<'_> {
                     seen.push(signature);
                 }
             }
-            let vague = if complete { 0 } else { VAGUE };
+            let unknown = if complete { 0 } else { UNKNOWN };
             for (at, nth) in &key.conditions {
-                field.truths[*at][*nth].1 |= vague;
+                table.truths[*at][*nth].1 |= unknown;
             }
             let open = kept.iter().enumerate().filter(|(_, one)| one.open);
-            field.open.push(open.fold(vague, |mask, (bit, _)| mask | 1 << bit));
-            field.all.push(mask_of(kept.len()) | vague);
-            field.candidates.push(kept);
+            table.open.push(open.fold(unknown, |mask, (bit, _)| mask | 1 << bit));
+            table.all.push(mask_of(kept.len()) | unknown);
+            table.candidates.push(kept);
         }
-        field
+        table
     }
 
     /// What each condition on a key makes of a value. Conditions with policy variables are left for later.
     fn signature(&self, key: usize, candidate: &Candidate) -> Vec<Truth> {
-        let known = &self.survey.keys[key];
+        let known = &self.mentions.keys[key];
         let truth = |(at, nth): &(usize, usize)| {
             let statement = &self.policy.statements()[*at];
             let condition = &statement.conditions[*nth];
@@ -122,13 +132,13 @@ impl Search<'_> {
     }
 
     /// The key's values with policy variables replaced by what this caller brings; and whether that is all.
-    fn fill(&self, key: usize, world: &World, filling: &mut HashMap<usize, Vec<String>>) -> (Pool, bool) {
-        let known = &self.survey.keys[key];
+    fn fill(&self, key: usize, profile: &CallerProfile, filling: &mut HashMap<usize, Vec<String>>) -> (Pool, bool) {
+        let known = &self.mentions.keys[key];
         let mut pool = known.pool.clone();
         let mut complete = true;
         if known.class.is_chosen() {
-            pool.literals.extend(self.survey.instances(&known.name));
-            pool.literals.extend(self.asked_for(key, world));
+            pool.literals.extend(self.mentions.instances(&known.name));
+            pool.literals.extend(self.asked_for(key, profile));
         }
         for (at, nth) in &known.conditions {
             let condition = &self.policy.statements()[*at].conditions[*nth];
@@ -138,10 +148,10 @@ impl Search<'_> {
                 names.dedup();
                 let mut choices: Vec<Vec<String>> = Vec::new();
                 for name in &names {
-                    let Some(&index) = self.survey.index.get(*name) else {
+                    let Some(&index) = self.mentions.key_index.get(*name) else {
                         continue;
                     };
-                    let texts = filling.entry(index).or_insert_with(|| self.brought(index, world));
+                    let texts = filling.entry(index).or_insert_with(|| self.brought(index, profile));
                     choices.push(texts.clone());
                 }
                 let total = choices
@@ -168,31 +178,31 @@ impl Search<'_> {
     }
 
     /// What a caller can bring for a key that is used as a variable.
-    fn brought(&self, key: usize, world: &World) -> Vec<String> {
-        let known = &self.survey.keys[key];
-        let mut texts = self.plainly(key, world);
+    fn brought(&self, key: usize, profile: &CallerProfile) -> Vec<String> {
+        let known = &self.mentions.keys[key];
+        let mut texts = self.plainly(key, profile);
         if known.class.is_chosen() && !texts.is_empty() {
-            texts.extend(self.survey.instances(&known.name));
-            texts.extend(self.asked_for(key, world));
+            texts.extend(self.mentions.instances(&known.name));
+            texts.extend(self.asked_for(key, profile));
         }
         let mut seen = HashSet::new();
         texts.retain(|text| seen.insert(text.clone()));
         texts
     }
 
-    /// The same, without regard to policy variables.
-    fn plainly(&self, key: usize, world: &World) -> Vec<String> {
-        let pool = &self.survey.keys[key].pool;
-        let found = values(self.survey, self.scope, world, key, pool, self.now);
+    /// As [`Self::brought`], without regard to policy variables.
+    fn plainly(&self, key: usize, profile: &CallerProfile) -> Vec<String> {
+        let pool = &self.mentions.keys[key].pool;
+        let found = values(self.mentions, self.scope, profile, key, pool, self.now);
         let texts = found.candidates.into_iter().filter_map(|one| one.value);
         texts.flatten().collect()
     }
 
     /// What a key would have to be as a variable, to match what the caller brings for those that are compared to it.
-    fn asked_for(&self, key: usize, world: &World) -> Vec<String> {
+    fn asked_for(&self, key: usize, profile: &CallerProfile) -> Vec<String> {
         let mut texts = Vec::new();
-        for (partner, before, after) in &self.survey.keys[key].partners {
-            let brought = self.plainly(*partner, world);
+        for (partner, before, after) in &self.mentions.keys[key].partners {
+            let brought = self.plainly(*partner, profile);
             let inner = |text: &String| {
                 text.strip_prefix(before.as_str())?
                     .strip_suffix(after.as_str())

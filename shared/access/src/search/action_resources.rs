@@ -5,18 +5,18 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::LazyLock;
 
+use super::fresh_names::FreshNames;
+use super::mentions::{Mentions, WORK};
 use crate::classes::{classes, in_common, meets};
-use crate::evaluate::is_account;
 use crate::glob::{Glob, Span, Token};
-use crate::judge::Scope;
-use crate::names::Names;
 use crate::parse::{Effect, Policy, Statement};
+use crate::principals::is_account;
+use crate::scope::Scope;
 use crate::service::{S3_BUCKET_ACTIONS, S3_OBJECT_ACTIONS, Service};
-use crate::survey::Survey;
 use crate::template::Template;
 
 /// An action on a resource, with the statements that name both.
-pub(crate) struct Target {
+pub(super) struct Target {
     pub action: String,
     /// `None` stands for those that could not all be tried: the statement may be about it, and Denies are only if they
     /// are about everything.
@@ -25,18 +25,18 @@ pub(crate) struct Target {
 }
 
 /// Texts that a policy variable can have for one caller, and whether those are all.
-pub(crate) type Texts<'a> = &'a dyn Fn(&str) -> (Vec<String>, bool);
+pub(super) type Texts<'a> = &'a dyn Fn(&str) -> (Vec<String>, bool);
 
 /// What all statements have in common: the actions that they can tell apart, and the resource they are on.
-pub(crate) struct Ground {
+pub(super) struct ActionResources {
     /// The statements, sorted by what they say, so that their order in the policy makes no difference to a search.
     order: Vec<usize>,
     actions: Vec<Action>,
     roots: BTreeSet<String>,
 }
 
-impl Ground {
-    pub(crate) fn new(policy: &Policy, scope: &Scope, names: &Names) -> Self {
+impl ActionResources {
+    pub(super) fn new(policy: &Policy, scope: &Scope, names: &FreshNames) -> Self {
         let order = order(policy);
         Self {
             actions: actions(policy, &order, scope.service),
@@ -46,32 +46,32 @@ impl Ground {
     }
 
     /// All statements, in the order in which they are looked at.
-    pub(crate) fn order(&self) -> &[usize] {
+    pub(super) fn order(&self) -> &[usize] {
         &self.order
     }
 
     /// The resources that the policy can be on, as far as no variable decides on it.
-    pub(crate) fn roots(&self) -> &BTreeSet<String> {
+    pub(super) fn roots(&self) -> &BTreeSet<String> {
         &self.roots
     }
 
     /// Whether two statements name an action in common.
-    pub(crate) fn meet(&self, one: usize, other: usize) -> bool {
+    pub(super) fn meet(&self, one: usize, other: usize) -> bool {
         self.actions
             .iter()
             .any(|action| action.names[one] && action.names[other])
     }
 
-    /// Every kind of action and resource that the survey's statements can tell apart, as far as statement `at` names it.
-    pub(crate) fn targets(
+    /// Every kind of action and resource that the included statements can tell apart, as far as statement `at` names it.
+    pub(super) fn targets(
         &self,
         policy: &Policy,
         scope: &Scope,
-        survey: &Survey,
+        mentions: &Mentions,
         at: usize,
         texts: Texts,
     ) -> Vec<Target> {
-        let found = Patterns::of(policy, &survey.included, texts);
+        let found = Patterns::of(policy, &mentions.included, texts);
         let mut all_roots = Cow::Borrowed(&self.roots);
         if scope.resource.is_none() && scope.service != Service::IamTrust {
             for text in &found.filled {
@@ -79,12 +79,12 @@ impl Ground {
             }
         }
         if all_roots.is_empty() {
-            let example = scope.service.example(&survey.names.partition, scope.owner);
+            let example = scope.service.example(&mentions.names.partition, scope.owner);
             all_roots.to_mut().insert(example);
         }
-        let (resources, mut complete) = parts(scope, &found, &all_roots, &survey.names, &survey.work);
+        let (resources, mut complete) = parts(scope, &found, &all_roots, &mentions.names, &mentions.work);
         complete &= found.complete;
-        let variables = survey
+        let variables = mentions
             .included
             .iter()
             .any(|&index| has_variables(&policy.statements()[index]));
@@ -92,7 +92,7 @@ impl Ground {
         let mut kinds: HashSet<(Vec<bool>, u8)> = HashSet::new();
         let mut actions: Vec<&Action> = Vec::new();
         for action in &self.actions {
-            let names: Vec<bool> = survey.included.iter().map(|&index| action.names[index]).collect();
+            let names: Vec<bool> = mentions.included.iter().map(|&index| action.names[index]).collect();
             if action.names[at] && kinds.insert((names, action.kind)) {
                 actions.push(action);
             }
@@ -101,7 +101,7 @@ impl Ground {
         let mut seen: HashSet<(Option<String>, Vec<bool>, u8)> = HashSet::new();
         for resource in resources {
             let mut on = vec![false; policy.statements().len()];
-            for &index in &survey.included {
+            for &index in &mentions.included {
                 on[index] = touches(&policy.statements()[index], scope.service, &resource);
             }
             if !on[at] {
@@ -127,7 +127,7 @@ impl Ground {
         }
         if !complete {
             let mut everywhere = vec![false; policy.statements().len()];
-            for &index in &survey.included {
+            for &index in &mentions.included {
                 let statement = &policy.statements()[index];
                 everywhere[index] = index == at || all_roots.iter().all(|root| covers(statement, scope.service, root));
             }
@@ -177,7 +177,7 @@ fn order(policy: &Policy) -> Vec<usize> {
 }
 
 /// Whether what the statement is about depends on the request.
-pub(crate) fn has_variables(statement: &Statement) -> bool {
+pub(super) fn has_variables(statement: &Statement) -> bool {
     let resources = statement.resources.iter();
     resources
         .flat_map(|selection| &selection.values)
@@ -203,7 +203,7 @@ fn covers(statement: &Statement, service: Service, root: &str) -> bool {
 
 /// The resource that a policy is most likely on: the one the scope names, else the first that the policy names whole.
 pub fn likely_resource(policy: &Policy, scope: &Scope) -> Option<String> {
-    let names = Names::new(policy, scope);
+    let names = FreshNames::new(policy, scope);
     let example = || scope.service.example(&names.partition, scope.owner);
     let roots = roots(policy, &order(policy), scope, &names);
     Some(roots.into_iter().next().unwrap_or_else(example))
@@ -350,17 +350,17 @@ fn kind(service: Service, action: &str) -> u8 {
 /// The resource with its parts (objects, versions, indexes), one of each kind that the policy can tell apart; and whether
 /// that is all.
 pub(crate) fn resources(policy: &Policy, scope: &Scope) -> (Vec<String>, bool) {
-    let names = Names::new(policy, scope);
+    let names = FreshNames::new(policy, scope);
     let all = order(policy);
     let any = |_: &str| (vec![names.fresh.clone()], true);
     let found = Patterns::of(policy, &all, &any);
     let roots = roots(policy, &all, scope, &names);
-    let (resources, complete) = parts(scope, &found, &roots, &names, &Cell::new(crate::survey::WORK));
+    let (resources, complete) = parts(scope, &found, &roots, &names, &Cell::new(WORK));
     (resources, complete && found.complete)
 }
 
 /// The resources that the policy can be on, as far as no variable decides on it.
-fn roots(policy: &Policy, order: &[usize], scope: &Scope, names: &Names) -> BTreeSet<String> {
+fn roots(policy: &Policy, order: &[usize], scope: &Scope, names: &FreshNames) -> BTreeSet<String> {
     if let Some(arn) = scope.resource {
         return BTreeSet::from([arn.to_owned()]);
     }
@@ -382,7 +382,7 @@ fn roots(policy: &Policy, order: &[usize], scope: &Scope, names: &Names) -> BTre
         }
     }
     // A pattern that is about none of those is about another.
-    let budget = Cell::new(crate::survey::WORK);
+    let budget = Cell::new(WORK);
     let mut others = BTreeSet::new();
     for glob in wild {
         let known = roots.iter().chain(&others).any(|root| {
@@ -486,7 +486,7 @@ fn parts(
     scope: &Scope,
     patterns: &Patterns,
     roots: &BTreeSet<String>,
-    names: &Names,
+    names: &FreshNames,
     work: &Cell<usize>,
 ) -> (Vec<String>, bool) {
     let mut complete = true;

@@ -1,23 +1,23 @@
-//! What a policy speaks of: keys with the values it compares them to, accounts, organisations, principals.
+//! What a policy mentions: keys with the values it compares them to, accounts, organisations, principals.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
+use super::account_classes::AccountPatterns;
+use super::fresh_names::FreshNames;
 use crate::classes::in_common;
 use crate::condition::{Comparison, Condition, Pattern, Quantifier};
-use crate::evaluate::{account_of, arn_account, is_account};
 use crate::glob::{Glob, Span, Token};
-use crate::judge::Scope;
 use crate::keys::{self, Class};
-use crate::kinds::Kinds;
-use crate::names::Names;
 use crate::network::Cidr;
 use crate::parse::{Effect, Policy, PrincipalKind};
+use crate::principals::{account_of, arn_account, is_account};
+use crate::scope::Scope;
 
 /// The values that conditions compare a key to.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Pool {
+pub(super) struct Pool {
     pub literals: BTreeSet<String>,
     /// Those with wildcards, by condition.
     pub groups: Vec<Vec<Glob>>,
@@ -31,17 +31,17 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// All patterns with wildcards.
-    pub(crate) fn globs(&self) -> impl Iterator<Item = &Glob> {
+    pub(super) fn globs(&self) -> impl Iterator<Item = &Glob> {
         self.groups.iter().flatten()
     }
 
-    pub(crate) fn group(&mut self, group: Vec<Glob>) {
+    pub(super) fn group(&mut self, group: Vec<Glob>) {
         if !group.is_empty() && !self.groups.contains(&group) {
             self.groups.push(group);
         }
     }
 
-    pub(crate) fn literal_or_group(&mut self, glob: Glob) {
+    pub(super) fn literal_or_group(&mut self, glob: Glob) {
         match glob.as_literal() {
             Some(literal) => drop(self.literals.insert(literal)),
             None => self.group(vec![glob]),
@@ -78,7 +78,7 @@ impl Pool {
 }
 
 /// One condition key of the policy.
-pub(crate) struct Key {
+pub(super) struct Key {
     pub name: String,
     pub class: Class,
     pub pool: Pool,
@@ -95,12 +95,12 @@ pub(crate) struct Key {
 /// How many ways to read a variable out of one text are tried.
 const PLACES: usize = 4;
 /// What searching for texts may cost for one statement: pattern positions visited.
-pub(crate) const WORK: usize = 30_000;
+pub(super) const WORK: usize = 30_000;
 
-/// What a policy speaks of.
-pub(crate) struct Survey {
+/// What the included statements of a policy mention.
+pub(super) struct Mentions {
     pub keys: Vec<Key>,
-    pub index: BTreeMap<String, usize>,
+    pub key_index: BTreeMap<String, usize>,
     /// Untrusted accounts that each statement names.
     pub accounts: Vec<BTreeSet<String>>,
     /// Accounts that only a wildcard lets in.
@@ -118,28 +118,28 @@ pub(crate) struct Survey {
     pub alike: BTreeSet<String>,
     /// Every kind of account and organisation that patterns can tell apart is among them.
     pub complete: bool,
-    pub names: Rc<Names>,
+    pub names: Rc<FreshNames>,
     /// What the searches for texts may still cost, and what they came to.
     pub work: Cell<usize>,
 }
 
-impl Survey {
+impl Mentions {
     /// Some statements of a policy: an Allow and the Denies that touch it need none of the others.
-    pub(crate) fn of(
+    pub(super) fn of(
         policy: &Policy,
         scope: &Scope,
-        names: &Rc<Names>,
+        names: &Rc<FreshNames>,
         roots: &BTreeSet<String>,
         included: Vec<usize>,
         work: usize,
     ) -> Self {
         let count = policy.statements().len();
-        let mut survey = Self {
+        let mut mentions = Self {
             keys: Vec::new(),
-            index: BTreeMap::new(),
+            key_index: BTreeMap::new(),
             accounts: vec![BTreeSet::new(); count],
             wild_accounts: BTreeSet::new(),
-            members: BTreeSet::from([names.member.clone()]),
+            members: BTreeSet::new(),
             organizations: vec![BTreeSet::new(); count],
             wild_organizations: BTreeSet::new(),
             arns: BTreeSet::new(),
@@ -149,18 +149,18 @@ impl Survey {
             names: Rc::clone(names),
             work: Cell::new(work),
         };
-        let mut kinds = Kinds::default();
-        for at in survey.included.clone() {
+        let mut patterns = AccountPatterns::default();
+        for at in mentions.included.clone() {
             let statement = &policy.statements()[at];
             if statement.effect == Effect::Neither {
                 continue;
             }
             for principal in statement.principals.iter().flat_map(|selection| &selection.values) {
-                survey.principal(at, principal.kind, &principal.value, scope);
+                mentions.principal(at, principal.kind, &principal.value, scope);
             }
             for (nth, condition) in statement.conditions.iter().enumerate() {
-                survey.condition(at, nth, condition, scope);
-                kinds.add(survey.keys[survey.index[&condition.key]].class, condition);
+                mentions.condition(at, nth, condition, scope);
+                patterns.add(mentions.keys[mentions.key_index[&condition.key]].class, condition);
             }
             let in_resources: Vec<String> = statement
                 .resources
@@ -168,13 +168,23 @@ impl Survey {
                 .flat_map(|selection| &selection.values)
                 .flat_map(|template| template.variables().map(str::to_owned))
                 .collect();
-            survey.link(&in_resources);
+            mentions.link(&in_resources);
         }
-        survey.mirror_resources(policy, roots);
-        survey.alike = survey.alike(policy);
-        survey.mirror(policy);
-        kinds.fill(&mut survey, scope);
-        survey
+        mentions.mirror_resources(policy, roots);
+        mentions.alike = mentions.alike(policy);
+        mentions.mirror(policy);
+        let found = patterns.classes(
+            scope,
+            names,
+            &mentions.accounts,
+            &mentions.organizations,
+            &mentions.work,
+        );
+        mentions.wild_accounts = found.accounts;
+        mentions.members = found.members;
+        mentions.wild_organizations = found.organizations;
+        mentions.complete = found.complete;
+        mentions
     }
 
     fn condition(&mut self, at: usize, nth: usize, condition: &Condition, scope: &Scope) {
@@ -224,7 +234,7 @@ impl Survey {
         for value in values() {
             let names: Vec<&str> = value.variables().collect();
             if let ([name], Some((before, after))) = (&names[..], value.around()) {
-                placed.push((self.index[*name], before, after));
+                placed.push((self.key_index[*name], before, after));
             }
         }
         placed.sort_unstable();
@@ -279,8 +289,10 @@ impl Survey {
                     let ([name], Some((before, after))) = (&names[..], value.around()) else {
                         continue;
                     };
-                    let Some(&index) = self.index.get(*name) else { continue };
-                    partners.push((index, self.index[&key.name], before.to_owned(), after.to_owned()));
+                    let Some(&index) = self.key_index.get(*name) else {
+                        continue;
+                    };
+                    partners.push((index, self.key_index[&key.name], before.to_owned(), after.to_owned()));
                     let inner = |text: &String| text.strip_prefix(before)?.strip_suffix(after).map(str::to_owned);
                     found.extend(wanted.iter().filter_map(inner).map(|text| (index, text)));
                 }
@@ -338,7 +350,7 @@ impl Survey {
     }
 
     fn key(&mut self, name: &str) -> usize {
-        if let Some(index) = self.index.get(name) {
+        if let Some(index) = self.key_index.get(name) {
             return *index;
         }
         let key = Key {
@@ -351,14 +363,14 @@ impl Survey {
             partners: Vec::new(),
         };
         self.keys.push(key);
-        self.index.insert(name.to_owned(), self.keys.len() - 1);
+        self.key_index.insert(name.to_owned(), self.keys.len() - 1);
         self.keys.len() - 1
     }
 
     /// Texts that a key can well have where it is a policy variable: for resources and values built from it.
-    pub(crate) fn instances(&self, name: &str) -> Vec<String> {
+    pub(super) fn instances(&self, name: &str) -> Vec<String> {
         let mut found = vec![self.names.fresh.clone(), self.names.other.clone()];
-        let Some(key) = self.index.get(name).map(|index| &self.keys[*index]) else {
+        let Some(key) = self.key_index.get(name).map(|index| &self.keys[*index]) else {
             return found;
         };
         found.extend(key.pool.literals.iter().cloned());
@@ -373,11 +385,11 @@ impl Survey {
         found
     }
 
-    pub(crate) fn has(&self, wanted: impl Fn(Class) -> bool) -> bool {
+    pub(super) fn has(&self, wanted: impl Fn(Class) -> bool) -> bool {
         self.keys.iter().any(|key| wanted(key.class))
     }
 
-    pub(crate) fn pool(&self, wanted: impl Fn(Class) -> bool) -> Pool {
+    pub(super) fn pool(&self, wanted: impl Fn(Class) -> bool) -> Pool {
         let mut pool = Pool::default();
         for key in self.keys.iter().filter(|key| wanted(key.class)) {
             pool.literals.extend(key.pool.literals.iter().cloned());
@@ -407,7 +419,7 @@ impl Survey {
     }
 
     fn account(&mut self, at: usize, account: &str, scope: &Scope) {
-        if is_account(account) && !is_ours(account, scope) {
+        if is_account(account) && !scope.is_ours(account) {
             self.accounts[at].insert(account.to_owned());
         }
     }
@@ -453,11 +465,7 @@ impl Survey {
     }
 }
 
-pub(crate) fn is_ours(account: &str, scope: &Scope) -> bool {
-    account == scope.owner || scope.trust.accounts.contains(account)
-}
-
 /// The literals as a set to keep away from.
-pub(crate) fn avoid(pool: &Pool) -> HashSet<String> {
+pub(super) fn avoid(pool: &Pool) -> HashSet<String> {
     pool.literals.iter().cloned().collect()
 }

@@ -9,44 +9,39 @@
 
 use std::collections::BTreeMap;
 
-use crate::adversary::World;
+use super::action_resources::{Target, has_variables};
+use super::callers::CallerProfile;
+use super::value_table::{Context, Mask, UNKNOWN, ValueTable};
 use crate::condition::{Condition, Truth};
 use crate::evaluate::{Request, principal_matches, resource_matches};
-use crate::field::{Field, Mask, VAGUE};
-use crate::judge::Scope;
-use crate::parse::{Effect, Policy, Statement};
-use crate::survey::Survey;
-use crate::targets::{Target, has_variables};
+use crate::parse::{Effect, Statement};
 use crate::template::Template;
 
 /// Steps that one judgement may take before what is left counts as undecided.
-pub(crate) const STEPS: usize = 5_000;
+pub(super) const STEPS: usize = 5_000;
 /// Steps that one search may take to combine the values of keys that policy variables tie together.
 const COMBINATIONS: usize = 2_400;
 
 /// What a search came to.
-pub(crate) enum Outcome {
+pub(super) enum Outcome {
     Found(Request),
     Nothing,
     Unfinished,
 }
 
-/// Everything that does not change between searches.
-pub(crate) struct Search<'a> {
-    pub policy: &'a Policy,
-    pub scope: &'a Scope<'a>,
-    pub survey: &'a Survey,
-    pub now: f64,
+/// Searches on one budget.
+pub(super) struct Search<'a> {
+    pub context: Context<'a>,
     pub steps: usize,
     /// How many it may take.
     pub most: usize,
 }
 
 /// What one search asks for.
-pub(crate) struct Question<'a> {
+pub(super) struct Question<'a> {
     pub at: usize,
-    pub world: &'a World,
-    pub field: &'a Field,
+    pub profile: &'a CallerProfile,
+    pub table: &'a ValueTable,
     pub target: &'a Target,
     /// Count only what is certain; otherwise, also what can't be ruled out.
     pub certain: bool,
@@ -106,16 +101,16 @@ struct Walk<'a> {
 
 impl Search<'_> {
     /// Whether a caller may meet the conditions of an Allow at all, whatever it asks for and whatever is denied.
-    pub(crate) fn may_meet(&mut self, at: usize, world: &World, field: &Field) -> bool {
+    pub(super) fn may_meet(&mut self, at: usize, profile: &CallerProfile, table: &ValueTable) -> bool {
         let target = Target {
             action: String::new(),
             resource: None,
-            relevant: vec![false; self.policy.statements().len()],
+            relevant: vec![false; self.context.policy.statements().len()],
         };
         let outcome = self.run(&Question {
             at,
-            world,
-            field,
+            profile,
+            table,
             target: &target,
             certain: false,
             open: false,
@@ -123,15 +118,15 @@ impl Search<'_> {
         !matches!(outcome, Outcome::Nothing)
     }
 
-    pub(crate) fn run(&mut self, question: &Question) -> Outcome {
-        let statement = &self.policy.statements()[question.at];
+    pub(super) fn run(&mut self, question: &Question) -> Outcome {
+        let statement = &self.context.policy.statements()[question.at];
         let least = if question.certain { Truth::Yes } else { Truth::Maybe };
-        if principal_matches(statement, &question.world.caller) < least || (question.certain && statement.doubtful) {
+        if principal_matches(statement, &question.profile.caller) < least || (question.certain && statement.doubtful) {
             return Outcome::Nothing;
         }
-        let field = question.field;
-        let kept = if question.certain { !VAGUE } else { Mask::MAX };
-        let choice = if question.open { &field.open } else { &field.all };
+        let table = question.table;
+        let kept = if question.certain { !UNKNOWN } else { Mask::MAX };
+        let choice = if question.open { &table.open } else { &table.all };
         let mut masks: Vec<Mask> = choice.iter().map(|mask| mask & kept).collect();
         let mut linked = has_variables(statement);
         for (nth, condition) in statement.conditions.iter().enumerate() {
@@ -139,22 +134,22 @@ impl Search<'_> {
                 linked = true;
                 continue;
             }
-            let Some(&key) = self.survey.index.get(&condition.key) else {
+            let Some(&key) = self.context.mentions.key_index.get(&condition.key) else {
                 continue;
             };
-            let (yes, maybe) = field.truths[question.at][nth];
+            let (yes, maybe) = table.truths[question.at][nth];
             masks[key] &= if question.certain { yes } else { maybe };
             if masks[key] == 0 {
                 return Outcome::Nothing;
             }
         }
         let mut denies = Vec::new();
-        for &index in &self.survey.included {
-            let deny = &self.policy.statements()[index];
+        for &index in &self.context.mentions.included {
+            let deny = &self.context.policy.statements()[index];
             if deny.effect != Effect::Deny || !question.target.relevant[index] || (!question.certain && deny.doubtful) {
                 continue;
             }
-            let names = principal_matches(deny, &question.world.caller);
+            let names = principal_matches(deny, &question.profile.caller);
             if names < if question.certain { Truth::Maybe } else { Truth::Yes } {
                 continue;
             }
@@ -184,13 +179,13 @@ impl Search<'_> {
     /// The keys with values that make a Deny fail. Under a fixed choice of the tied keys, those are decided already.
     fn ways_out(&self, problem: &Problem, deny: usize, choice: Option<&Choice>) -> Vec<(usize, Mask)> {
         let question = problem.question;
-        let statement = &self.policy.statements()[deny];
+        let statement = &self.context.policy.statements()[deny];
         let mut ways = Vec::new();
         for (nth, condition) in statement.conditions.iter().enumerate() {
-            let Some(&key) = self.survey.index.get(&condition.key) else {
+            let Some(&key) = self.context.mentions.key_index.get(&condition.key) else {
                 continue;
             };
-            let all = question.field.all[key];
+            let all = question.table.all[key];
             if condition.linked().next().is_some() {
                 let holds = choice.map_or(Truth::Maybe, |choice| {
                     let lookup = |name: &str| choice.get(name).and_then(|values| values.first()).cloned();
@@ -205,7 +200,7 @@ impl Search<'_> {
                 }
                 continue;
             }
-            let (yes, maybe) = question.field.truths[deny][nth];
+            let (yes, maybe) = question.table.truths[deny][nth];
             let fails = all & !if question.certain { maybe } else { yes };
             if fails != 0 {
                 ways.push((key, fails));
@@ -219,7 +214,7 @@ impl Search<'_> {
         let question = problem.question;
         if !question.certain {
             // What the tied conditions don't decide may be decided already.
-            let certain_to_touch = |deny: &&usize| !has_variables(&self.policy.statements()[**deny]);
+            let certain_to_touch = |deny: &&usize| !has_variables(&self.context.policy.statements()[**deny]);
             let denies: Vec<usize> = problem.denies.iter().filter(certain_to_touch).copied().collect();
             let ways = self.all_ways_out(problem, &denies, None);
             if let Outcome::Nothing = self.escape(problem, &ways, masks.to_vec()) {
@@ -227,14 +222,14 @@ impl Search<'_> {
             }
         }
         let plan = self.plan(problem);
-        let vague = plan.levels.iter().any(|level| masks[level.key] & VAGUE != 0);
+        let unknown = plan.levels.iter().any(|level| masks[level.key] & UNKNOWN != 0);
         let mut walk = Walk {
             choice: Choice::new(),
             ways: self.all_ways_out(problem, &plan.free, None),
             until: self.most.min(self.steps + COMBINATIONS),
         };
         match self.descend(problem, &plan.levels, &mut walk, masks.to_vec()) {
-            Outcome::Nothing if vague => Outcome::Unfinished,
+            Outcome::Nothing if unknown => Outcome::Unfinished,
             outcome => outcome,
         }
     }
@@ -242,9 +237,9 @@ impl Search<'_> {
     /// In which order to choose values of the tied keys, those first that the Allow itself ties; and what is decided with
     /// each.
     fn plan(&self, problem: &Problem) -> Plan {
-        let statements = self.policy.statements();
+        let statements = self.context.policy.statements();
         let at = problem.question.at;
-        let index = |name: &str| self.survey.index.get(name).copied();
+        let index = |name: &str| self.context.mentions.key_index.get(name).copied();
         let of_condition = |condition: &Condition| -> Vec<usize> {
             let own = condition.linked().next().and_then(|_| index(&condition.key));
             own.into_iter().chain(condition.linked().filter_map(index)).collect()
@@ -288,8 +283,8 @@ impl Search<'_> {
             walk.ways = ways;
             return outcome;
         };
-        let name = self.survey.keys[level.key].name.as_str();
-        let mut bits = masks[level.key] & !VAGUE;
+        let name = self.context.mentions.keys[level.key].name.as_str();
+        let mut bits = masks[level.key] & !UNKNOWN;
         let mut unfinished = false;
         while bits != 0 {
             // Such a step costs several times what others do.
@@ -301,7 +296,7 @@ impl Search<'_> {
             bits &= bits - 1;
             let mut narrowed = masks.clone();
             narrowed[level.key] = 1 << bit;
-            match &question.field.candidates[level.key][bit].value {
+            match &question.table.candidates[level.key][bit].value {
                 Some(values) => drop(walk.choice.insert(name.to_owned(), values)),
                 None => drop(walk.choice.remove(name)),
             }
@@ -325,12 +320,12 @@ impl Search<'_> {
 
     /// Whether the Allow's tied conditions and resource agree with a choice, as far as this level decides on them.
     fn meets(&self, question: &Question, level: &Level, choice: &Choice) -> bool {
-        let statement = &self.policy.statements()[question.at];
+        let statement = &self.context.policy.statements()[question.at];
         let lookup = |name: &str| choice.get(name).and_then(|values| values.first()).cloned();
         let least = if question.certain { Truth::Yes } else { Truth::Maybe };
         let on = !level.resource
             || match &question.target.resource {
-                Some(resource) => resource_matches(statement, self.scope.service, resource, &lookup) >= least,
+                Some(resource) => resource_matches(statement, self.context.scope.service, resource, &lookup) >= least,
                 // It is about something only if its variables have values.
                 None => statement
                     .resources
@@ -349,10 +344,10 @@ impl Search<'_> {
         let question = problem.question;
         let least = if question.certain { Truth::Maybe } else { Truth::Yes };
         for &deny in &level.denies {
-            let statement = &self.policy.statements()[deny];
+            let statement = &self.context.policy.statements()[deny];
             let lookup = |name: &str| walk.choice.get(name).and_then(|values| values.first()).cloned();
             let touches = match &question.target.resource {
-                Some(resource) => resource_matches(statement, self.scope.service, resource, &lookup) >= least,
+                Some(resource) => resource_matches(statement, self.context.scope.service, resource, &lookup) >= least,
                 None => !has_variables(statement),
             };
             if touches {
@@ -369,7 +364,7 @@ impl Search<'_> {
     /// Lets every Deny fail in one of its conditions.
     fn escape(&mut self, problem: &Problem, denies: &[Vec<(usize, Mask)>], masks: Vec<Mask>) -> Outcome {
         let mut stack = vec![masks];
-        let mut vague = false;
+        let mut unknown = false;
         while let Some(masks) = stack.pop() {
             self.steps += 1;
             if self.steps > self.most {
@@ -391,8 +386,8 @@ impl Search<'_> {
                 }
             }
             let Some(ways) = tightest else {
-                if masks.contains(&VAGUE) {
-                    vague = true;
+                if masks.contains(&UNKNOWN) {
+                    unknown = true;
                     continue;
                 }
                 return Outcome::Found(self.request(problem.question, &masks));
@@ -403,14 +398,14 @@ impl Search<'_> {
                 stack.push(narrowed);
             }
         }
-        if vague { Outcome::Unfinished } else { Outcome::Nothing }
+        if unknown { Outcome::Unfinished } else { Outcome::Nothing }
     }
 
     fn request(&self, question: &Question, masks: &[Mask]) -> Request {
         let mut context = BTreeMap::new();
-        for (index, key) in self.survey.keys.iter().enumerate() {
+        for (index, key) in self.context.mentions.keys.iter().enumerate() {
             let bit = masks[index].trailing_zeros() as usize;
-            if let Some(value) = question.field.candidates[index]
+            if let Some(value) = question.table.candidates[index]
                 .get(bit)
                 .and_then(|one| one.value.clone())
             {
@@ -418,7 +413,7 @@ impl Search<'_> {
             }
         }
         Request {
-            caller: question.world.caller.clone(),
+            caller: question.profile.caller.clone(),
             action: question.target.action.clone(),
             resource: question.target.resource.clone().unwrap_or_default(),
             context,

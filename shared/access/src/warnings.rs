@@ -1,15 +1,16 @@
-//! What is worth knowing of a policy beside the verdict.
+//! Notes on a policy that do not change the verdict: what AWS would refuse, what is fragile, whose something is.
 
-use crate::condition::{Comparison, Quantifier};
-use crate::evaluate::arn_account;
-use crate::judge::{Note, NoteKind, Offence, Scope, Verdict};
+use crate::condition::{Comparison, Pattern, Quantifier};
+use crate::explain::statement_name;
 use crate::keys::{Class, class};
-use crate::network::private;
+use crate::network::{Cidr, private};
 use crate::parse::{Effect, Policy, PrincipalKind, Statement};
+use crate::principals::arn_account;
+use crate::scope::Scope;
 use crate::service::Service;
-use crate::words::name;
+use crate::verdict::{Note, NoteKind, Offence, Verdict};
 
-pub(crate) fn notes(policy: &Policy, scope: &Scope, deputies: &[usize], offending: &[Offence]) -> Vec<Note> {
+pub(crate) fn warnings(policy: &Policy, scope: &Scope, deputies: &[usize], offending: &[Offence]) -> Vec<Note> {
     let mut found = Vec::new();
     let mut add = |kind, index, text: String| found.push(Note { kind, index, text });
     for key in policy.duplicate_keys() {
@@ -17,7 +18,7 @@ pub(crate) fn notes(policy: &Policy, scope: &Scope, deputies: &[usize], offendin
         add(NoteKind::DuplicateKey, None, text);
     }
     for (index, statement) in policy.statements().iter().enumerate() {
-        let name = name(statement, index);
+        let name = statement_name(statement, index);
         let mut note = |kind, text: &str| add(kind, Some(index), format!("{name} {text}"));
         if deputies.contains(&index) {
             note(
@@ -170,10 +171,10 @@ fn conditions(statement: &Statement, policy: &Policy, scope: &Scope, note: &mut 
         }
         if class == Class::SourceIp && operator.comparison == Comparison::Ip && !operator.negated {
             let ranges = condition.patterns.iter().flatten().filter_map(|pattern| match pattern {
-                crate::condition::Pattern::Cidr(cidr) => Some(*cidr),
+                Pattern::Cidr(cidr) => Some(*cidr),
                 _ => None,
             });
-            let inside = |cidr: crate::network::Cidr| {
+            let inside = |cidr: Cidr| {
                 private()
                     .iter()
                     .any(|range| range.v6 == cidr.v6 && range.first <= cidr.first && cidr.last <= range.last)

@@ -1,25 +1,45 @@
-//! What one statement of a policy comes to.
+//! Whom one statement of a policy lets in.
 
 use std::rc::Rc;
 
-use crate::adversary::{World, worlds};
+use super::action_resources::{ActionResources, Target, has_variables};
+use super::callers::{CallerProfile, profiles};
+use super::fresh_names::FreshNames;
+use super::mentions::{Mentions, WORK};
+use super::request_search::{Outcome, Question, STEPS, Search};
+use super::value_table::Context;
 use crate::condition::Truth;
 use crate::evaluate::{Caller, Request, evaluate};
-use crate::judge::{Offence, Scope, Verdict};
+use crate::explain;
 use crate::keys::{names_service, names_source};
-use crate::names::Names;
 use crate::parse::{Effect, Policy, Principal, Statement};
-use crate::search::{Outcome, Question, STEPS, Search};
+use crate::scope::Scope;
 use crate::service::Service;
-use crate::survey::{Survey, WORK};
-use crate::targets::{Ground, Target, has_variables};
-use crate::words;
+use crate::verdict::{Offence, Verdict};
 
-/// What the search for one statement came to.
+/// A request that gets in.
+pub(crate) struct Admitted {
+    pub verdict: Verdict,
+    pub request: Request,
+    /// The caller's account, or the one that a service acts for.
+    pub account: Option<String>,
+}
+
+impl Admitted {
+    fn new(verdict: Verdict, request: Request, profile: &CallerProfile) -> Self {
+        Self {
+            verdict,
+            request,
+            account: profile.account.clone(),
+        }
+    }
+}
+
+/// What the search for one statement found.
 #[derive(Default)]
 pub(crate) struct Finding {
-    pub certain: Option<(Verdict, Request, World)>,
-    pub possible: Option<(Verdict, Request, World)>,
+    pub certain: Option<Admitted>,
+    pub possible: Option<Admitted>,
     /// What could be let in that the search did not come to.
     pub unfinished: Verdict,
     pub deputy: bool,
@@ -29,16 +49,14 @@ pub(crate) struct Finding {
 
 impl Finding {
     pub(crate) fn certain(&self) -> Verdict {
-        self.certain.as_ref().map_or(Verdict::Private, |found| found.0)
+        self.certain.as_ref().map_or(Verdict::Private, |found| found.verdict)
     }
 
     fn possible(&self) -> Verdict {
-        let possible = self.possible.as_ref().map_or(Verdict::Private, |found| found.0);
+        let possible = self.possible.as_ref().map_or(Verdict::Private, |found| found.verdict);
         possible.max(self.certain()).max(self.unfinished)
     }
-}
 
-impl Finding {
     /// What it cost of a whole budget, roughly in equal steps.
     pub(crate) fn cost(&self) -> usize {
         let spent = Budget::WHOLE.work.saturating_sub(self.left.work);
@@ -69,38 +87,38 @@ impl Budget {
 }
 
 /// A policy, with what the judgements of its statements have in common.
-pub(crate) struct Bench<'a> {
+pub(crate) struct Analyzer<'a> {
     policy: &'a Policy,
     scope: &'a Scope<'a>,
     now: f64,
-    names: Rc<Names>,
-    ground: Rc<Ground>,
+    names: Rc<FreshNames>,
+    action_resources: Rc<ActionResources>,
 }
 
-impl<'a> Bench<'a> {
+impl<'a> Analyzer<'a> {
     pub(crate) fn new(policy: &'a Policy, scope: &'a Scope<'a>, now: f64) -> Self {
-        let names = Names::new(policy, scope);
-        let ground = Rc::new(Ground::new(policy, scope, &names));
+        let names = FreshNames::new(policy, scope);
+        let action_resources = Rc::new(ActionResources::new(policy, scope, &names));
         Self {
             policy,
             scope,
             now,
             names: Rc::new(names),
-            ground,
+            action_resources,
         }
     }
 
-    /// The same for a policy that differs only in principals and conditions.
-    pub(crate) fn of<'b>(&self, policy: &'b Policy) -> Bench<'b>
+    /// The analyzer of a policy that differs only in principals and conditions.
+    pub(crate) fn for_variant<'b>(&self, policy: &'b Policy) -> Analyzer<'b>
     where
         'a: 'b,
     {
-        Bench {
+        Analyzer {
             policy,
             scope: self.scope,
             now: self.now,
             names: Rc::clone(&self.names),
-            ground: Rc::clone(&self.ground),
+            action_resources: Rc::clone(&self.action_resources),
         }
     }
 
@@ -108,31 +126,34 @@ impl<'a> Bench<'a> {
     pub(crate) fn examine(&self, at: usize, budget: Budget) -> Finding {
         // Only Denies that touch the same can stop it; nothing else of the policy matters to it.
         let statements = self.policy.statements();
-        let denies = |index: &usize| statements[*index].effect == Effect::Deny && self.ground.meet(at, *index);
-        let all = self.ground.order().iter();
+        let denies =
+            |index: &usize| statements[*index].effect == Effect::Deny && self.action_resources.meet(at, *index);
+        let all = self.action_resources.order().iter();
         let included = all.filter(|index| **index == at || denies(index)).copied().collect();
-        let survey = Survey::of(
+        let mentions = Mentions::of(
             self.policy,
             self.scope,
             &self.names,
-            self.ground.roots(),
+            self.action_resources.roots(),
             included,
             budget.work,
         );
         let mut search = Search {
-            policy: self.policy,
-            scope: self.scope,
-            survey: &survey,
-            now: self.now,
+            context: Context {
+                policy: self.policy,
+                scope: self.scope,
+                mentions: &mentions,
+                now: self.now,
+            },
             steps: 0,
             most: budget.steps,
         };
         let mut finding = Finding::default();
-        if self.ground.meet(at, at) {
-            self.try_worlds(&mut search, at, &mut finding);
+        if self.action_resources.meet(at, at) {
+            self.try_profiles(&mut search, at, &mut finding);
         }
         finding.left = Budget {
-            work: survey.work.get(),
+            work: mentions.work.get(),
             steps: budget.steps.saturating_sub(search.steps),
         };
         finding
@@ -149,64 +170,70 @@ impl<'a> Bench<'a> {
             verdict,
             certain,
             undecided,
-            reason: words::offence(self.policy, at, request, undecided),
+            reason: explain::offence(self.policy, at, request, undecided),
         })
     }
 
-    fn try_worlds(&self, search: &mut Search, at: usize, finding: &mut Finding) {
+    fn try_profiles(&self, search: &mut Search, at: usize, finding: &mut Finding) {
         let (policy, scope) = (self.policy, self.scope);
         let statement = &policy.statements()[at];
         let everywhere = |_: &str| (Vec::new(), true);
-        let by_world = search
-            .survey
+        let by_profile = search
+            .context
+            .mentions
             .included
             .iter()
             .any(|&index| has_variables(&policy.statements()[index]));
         let mut shared: Option<Vec<Target>> = None;
-        for world in worlds(policy, search.survey, scope, at) {
-            if finding.certain() == Verdict::Public || (!world.anybody && finding.certain() == Verdict::External) {
+        for profile in profiles(policy, search.context.mentions, scope, at) {
+            if finding.certain() == Verdict::Public || (!profile.anybody && finding.certain() == Verdict::External) {
                 break;
             }
-            let graver = if world.anybody {
+            let graver = if profile.anybody {
                 Verdict::Public
             } else {
                 Verdict::External
             };
-            let deputy = matches!(world.caller, Caller::Service { .. }) && is_deputy(policy, statement, &world);
-            if deputy && (finding.deputy || !lists_service(statement, &world) && !world.anybody) {
+            let deputy = matches!(profile.caller, Caller::Service { .. }) && is_deputy(policy, statement, &profile);
+            if deputy && (finding.deputy || !lists_service(statement, &profile) && !profile.anybody) {
                 continue;
             }
-            let field = &search.field(&world);
-            if !search.may_meet(at, &world, field) {
+            let table = &search.context.table(&profile);
+            if !search.may_meet(at, &profile, table) {
                 continue;
             }
             let own;
-            let targets = if by_world {
-                let texts = |name: &str| match search.survey.index.get(name) {
-                    Some(&key) => (field.texts(key).cloned().collect(), !field.is_vague(key)),
+            let targets = if by_profile {
+                let texts = |name: &str| match search.context.mentions.key_index.get(name) {
+                    Some(&key) => (table.texts(key).cloned().collect(), !table.has_unknown(key)),
                     None => (Vec::new(), true),
                 };
-                own = self.ground.targets(policy, scope, search.survey, at, &texts);
+                own = self
+                    .action_resources
+                    .targets(policy, scope, search.context.mentions, at, &texts);
                 &own
             } else {
-                shared.get_or_insert_with(|| self.ground.targets(policy, scope, search.survey, at, &everywhere))
+                shared.get_or_insert_with(|| {
+                    self.action_resources
+                        .targets(policy, scope, search.context.mentions, at, &everywhere)
+                })
             };
             for target in targets
                 .iter()
-                .filter(|target| may_call(scope.service, &world.caller, &target.action))
+                .filter(|target| may_call(scope.service, &profile.caller, &target.action))
             {
                 let mut ask = |certain: bool, open: bool| {
                     search.run(&Question {
                         at,
-                        world: &world,
-                        field,
+                        profile: &profile,
+                        table,
                         target,
                         certain,
                         open,
                     })
                 };
                 for (open, verdict) in [(true, Verdict::Public), (false, Verdict::External)] {
-                    if (open && !world.anybody) || finding.certain() >= verdict {
+                    if (open && !profile.anybody) || finding.certain() >= verdict {
                         continue;
                     }
                     let possible = match ask(false, open) {
@@ -214,7 +241,7 @@ impl<'a> Bench<'a> {
                         Outcome::Found(request) if target.resource.is_some() => Some(request),
                         Outcome::Found(_) | Outcome::Unfinished => None,
                     };
-                    if deputy && world.anybody {
+                    if deputy && profile.anybody {
                         finding.deputy |= possible.is_some();
                         continue;
                     }
@@ -225,11 +252,11 @@ impl<'a> Bench<'a> {
                     };
                     match (certain, possible) {
                         (Outcome::Found(request), _) if evaluate(policy, scope.service, &request) == Truth::Yes => {
-                            finding.certain = Some((verdict, request, world.clone()));
+                            finding.certain = Some(Admitted::new(verdict, request, &profile));
                         }
                         (_, Some(request)) => {
-                            if finding.possible.as_ref().is_none_or(|known| known.0 < verdict) {
-                                finding.possible = Some((verdict, request, world.clone()));
+                            if finding.possible.as_ref().is_none_or(|known| known.verdict < verdict) {
+                                finding.possible = Some(Admitted::new(verdict, request, &profile));
                             }
                         }
                         (_, None) => finding.unfinished = finding.unfinished.max(verdict),
@@ -248,14 +275,14 @@ impl<'a> Bench<'a> {
 }
 
 fn finding_request(finding: &Finding) -> Option<(Verdict, &Request)> {
-    let graver = |found: &&(Verdict, Request, World)| found.0 == finding.possible();
+    let graver = |found: &&Admitted| found.verdict == finding.possible();
     let found = finding
         .certain
         .as_ref()
         .filter(graver)
         .or(finding.possible.as_ref())
         .or(finding.certain.as_ref());
-    found.map(|(verdict, request, _)| (*verdict, request))
+    found.map(|found| (found.verdict, &found.request))
 }
 
 /// Whether such a caller makes such a call: a role is assumed by different calls.
@@ -286,8 +313,8 @@ fn may_call(service: Service, caller: &Caller, action: &str) -> bool {
     }
 }
 
-fn lists_service(statement: &Statement, world: &World) -> bool {
-    let Caller::Service { name } = &world.caller else {
+fn lists_service(statement: &Statement, profile: &CallerProfile) -> bool {
+    let Caller::Service { name } = &profile.caller else {
         return false;
     };
     let principals = statement.principals.iter().filter(|selection| !selection.negated);
@@ -298,12 +325,12 @@ fn lists_service(statement: &Statement, world: &World) -> bool {
 
 /// A service that acts for a stranger is a deputy that may be confused, not a stranger let in, unless the statement is
 /// open to everyone and means to limit it by the source of the call.
-fn is_deputy(policy: &Policy, statement: &Statement, world: &World) -> bool {
+fn is_deputy(policy: &Policy, statement: &Statement, profile: &CallerProfile) -> bool {
     let everyone = statement
         .principals
         .as_ref()
         .is_some_and(|selection| selection.negated || selection.values.iter().any(Principal::is_everyone));
-    if lists_service(statement, world) || !everyone {
+    if lists_service(statement, profile) || !everyone {
         return true;
     }
     let own = || statement.conditions.iter();

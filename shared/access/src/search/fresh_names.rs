@@ -1,12 +1,11 @@
 //! Ids and texts that a policy does not name, for those whom it does not know.
 
-use crate::judge::Scope;
 use crate::parse::Policy;
-use crate::survey::is_ours;
+use crate::scope::Scope;
 
 /// Ids and texts that a policy does not name.
 #[derive(Debug, Clone)]
-pub(crate) struct Names {
+pub(super) struct FreshNames {
     pub partition: String,
     /// The organisation of the resource, where none is known.
     pub owners_organization: String,
@@ -23,16 +22,16 @@ pub(crate) struct Names {
     text: String,
 }
 
-impl Names {
-    pub(crate) fn new(policy: &Policy, scope: &Scope) -> Self {
+impl FreshNames {
+    pub(super) fn new(policy: &Policy, scope: &Scope) -> Self {
         let text = policy.text().to_ascii_lowercase();
         let account = |first: u64| {
             let mut accounts = (first..).map(|account| account.to_string());
-            let new = accounts.find(|account| !text.contains(account.as_str()) && !is_ours(account, scope));
+            let new = accounts.find(|account| !text.contains(account.as_str()) && !scope.is_ours(account));
             new.unwrap_or_default()
         };
         Self {
-            partition: partition(policy, scope),
+            partition: scope.partition(policy),
             stranger: account(999_988_887_777),
             member: account(555_566_667_777),
             owners_organization: unnamed(&text, "o-ownersorg"),
@@ -44,12 +43,12 @@ impl Names {
     }
 
     /// Whether the policy holds a text, whatever its case.
-    pub(crate) fn has(&self, text: &str) -> bool {
+    pub(super) fn has(&self, text: &str) -> bool {
         self.text.contains(&text.to_ascii_lowercase())
     }
 
     /// An id with that beginning which the policy does not name.
-    pub(crate) fn unnamed(&self, start: &str) -> String {
+    pub(super) fn unnamed(&self, start: &str) -> String {
         unnamed(&self.text, start)
     }
 }
@@ -61,33 +60,4 @@ fn unnamed(text: &str, start: &str) -> String {
     names
         .find(|name| !text.contains(&name.to_ascii_lowercase()))
         .unwrap_or_default()
-}
-
-fn partition(policy: &Policy, scope: &Scope) -> String {
-    let from = |arn: &str| {
-        let name = arn.strip_prefix("arn:")?.split(':').next()?;
-        (name.starts_with("aws") && !name.contains(['*', '?'])).then(|| name.to_owned())
-    };
-    let resources = policy
-        .statements()
-        .iter()
-        .filter_map(|statement| statement.resources.as_ref());
-    let principals = policy
-        .statements()
-        .iter()
-        .filter_map(|statement| statement.principals.as_ref());
-    scope
-        .resource
-        .and_then(from)
-        .or_else(|| {
-            resources
-                .flat_map(|list| &list.values)
-                .find_map(|template| from(template.source()))
-        })
-        .or_else(|| {
-            principals
-                .flat_map(|list| &list.values)
-                .find_map(|principal| from(&principal.value))
-        })
-        .unwrap_or_else(|| "aws".to_owned())
 }

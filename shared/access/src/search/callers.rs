@@ -1,26 +1,28 @@
-//! Who might want in.
+//! The callers worth trying: one of each kind that a policy can tell apart.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::mentions::{Mentions, avoid};
 use crate::classes::classes;
 use crate::condition::Truth;
-use crate::evaluate::{Caller, arn_account, principal_matches};
+use crate::evaluate::{Caller, principal_matches};
 use crate::glob::{Glob, Span, Token};
-use crate::judge::Scope;
-use crate::keys::{Class, is_shared_provider};
-use crate::parse::{Policy, PrincipalKind, Statement};
-use crate::survey::{Survey, avoid, is_ours};
+use crate::keys::{Class, class, is_shared_provider};
+use crate::parse::{Policy, Principal, PrincipalKind, Statement};
+use crate::principals::{PrincipalType, arn_account, host_of, is_canonical, principal_arn, principal_type};
+use crate::scope::Scope;
+use crate::service::Service;
 
 /// How the request reaches the service. Without a VPC endpoint there is no `aws:SourceVpc`, with one no `aws:SourceIp`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Network {
+pub(super) enum Network {
     Internet,
     Endpoint,
 }
 
 /// One kind of caller.
 #[derive(Debug, Clone)]
-pub(crate) struct World {
+pub(super) struct CallerProfile {
     pub caller: Caller,
     /// Anybody can be this caller; otherwise it is somebody in particular who is not trusted.
     pub anybody: bool,
@@ -30,38 +32,18 @@ pub(crate) struct World {
     pub network: Network,
     /// Whom an identity pool lets in without a login.
     pub guest: bool,
-    pub vague: Vague,
+    pub unexplored: Unexplored,
 }
 
 /// What there may be that the policy can tell apart and that was not found: the caller stands for those as well.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Vague {
+pub(super) struct Unexplored {
     pub arn: bool,
     /// Accounts and organisations.
     pub account: bool,
 }
 
-/// What kind of principal an ARN is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Root,
-    User,
-    /// `GetFederationToken`'s.
-    FederatedUser,
-    /// A role or its session.
-    Role,
-}
-
-pub(crate) fn kind_of(arn: &str) -> Kind {
-    match arn_account(arn) {
-        Some((_, "root")) => Kind::Root,
-        Some((_, name)) if name.starts_with("user/") => Kind::User,
-        Some((_, name)) if name.starts_with("federated-user/") => Kind::FederatedUser,
-        _ => Kind::Role,
-    }
-}
-
-impl World {
+impl CallerProfile {
     fn of(caller: Caller, anybody: bool) -> Self {
         Self {
             caller,
@@ -70,7 +52,7 @@ impl World {
             organization: None,
             network: Network::Internet,
             guest: false,
-            vague: Vague::default(),
+            unexplored: Unexplored::default(),
         }
     }
 }
@@ -83,48 +65,43 @@ fn speaks_of_logins(statement: &Statement) -> bool {
     statement.conditions.iter().any(|condition| key(&condition.key))
 }
 
-/// The host of an identity provider, by which its keys begin.
-pub(crate) fn host_of(provider: &str) -> &str {
-    provider.split_once("oidc-provider/").map_or(provider, |(_, host)| host)
-}
-
 /// The callers worth trying on a statement.
-pub(crate) fn worlds(policy: &Policy, survey: &Survey, scope: &Scope, at: usize) -> Vec<World> {
+pub(super) fn profiles(policy: &Policy, mentions: &Mentions, scope: &Scope, at: usize) -> Vec<CallerProfile> {
     let statement = &policy.statements()[at];
     let Some(principals) = &statement.principals else {
         return Vec::new();
     };
-    let everyone = principals.negated || principals.values.iter().any(crate::parse::Principal::is_everyone);
-    let networks = networks(survey);
-    let (accounts, organizations) = named(survey);
+    let everyone = principals.negated || principals.values.iter().any(Principal::is_everyone);
+    let networks = networks(mentions);
+    let (accounts, organizations) = named(mentions);
     let mut people = Vec::new();
-    let mut add = |one: World| {
+    let mut add = |one: CallerProfile| {
         for &network in &networks {
-            people.push(World { network, ..one.clone() });
+            people.push(CallerProfile { network, ..one.clone() });
         }
     };
     if everyone && scope.service.takes_anonymous() {
-        add(World::of(Caller::Anonymous, true));
+        add(CallerProfile::of(Caller::Anonymous, true));
     }
     let mut known: BTreeMap<String, (Vec<String>, bool)> = BTreeMap::new();
-    for (account, organization, anybody) in members(survey, &accounts, &organizations) {
+    for (account, organization, anybody) in members(mentions, &accounts, &organizations) {
         let (arns, complete) = known
             .entry(account.clone())
-            .or_insert_with(|| arns(policy, survey, &account));
+            .or_insert_with(|| arns(policy, mentions, &account));
         for arn in arns.iter() {
             let caller = Caller::Account {
                 account: account.clone(),
                 arn: arn.clone(),
             };
             if principal_matches(statement, &caller) != Truth::No {
-                add(World {
+                add(CallerProfile {
                     account: Some(account.clone()),
                     organization: organization.clone(),
-                    vague: Vague {
+                    unexplored: Unexplored {
                         arn: !*complete,
-                        account: anybody && !survey.complete,
+                        account: anybody && !mentions.complete,
                     },
-                    ..World::of(caller, anybody)
+                    ..CallerProfile::of(caller, anybody)
                 });
             }
         }
@@ -139,20 +116,20 @@ pub(crate) fn worlds(policy: &Policy, survey: &Survey, scope: &Scope, at: usize)
             _ => false,
         };
         if fixed && !principals.negated && !scope.trust.has_id(id) {
-            add(World::of(Caller::Canonical { id: id.clone() }, false));
+            add(CallerProfile::of(Caller::Canonical { id: id.clone() }, false));
         }
     }
-    for (provider, anybody) in providers(policy, survey, scope, at) {
+    for (provider, anybody) in providers(policy, mentions, scope, at) {
         // Guests come in only where a pool has them, so count them where the statement speaks of them.
         let guests = host_of(&provider) == COGNITO && speaks_of_logins(statement);
-        let world = World::of(Caller::Federated { provider }, anybody);
+        let profile = CallerProfile::of(Caller::Federated { provider }, anybody);
         if guests {
-            add(World {
+            add(CallerProfile {
                 guest: true,
-                ..world.clone()
+                ..profile.clone()
             });
         }
-        add(world);
+        add(profile);
     }
     let mut services: BTreeSet<String> = principals
         .values
@@ -161,34 +138,34 @@ pub(crate) fn worlds(policy: &Policy, survey: &Survey, scope: &Scope, at: usize)
         .map(|principal| principal.value.clone())
         .collect();
     if everyone {
-        services.extend(survey.pool(|class| class == Class::ServiceName).literals);
+        services.extend(mentions.pool(|class| class == Class::ServiceName).literals);
         services.insert("sns.amazonaws.com".to_owned());
     }
-    let mut worlds = people;
-    for (account, organization, anybody) in members(survey, &accounts, &organizations) {
+    let mut profiles = people;
+    for (account, organization, anybody) in members(mentions, &accounts, &organizations) {
         for name in &services {
             let caller = Caller::Service { name: name.clone() };
             if principal_matches(statement, &caller) != Truth::No {
-                worlds.push(World {
+                profiles.push(CallerProfile {
                     account: Some(account.clone()),
                     organization: organization.clone(),
-                    vague: Vague {
+                    unexplored: Unexplored {
                         arn: false,
-                        account: anybody && !survey.complete,
+                        account: anybody && !mentions.complete,
                     },
-                    ..World::of(caller, anybody)
+                    ..CallerProfile::of(caller, anybody)
                 });
             }
         }
     }
     // Those whom anybody can be come first: their answer is the gravest.
-    worlds.sort_by_key(|world| !world.anybody);
-    worlds
+    profiles.sort_by_key(|profile| !profile.anybody);
+    profiles
 }
 
-fn networks(survey: &Survey) -> Vec<Network> {
+fn networks(mentions: &Mentions) -> Vec<Network> {
     let matters = |class| matches!(class, Class::SourceIp | Class::PrivateIp | Class::Endpoint(_));
-    if survey.has(matters) {
+    if mentions.has(matters) {
         vec![Network::Internet, Network::Endpoint]
     } else {
         vec![Network::Internet]
@@ -196,25 +173,25 @@ fn networks(survey: &Survey) -> Vec<Network> {
 }
 
 /// Untrusted accounts and organisations that matter, one of those that are alike.
-fn named(survey: &Survey) -> (BTreeSet<String>, BTreeSet<String>) {
-    let accounts = survey
+fn named(mentions: &Mentions) -> (BTreeSet<String>, BTreeSet<String>) {
+    let accounts = mentions
         .accounts
         .iter()
         .flatten()
-        .filter(|account| !survey.alike.contains(*account));
+        .filter(|account| !mentions.alike.contains(*account));
     (
         accounts.cloned().collect(),
-        survey.organizations.iter().flatten().cloned().collect(),
+        mentions.organizations.iter().flatten().cloned().collect(),
     )
 }
 
 /// Accounts with their organisation, and whether anybody can have such a one.
 fn members(
-    survey: &Survey,
+    mentions: &Mentions,
     accounts: &BTreeSet<String>,
     organizations: &BTreeSet<String>,
 ) -> Vec<(String, Option<String>, bool)> {
-    let by_organization = survey.has(|class| {
+    let by_organization = mentions.has(|class| {
         matches!(
             class,
             Class::Organization | Class::OrgPaths | Class::SourceOrganization | Class::SourceOrgPaths
@@ -222,12 +199,12 @@ fn members(
     });
     let mut open: Vec<Option<String>> = vec![None];
     if by_organization {
-        open.push(Some(survey.names.strange_organization.clone()));
-        open.extend(survey.wild_organizations.iter().cloned().map(Some));
+        open.push(Some(mentions.names.strange_organization.clone()));
+        open.extend(mentions.wild_organizations.iter().cloned().map(Some));
     }
     let mut members = Vec::new();
     for account in
-        std::iter::once(survey.names.stranger.as_str()).chain(survey.wild_accounts.iter().map(String::as_str))
+        std::iter::once(mentions.names.stranger.as_str()).chain(mentions.wild_accounts.iter().map(String::as_str))
     {
         members.extend(
             open.iter()
@@ -236,7 +213,7 @@ fn members(
     }
     if by_organization {
         for organization in organizations {
-            let kinds = survey.members.iter();
+            let kinds = mentions.members.iter();
             members.extend(kinds.map(|account| (account.clone(), Some(organization.clone()), false)));
         }
     }
@@ -256,20 +233,20 @@ fn members(
 }
 
 /// The principals of an account that the policy can tell apart, and whether that is all of them.
-fn arns(policy: &Policy, survey: &Survey, account: &str) -> (Vec<String>, bool) {
-    let partition = &survey.names.partition;
-    let mut pool = survey.pool(|class| class == Class::Arn);
+fn arns(policy: &Policy, mentions: &Mentions, account: &str) -> (Vec<String>, bool) {
+    let partition = &mentions.names.partition;
+    let mut pool = mentions.pool(|class| class == Class::Arn);
     let mut found = Vec::new();
-    let linked: Vec<String> = survey
+    let linked: Vec<String> = mentions
         .keys
         .iter()
         .filter(|key| key.class == Class::Arn && key.linked)
         .flat_map(|key| &key.conditions)
         .flat_map(|(at, nth)| &policy.statements()[*at].conditions[*nth].values)
         .filter_map(|value| {
-            value.glob(&|key| match crate::keys::class(key) {
+            value.glob(&|key| match class(key) {
                 Class::Account => Some(account.to_owned()),
-                _ => Some(survey.names.fresh.clone()),
+                _ => Some(mentions.names.fresh.clone()),
             })
         })
         .map(|glob| {
@@ -284,13 +261,13 @@ fn arns(policy: &Policy, survey: &Survey, account: &str) -> (Vec<String>, bool) 
     let avoid = avoid(&pool);
     let groups: Vec<&[Glob]> = pool.groups.iter().map(Vec::as_slice).collect();
     let mut complete = true;
-    let anyone = survey.names.unnamed("attacker-");
+    let anyone = mentions.names.unnamed("attacker-");
     found.push(format!("arn:{partition}:iam::{account}:role/{anyone}"));
     let mine = |arn: &&String| arn_account(arn).is_some_and(|(of, _)| of == account);
     found.extend(
         pool.literals
             .iter()
-            .chain(&survey.arns)
+            .chain(&mentions.arns)
             .chain(&linked)
             .filter(mine)
             .cloned(),
@@ -302,20 +279,20 @@ fn arns(policy: &Policy, survey: &Survey, account: &str) -> (Vec<String>, bool) 
             // Names and paths of roles and users may hold colons, those of federated users not.
             let span = if kind.starts_with("sts") { Span::Part } else { Span::Any };
             let domain = Glob::literal(&start(kind)).then([Token::Many(span)]);
-            let named = classes(&domain, &groups, &avoid, 'x', &survey.work);
+            let named = classes(&domain, &groups, &avoid, 'x', &mentions.work);
             complete &= named.complete;
             // A name has at least one character.
             let texts = named.texts.into_iter();
             found.extend(texts.map(|arn| if arn.ends_with('/') { arn + &anyone } else { arn }));
         }
     }
-    let by_kind = survey.has(|class| matches!(class, Class::UserName | Class::UserId | Class::CallerType));
+    let by_kind = mentions.has(|class| matches!(class, Class::UserName | Class::UserId | Class::CallerType));
     if by_kind || !groups.is_empty() {
         found.extend(kinds[1..].iter().map(|kind| format!("{}{anyone}", start(kind))));
     }
     if by_kind
-        || survey.has(|class| class == Class::Arn)
-        || survey
+        || mentions.has(|class| class == Class::Arn)
+        || mentions
             .included
             .iter()
             .any(|&at| not_principal(&policy.statements()[at]))
@@ -323,28 +300,28 @@ fn arns(policy: &Policy, survey: &Survey, account: &str) -> (Vec<String>, bool) 
         found.push(format!("arn:{partition}:iam::{account}:root"));
     }
     // One of each that conditions and principals treat alike, but always one of each kind if kinds matter.
-    let mut kept: Vec<(Vec<Truth>, Option<Kind>, String)> = Vec::new();
+    let mut kept: Vec<(Vec<Truth>, Option<PrincipalType>, String)> = Vec::new();
     for arn in found {
         let caller = Caller::Account {
             account: account.to_owned(),
             arn: arn.clone(),
         };
-        let mut signature: Vec<Truth> = survey
+        let mut signature: Vec<Truth> = mentions
             .included
             .iter()
             .map(|&at| principal_matches(&policy.statements()[at], &caller))
             .collect();
         let actual = [principal_arn(&arn)];
-        for key in survey.keys.iter().filter(|key| key.class == Class::Arn) {
+        for key in mentions.keys.iter().filter(|key| key.class == Class::Arn) {
             for (at, nth) in &key.conditions {
-                let lookup = |name: &str| match crate::keys::class(name) {
+                let lookup = |name: &str| match class(name) {
                     Class::Account => Some(account.to_owned()),
-                    _ => Some(survey.names.fresh.clone()),
+                    _ => Some(mentions.names.fresh.clone()),
                 };
                 signature.push(policy.statements()[*at].conditions[*nth].holds(Some(&actual), &lookup, true));
             }
         }
-        let kind = by_kind.then(|| kind_of(&arn));
+        let kind = by_kind.then(|| principal_type(&arn));
         if !kept.iter().any(|known| known.0 == signature && known.1 == kind) {
             kept.push((signature, kind, arn));
         }
@@ -356,41 +333,19 @@ fn not_principal(statement: &Statement) -> bool {
     statement.principals.as_ref().is_some_and(|selection| selection.negated)
 }
 
-/// A canonical user id: 64 hexadecimal digits.
-pub(crate) fn is_canonical(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// `aws:PrincipalArn`: for a session it is the role's ARN.
-pub(crate) fn principal_arn(arn: &str) -> String {
-    let Some((account, session)) = arn_account(arn) else {
-        return arn.to_owned();
-    };
-    match session
-        .strip_prefix("assumed-role/")
-        .and_then(|rest| rest.split('/').next())
-    {
-        Some(role) => {
-            let partition = arn.split(':').nth(1).unwrap_or("aws");
-            format!("arn:{partition}:iam::{account}:role/{role}")
-        }
-        None => arn.to_owned(),
-    }
-}
-
 /// Identity providers that vouch for strangers.
-fn providers(policy: &Policy, survey: &Survey, scope: &Scope, at: usize) -> Vec<(String, bool)> {
+fn providers(policy: &Policy, mentions: &Mentions, scope: &Scope, at: usize) -> Vec<(String, bool)> {
     let mut found = Vec::new();
     let Some(principals) = &policy.statements()[at].principals else {
         return found;
     };
-    let is_trust = scope.service == crate::service::Service::IamTrust;
+    let is_trust = scope.service == Service::IamTrust;
     for principal in &principals.values {
         let value = &principal.value;
         if value == "*" || principals.negated {
             if is_trust || principal.kind == PrincipalKind::Federated {
                 found.push(("accounts.google.com".to_owned(), true));
-                let hosts = survey
+                let hosts = mentions
                     .keys
                     .iter()
                     .filter_map(|key| key.name.rsplit_once(':').map(|(host, _)| host));
@@ -402,7 +357,7 @@ fn providers(policy: &Policy, survey: &Survey, scope: &Scope, at: usize) -> Vec<
             }
         } else if principal.kind == PrincipalKind::Federated {
             match arn_account(value) {
-                Some((account, _)) if !is_ours(account, scope) => found.push((value.clone(), false)),
+                Some((account, _)) if !scope.is_ours(account) => found.push((value.clone(), false)),
                 Some((_, name)) => {
                     if name.strip_prefix("oidc-provider/").is_some_and(is_shared_provider) {
                         found.push((value.clone(), true));

@@ -1,26 +1,38 @@
 //! Which accounts and organisations patterns can tell apart.
 
-use std::collections::HashSet;
+use std::cell::Cell;
+use std::collections::{BTreeSet, HashSet};
 
+use super::fresh_names::FreshNames;
 use crate::classes::classes;
 use crate::condition::{Condition, Pattern};
-use crate::evaluate::is_account;
 use crate::glob::{Glob, Span, Token};
-use crate::judge::Scope;
 use crate::keys::Class;
-use crate::names::Names;
-use crate::survey::{Survey, is_ours};
+use crate::principals::is_account;
+use crate::scope::Scope;
 
 /// Patterns of accounts and organisations, by condition.
 #[derive(Default)]
-pub(crate) struct Kinds {
+pub(super) struct AccountPatterns {
     accounts: Vec<Vec<Glob>>,
     numbers: Vec<f64>,
     organizations: Vec<Vec<Glob>>,
 }
 
-impl Kinds {
-    pub(crate) fn add(&mut self, class: Class, condition: &Condition) {
+/// Accounts and organisations that only patterns tell from a stranger's.
+pub(super) struct AccountClasses {
+    /// Accounts that only a wildcard lets in.
+    pub accounts: BTreeSet<String>,
+    /// Accounts of an organisation that is named: one of each kind that patterns can tell apart.
+    pub members: BTreeSet<String>,
+    /// Organisations that only a wildcard lets in.
+    pub organizations: BTreeSet<String>,
+    /// Every kind that patterns can tell apart is among them.
+    pub complete: bool,
+}
+
+impl AccountPatterns {
+    pub(super) fn add(&mut self, class: Class, condition: &Condition) {
         use crate::keys::Id;
         let component = match class {
             Class::Account | Class::SourceAccount | Class::AccessPointAccount | Class::Endpoint(Id::Account) => None,
@@ -62,53 +74,65 @@ impl Kinds {
         }
     }
 
-    /// One account and one organisation of each kind that patterns can tell from a stranger's.
-    pub(crate) fn fill(&self, survey: &mut Survey, scope: &Scope) {
+    /// One account and one organisation of each kind that patterns can tell from a stranger's, beside those that are named.
+    pub(super) fn classes(
+        &self,
+        scope: &Scope,
+        names: &FreshNames,
+        accounts: &[BTreeSet<String>],
+        organizations: &[BTreeSet<String>],
+        work: &Cell<usize>,
+    ) -> AccountClasses {
+        let mut found = AccountClasses {
+            accounts: BTreeSet::new(),
+            members: BTreeSet::from([names.member.clone()]),
+            organizations: BTreeSet::new(),
+            complete: true,
+        };
         let alike = |groups: &[Vec<Glob>], one: &str, other: &str| {
             groups.iter().all(|group| {
                 let any = |text: &str| group.iter().any(|glob| glob.matches(text));
                 any(one) == any(other)
             })
         };
+        let FreshNames { stranger, member, .. } = names;
         if !self.accounts.is_empty() {
             let domain = Glob::from_tokens(vec![Token::One(Span::Digit); 12]);
-            let mut avoid: HashSet<String> = survey.accounts.iter().flatten().cloned().collect();
+            let mut avoid: HashSet<String> = accounts.iter().flatten().cloned().collect();
             avoid.extend(scope.trust.accounts.iter().cloned());
             avoid.insert(scope.owner.to_owned());
             let groups: Vec<&[Glob]> = self.accounts.iter().map(Vec::as_slice).collect();
-            let found = classes(&domain, &groups, &avoid, '9', &survey.work);
-            survey.complete &= found.complete;
-            let others = found
-                .texts
-                .into_iter()
-                .filter(|text| !alike(&self.accounts, text, &survey.names.stranger));
-            survey.wild_accounts.extend(others);
+            let others = classes(&domain, &groups, &avoid, '9', work);
+            found.complete &= others.complete;
+            let others = others.texts.into_iter();
+            found
+                .accounts
+                .extend(others.filter(|text| !alike(&self.accounts, text, stranger)));
         }
         let near = self.numbers.iter().flat_map(|number| [number - 1.0, number + 1.0]);
         let near = near.map(|number| format!("{number:012}"));
-        survey
-            .wild_accounts
-            .extend(near.filter(|account| is_account(account) && !is_ours(account, scope)));
-        survey.members.extend(survey.wild_accounts.iter().cloned());
-        let Names { stranger, member, .. } = &*survey.names;
+        found
+            .accounts
+            .extend(near.filter(|account| is_account(account) && !scope.is_ours(account)));
+        found.members.extend(found.accounts.iter().cloned());
         if !alike(&self.accounts, stranger, member) {
-            survey.members.insert(stranger.clone());
+            found.members.insert(stranger.clone());
         }
         if !self.organizations.is_empty() {
             let ten = std::iter::repeat_n(Token::One(Span::Id), 10);
             let domain = Glob::literal("o-").then(ten.chain([Token::Many(Span::Id)]));
-            let mut avoid: HashSet<String> = survey.organizations.iter().flatten().cloned().collect();
+            let mut avoid: HashSet<String> = organizations.iter().flatten().cloned().collect();
             avoid.extend(scope.trust.organizations.iter().cloned());
             let groups: Vec<&[Glob]> = self.organizations.iter().map(Vec::as_slice).collect();
-            let found = classes(&domain, &groups, &avoid, 'x', &survey.work);
-            survey.complete &= found.complete;
-            let stranger = &survey.names.strange_organization;
-            let others = found
-                .texts
-                .into_iter()
-                .filter(|text| !alike(&self.organizations, text, stranger));
-            survey.wild_organizations.extend(others);
+            let others = classes(&domain, &groups, &avoid, 'x', work);
+            found.complete &= others.complete;
+            let others = others.texts.into_iter();
+            let stranger = &names.strange_organization;
+            found
+                .organizations
+                .extend(others.filter(|text| !alike(&self.organizations, text, stranger)));
         }
+        found
     }
 }
 

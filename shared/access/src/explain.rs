@@ -1,13 +1,13 @@
-//! Verdicts in words that a person can act on.
+//! Explains verdicts in words that a person can act on.
 
-use crate::condition::Comparison;
+use crate::condition::{Comparison, Condition, Quantifier};
 use crate::evaluate::{Caller, Request};
-use crate::judge::{Note, NoteKind, Offence, S3Verdict, Verdict};
 use crate::keys::{Class, class};
 use crate::parse::{Policy, Statement};
+use crate::verdict::{Note, NoteKind, Offence, S3Verdict, Verdict};
 
 /// How a statement is called in a message.
-pub(crate) fn name(statement: &Statement, index: usize) -> String {
+pub(crate) fn statement_name(statement: &Statement, index: usize) -> String {
     match &statement.sid {
         Some(sid) if !sid.is_empty() => format!("statement {} (\"{sid}\")", index + 1),
         _ => format!("statement {}", index + 1),
@@ -16,7 +16,7 @@ pub(crate) fn name(statement: &Statement, index: usize) -> String {
 
 pub(crate) fn offence(policy: &Policy, index: usize, found: Option<(Verdict, &Request)>, undecided: bool) -> String {
     let statement = &policy.statements()[index];
-    let name = name(statement, index);
+    let name = statement_name(statement, index);
     let Some((verdict, request)) = found else {
         return format!("{name} has more combinations of conditions than can be tried; it may let anybody in");
     };
@@ -70,7 +70,7 @@ fn scope_name(request: &Request) -> Option<&str> {
 }
 
 /// Why a condition keeps nobody out.
-fn weakness(condition: &crate::condition::Condition) -> Option<String> {
+fn weakness(condition: &Condition) -> Option<String> {
     let key = &condition.key;
     let operator = &condition.operator;
     if operator.comparison == Comparison::Unknown {
@@ -93,7 +93,7 @@ fn weakness(condition: &crate::condition::Condition) -> Option<String> {
     if operator.negated {
         return Some(format!("{} on an Allow lets in whoever is not named", operator.name));
     }
-    if operator.quantifier == crate::condition::Quantifier::All {
+    if operator.quantifier == Quantifier::All {
         return Some(format!("{} is true when {key} is missing", operator.name));
     }
     let open = condition
