@@ -381,3 +381,38 @@ fn number(item: &Item, name: &str) -> Result<i64, Failure> {
 fn document<T: for<'de> Deserialize<'de>>(item: &Item) -> Result<T, Failure> {
     serde_json::from_str(attribute(item, "document")?).map_err(|error| Failure::LedgerRecord(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    fn written_again<T: Serialize + for<'de> Deserialize<'de>>(document: &str) -> String {
+        serde_json::to_string(&serde_json::from_str::<T>(document).unwrap()).unwrap()
+    }
+
+    /// The documents of every released version, as its functions wrote them: see `tests/tests/golden.rs`.
+    #[test]
+    fn the_records_and_statuses_of_every_released_version_are_read_and_written_again_byte_for_byte() {
+        let entries = |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+        let files: Vec<PathBuf> = entries(&golden)
+            .flat_map(|version| entries(&version).collect::<Vec<_>>())
+            .flat_map(|service| entries(&service).collect::<Vec<_>>())
+            .collect();
+        let is_status = |file: &&PathBuf| file.parent().unwrap().ends_with("status");
+        assert!(files.iter().filter(is_status).count() >= 5, "statuses are missing");
+        assert!(files.len() > 100, "records are missing");
+        for file in &files {
+            let document = fs::read_to_string(file).unwrap();
+            let again = if is_status(&file) {
+                written_again::<Status>(&document)
+            } else {
+                written_again::<Record>(&document)
+            };
+            assert_eq!(again, document, "{}", file.display());
+        }
+    }
+}
