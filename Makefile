@@ -16,6 +16,8 @@ CONFIG_RULES_PERIOD ?= off
 LAMBDA := PATH="$(CURDIR)/.tools/lambda/bin:$$PATH" SAM_CLI_TELEMETRY=0
 SAM := $(LAMBDA) .tools/lambda/bin/sam
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+# The crates of all functions.
+FUNCTIONS := $(patsubst functions/%,-p portcullis-%,$(wildcard functions/*))
 PROFILE := $(if $(CI),--profile ci)
 
 help: ## This list
@@ -56,13 +58,13 @@ docs: ## Write docs/controls.md and the JSON schemas from the code; a test says 
 
 measure: ## Size, cold start, memory and AWS calls of the release binaries, as in bench/README.md
 	@tools/install moto
-	cargo build --release -p portcullis-s3 -p portcullis-kms -p portcullis-ec2 --bins
+	cargo build --release $(FUNCTIONS) --bins
 	cargo build --workspace --bins
 	@tools/with-local-aws "$(TARGET)/debug/measure" "$(TARGET)/release"
 
 bench: ## Speed and cost beside Cloud Custodian's, on one local AWS: bench/results.json, a picture, tables; ten minutes and a release build
 	@tools/install moto bench
-	cargo build --release -p portcullis-s3 -p portcullis-kms -p portcullis-ec2 -p portcullis-hello --bins
+	cargo build --release $(FUNCTIONS) -p portcullis-hello --bins
 	cargo build --workspace --bins
 	@tools/with-local-aws "$(TARGET)/debug/bench" "$(TARGET)/release" bench
 

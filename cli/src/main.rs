@@ -1,6 +1,5 @@
 //! `portcullis`: what the functions would do, seen from a desk. It calls no AWS API and links no SDK.
 
-mod catalog;
 mod controls;
 mod docs;
 mod lists;
@@ -41,7 +40,7 @@ enum Command {
     Settings(settings::Command),
     /// Say whom resource policies, ACLs and sharing lists let in, why, and what would undo it: one JSON line a policy
     Policy(policy::Arguments),
-    /// Write docs/controls.md and the JSON schemas from the code (for `make docs`)
+    /// Write docs/controls.md, the JSON schemas from the code (for `make docs`)
     Docs(docs::Arguments),
 }
 

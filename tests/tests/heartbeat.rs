@@ -30,10 +30,11 @@ fn failure(invocation: &Invocation) -> String {
 
 #[tokio::test]
 async fn each_function_proves_that_it_is_alive_and_wakes_nobody() {
-    for name in ["portcullis-s3", "portcullis-kms", "portcullis-ec2"] {
+    for service in portcullis_catalog::services() {
+        let name = service.binary();
         let world = World::new().await;
         subscribe(&world).await;
-        let function = Function::new(name, &world.aws).deployment(&world.stack);
+        let function = Function::new(&name, &world.aws).deployment(&world.stack);
         let function = function.mode("notify").start().await;
         let done = function.invoke(beat(&world)).await;
         assert_eq!(done.answer()["heartbeat"], "alive", "{name}");

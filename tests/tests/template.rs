@@ -10,19 +10,20 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use portcullis_core::Listing;
+use portcullis_core::{Listing, Service};
 use portcullis_tests::{World, samples, template};
 use serde_json::{Value, json};
 
 /// A function: its name in the template, its service, its guards.
-type Function = (&'static str, &'static str, Vec<Box<dyn Listing>>);
+type Function = (String, &'static str, Vec<Box<dyn Listing>>);
 
 fn functions() -> Vec<Function> {
-    vec![
-        ("S3", "s3", portcullis_s3::listings()),
-        ("Kms", "kms", portcullis_kms::listings()),
-        ("Ec2", "ec2", portcullis_ec2::listings()),
-    ]
+    let of = |service: Service| (capitalised(service.name), service.name, service.types);
+    portcullis_catalog::services().into_iter().map(of).collect()
+}
+
+fn capitalised(name: &str) -> String {
+    name[..1].to_uppercase() + &name[1..]
 }
 
 static TEMPLATE: LazyLock<Value> = LazyLock::new(template::translated);
@@ -79,7 +80,7 @@ fn rule_of(function: &str) -> &'static Value {
 #[test]
 fn a_rule_knows_the_calls_that_the_guards_know() {
     for (name, service, listings) in functions() {
-        let pattern = &rule_of(name)["EventPattern"];
+        let pattern = &rule_of(&name)["EventPattern"];
         // The heartbeat comes by the rule whose life it proves.
         let mut calls: BTreeSet<_> = listings.iter().flat_map(|listing| listing.calls()).collect();
         calls.insert("TagResource");
@@ -122,7 +123,7 @@ fn each_sample_event_passes_its_rule_and_no_other() {
         for (sample, text) in samples::in_folder(service) {
             let event: Value = serde_json::from_str(&text).unwrap();
             for (name, other, _) in functions() {
-                let passes = fits(&rule_of(name)["EventPattern"], &event);
+                let passes = fits(&rule_of(&name)["EventPattern"], &event);
                 assert_eq!(
                     passes,
                     service == other,
@@ -141,7 +142,7 @@ fn each_sample_event_passes_its_rule_and_no_other() {
 #[test]
 fn what_config_sees_leads_to_the_guards_that_look_after_it() {
     for (name, service, listings) in functions() {
-        let rule = rules_of(name)[1];
+        let rule = rules_of(&name)[1];
         assert_eq!(
             rule["State"],
             json!({"Fn::If": ["TakesConfigEvents", "ENABLED", "DISABLED"]})
@@ -242,10 +243,10 @@ fn the_tag_that_the_function_sets_starts_the_re_encryption() {
 fn a_role_may_do_what_the_controls_declare_and_nothing_else() {
     for (name, _, listings) in functions() {
         let reads = listings.iter().flat_map(|listing| listing.reads()).collect();
-        assert_eq!(policy(name, "Observe"), (reads, None), "{name}");
+        assert_eq!(policy(&name, "Observe"), (reads, None), "{name}");
         let writes = listings.iter().flat_map(|listing| listing.writes()).collect();
         assert_eq!(
-            policy(name, "Remediate"),
+            policy(&name, "Remediate"),
             (writes, Some("Enforces")),
             "{name}: in enforce mode only"
         );
@@ -262,19 +263,19 @@ fn a_role_may_do_what_the_controls_declare_and_nothing_else() {
                 .filter(|action| !action.starts_with("kms:"))
                 .collect()
         };
-        assert_eq!(of_dynamodb(policy(name, "Ledger").0), ledger.into(), "{name}");
+        assert_eq!(of_dynamodb(policy(&name, "Ledger").0), ledger.into(), "{name}");
         assert_eq!(
-            of_dynamodb(policy(name, "Alert").0),
+            of_dynamodb(policy(&name, "Alert").0),
             ["sns:ListSubscriptionsByTopic", "sns:Publish"].into(),
             "{name}"
         );
         assert_eq!(
-            policy(name, "Settings"),
+            policy(&name, "Settings"),
             (["ssm:GetParameter"].into(), Some("HasSettings")),
             "{name}"
         );
         assert_eq!(
-            policy(name, "Later"),
+            policy(&name, "Later"),
             (
                 ["iam:PassRole", "scheduler:CreateSchedule", "scheduler:UpdateSchedule"].into(),
                 Some("Enforces")
@@ -282,11 +283,11 @@ fn a_role_may_do_what_the_controls_declare_and_nothing_else() {
             "{name}"
         );
         let evaluate = (["config:PutEvaluations"].into(), Some("HasConfigRules"));
-        assert_eq!(policy(name, "Evaluate"), evaluate, "{name}");
+        assert_eq!(policy(&name, "Evaluate"), evaluate, "{name}");
         let trace = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"];
-        assert_eq!(policy(name, "Trace"), (trace.into(), Some("Traces")), "{name}");
+        assert_eq!(policy(&name, "Trace"), (trace.into(), Some("Traces")), "{name}");
         let run = ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
-        assert_eq!(policy(name, "Run"), (run.into(), None), "{name}");
+        assert_eq!(policy(&name, "Run"), (run.into(), None), "{name}");
         let policies = resource(&format!("{name}Role"))["Policies"].as_array().unwrap();
         assert_eq!(policies.len(), 9, "{name}: a policy that this test does not know");
         assert!(resource(&format!("{name}Role"))["ManagedPolicyArns"].is_null());
@@ -340,7 +341,7 @@ fn no_failure_is_lost_and_no_storm_is_unbounded() {
             invoke["MaximumEventAgeInSeconds"].as_u64().unwrap() >= 3600,
             "{name}: retries"
         );
-        let rules = rules_of(name).into_iter();
+        let rules = rules_of(&name).into_iter();
         for target in rules.flat_map(|rule| rule["Targets"].as_array().unwrap()) {
             assert!(
                 target["DeadLetterConfig"]["Arn"].is_object(),
@@ -367,7 +368,7 @@ fn no_failure_is_lost_and_no_storm_is_unbounded() {
             );
         }
         let undelivered = resource(&format!("{name}EventsUndelivered"))["Metrics"].to_string();
-        for (rule, _) in of_type("AWS::Events::Rule").filter(|(rule, _)| rule.starts_with(name)) {
+        for (rule, _) in of_type("AWS::Events::Rule").filter(|(rule, _)| rule.starts_with(&name)) {
             assert!(undelivered.contains(&format!("{{\"Ref\":\"{rule}\"}}")), "{rule}");
         }
         let variables = &function["Environment"]["Variables"];

@@ -16,6 +16,7 @@ mod outcome;
 mod plan;
 mod resource;
 mod seen;
+mod service;
 pub mod settings;
 pub mod triage;
 
@@ -32,6 +33,7 @@ pub use outcome::{ControlResult, Outcome, Report};
 pub use plan::{Plan, PlannedFinding, plan};
 pub use resource::{Location, Resource};
 pub use seen::Observed;
+pub use service::Service;
 pub use settings::Settings;
 
 /// Tags of a resource, key to value.
