@@ -13,7 +13,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use crate::controls::word;
-use crate::{Error, REFUSED};
+use crate::{Error, REFUSED, template};
 
 /// The headings of each control's doc comment, in their order.
 const HEADINGS: [&str; 5] = [
@@ -61,10 +61,11 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Erro
 }
 
 /// All pages, by name.
-fn pages(root: &Path) -> Result<[(&'static str, String); 5], Error> {
+fn pages(root: &Path) -> Result<[(&'static str, String); 6], Error> {
     let ids: Vec<_> = catalog::controls().iter().map(|meta| meta.id).collect();
     Ok([
         ("docs/controls.md", controls(catalog::services(), root)?),
+        ("template.yaml", template::rendered(root)?),
         ("docs/settings.schema.json", pretty(&settings_schema(&ids))),
         (
             "docs/alert.schema.json",
