@@ -6,7 +6,7 @@
     reason = "a test fails by a panic"
 )]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -191,24 +191,31 @@ fn what_config_sees_leads_to_the_guards_that_look_after_it() {
     }
 }
 
-/// The actions of one policy of a role, and the condition under which it is there.
-fn policy(function: &str, name: &str) -> (BTreeSet<&'static str>, Option<&'static str>) {
-    let policies = resource(&format!("{function}Role"))["Policies"].as_array().unwrap();
-    for one in policies {
-        let (policy, condition) = match &one["Fn::If"] {
-            Value::Null => (one, None),
-            choice => {
-                assert_eq!(choice[2], json!({"Ref": "AWS::NoValue"}));
-                (&choice[1], choice[0].as_str())
-            }
-        };
-        if policy["PolicyName"] == name {
-            let statements = policy["PolicyDocument"]["Statement"].as_array().unwrap();
-            let actions = statements.iter().flat_map(|statement| texts(&statement["Action"]));
-            return (actions.collect(), condition);
+/// A part of the template, and the condition under which it is there.
+fn conditional(part: &'static Value) -> (&'static Value, Option<&'static str>) {
+    match &part["Fn::If"] {
+        Value::Null => (part, None),
+        choice => {
+            assert_eq!(choice[2], json!({"Ref": "AWS::NoValue"}));
+            (&choice[1], choice[0].as_str())
         }
     }
-    panic!("{function}Role has no policy {name}");
+}
+
+fn statements(document: &'static Value) -> &'static [Value] {
+    document["Statement"].as_array().unwrap()
+}
+
+/// The policies of a function's own, by name: their actions, and the condition under which each is there.
+fn policies(function: &str) -> BTreeMap<&'static str, (BTreeSet<&'static str>, Option<&'static str>)> {
+    let policies = resource(&format!("{function}Role"))["Policies"].as_array().unwrap();
+    let read = policies.iter().map(|policy| {
+        let (policy, condition) = conditional(policy);
+        let statements = statements(&policy["PolicyDocument"]).iter();
+        let actions = statements.flat_map(|statement| texts(&statement["Action"]));
+        (policy["PolicyName"].as_str().unwrap(), (actions.collect(), condition))
+    });
+    read.collect()
 }
 
 #[test]
@@ -243,55 +250,72 @@ fn the_tag_that_the_function_sets_starts_the_re_encryption() {
 fn a_role_may_do_what_the_controls_declare_and_nothing_else() {
     for (name, _, listings) in functions() {
         let reads = listings.iter().flat_map(|listing| listing.reads()).collect();
-        assert_eq!(policy(&name, "Observe"), (reads, None), "{name}");
         let writes = listings.iter().flat_map(|listing| listing.writes()).collect();
-        assert_eq!(
-            policy(&name, "Remediate"),
-            (writes, Some("Enforces")),
-            "{name}: in enforce mode only"
-        );
-        let ledger = [
-            "dynamodb:ConditionCheckItem",
-            "dynamodb:DeleteItem",
-            "dynamodb:PutItem",
-            "dynamodb:Query",
-            "dynamodb:UpdateItem",
+        let log = ["logs:CreateLogStream", "logs:PutLogEvents"].into();
+        let expected = [
+            ("Log", (log, None)),
+            ("Observe", (reads, None)),
+            ("Remediate", (writes, Some("Enforces"))),
         ];
-        let of_dynamodb = |actions: BTreeSet<&'static str>| -> BTreeSet<_> {
-            actions
-                .into_iter()
-                .filter(|action| !action.starts_with("kms:"))
-                .collect()
-        };
-        assert_eq!(of_dynamodb(policy(&name, "Ledger").0), ledger.into(), "{name}");
-        assert_eq!(
-            of_dynamodb(policy(&name, "Alert").0),
-            ["sns:ListSubscriptionsByTopic", "sns:Publish"].into(),
-            "{name}"
-        );
-        assert_eq!(
-            policy(&name, "Settings"),
-            (["ssm:GetParameter"].into(), Some("HasSettings")),
-            "{name}"
-        );
-        assert_eq!(
-            policy(&name, "Later"),
-            (
-                ["iam:PassRole", "scheduler:CreateSchedule", "scheduler:UpdateSchedule"].into(),
-                Some("Enforces")
-            ),
-            "{name}"
-        );
-        let evaluate = (["config:PutEvaluations"].into(), Some("HasConfigRules"));
-        assert_eq!(policy(&name, "Evaluate"), evaluate, "{name}");
-        let trace = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"];
-        assert_eq!(policy(&name, "Trace"), (trace.into(), Some("Traces")), "{name}");
-        let run = ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
-        assert_eq!(policy(&name, "Run"), (run.into(), None), "{name}");
-        let policies = resource(&format!("{name}Role"))["Policies"].as_array().unwrap();
-        assert_eq!(policies.len(), 9, "{name}: a policy that this test does not know");
-        assert!(resource(&format!("{name}Role"))["ManagedPolicyArns"].is_null());
+        assert_eq!(policies(&name), expected.into(), "{name}");
+        let shared = &resource(&format!("{name}Role"))["ManagedPolicyArns"];
+        assert_eq!(*shared, json!([{"Ref": "FunctionsPolicy"}]), "{name}");
     }
+    let mut shared = BTreeMap::<_, BTreeSet<_>>::new();
+    for statement in statements(&resource("FunctionsPolicy")["PolicyDocument"]) {
+        let (statement, condition) = conditional(statement);
+        let actions = texts(&statement["Action"]).into_iter();
+        shared
+            .entry(condition)
+            .or_default()
+            .extend(actions.filter(|action| !action.starts_with("kms:")));
+    }
+    let always = [
+        "dynamodb:ConditionCheckItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "sns:ListSubscriptionsByTopic",
+        "sns:Publish",
+        "sqs:SendMessage",
+    ];
+    let expected = [
+        (None, always.into()),
+        (
+            Some("Enforces"),
+            ["iam:PassRole", "scheduler:CreateSchedule", "scheduler:UpdateSchedule"].into(),
+        ),
+        (Some("HasConfigRules"), ["config:PutEvaluations"].into()),
+        (Some("HasSettings"), ["ssm:GetParameter"].into()),
+        (
+            Some("Traces"),
+            ["xray:PutTelemetryRecords", "xray:PutTraceSegments"].into(),
+        ),
+    ];
+    assert_eq!(shared, expected.into());
+}
+
+/// Sources: IAM User Guide, "IAM and AWS STS quotas" (policies, without white space); EventBridge User Guide, "Amazon EventBridge
+/// quotas" (patterns); CloudFormation User Guide, "Understand CloudFormation quotas" (resources, parameters).
+#[test]
+fn the_template_is_within_the_limits_of_aws() {
+    // What stands for a reference is about as long as what it refers to.
+    let size = |value: &Value| value.to_string().len();
+    for (name, ..) in functions() {
+        let own = size(&resource(&format!("{name}Role"))["Policies"]);
+        assert!(own <= 10_240, "{name}: {own} characters of policies in the role");
+    }
+    for (name, policy) in of_type("AWS::IAM::ManagedPolicy") {
+        let size = size(&policy["PolicyDocument"]);
+        assert!(size <= 6_144, "{name}: {size} characters");
+    }
+    for (name, rule) in of_type("AWS::Events::Rule") {
+        let size = size(&rule["EventPattern"]);
+        assert!(size <= 2_048, "{name}: {size} characters");
+    }
+    assert!(TEMPLATE["Resources"].as_object().unwrap().len() <= 500);
+    assert!(TEMPLATE["Parameters"].as_object().unwrap().len() <= 200);
 }
 
 #[test]
