@@ -76,28 +76,30 @@ fn holes(service: &Service, file: &str, own: &Sections<'_>) -> Result<Holes, Err
             .collect()
     };
     let recorded = listed("RecordedTypes");
+    let known = |name: &&str| service.types.iter().any(|listing| listing.takes_item(name));
+    if let Some(unknown) = recorded.iter().find(|name| !known(name)) {
+        let kinds: Vec<_> = service.types.iter().map(|listing| listing.kind()).collect();
+        return Err(Error::Refused(format!(
+            "{file}: RecordedTypes: expected types among {}, found {unknown}",
+            kinds.join(", ")
+        )));
+    }
     let mut types: Vec<_> = service.types.iter().map(|listing| listing.config_kind()).collect();
     types.extend(&recorded);
     types.sort_unstable();
     types.dedup();
+    // EventBridge's names of the sources: the service's, and that of the heartbeat.
+    let source = service.source.split('.').next().unwrap_or(service.source);
+    let sources = BTreeSet::from([format!("aws.{source}"), "aws.sns".to_owned()]);
     let mut holes = Holes::from([
         ("name", service.name.to_owned()),
         ("Name", capitalised(service.name)),
         ("title", service.title.to_owned()),
         ("short-title", service.short_title().to_owned()),
         ("source", service.source.to_owned()),
+        ("sources", sources.into_iter().collect::<Vec<_>>().join(", ")),
         ("description", own.required("Description")?.to_owned()),
-        // The heartbeat comes by the rule whose life it proves.
-        (
-            "calls",
-            items(
-                service
-                    .calls()
-                    .into_iter()
-                    .chain(["TagResource"])
-                    .collect::<BTreeSet<_>>(),
-            ),
-        ),
+        ("calls", items(service.calls())),
         ("types", quoted(&types)),
         ("recorded-types", quoted(&recorded)),
         ("environment", own.get("Environment").unwrap_or_default().to_owned()),
