@@ -12,6 +12,9 @@ SETTINGS ?=
 CONFIG_EVENTS ?= off
 CONFIG_RULES ?= off
 CONFIG_RULES_PERIOD ?= off
+OFF ?=
+# Which functions the stack has, as its parameters: S3=on Kms=off …
+SWITCHES = $(foreach name,$(notdir $(wildcard functions/*)),$(shell echo $(name) | awk '{ print toupper(substr($$0, 1, 1)) substr($$0, 2) }')=$(if $(filter $(name),$(OFF)),off,on))
 # The functions' environment: cargo-lambda, zig and SAM from .tools.
 LAMBDA := PATH="$(CURDIR)/.tools/lambda/bin:$$PATH" SAM_CLI_TELEMETRY=0
 SAM := $(LAMBDA) .tools/lambda/bin/sam
@@ -85,9 +88,9 @@ validate: ## Let SAM validate the template
 	tools/install lambda
 	AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} $(SAM) validate --lint
 
-deploy: build ## Build and deploy: make deploy MODE=enforce EMAIL=ops@example.com (also STACK, ARCH, SETTINGS, CONFIG_EVENTS, CONFIG_RULES, CONFIG_RULES_PERIOD; account and region from your AWS profile)
+deploy: build ## Build and deploy: make deploy MODE=enforce EMAIL=ops@example.com (also STACK, ARCH, SETTINGS, CONFIG_EVENTS, CONFIG_RULES, CONFIG_RULES_PERIOD, OFF="kms ec2" for functions to leave out; account and region from your AWS profile)
 	$(SAM) deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
-	  --tags app=portcullis --parameter-overrides Mode=$(MODE) Architecture=$(ARCH) ConfigEvents=$(CONFIG_EVENTS) ConfigRules=$(CONFIG_RULES) ConfigRulesPeriod=$(CONFIG_RULES_PERIOD) \
+	  --tags app=portcullis --parameter-overrides Mode=$(MODE) Architecture=$(ARCH) ConfigEvents=$(CONFIG_EVENTS) ConfigRules=$(CONFIG_RULES) ConfigRulesPeriod=$(CONFIG_RULES_PERIOD) $(SWITCHES) \
 	  $(if $(EMAIL),AlertEmail=$(EMAIL)) $(if $(SETTINGS),SettingsParameter=$(SETTINGS))
 
 stackset-template: ## Upload code and a template that a stack set can deploy: make stackset-template BUCKET=code-of-eu-west-1 (also STACK, ARCH)

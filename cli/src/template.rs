@@ -41,24 +41,37 @@ pub fn rendered(root: &Path) -> Result<String, Error> {
         let name = format!("functions/{}/stack.yaml", service.name);
         let own = Sections::of(&name, &read(root, &name)?)?;
         let holes = holes(&service, &name, &own)?;
-        for (hole, section) in [("functions", "Resources"), ("outputs", "Outputs")] {
-            let filled = fill(FUNCTION, function.required(section)?, &holes)?;
-            let all = all.entry(hole).or_default();
-            if !all.is_empty() {
-                all.push_str(if hole == "functions" { "\n\n" } else { "\n" });
+        add(&mut all, "parameter-names", ", ", &capitalised(service.name));
+        for (hole, section, between) in [
+            ("parameters", "Parameters", "\n"),
+            ("conditions", "Conditions", "\n"),
+            ("resources", "Resources", "\n\n"),
+            ("outputs", "Outputs", "\n"),
+        ] {
+            add(
+                &mut all,
+                hole,
+                between,
+                &fill(FUNCTION, function.required(section)?, &holes)?,
+            );
+            if let Some(more) = own.get(section) {
+                add(&mut all, hole, between, &fill(&name, more, &holes)?);
             }
-            all.push_str(&filled);
-        }
-        if let Some(resources) = own.get("Resources") {
-            let functions = all.entry("functions").or_default();
-            functions.push_str("\n\n");
-            functions.push_str(&fill(&name, resources, &holes)?);
         }
     }
     Ok(format!(
         "# Written by `make docs` from deploy/, functions/*/stack.yaml and the controls. Change those.\n{}\n",
         fill(STACK, &stack, &all)?
     ))
+}
+
+/// Adds to what fills a hole.
+fn add(holes: &mut Holes, hole: &'static str, between: &str, more: &str) {
+    let all = holes.entry(hole).or_default();
+    if !all.is_empty() {
+        all.push_str(between);
+    }
+    all.push_str(more);
 }
 
 fn read(root: &Path, name: &str) -> Result<String, Error> {

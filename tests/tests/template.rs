@@ -270,6 +270,32 @@ fn a_role_may_do_what_the_controls_declare_and_nothing_else() {
     assert_eq!(shared, expected.into());
 }
 
+/// A stack without a function must not refer to anything of it: CloudFormation would refuse to deploy it.
+#[test]
+fn a_function_that_is_switched_off_leaves_nothing_behind() {
+    for (name, ..) in functions() {
+        let switch = format!("Has{name}");
+        let on = json!({"Fn::Equals": [{"Ref": name}, "on"]});
+        assert_eq!(TEMPLATE["Conditions"][&switch], on);
+        assert_eq!(TEMPLATE["Parameters"][&name]["Default"], "on");
+        let depends = |part: &Value| {
+            let condition = part["Condition"].as_str().unwrap_or_default();
+            let both = TEMPLATE["Conditions"][condition]["Fn::And"].as_array();
+            condition == switch || both.is_some_and(|all| all.contains(&json!({"Condition": switch})))
+        };
+        let own = ["Function", "Role", "Log"].map(|part| format!("{name}{part}"));
+        for section in ["Resources", "Outputs"] {
+            for (id, part) in TEMPLATE[section].as_object().unwrap() {
+                let text = part.to_string();
+                let refers = own.iter().any(|own| text.contains(&format!("\"{own}")));
+                if refers || text.contains(&format!("${{{name}Function")) || own.contains(id) {
+                    assert!(depends(part), "{section}: {id} is there without {switch}");
+                }
+            }
+        }
+    }
+}
+
 /// Sources: IAM User Guide, "IAM and AWS STS quotas" (policies, without white space); EventBridge User Guide, "Amazon EventBridge
 /// quotas" (patterns); CloudFormation User Guide, "Understand CloudFormation quotas" (resources, parameters).
 #[test]
