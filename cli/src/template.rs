@@ -113,18 +113,18 @@ fn holes(service: &Service, file: &str, own: &Sections<'_>) -> Result<Holes, Err
         ("sources", sources.into_iter().collect::<Vec<_>>().join(", ")),
         ("description", own.required("Description")?.to_owned()),
         ("calls", items(service.calls())),
+        ("others", others(service)),
         ("types", quoted(&types)),
         ("recorded-types", quoted(&recorded)),
         ("environment", own.get("Environment").unwrap_or_default().to_owned()),
         ("events", own.get("Events").unwrap_or_default().to_owned()),
         (
-            "undelivered",
-            own.get("Undelivered").unwrap_or("\"SUM([calls, config])\"").to_owned(),
+            "lost",
+            own.get("Lost")
+                .unwrap_or("\"SUM([handling, calls, config])\"")
+                .to_owned(),
         ),
-        (
-            "undelivered-metrics",
-            own.get("UndeliveredMetrics").unwrap_or_default().to_owned(),
-        ),
+        ("lost-metrics", own.get("LostMetrics").unwrap_or_default().to_owned()),
         (
             "detail-types",
             own.get("DetailTypes")
@@ -152,6 +152,16 @@ fn holes(service: &Service, file: &str, own: &Sections<'_>) -> Result<Holes, Err
         holes.insert(hole, fill(file, statements, &rest)?);
     }
     Ok(holes)
+}
+
+/// The names of the other functions, as far as the stack has them.
+fn others(service: &Service) -> String {
+    let all = portcullis_catalog::services().into_iter();
+    let others = all.filter(|other| other.name != service.name).map(|other| {
+        let (name, switch) = (other.name, capitalised(other.name));
+        format!("- !If [Has{switch}, !Sub \"${{AWS::StackName}}-{name}\", !Ref AWS::NoValue]")
+    });
+    others.collect::<Vec<_>>().join("\n")
 }
 
 fn capitalised(name: &str) -> String {

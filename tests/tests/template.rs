@@ -378,22 +378,10 @@ fn no_failure_is_lost_and_no_storm_is_unbounded() {
             !resource(log)["RetentionInDays"].is_null(),
             "{name}: retention of its log"
         );
-        for metric in ["Failures", "Throttles"] {
-            let function = json!({"Ref": format!("{name}Function")});
-            let watches = |alarm: &Value| {
-                let mut dimensions = alarm["Dimensions"].as_array().into_iter().flatten();
-                alarm["MetricName"] == metric
-                    && dimensions.any(|one| one["Value"] == function)
-                    && alarm["AlarmActions"].is_array()
-            };
-            assert!(
-                of_type("AWS::CloudWatch::Alarm").any(|(_, alarm)| watches(alarm)),
-                "{name}: an alarm on {metric}"
-            );
-        }
-        let undelivered = resource(&format!("{name}EventsUndelivered"))["Metrics"].to_string();
+        let lost = resource(&format!("{name}EventsLost"))["Metrics"].to_string();
+        assert!(lost.contains("DeadLetterErrors"), "{name}");
         for (rule, _) in of_type("AWS::Events::Rule").filter(|(rule, _)| rule.starts_with(&name)) {
-            assert!(undelivered.contains(&format!("{{\"Ref\":\"{rule}\"}}")), "{rule}");
+            assert!(lost.contains(&format!("{{\"Ref\":\"{rule}\"}}")), "{rule}");
         }
         let variables = &function["Environment"]["Variables"];
         for variable in ["LEDGER_TABLE", "TOPIC_ARN", "ROLE_ARN", "MODE", "STACK"] {
@@ -407,37 +395,47 @@ fn no_failure_is_lost_and_no_storm_is_unbounded() {
             "{name}: settings for tests are for tests"
         );
     }
-    assert!(
-        resource("Ec2EventsUndelivered")
-            .to_string()
-            .contains("ReencryptionRule")
-    );
+    assert!(resource("Ec2EventsLost").to_string().contains("ReencryptionRule"));
+    for (name, metric) in [("Errors", "Failures"), ("EventAge", "EventAge")] {
+        let alarm = resource(name);
+        assert_eq!(alarm["MetricName"], metric);
+        assert_eq!(alarm["Dimensions"], json!([of_stack()]), "{name}: of all functions");
+        assert!(alarm["AlarmActions"].is_array(), "{name}");
+    }
     for (name, log) in of_type("AWS::Logs::LogGroup") {
         assert!(!log["RetentionInDays"].is_null(), "{name}");
     }
 }
 
-/// A function that hears nothing more has to be missed: that no data come is the alarm.
+/// A function that hears nothing more has to be missed: by the alarm where none does, by the other functions else.
 #[test]
 fn a_silent_function_is_missed() {
+    let alarm = resource("Silent");
+    assert_eq!(alarm["MetricName"], "Heartbeat");
+    assert_eq!(alarm["Statistic"], "Minimum", "one that misses another is enough");
+    assert_eq!(alarm["Dimensions"], json!([of_stack()]));
+    assert_eq!(alarm["TreatMissingData"], "breaching");
+    assert!(alarm["AlarmActions"].is_array());
+    let unswept = resource("Unswept");
+    assert_eq!(unswept["MetricName"], "HoursUnswept");
+    assert_eq!(unswept["Statistic"], "Maximum");
+    assert_eq!(unswept["Threshold"], json!({"Ref": "SweepMissedHours"}));
+    for same in ["Dimensions", "AlarmActions"] {
+        assert_eq!(unswept[same], alarm[same], "{same}");
+    }
+    let named = |name: &String| format!("${{AWS::StackName}}-{}", name.to_lowercase());
+    let all: BTreeSet<_> = functions().iter().map(|(name, ..)| named(name)).collect();
     for (name, ..) in functions() {
-        let alarm = resource(&format!("{name}Silent"));
-        assert_eq!(alarm["MetricName"], "Heartbeat");
-        assert_eq!(
-            alarm["Dimensions"],
-            json!([of_stack(), {"Name": "Function", "Value": {"Ref": format!("{name}Function")}}])
-        );
-        assert_eq!(alarm["TreatMissingData"], "breaching");
-        assert!(alarm["AlarmActions"].is_array());
-        let unswept = resource(&format!("{name}Unswept"));
-        assert_eq!(unswept["MetricName"], "SweptResources");
-        assert_eq!(
-            unswept["Statistic"], "SampleCount",
-            "a sweep of no resources is a sweep"
-        );
-        for same in ["Dimensions", "TreatMissingData", "AlarmActions"] {
-            assert_eq!(unswept[same], alarm[same], "{name}: {same}");
-        }
+        let variables = &resource(&format!("{name}Function"))["Environment"]["Variables"];
+        let others = variables["PORTCULLIS_OTHER_FUNCTIONS"]["Fn::Join"][1]
+            .as_array()
+            .unwrap();
+        let others = others
+            .iter()
+            .map(|other| other["Fn::If"][1]["Fn::Sub"].as_str().unwrap());
+        let mut missed: BTreeSet<_> = others.map(str::to_owned).collect();
+        assert!(missed.insert(named(&name)), "{name} does not miss itself");
+        assert_eq!(missed, all, "{name}");
     }
     let beat = resource("Heartbeat");
     assert_eq!(
@@ -519,6 +517,17 @@ fn the_costs_add_up() {
         let sum: usize = parts.iter().map(|row| cents(row[column])).sum();
         assert_eq!(sum, cents(all[column]), "{section}");
     }
+    let row = cells
+        .iter()
+        .find(|row| row[1].starts_with("CloudWatch metrics"))
+        .unwrap();
+    let (_, always) = row[1].split_once(": ").unwrap();
+    let always: usize = always.split(' ').next().unwrap().parse().unwrap();
+    // The key, the alarms, and the metrics that come whatever happens.
+    let fixed = 100 + 10 * watched + 30 * always;
+    assert!(fixed <= 1_200, "{fixed} cents");
+    let said = format!("**{}.{:02} USD** a month are fixed", fixed / 100, fixed % 100);
+    assert!(section.contains(&said), "{said}");
     let dashboards = of_type("AWS::CloudWatch::Dashboard").count();
     assert!(dashboards <= 3, "three are free");
 }
@@ -560,6 +569,7 @@ fn the_dashboard_shows_metrics_that_are_sent() {
         "Failures",
         "Findings",
         "Heartbeat",
+        "HoursUnswept",
         "OpenDeferred",
         "SettingsUnusable",
         "SweptNew",
