@@ -139,8 +139,11 @@ def main():
         "AWS::StackName": "portcullis",
         **given["physical"],
     }
-    role = resolved(given["template"]["Resources"][given["role"]]["Properties"], names)
-    documents = [policy["PolicyDocument"] for policy in role["Policies"]]
+    resources = given["template"]["Resources"]
+    properties = resources[given["role"]]["Properties"]
+    documents = [policy["PolicyDocument"] for policy in resolved(properties["Policies"], names)]
+    for policy in properties["ManagedPolicyArns"]:
+        documents.append(resolved(resources[policy["Ref"]]["Properties"]["PolicyDocument"], names))
     policies = [parse_policy_document(document) for document in documents]
 
     used, denied = set(), set()

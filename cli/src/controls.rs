@@ -3,10 +3,9 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use portcullis_catalog as catalog;
 use serde::Serialize;
 
-use crate::catalog;
-use crate::catalog::word;
 use crate::error::Error;
 
 #[derive(clap::Args)]
@@ -48,6 +47,15 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Erro
         ]
     }));
     table(out, &rows)
+}
+
+/// The word by which settings and alerts call a value.
+pub fn word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        Ok(other) => other.to_string(),
+        Err(_) => String::new(),
+    }
 }
 
 /// Rows in columns as wide as they need to be.

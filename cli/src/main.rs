@@ -1,12 +1,12 @@
 //! `portcullis`: what the functions would do, seen from a desk. It calls no AWS API and links no SDK.
 
-mod catalog;
 mod controls;
 mod docs;
 mod error;
 mod lists;
 mod policy;
 mod settings;
+mod template;
 mod triage;
 mod trusted;
 
@@ -40,8 +40,10 @@ enum Command {
     Settings(settings::Command),
     /// Say whom resource policies, ACLs and sharing lists let in, why, and what would undo it: one JSON line a policy
     Policy(policy::Arguments),
-    /// Write docs/controls.md and the JSON schemas from the code (for `make docs`)
+    /// Write docs/controls.md, the JSON schemas and template.yaml from the code (for `make docs`)
     Docs(docs::Arguments),
+    /// Print template.yaml, put together from deploy/, functions/*/stack.yaml and the controls
+    Template(template::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Settings(command) => settings::run(&command, &mut out),
         Command::Policy(arguments) => policy::run(arguments, &mut out),
         Command::Docs(arguments) => docs::run(&arguments, &mut out),
+        Command::Template(arguments) => template::run(&arguments, &mut out),
     };
     let done = done.and_then(|code| out.flush().map(|()| code).map_err(Error::from));
     match done {

@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::catalog;
 use crate::error::{Error, REFUSED};
 
 #[derive(clap::Args)]
@@ -67,7 +66,7 @@ impl From<Resource> for Named {
 
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Error> {
     let mut triage = Triage {
-        listings: catalog::listings(),
+        listings: portcullis_catalog::listings(),
         out,
         refused: false,
     };

@@ -1,7 +1,7 @@
 //! The resource types of Amazon EC2: a region's defaults, EBS volumes and snapshots, images, security groups, instances,
 //! launch templates.
 //!
-//! [`listings`] is what the command line, the docs and the template's test see. With the feature `aws`, [`serve`] joins
+//! [`service`] is what the command line, the docs and the template see. With the feature `aws`, [`serve`] joins
 //! each type with the file that talks to AWS.
 
 pub mod account_defaults;
@@ -20,13 +20,23 @@ pub mod sharing;
 pub mod snapshot;
 pub mod volume;
 
-use portcullis_core::Listing;
+use portcullis_core::{Listing, Service};
 
 #[cfg(feature = "aws")]
 pub use aws::serve;
 
 /// The event source of EC2's calls, EBS's and VPC's included.
 pub const SOURCE: &str = "ec2.amazonaws.com";
+
+/// The service, as the catalog lists it.
+pub fn service() -> Service {
+    Service {
+        name: "ec2",
+        title: "Amazon EC2",
+        source: SOURCE,
+        types: listings(),
+    }
+}
 
 /// All resource types of this function.
 pub fn listings() -> Vec<Box<dyn Listing>> {

@@ -1,6 +1,6 @@
 //! The resource types of AWS KMS: customer managed keys and the aliases that settings require.
 //!
-//! [`listings`] is what the command line, the docs and the template's test see. With the feature `aws`, [`serve`] joins
+//! [`service`] is what the command line, the docs and the template see. With the feature `aws`, [`serve`] joins
 //! each type with the file that talks to AWS.
 
 pub mod alias;
@@ -13,13 +13,23 @@ mod lockout;
 mod naming;
 mod policies;
 
-use portcullis_core::Listing;
+use portcullis_core::{Listing, Service};
 
 #[cfg(feature = "aws")]
 pub use aws::serve;
 
 /// The event source of KMS's calls, and of what it does by itself.
 pub const SOURCE: &str = "kms.amazonaws.com";
+
+/// The service, as the catalog lists it.
+pub fn service() -> Service {
+    Service {
+        name: "kms",
+        title: "AWS KMS",
+        source: SOURCE,
+        types: listings(),
+    }
+}
 
 /// All resource types of this function.
 pub fn listings() -> Vec<Box<dyn Listing>> {

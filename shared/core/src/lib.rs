@@ -21,6 +21,7 @@ mod service;
 pub mod settings;
 mod state;
 pub mod triage;
+mod typed;
 
 pub use arn::{Arn, ArnError, partition_of};
 pub use cause::{Cause, Origin, Selector};
@@ -35,11 +36,11 @@ pub use outcome::{ControlResult, Outcome};
 pub use plan::{Plan, PlannedFinding, plan};
 pub use report::Report;
 pub use resource::{Location, Resource};
-
 pub use resource_type::{Required, ResourceType};
-pub use service::{Listing, Typed};
+pub use service::Service;
 pub use settings::Settings;
 pub use state::{Change, State};
+pub use typed::{Listing, Typed};
 
 /// Tags of a resource, key to value.
 pub type Tags = std::collections::BTreeMap<String, String>;

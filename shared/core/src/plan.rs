@@ -1,6 +1,6 @@
 //! Judging and deciding: from a state to the smallest set of changes, without AWS.
 
-use crate::service::undeclared;
+use crate::typed::undeclared;
 use crate::{Change, Control, Decision, Finding, Impact, JudgeContext, Judgement, Meta, Ruling, State};
 
 /// A finding with what is done about it.

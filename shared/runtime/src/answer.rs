@@ -268,8 +268,13 @@ impl Checked {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "heartbeat", rename_all = "lowercase")]
 pub enum Heartbeat {
-    /// Settings, ledger and topic can be used.
+    /// Settings, ledger and topic can be used, by the other functions as well.
     Alive,
+    /// The same, but other functions have missed theirs.
+    Alone {
+        /// Their names.
+        silent: Vec<String>,
+    },
     /// Nobody gets the alerts.
     Unheard {
         /// What is missing.

@@ -43,7 +43,7 @@ impl Function {
         match event {
             Event::Sweep(sweep) => sweep::sweep(invocation, &self.sweeping, &sweep).await,
             Event::Call(call) if heartbeat::is_one(&call, &self.environment.topic_arn) => {
-                heartbeat::answer(invocation, &self.settings).await
+                heartbeat::answer(invocation, &self.settings, &self.environment.other_functions).await
             }
             Event::Call(call) => self.call(invocation, &call).await,
             Event::Preflight(request) => self.preflight(invocation, request.by.as_deref()).await,

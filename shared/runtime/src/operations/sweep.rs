@@ -244,6 +244,11 @@ impl Sweeper<'_> {
             |findings| Some(compose(&invocation.function, &invocation.location, &counts, findings)),
         )
         .await?;
+        // It was told. The next sweep notes it where this one can't, or an alarm asks what became of the sweeps.
+        if let Err(failure) = invocation.ledger.swept(&invocation.function, Timestamp::now()).await {
+            tracing::error!(failure = failure.name(), error = %failure, "that it was swept is not noted");
+            metrics::failure(&invocation.function, failure.name());
+        }
         metrics::sweep(&invocation.function, &counts, new);
         metrics::open_deferred(waiting);
         tracing::info!(counts = %json!(counts), new, waiting, "swept");
