@@ -1,5 +1,6 @@
 //! `portcullis controls`: all of them, in a table.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -22,6 +23,8 @@ struct Listed {
     source: &'static str,
     #[serde(flatten)]
     meta: &'static portcullis_core::Meta,
+    /// The IAM actions of its remedies, and of what undoes them.
+    writes: BTreeSet<&'static str>,
 }
 
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Error> {
@@ -29,7 +32,12 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Erro
     let listed = listings.iter().flat_map(|listing| {
         let (kind, source) = (listing.kind(), listing.source());
         let controls = listing.controls().into_iter();
-        controls.map(move |meta| Listed { kind, source, meta })
+        controls.map(move |meta| Listed {
+            kind,
+            source,
+            meta,
+            writes: listing.writes_of(meta.id),
+        })
     });
     if arguments.json {
         serde_json::to_writer_pretty(&mut *out, &listed.collect::<Vec<_>>())?;

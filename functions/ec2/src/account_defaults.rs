@@ -3,7 +3,7 @@
 use portcullis_core::{Location, Observed, Resource, ResourceType, partition_of};
 use portcullis_derive::Facts;
 
-use crate::SOURCE;
+use crate::naming::SOURCE;
 
 /// The defaults as read, one API call a fact; none touches another. Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2".
 #[derive(Debug, Clone, Default, PartialEq, Eq, Facts)]

@@ -8,8 +8,8 @@ use portcullis_core::{Change, Observed, Resource, ResourceType, Tags};
 use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
-use crate::SOURCE;
 use crate::encryption::Key;
+use crate::naming::SOURCE;
 use crate::naming::{self, Id, Naming};
 use crate::sharing::{Sharing, SharingChange};
 

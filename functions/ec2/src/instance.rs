@@ -8,7 +8,7 @@ use portcullis_core::{Change, Observed, Resource, ResourceType, Tags};
 use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
-use crate::SOURCE;
+use crate::naming::SOURCE;
 use crate::naming::{self, Id, Naming, at, items};
 use crate::security_group::Rule;
 

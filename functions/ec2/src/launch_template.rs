@@ -7,9 +7,9 @@ use portcullis_core::{Observed, Resource, ResourceType, Tags};
 use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
-use crate::SOURCE;
 use crate::encryption::Key;
 use crate::instance::Tokens;
+use crate::naming::SOURCE;
 use crate::naming::{self, Id, Naming, at};
 
 /// How it is named.

@@ -24,9 +24,7 @@ use portcullis_core::{Listing, Service};
 
 #[cfg(feature = "aws")]
 pub use aws::serve;
-
-/// The event source of EC2's calls, EBS's and VPC's included.
-pub const SOURCE: &str = "ec2.amazonaws.com";
+pub use naming::SOURCE;
 
 /// The service, as the catalog lists it.
 pub fn service() -> Service {

@@ -4,6 +4,9 @@ use portcullis_core::event::{Call, EventError, field, string};
 use portcullis_core::{Location, Resource, Settings, partition_of};
 use serde_json::Value;
 
+/// The event source of EC2's calls, EBS's and VPC's included.
+pub const SOURCE: &str = "ec2.amazonaws.com";
+
 /// What the ids of one kind of thing look like.
 pub struct Id {
     /// What they begin with, as in `sg`.

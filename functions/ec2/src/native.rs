@@ -2,7 +2,7 @@
 
 use portcullis_core::event::{Call, Envelope, EventError, NativeEvent, field, string};
 
-use crate::SOURCE;
+use crate::naming::SOURCE;
 
 /// A volume that was made, as if CloudTrail had recorded its `CreateVolume`. Source: EBS User Guide, "EventBridge events for Amazon
 /// EBS", "EBS volume events".

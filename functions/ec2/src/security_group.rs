@@ -9,7 +9,7 @@ use portcullis_core::{Change, Observed, Resource, ResourceType, Tags};
 use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
-use crate::SOURCE;
+use crate::naming::SOURCE;
 use crate::naming::{self, Id, Naming, at, items};
 
 /// How it is named.

@@ -7,8 +7,8 @@ use portcullis_core::{Change, Observed, Resource, ResourceType, Tags};
 use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
-use crate::SOURCE;
 use crate::encryption::Manager;
+use crate::naming::SOURCE;
 use crate::naming::{self, Id, Naming, items};
 use crate::sharing::{Sharing, SharingChange};
 

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::encryption::Manager;
 use crate::instance;
+use crate::naming::SOURCE;
 use crate::naming::{self, Id, Naming, at, items};
-use crate::{SOURCE, native};
+use crate::native;
 
 /// How it is named.
 pub(crate) const NAMING: Naming = Naming {

@@ -4,7 +4,7 @@ use portcullis_core::event::{Call, EventError};
 use portcullis_core::{Location, Observed, Resource, ResourceType, Settings};
 use portcullis_derive::Facts;
 
-use crate::SOURCE;
+use crate::naming::SOURCE;
 use crate::naming::{self, is_alias, resource};
 
 /// An alias as read.

@@ -7,7 +7,7 @@ use portcullis_core::{Change, Judgement, Location, Observed, Required, Resource,
 use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
-use crate::SOURCE;
+use crate::naming::SOURCE;
 use crate::naming::{self, Named};
 
 mod grants;

@@ -17,9 +17,7 @@ use portcullis_core::{Listing, Service};
 
 #[cfg(feature = "aws")]
 pub use aws::serve;
-
-/// The event source of KMS's calls, and of what it does by itself.
-pub const SOURCE: &str = "kms.amazonaws.com";
+pub use naming::SOURCE;
 
 /// The service, as the catalog lists it.
 pub fn service() -> Service {

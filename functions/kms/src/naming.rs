@@ -3,6 +3,8 @@
 use portcullis_core::event::{Call, EventError, field, string};
 use portcullis_core::{Arn, Location, Resource, partition_of};
 
+/// The event source of KMS's calls, and of what it does by itself.
+pub const SOURCE: &str = "kms.amazonaws.com";
 /// CloudFormation's name of a key.
 pub const KEY: &str = "AWS::KMS::Key";
 /// CloudFormation's name of an alias.

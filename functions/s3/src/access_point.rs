@@ -6,8 +6,8 @@ use portcullis_core::{Arn, Location, Observed, Resource, ResourceType, partition
 use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
-use crate::policies::is_public_to_s3;
-use crate::{PublicAccessBlock, SOURCE};
+use crate::block::PublicAccessBlock;
+use crate::public_to_s3::is_public_to_s3;
 
 /// An access point as read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Facts)]
@@ -44,7 +44,7 @@ pub struct Settings {
 /// Access points.
 pub const TYPE: ResourceType<AccessPoint> = ResourceType {
     name: "AWS::S3::AccessPoint",
-    source: SOURCE,
+    source: "s3.amazonaws.com",
     restore_reads: &[
         AccessPointFact::Settings,
         AccessPointFact::BucketBlock,

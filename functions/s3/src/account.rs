@@ -3,7 +3,7 @@
 use portcullis_core::{Location, Observed, Resource, ResourceType, partition_of};
 use portcullis_derive::Facts;
 
-use crate::{PublicAccessBlock, SOURCE};
+use crate::block::PublicAccessBlock;
 
 /// The account's block as read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Facts)]
@@ -17,7 +17,7 @@ pub struct Account {
 pub const TYPE: ResourceType<Account> = ResourceType {
     name: "AWS::S3::AccountPublicAccessBlock",
     config_name: Some("AWS::::Account"),
-    source: SOURCE,
+    source: "s3.amazonaws.com",
     regional: false,
     // The call's parameters name an account too, but the record's recipient is the one that owns the block.
     named: |call| Ok(vec![resource(&call.region, &call.account)]),

@@ -8,8 +8,8 @@ use portcullis_core::{Arn, Location, Observed, Resource, ResourceType, Tags, par
 use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
-use crate::policies::is_public_to_s3;
-use crate::{PublicAccessBlock, SOURCE};
+use crate::block::PublicAccessBlock;
+use crate::public_to_s3::is_public_to_s3;
 
 /// A bucket as read, one API call a fact. Source: Service Authorization Reference, "Actions, resources, and condition keys for
 /// Amazon S3".
@@ -82,7 +82,7 @@ pub struct Bucket {
 /// Buckets. The classification of the data is in their tags.
 pub const TYPE: ResourceType<Bucket> = ResourceType {
     name: "AWS::S3::Bucket",
-    source: SOURCE,
+    source: "s3.amazonaws.com",
     regional: false,
     always: &[BucketFact::Tags],
     restore_reads: &[BucketFact::PublicAccessBlock, BucketFact::AccountBlock],
@@ -144,11 +144,11 @@ pub enum Versioning {
 }
 
 impl Versioning {
-    fn way_back(self) -> Option<Self> {
-        Some(match self {
+    fn way_back(self) -> Self {
+        match self {
             Self::Off | Self::Suspended => Self::Suspended,
             Self::Enabled => Self::Enabled,
-        })
+        }
     }
 }
 

@@ -12,6 +12,7 @@ pub mod bucket;
 pub mod controls;
 mod logs;
 mod policies;
+mod public_to_s3;
 
 use portcullis_core::{Listing, Service};
 
@@ -19,15 +20,12 @@ use portcullis_core::{Listing, Service};
 pub use aws::serve;
 pub use block::PublicAccessBlock;
 
-/// The event source of S3's calls, those of S3 Control included.
-pub const SOURCE: &str = "s3.amazonaws.com";
-
 /// The service, as the catalog lists it.
 pub fn service() -> Service {
     Service {
         name: "s3",
         title: "Amazon S3",
-        source: SOURCE,
+        source: "s3.amazonaws.com",
         types: listings(),
     }
 }

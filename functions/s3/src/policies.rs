@@ -1,6 +1,6 @@
 //! What the controls of S3's policies share beside what those of all policies do.
 
-use portcullis_access::{Goal, Policy, S3Verdict, Scope as AccessScope, Service, Trust, Verdict};
+use portcullis_access::{Goal, Policy, S3Verdict, Service, Verdict};
 use portcullis_core::event::strings;
 use portcullis_core::{Finding, JudgeContext, Judgement, Severity};
 pub use portcullis_policies::{Analysis, Cure, OUTSIDERS, external, unreadable};
@@ -78,18 +78,6 @@ pub fn cure(analysis: &Analysis<'_>, goal: Goal, block: PublicAccessBlock) -> Cu
         Cure::Write(Some(text), _) if block.block_public_policy && refused(&text) => Cure::Nothing(REFUSED.into()),
         cure => cure,
     }
-}
-
-/// Whether S3 takes a policy for public, whoever is trusted: then it refuses to put it under `BlockPublicPolicy`.
-pub fn is_public_to_s3(text: &str, service: Service) -> bool {
-    let trust = Trust::default();
-    let context = AccessScope {
-        service,
-        owner: "",
-        trust: &trust,
-        resource: None,
-    };
-    Policy::parse(text).is_ok_and(|policy| portcullis_access::judge(&policy, &context).s3 == Some(S3Verdict::Public))
 }
 
 /// The finding that more statements in the bucket's policy put right, or that is told where there can be none.

@@ -6,6 +6,9 @@ use crate::{Location, Resource, Settings, State};
 /// The resources that settings require, each with the control that says whether it is as it has to be.
 pub type Required = Vec<(Resource, &'static str)>;
 
+/// From a state and the changes that were asked for to those that a restore makes, or what stands in the way.
+pub type RestorePlan<S> = fn(&S, Vec<<S as State>::Change>) -> Result<Vec<<S as State>::Change>, String>;
+
 /// A type of resource. What differs from type to type and is more than data, such as which resource a call names, is a function
 /// over plain data.
 pub struct ResourceType<S: State> {
@@ -50,7 +53,7 @@ pub struct ResourceType<S: State> {
     pub preflight: fn(&Settings) -> Result<Required, String>,
     /// The changes that a restore makes from a state, in the order in which AWS takes them: more than was asked for where
     /// something has to step aside meanwhile. An error says what stands in the way.
-    pub restore_plan: fn(&S, Vec<S::Change>) -> Result<Vec<S::Change>, String>,
+    pub restore_plan: RestorePlan<S>,
     /// Whether a state says that the resource is no more, where a control asks for that: others answer no state at all then.
     pub is_deleted: fn(&S) -> bool,
     /// A state without what AWS changes by itself, such as a public address that comes and goes with a stop and a start: what a

@@ -16,6 +16,10 @@ pub struct Typed<S: State> {
     pub quarantines: &'static [&'static str],
 }
 
+#[allow(
+    clippy::expl_impl_clone_on_copy,
+    reason = "derived, it would ask the state to be Copy as well"
+)]
 impl<S: State> Clone for Typed<S> {
     fn clone(&self) -> Self {
         *self

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
-use syn::LitStr;
+use syn::{LitInt, LitStr};
 
 use crate::parse::{Facts, Field, Named};
 
@@ -84,114 +84,15 @@ fn changes(facts: &Facts) -> TokenStream {
     if facts.change.is_some() {
         return TokenStream::new();
     }
-    let (name, fact, change) = (&facts.name, fact_type(facts), change_type(facts));
-    let fields: Vec<_> = facts.settable().collect();
-    let variants: Vec<_> = fields
-        .iter()
-        .map(|field| field.change.clone().unwrap_or_else(|| field.fact.name.clone()))
-        .collect();
-    let declared = fields.iter().zip(&variants).map(
-        |(
-            Field {
-                docs,
-                value,
-                is_required,
-                fact,
-                ..
-            },
-            variant,
-        )| {
-            let held = if *is_required {
-                quote!(#value)
-            } else {
-                quote!(::core::option::Option<#value>)
-            };
-            let by = format!("Set by {}.", list(fact.writes.iter()));
-            quote!(#(#docs)* #[doc = ""] #[doc = #by] #variant(#held))
-        },
-    );
-    let facts_of = fields.iter().zip(&variants).map(|(field, variant)| {
-        let of = &field.fact.name;
-        quote!(Self::#variant(_) => #fact::#of)
-    });
-    let after = fields.iter().zip(&variants).map(
-        |(
-            Field {
-                ident,
-                is_required,
-                absent,
-                ..
-            },
-            variant,
-        )| {
-            let becomes = match (is_required, absent) {
-                (true, _) => quote!(::portcullis_core::Observed::Is(value.clone())),
-                (false, Some(absent)) => quote!(::portcullis_core::Observed::Is(value.clone().unwrap_or_else(#absent))),
-                (false, None) => quote!(value.clone().into()),
-            };
-            quote!(Self::#variant(value) => after.#ident = #becomes)
-        },
-    );
-    let inverse = fields.iter().zip(&variants).map(|(Field { ident, is_required, undo, .. }, variant)| {
-        let was = quote!(before.#ident);
-        match (is_required, undo) {
-            (true, Some(undo)) => quote!(Self::#variant(_) => #was.get().cloned().and_then(#undo).map(Self::#variant)),
-            (true, None) => quote!(Self::#variant(_) => #was.get().cloned().map(Self::#variant)),
-            (false, Some(undo)) => quote!(Self::#variant(_) => (!#was.is_unread()).then(|| Self::#variant(#was.get().cloned().and_then(#undo)))),
-            (false, None) => quote!(Self::#variant(_) => (!#was.is_unread()).then(|| Self::#variant(#was.get().cloned()))),
-        }
-    });
-    let targets = fields.iter().zip(&variants).map(|(Field { ident, .. }, variant)| {
-        let target = ident.to_string();
-        quote!(Self::#variant(_) => #target)
-    });
-    let number = |method: Ident, of: fn(&Field) -> &Option<syn::LitInt>| {
-        let arms: Vec<_> = fields
-            .iter()
-            .zip(&variants)
-            .filter_map(|(field, variant)| {
-                let number = of(field).as_ref()?;
-                Some(quote!(Self::#variant(_) => #number))
-            })
-            .collect();
-        if arms.is_empty() {
-            return TokenStream::new();
-        }
-        let rest = (arms.len() < fields.len()).then(|| quote!(_ => 0));
-        quote!(fn #method(&self) -> u8 { match self { #(#arms,)* #rest } })
-    };
-    let orders = [
-        number(format_ident!("concurrency_group"), |field| &field.group),
-        number(format_ident!("apply_order"), |field| &field.apply_order),
-        number(format_ident!("restore_order"), |field| &field.restore_order),
-    ];
-    let doc = format!("A change to a [`{name}`]: each sets one fact as a whole, or takes it away.");
-    let methods = if fields.is_empty() {
-        quote! {
-            fn fact(&self) -> #fact { match *self {} }
-            fn after(&self, _: &#name) -> #name { match *self {} }
-            fn inverse(&self, _: &#name) -> ::core::option::Option<Self> { match *self {} }
-            fn target(&self) -> ::std::borrow::Cow<'static, str> { match *self {} }
-        }
+    let (name, change) = (&facts.name, change_type(facts));
+    let changes: Vec<_> = facts.settable().map(Settable::of).collect();
+    let declared = changes.iter().map(Settable::declared);
+    let methods = if changes.is_empty() {
+        uninhabited(facts)
     } else {
-        quote! {
-            fn fact(&self) -> #fact { match self { #(#facts_of),* } }
-
-            fn after(&self, state: &#name) -> #name {
-                let mut after = state.clone();
-                match self { #(#after),* }
-                after
-            }
-
-            fn inverse(&self, before: &#name) -> ::core::option::Option<Self> { match self { #(#inverse),* } }
-
-            fn target(&self) -> ::std::borrow::Cow<'static, str> {
-                ::std::borrow::Cow::Borrowed(match self { #(#targets),* })
-            }
-
-            #(#orders)*
-        }
+        methods(facts, &changes)
     };
+    let doc = format!("A change to a [`{name}`]: each sets one fact as a whole, or takes it away.");
     quote! {
         #[doc = #doc]
         #[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
@@ -201,6 +102,118 @@ fn changes(facts: &Facts) -> TokenStream {
         impl ::portcullis_core::Change for #change {
             type State = #name;
             #methods
+        }
+    }
+}
+
+/// The methods of a type without values.
+fn uninhabited(facts: &Facts) -> TokenStream {
+    let (name, fact) = (&facts.name, fact_type(facts));
+    quote! {
+        fn fact(&self) -> #fact { match *self {} }
+        fn after(&self, _: &#name) -> #name { match *self {} }
+        fn inverse(&self, _: &#name) -> ::core::option::Option<Self> { match *self {} }
+        fn target(&self) -> ::std::borrow::Cow<'static, str> { match *self {} }
+    }
+}
+
+fn methods(facts: &Facts, changes: &[Settable<'_>]) -> TokenStream {
+    let (name, fact) = (&facts.name, fact_type(facts));
+    let facts_of = changes.iter().map(|Settable { field, variant }| {
+        let of = &field.fact.name;
+        quote!(Self::#variant(_) => #fact::#of)
+    });
+    let after = changes.iter().map(Settable::after);
+    let inverse = changes.iter().map(Settable::inverse);
+    let targets = changes.iter().map(|Settable { field, variant }| {
+        let target = field.ident.to_string();
+        quote!(Self::#variant(_) => #target)
+    });
+    let orders = [
+        number(changes, "concurrency_group", |field| field.group.as_ref()),
+        number(changes, "apply_order", |field| field.apply_order.as_ref()),
+        number(changes, "restore_order", |field| field.restore_order.as_ref()),
+    ];
+    quote! {
+        fn fact(&self) -> #fact { match self { #(#facts_of),* } }
+
+        fn after(&self, state: &#name) -> #name {
+            let mut after = state.clone();
+            match self { #(#after),* }
+            after
+        }
+
+        fn inverse(&self, before: &#name) -> ::core::option::Option<Self> { match self { #(#inverse),* } }
+
+        fn target(&self) -> ::std::borrow::Cow<'static, str> {
+            ::std::borrow::Cow::Borrowed(match self { #(#targets),* })
+        }
+
+        #(#orders)*
+    }
+}
+
+/// A method that answers a number for each change; none where no field says one, so that the trait's own answer stands.
+fn number(changes: &[Settable<'_>], method: &str, of: fn(&Field) -> Option<&LitInt>) -> TokenStream {
+    let arms: Vec<_> = changes
+        .iter()
+        .filter_map(|Settable { field, variant }| {
+            let number = of(field)?;
+            Some(quote!(Self::#variant(_) => #number))
+        })
+        .collect();
+    if arms.is_empty() {
+        return TokenStream::new();
+    }
+    let method = format_ident!("{method}");
+    let rest = (arms.len() < changes.len()).then(|| quote!(_ => 0));
+    quote!(fn #method(&self) -> u8 { match self { #(#arms,)* #rest } })
+}
+
+/// A field that is set as a whole, and its change's name.
+struct Settable<'a> {
+    field: &'a Field,
+    variant: &'a Ident,
+}
+
+impl<'a> Settable<'a> {
+    fn of(field: &'a Field) -> Self {
+        let variant = field.change.as_ref().unwrap_or(&field.fact.name);
+        Self { field, variant }
+    }
+
+    fn declared(&self) -> TokenStream {
+        let Self { field, variant } = self;
+        let (docs, value) = (&field.docs, &field.value);
+        let held = if field.is_required {
+            quote!(#value)
+        } else {
+            quote!(::core::option::Option<#value>)
+        };
+        let by = format!("Set by {}.", list(field.fact.writes.iter()));
+        quote!(#(#docs)* #[doc = ""] #[doc = #by] #variant(#held))
+    }
+
+    fn after(&self) -> TokenStream {
+        let Self { field, variant } = self;
+        let ident = &field.ident;
+        let becomes = match (field.is_required, &field.absent) {
+            (true, _) => quote!(::portcullis_core::Observed::Is(value.clone())),
+            (false, Some(absent)) => quote!(::portcullis_core::Observed::Is(value.clone().unwrap_or_else(#absent))),
+            (false, None) => quote!(value.clone().into()),
+        };
+        quote!(Self::#variant(value) => after.#ident = #becomes)
+    }
+
+    fn inverse(&self) -> TokenStream {
+        let Self { field, variant } = self;
+        let ident = &field.ident;
+        let undo = field.undo.as_ref().map(|undo| quote!(.map(#undo)));
+        let was = quote!(before.#ident.get().cloned() #undo);
+        if field.is_required {
+            quote!(Self::#variant(_) => #was.map(Self::#variant))
+        } else {
+            quote!(Self::#variant(_) => (!before.#ident.is_unread()).then(|| Self::#variant(#was)))
         }
     }
 }

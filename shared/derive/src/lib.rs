@@ -25,7 +25,7 @@
 //! | `name = Description` | the fact's name where it is not the field's; fields that one call reads may share one |
 //! | `required` | it can be set, never taken away: its change has no `None` |
 //! | `absent = path` | what it is once it was taken away, where that is not nothing: a function without arguments |
-//! | `undo = path` | the value that undoes a change, where that is not the value before: a function from that to an `Option` |
+//! | `undo = path` | what undoes a change, where that is not the value before: a function from the value before |
 //! | `change = SetAlias` | the change's name where it is not the fact's: the ledger knows it by that |
 //! | `group = 1` | changes of different groups may be made at the same time |
 //! | `apply_order = 1`, `restore_order = 1` | lower ones are made first, in enforcement and in a restore |

@@ -6,7 +6,7 @@ use aws_sdk_ec2::types::{ImageBlockPublicAccessEnabledState, SnapshotBlockPublic
 use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, Page, Regional};
 
-use super::done;
+use super::calls::done;
 use crate::account_defaults::{AccountDefaults, AccountDefaultsChange, AccountDefaultsFact, UNBLOCKED, resource};
 
 pub struct Aws(pub Regional<Client>);

@@ -5,7 +5,7 @@ use aws_sdk_elasticloadbalancingv2::types::{TargetGroup, TargetTypeEnum};
 use futures_util::{StreamExt as _, stream};
 use portcullis_runtime::{AwsError, ImpactNotes};
 
-use super::done;
+use super::calls::done;
 use crate::balanced::{Balanced, in_words};
 
 /// How many pages of the region's target groups are listed, of as many as AWS gives at once: no filter knows their VPC.

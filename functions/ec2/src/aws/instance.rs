@@ -9,8 +9,9 @@ use aws_sdk_ec2::types::{
 use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, ImpactNotes, Kind, PAGE, Page, Regional, Resolved};
 
+use super::balanced;
+use super::calls::{Ahead, MANY, done, tags, unless};
 use super::security_group::{revoke, rules_of};
-use super::{Ahead, MANY, balanced, done, tags, unless};
 use crate::instance::{Instance, InstanceChange, InstanceFact, Interface, NAMING, QUARANTINE, Tokens};
 use crate::security_group::Rule;
 

@@ -10,8 +10,8 @@ use futures_util::future::try_join;
 use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page, Regional};
 
+use super::calls::{done, tags, unless};
 use super::keys::Keys;
-use super::{done, tags, unless};
 use crate::encryption::Key;
 use crate::instance::Tokens;
 use crate::launch_template::{LaunchTemplate, LaunchTemplateChange, LaunchTemplateFact, NAMING, Version};

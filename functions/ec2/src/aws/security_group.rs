@@ -8,7 +8,7 @@ use futures_util::future::{try_join, try_join_all};
 use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Regional, Resolved};
 
-use super::{done, tags, unless};
+use super::calls::{done, tags, unless};
 use crate::security_group::{
     NAMING, Peer, Rule, Rules, SecurityGroup, SecurityGroupChange, SecurityGroupFact, Traffic, is_open,
 };

@@ -10,8 +10,8 @@ use futures_util::future::try_join;
 use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Regional, Resolved};
 
+use super::calls::{Ahead, MANY, done, tags, unless};
 use super::keys::Keys;
-use super::{Ahead, MANY, done, tags, unless};
 use crate::volume::{Attachment, Mount, NAMING, Volume, VolumeChange, VolumeFact};
 
 /// Source: Amazon EC2 Auto Scaling User Guide, "Tag Auto Scaling groups and instances".

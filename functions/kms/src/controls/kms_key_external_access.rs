@@ -72,7 +72,7 @@ mod tests {
         let mut settings = Settings::default();
         settings.trusted.accounts.push("444455556666".into());
         with_settings(&settings, |context| {
-            assert_eq!(judge(&key, context), Judgement::Compliant)
+            assert_eq!(judge(&key, context), Judgement::Compliant);
         });
     }
 

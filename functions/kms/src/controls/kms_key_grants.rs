@@ -149,7 +149,7 @@ mod tests {
         let mut settings = Settings::default();
         settings.trusted.accounts.push("444455556666".into());
         with_settings(&settings, |context| {
-            assert_eq!(judge(&key, context), Judgement::Compliant)
+            assert_eq!(judge(&key, context), Judgement::Compliant);
         });
     }
 
@@ -170,7 +170,7 @@ mod tests {
         let mut settings = Settings::default();
         settings.trusted.accounts.push("444455556666".into());
         with_settings(&settings, |context| {
-            assert_eq!(judge(&key, context), Judgement::Compliant)
+            assert_eq!(judge(&key, context), Judgement::Compliant);
         });
         let unknown = finding(judge, &of(vec![for_service(None)])).unwrap();
         assert!(unknown.only_notify.is_some() && unknown.remedies.is_empty());

@@ -180,7 +180,7 @@ mod tests {
         let mut settings = Settings::default();
         settings.kms.retirement_tag = Some("retire".into());
         with_settings(&settings, |context| {
-            assert_eq!(judge(&key, context), Judgement::Compliant)
+            assert_eq!(judge(&key, context), Judgement::Compliant);
         });
         assert!(finding(judge, &key).is_some());
         let mut key = in_state(KeyState::PendingDeletion);

@@ -4,7 +4,8 @@ use futures_util::future::try_join3;
 use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page};
 
-use super::{Clients, convert};
+use super::clients::Clients;
+use super::convert;
 use crate::access_point::{AccessPoint, AccessPointChange, AccessPointFact, Settings, resource};
 
 pub struct Aws(pub Clients);

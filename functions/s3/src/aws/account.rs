@@ -3,7 +3,8 @@ use std::collections::BTreeSet;
 use portcullis_core::{Location, Resource};
 use portcullis_runtime::{Adapter, AwsError, Page};
 
-use super::{Clients, convert};
+use super::clients::Clients;
+use super::convert;
 use crate::account::{Account, AccountChange, AccountFact, resource};
 
 pub struct Aws(pub Clients);

@@ -6,7 +6,8 @@ use aws_sdk_s3::types::{BucketVersioningStatus, OwnershipControls, OwnershipCont
 use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page};
 
-use super::{Clients, convert};
+use super::clients::Clients;
+use super::convert;
 use crate::bucket::{Bucket, BucketChange, BucketFact, Versioning, resource};
 
 pub struct Aws(pub Clients);

@@ -2,6 +2,7 @@
 
 mod check;
 mod ec2;
+mod error;
 mod exemption;
 mod locate;
 mod words;
@@ -12,8 +13,9 @@ use jiff::fmt::serde::duration::friendly::compact;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub use check::{Known, SettingsError};
+pub use check::Known;
 pub use ec2::{Ec2Settings, VolumeQuarantine};
+pub use error::SettingsError;
 pub use exemption::{ByTag, Exemption};
 
 pub use crate::meta::Switch;

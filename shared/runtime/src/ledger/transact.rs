@@ -109,7 +109,7 @@ impl Ledger {
         match along {
             WithWrites::Draw(0) => return Ok(Opened::BudgetSpent),
             WithWrites::Draw(limit) => {
-                items.push(self.draw(&record.report.resource.account, limit, Timestamp::now())?)
+                items.push(self.draw(&record.report.resource.account, limit, Timestamp::now())?);
             }
             WithWrites::Nothing | WithWrites::Status(_) => {}
         }

@@ -216,10 +216,10 @@ impl Asked<'_> {
                 };
                 let mut looks = stream::iter(page.resources)
                     .map(|resource| async move {
-                        let looked = if !self.invocation.has_time() {
-                            None
-                        } else {
+                        let looked = if self.invocation.has_time() {
                             Some(self.look(handler, &resource).await)
+                        } else {
+                            None
                         };
                         (resource, looked)
                     })

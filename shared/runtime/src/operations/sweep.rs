@@ -176,10 +176,10 @@ impl Sweeper<'_> {
             .map(|resource| self.process(handler, resource, cause))
             .buffer_unordered(AT_ONCE);
         let mut rest = Vec::new();
-        while let Some((resource, handled)) = looks.next().await {
-            match handled {
+        while let Some((resource, answered)) = looks.next().await {
+            match answered {
                 None => rest.push(resource.arn),
-                Some(handled) => count(counts, &resource, handled),
+                Some(answer) => count(counts, &resource, answer),
             }
         }
         rest
@@ -195,8 +195,8 @@ impl Sweeper<'_> {
         if !self.invocation.has_time() {
             return (resource, None);
         }
-        let handled = handler.process(self.invocation, &resource, cause).await;
-        (resource, Some(handled))
+        let answer = handler.process(self.invocation, &resource, cause).await;
+        (resource, Some(answer))
     }
 
     /// Looks first at what was begun and whose event never came back, then at what has waited long enough, those that waited

@@ -50,11 +50,14 @@ pub async fn apply<A: Adapter>(
     Ok(failures)
 }
 
+/// Controls whose facts are read again, and those among them that have to hold then.
+type Expected<'a, S> = (&'a [&'static Control<S>], &'a [&'static Control<S>]);
+
 /// Reads again what was changed, until it is as it should be or patience ends; none where it is gone by now.
 pub(super) async fn verify<A: Adapter>(
     bound: &Bound<A>,
     resource: &Resource,
-    (about, made): (&[&'static Control<A::State>], &[&'static Control<A::State>]),
+    (about, made): Expected<'_, A::State>,
     judge_context: &JudgeContext<'_>,
 ) -> Result<Option<A::State>, Failure> {
     let mut pauses = VERIFY_PAUSES.into_iter();
