@@ -3,8 +3,8 @@
 use portcullis_testkit::{FunctionBuilder, Message, assert_no_changes, assert_only_reads};
 use serde_json::Value;
 
-use crate::World;
-use crate::world::{Answered, controls_in, put_back_record, record_of, told, writes_to};
+use crate::{Answered, controls_in, put_back_record, record_of, told, writes_to};
+use portcullis_testkit::World;
 
 /// One control, and an event that leads to it.
 pub struct Story<'a> {

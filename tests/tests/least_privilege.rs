@@ -69,7 +69,11 @@ async fn replay_all(world: &World, function: &Function) {
             json!({"Version": "2012-10-17", "Statement": [statement("App", app), statement("Everybody", json!("*"))]});
         point.put_policy(policy.to_string()).await;
         let handled = function
-            .invoke(samples::moved(text, world, &bucket.name, &point.name))
+            .invoke(samples::moved(
+                text,
+                world,
+                &[("quarterly-reports", &bucket.name), ("reports-partner", &point.name)],
+            ))
             .await;
         if controls_in(handled.answer())
             .values()
@@ -472,7 +476,7 @@ impl Judged {
 async fn the_other_ways_of_all(world: &World, function: &Function, name: &str) {
     function.invoke(json!({"sweep": {}})).await.answer();
     let asked = &samples::in_folder("config")["RuleSchedule"];
-    function.invoke(samples::moved(asked, world, "", "")).await.answer();
+    function.invoke(samples::moved(asked, world, &[])).await.answer();
     a_heartbeat(world, name).await;
 }
 

@@ -12,6 +12,8 @@ pub mod bucket;
 pub mod controls;
 mod logs;
 mod policies;
+#[cfg(feature = "violations")]
+pub mod violations;
 
 use portcullis_core::{Listing, listing};
 

@@ -187,7 +187,11 @@ impl Tour {
         self.show("restore", wrong, &before, &after);
         let alert = self.told().await;
         let samples = samples::in_folder("s3");
-        let event = samples::moved(&samples["PutBucketPolicy"], &self.world, &bucket.name, "");
+        let event = samples::moved(
+            &samples["PutBucketPolicy"],
+            &self.world,
+            &[("quarterly-reports", &bucket.name)],
+        );
         let again = function.invoke(event).await;
         let held = bucket.snapshot().await == after;
         println!(
@@ -303,7 +307,7 @@ impl Tour {
         } else {
             text.replace(sample, own)
         };
-        samples::moved(&text, &self.world, samples::BUCKET, samples::ACCESS_POINT)
+        samples::moved(&text, &self.world, &[])
     }
 
     /// Sends the sample event of a call about a bucket, and shows what came of it.
@@ -320,7 +324,7 @@ impl Tour {
             function,
             call,
             wrong,
-            event: samples::moved(&samples[call], &self.world, &bucket.name, ""),
+            event: samples::moved(&samples[call], &self.world, &[("quarterly-reports", &bucket.name)]),
             whole_alert,
         };
         self.play(scene, async || bucket.snapshot().await, is_safe).await
