@@ -10,11 +10,10 @@
     reason = "this is test support: a panic is how a test fails"
 )]
 
-mod balanced;
 pub mod faults;
+pub mod privileges;
 mod services;
 pub mod settings;
-mod story;
 pub mod template;
 
 use portcullis_testkit::Call;
@@ -23,7 +22,7 @@ use portcullis_testkit::Call;
 /// stalls the process between two of them.
 pub const APART: std::time::Duration = std::time::Duration::from_millis(400);
 
-pub use balanced::balance;
+pub use portcullis_ec2::violations::balance;
 pub use portcullis_s3::violations::{
     ALL_USERS, AUTHENTICATED_USERS, AccessPoint, AccountBlock, Bucket, LOG_DELIVERY, S3 as World,
 };
@@ -32,7 +31,6 @@ pub use portcullis_testkit::{
     record_of, resource_of, samples, told, writes_to,
 };
 pub use services::{SERVICES, round_trip, service_of};
-pub use story::Story;
 
 /// The calls that change something at S3.
 pub fn writes(calls: &[Call]) -> Vec<String> {

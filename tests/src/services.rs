@@ -3,7 +3,11 @@
 use portcullis_testkit::{Arranged, Enforced, ServiceUnderTest};
 
 /// All of them.
-pub const SERVICES: &[ServiceUnderTest] = &[portcullis_s3::violations::SERVICE];
+pub const SERVICES: &[ServiceUnderTest] = &[
+    portcullis_s3::violations::SERVICE,
+    portcullis_kms::violations::SERVICE,
+    portcullis_ec2::violations::SERVICE,
+];
 
 /// The service whose control this is.
 pub fn service_of(control: &str) -> &'static ServiceUnderTest {

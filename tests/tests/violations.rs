@@ -1,5 +1,5 @@
 //! Each violation, and each sample event, of each service is a test of its own: `round_trip::s3-bucket-website`,
-//! `sample::s3::PutBucketAcl`.
+//! `sample::s3::PutBucketAcl`. A round trip goes under the permissions of the function's own role.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 use portcullis_testkit::{Answered as _, Sample, ServiceUnderTest, World, controls_in, samples};
 use portcullis_tests::SERVICES;
+use portcullis_tests::privileges::{all_ways, judged};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -17,6 +18,11 @@ fn main() -> ExitCode {
             trials.push(trial(format!("round_trip::{}", violation.control), async move {
                 let arranged = (violation.arrange)(World::new().await).await;
                 service.round_trip(violation.control, &arranged).await;
+                let verdict = judged(service, &[arranged.world().clone()], None).await;
+                assert_eq!(
+                    verdict.denied, [""; 0],
+                    "calls that the role in the template does not allow"
+                );
             }));
         }
         for &sample in service.samples {
@@ -26,6 +32,10 @@ fn main() -> ExitCode {
             ));
         }
         trials.push(trial(format!("complete::{}", service.name), complete(service)));
+        trials.push(trial(
+            format!("least_privilege::{}", service.name),
+            least_privilege(service),
+        ));
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -86,4 +96,31 @@ async fn answered(service: &'static ServiceUnderTest, sample: Sample) {
         ids.split_whitespace().map(full).collect::<Vec<_>>()
     });
     assert_eq!(outcomes, expected.collect(), "{answer}");
+}
+
+/// All that the role allows is needed by something that the function does, and the judge is awake.
+async fn least_privilege(service: &'static ServiceUnderTest) {
+    let worlds = all_ways(service).await;
+    let verdict = judged(service, &worlds, None).await;
+    assert_eq!(
+        verdict.denied, [""; 0],
+        "calls that the role in the template does not allow"
+    );
+    assert_eq!(
+        verdict.unneeded, [""; 0],
+        "actions that the role allows and nothing needs"
+    );
+    assert!(verdict.used.len() > 10, "{verdict:?}");
+
+    // An action taken away is missed, one too many is seen.
+    let taken = &verdict.used[verdict.used.len() / 2];
+    let template = portcullis_tests::template::translated().to_string();
+    let template = template.replace(&format!("\"{taken}\""), "\"s3:PutObject\"");
+    let template = serde_json::from_str(&template).expect("still JSON");
+    let verdict = judged(service, &worlds, Some(&template)).await;
+    assert!(
+        verdict.denied.iter().any(|one| one.starts_with(taken)),
+        "{taken}: {verdict:?}"
+    );
+    assert!(verdict.unneeded.contains(&"s3:PutObject".to_owned()), "{verdict:?}");
 }

@@ -17,6 +17,8 @@ mod naming;
 pub mod security_group;
 pub mod sharing;
 pub mod snapshot;
+#[cfg(feature = "violations")]
+pub mod violations;
 pub mod volume;
 
 use portcullis_core::{Listing, listing};

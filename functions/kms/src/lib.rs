@@ -12,6 +12,8 @@ pub mod key;
 mod lockout;
 mod naming;
 mod policies;
+#[cfg(feature = "violations")]
+pub mod violations;
 
 use portcullis_core::{Listing, listing};
 

@@ -18,8 +18,8 @@ use std::ops::Deref;
 
 use aws_sdk_s3::types::{CreateBucketConfiguration, IndexDocument, WebsiteConfiguration};
 use portcullis_testkit::{
-    CloudTrail, Finds, FunctionBuilder, Sample, ServiceUnderTest, Subject as _, Violation, World, arrangement, levels,
-    violation,
+    CloudTrail, Finds, FunctionBuilder, Sample, ServiceUnderTest, Subject as _, Violation, Way, World, arrangement,
+    levels, put_back, violation,
 };
 use serde_json::{Value, json};
 
@@ -32,7 +32,21 @@ pub const SERVICE: ServiceUnderTest = ServiceUnderTest {
     listings: crate::listings,
     violations: VIOLATIONS,
     samples: SAMPLES,
-    ways: &[],
+    ways: &[Way {
+        name: "an access point's policy of which nothing is left is deleted",
+        go: |world| {
+            Box::pin(async move {
+                let s3 = S3::from(world);
+                let point = s3.open_access_point().await;
+                point
+                    .put_policy(policy(&[point.lets_in("Everybody", json!("*"))]))
+                    .await;
+                let function = s3.function().start().await;
+                let done = function.invoke(point.call("PutAccessPointPolicy").event()).await;
+                put_back(&function, &done).await;
+            })
+        },
+    }],
 };
 
 /// A level of data that only its owner may reach, from one VPC endpoint.

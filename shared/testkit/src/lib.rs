@@ -52,6 +52,7 @@ mod snapshot;
 mod violation;
 mod world;
 
+pub use aws_config::SdkConfig;
 pub use calls::{Call, assert_called, assert_no_changes, assert_only_reads, assert_rounds, rounds, table};
 pub use events::{Actor, CloudTrail};
 pub use fault::Fault;

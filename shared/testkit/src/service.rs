@@ -1,9 +1,9 @@
 //! What the tests know of a service: its controls, a violation of each, and what its sample events come to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use portcullis_core::{Event, Listing, Meta, Resource};
+use portcullis_core::{Event, Listing, Meta};
 use serde_json::Value;
 
 use crate::violation::{Arrange, Arranged, Boxed, Violation};
@@ -148,29 +148,27 @@ impl ServiceUnderTest {
             Finds::Violation(control) => self.violation(control).arrange,
             Finds::This(arrange) => arrange,
         };
-        let mut named = BTreeSet::new();
+        let mut names = BTreeMap::from([
+            (call.account.clone(), world.aws.account().to_owned()),
+            (call.region.clone(), world.region.clone()),
+        ]);
+        let mut all = vec![arrange(world.clone()).await];
         for listing in (self.listings)() {
             let resources = listing
                 .resources(&call)
                 .transpose()
                 .map_err(|error| error.to_string())?;
-            named.extend(resources.into_iter().flatten().map(|Resource { id, .. }| id));
-        }
-        named.retain(|id| text.contains(id.as_str()));
-        named.remove(&call.account);
-        named.remove(&call.region);
-        let mut names = BTreeMap::from([
-            (call.account.clone(), world.aws.account().to_owned()),
-            (call.region.clone(), world.region.clone()),
-        ]);
-        let mut all = Vec::new();
-        for id in named {
-            let arranged = arrange(world.clone()).await;
-            names.insert(id, arranged.id().to_owned());
-            all.push(arranged);
-        }
-        if all.is_empty() {
-            all.push(arrange(world.clone()).await);
+            for resource in resources.into_iter().flatten() {
+                // A launch names instances, and volumes by them; a tag whatever has it.
+                if resource.noun() != all[0].described().0 || names.contains_key(&resource.id) {
+                    continue;
+                }
+                if names.len() > 2 {
+                    all.push(arrange(world.clone()).await);
+                }
+                let arranged = &all[all.len() - 1];
+                names.insert(resource.id, arranged.named().to_owned());
+            }
         }
         Ok((all, samples::renamed(&text, &names)))
     }

@@ -80,11 +80,13 @@ pub struct Arranged {
     pub(crate) settles: bool,
     pub(crate) severity: &'static str,
     pub(crate) outcome: &'static str,
+    pub(crate) headline: Option<&'static str>,
     pub(crate) fixes: &'static [&'static str],
     pub(crate) right: Vec<(&'static str, String)>,
     pub(crate) changes: Option<usize>,
     pub(crate) says: Vec<String>,
     pub(crate) undo: Undo,
+    named: Option<String>,
     names: Vec<(String, &'static str)>,
     /// Changes that AWS forces upon a retry, though a run without faults has no need of them.
     pub forced: &'static [&'static str],
@@ -115,11 +117,13 @@ impl Arranged {
             settles: false,
             severity: "",
             outcome: "would-remediate",
+            headline: None,
             fixes: &[],
             right: Vec::new(),
             changes: None,
             says: Vec::new(),
             undo: Undo::By(&[], Vec::new()),
+            named: None,
             names: vec![(world.aws.account().to_owned(), "ACCOUNT")],
             forced: &[],
             world,
@@ -154,6 +158,12 @@ impl Arranged {
     /// Severity and outcome of the alert in enforce mode.
     pub fn told(mut self, severity: &'static str, outcome: &'static str) -> Self {
         (self.severity, self.outcome) = (severity, outcome);
+        self
+    }
+
+    /// The outcome in the alert's subject and attributes, where what the control follows from weighs more.
+    pub fn headline(mut self, outcome: &'static str) -> Self {
+        self.headline = Some(outcome);
         self
     }
 
@@ -201,6 +211,12 @@ impl Arranged {
         self
     }
 
+    /// Events name it by the id of something else, such as an instance by its interface's.
+    pub fn named_as(mut self, id: impl Into<String>) -> Self {
+        self.named = Some(id.into());
+        self
+    }
+
     /// A name that only this arrangement has, and what it is called when two of them are compared.
     pub fn own(mut self, name: &str, common: &'static str) -> Self {
         if !name.is_empty() {
@@ -220,9 +236,14 @@ impl Arranged {
         &self.world
     }
 
-    /// The id of the resource.
-    pub fn id(&self) -> &str {
-        self.described.rsplit(' ').next().unwrap_or_default()
+    /// Type and id of the resource.
+    pub fn described(&self) -> (&str, &str) {
+        self.described.rsplit_once(' ').unwrap_or_default()
+    }
+
+    /// The id by which events name it.
+    pub(crate) fn named(&self) -> &str {
+        self.named.as_deref().unwrap_or(self.described().1)
     }
 
     /// The event, as EventBridge delivers it.
