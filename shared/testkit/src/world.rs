@@ -24,7 +24,11 @@ impl World {
 
     /// A new one elsewhere.
     pub async fn in_region(region: &str) -> Self {
-        let aws = LocalAws::start().await;
+        Self::of(LocalAws::start().await, region).await
+    }
+
+    /// What the stack makes, in a region of this account.
+    pub async fn of(aws: LocalAws, region: &str) -> Self {
         let stack = aws.deploy_in(region).await;
         Self {
             aws,
