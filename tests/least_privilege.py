@@ -2,19 +2,23 @@
 
     .tools/venv/bin/python tests/least_privilege.py <input.json
 
-Input: template (plain CloudFormation), role (its logical id), account, region, physical (names that `Ref` and `Fn::GetAtt`
-stand for, by `Name` or `Name.Attribute`), calls (of the local AWS). Prints JSON: the actions that were `used`, the calls that
-are `denied`, the actions that are `unused`.
+Input: role (its logical id), worlds: for each account, region, physical (names that `Ref` and `Fn::GetAtt` stand for, by `Name`
+or `Name.Attribute`), calls (of the local AWS); template (CloudFormation), where it is not template.yaml. Prints JSON: the actions
+that were `used` in any world, the calls that are `denied`, the actions that are `unused` in all.
 """
 
 import fnmatch
 import json
 import re
 import sys
+from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import yaml
 from ministack.core.iam_actions import dynamodb_transaction_checks, extract_iam_action, extract_resource_arn, s3control_action
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
+
+TEMPLATE = Path(__file__).resolve().parent.parent / "template.yaml"
 
 ACCOUNT_BLOCK = {method: f"s3:{verb}AccountPublicAccessBlock" for method, verb in (("GET", "Get"), ("PUT", "Put"), ("DELETE", "Put"))}
 
@@ -129,28 +133,35 @@ def checks(call, account):
     return within or [(action, arn)]
 
 
-def main():
-    given = json.load(sys.stdin)
-    account, region = given["account"], given["region"]
-    names = {
-        "AWS::Partition": "aws",
-        "AWS::Region": region,
-        "AWS::AccountId": account,
-        "AWS::StackName": "portcullis",
-        **given["physical"],
-    }
-    resources = given["template"]["Resources"]
-    properties = resources[given["role"]]["Properties"]
-    documents = [policy["PolicyDocument"] for policy in resolved(properties["Policies"], names)]
-    for policy in properties["ManagedPolicyArns"]:
-        documents.append(resolved(resources[policy["Ref"]]["Properties"]["PolicyDocument"], names))
-    policies = [parse_policy_document(document) for document in documents]
+class Loader(yaml.CSafeLoader):
+    """CloudFormation's short forms as what they stand for."""
 
-    used, denied = set(), set()
-    for call in given["calls"]:
+
+def long_form(loader, suffix, node):
+    value = {"scalar": loader.construct_scalar, "sequence": loader.construct_sequence, "mapping": loader.construct_mapping}
+    value = value[node.id](node) if node.id == "scalar" else value[node.id](node, deep=True)
+    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
+
+
+Loader.add_multi_constructor("!", long_form)
+
+
+def documents_of(resources, role, names):
+    """The documents of a role's policies, those that it shares with other roles included."""
+    properties = resources[role]["Properties"]
+    policies = [policy for policy in resolved(properties["Policies"], names) if isinstance(policy, dict)]
+    shared = [resources[one["Ref"]]["Properties"] for one in properties.get("ManagedPolicyArns", [])]
+    return [policy["PolicyDocument"] for policy in policies + resolved(shared, names)]
+
+
+def judge(world, role, documents, used, denied):
+    """Adds what a function used in an account, and what was denied to it."""
+    account, region = world["account"], world["region"]
+    policies = [parse_policy_document(document) for document in documents]
+    for call in world["calls"]:
         for action, arn in checks(call, account):
             context = EvalContext(
-                principal_arn=f"arn:aws:sts::{account}:assumed-role/{given['role']}/function",
+                principal_arn=f"arn:aws:sts::{account}:assumed-role/{role}/function",
                 principal_type="AssumedRole",
                 principal_account=account,
                 action=action,
@@ -169,9 +180,23 @@ def main():
             used.add(action)
             if evaluate(context, policies).decision != "Allow":
                 denied.add(f"{action} on {arn}")
-    granted = set()
-    for document in documents:
-        for statement in document["Statement"]:
+
+
+def main():
+    given = json.load(sys.stdin)
+    template = given.get("template") or yaml.load(TEMPLATE.read_text(), Loader)
+    role, used, denied, granted = given["role"], set(), set(), set()
+    for world in given["worlds"]:
+        names = {
+            "AWS::Partition": "aws",
+            "AWS::Region": world["region"],
+            "AWS::AccountId": world["account"],
+            "AWS::StackName": "portcullis",
+            **world["physical"],
+        }
+        documents = documents_of(template["Resources"], role, names)
+        judge(world, role, documents, used, denied)
+        for statement in (statement for document in documents for statement in document["Statement"]):
             actions = statement["Action"]
             granted.update([actions] if isinstance(actions, str) else actions)
     unused = [action for action in granted if not any(fnmatch.fnmatchcase(one, action) for one in used)]

@@ -10,29 +10,30 @@
     reason = "this is test support: a panic is how a test fails"
 )]
 
-mod balanced;
-mod bucket;
-mod control_plane;
 pub mod faults;
-mod round_trip;
-pub mod samples;
+pub mod privileges;
+mod services;
 pub mod settings;
-mod snapshot;
-mod story;
 pub mod template;
-mod world;
+
+use portcullis_testkit::Call;
 
 /// How long an AWS call takes where rounds are counted: calls that are sent together overlap then, even where a busy machine
 /// stalls the process between two of them.
 pub const APART: std::time::Duration = std::time::Duration::from_millis(400);
 
-pub use balanced::balance;
-pub use bucket::{ALL_USERS, AUTHENTICATED_USERS, Bucket, LOG_DELIVERY};
-pub use control_plane::{AccessPoint, AccountBlock};
-pub use round_trip::{Expected, Subject, round_trip};
-pub use snapshot::{Snapshot, assert_changed, block};
-pub use story::Story;
-pub use world::{
-    Answered, World, controls_in, outcome_of, put_back, put_back_record, record_of, resource_of, told, writes,
-    writes_to,
+pub use portcullis_ec2::violations::balance;
+pub use portcullis_s3::violations::{
+    ALL_USERS, AUTHENTICATED_USERS, AccessPoint, AccountBlock, Bucket, LOG_DELIVERY, S3 as World,
 };
+pub use portcullis_testkit::{
+    Answered, Arranged, Snapshot, Subject, assert_changed, controls_in, outcome_of, put_back, put_back_record,
+    record_of, resource_of, samples, told, writes_to,
+};
+pub use services::{SERVICES, round_trip, service_of};
+
+/// The calls that change something at S3.
+pub fn writes(calls: &[Call]) -> Vec<String> {
+    let s3 = |call: &&Call| call.service.starts_with("s3") && !call.is_read();
+    calls.iter().filter(s3).map(Call::name).collect()
+}

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use portcullis_core::Meta;
+pub use portcullis_testkit::levels;
 
 pub use portcullis_catalog::controls;
 
@@ -26,12 +27,4 @@ pub fn everything(more: &str) -> String {
     let ids: Vec<_> = controls().into_iter().map(|meta| meta.id).collect();
     let of_s3: Vec<_> = ids.into_iter().filter(|id| service(id) == "s3").collect();
     only(&of_s3, more)
-}
-
-/// A level of classification beside the four that there are by default.
-pub fn levels(more: &str) -> String {
-    format!(
-        "classification:\n  levels:\n    public: {{values: [public], public: true}}\n    internal: {{values: [internal]}}\n    \
-         confidential: {{values: [confidential], encryption: aws-managed-key}}\n    {more}\n"
-    )
 }

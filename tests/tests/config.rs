@@ -19,7 +19,11 @@ async fn enforcing(world: &World) -> Function {
 }
 
 fn sample(name: &str, world: &World, bucket: &Bucket) -> Value {
-    samples::moved(&samples::in_folder("config")[name], world, &bucket.name, "")
+    samples::moved(
+        &samples::in_folder("config")[name],
+        world,
+        &[("quarterly-reports", &bucket.name)],
+    )
 }
 
 /// A sample of an invocation by Config, with another token and other parameters.

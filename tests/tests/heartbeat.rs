@@ -9,7 +9,7 @@ use serde_json::Value;
 fn beat(world: &World) -> Value {
     let sample = &samples::in_folder("heartbeat")["TagResource"];
     let topic = format!("arn:aws:sns:{}:{}:portcullis-alerts", samples::REGION, samples::ACCOUNT);
-    samples::moved(&sample.replace(&topic, &world.stack.topic_arn), world, "", "")
+    samples::moved(&sample.replace(&topic, &world.stack.topic_arn), world, &[])
 }
 
 async fn subscribe(world: &World) {
@@ -181,7 +181,7 @@ async fn a_tag_on_another_topic_is_ignored() {
     let world = World::new().await;
     let function = world.function().start().await;
     let sample = &samples::in_folder("heartbeat")["TagResource"];
-    let done = function.invoke(samples::moved(sample, &world, "", "")).await;
+    let done = function.invoke(samples::moved(sample, &world, &[])).await;
     assert!(done.answer()["ignored"].is_string(), "{:?}", done.result);
     assert!(done.calls.is_empty());
 }

@@ -18,6 +18,8 @@ mod native;
 pub mod security_group;
 pub mod sharing;
 pub mod snapshot;
+#[cfg(feature = "violations")]
+pub mod violations;
 pub mod volume;
 
 use portcullis_core::{Listing, Service};

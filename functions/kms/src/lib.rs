@@ -12,6 +12,8 @@ mod key_state_history;
 mod lockout;
 mod naming;
 mod policies;
+#[cfg(feature = "violations")]
+pub mod violations;
 
 use portcullis_core::{Listing, Service};
 

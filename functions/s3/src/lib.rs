@@ -13,6 +13,8 @@ pub mod controls;
 mod logs;
 mod policies;
 mod public_to_s3;
+#[cfg(feature = "violations")]
+pub mod violations;
 
 use portcullis_core::{Listing, Service};
 

@@ -45,7 +45,14 @@ mod local_aws;
 mod loopback;
 mod message;
 mod random;
+mod round_trip;
+pub mod samples;
+mod service;
+mod snapshot;
+mod violation;
+mod world;
 
+pub use aws_config::SdkConfig;
 pub use calls::{Call, assert_called, assert_no_changes, assert_only_reads, assert_rounds, rounds, table};
 pub use events::{Actor, CloudTrail};
 pub use fault::Fault;
@@ -54,3 +61,11 @@ pub use lambda_runtime::{Answer, FunctionError, LambdaRuntime, Payload};
 pub use local_aws::{Deployment, LocalAws};
 pub use loopback::{Endpoint, NotLoopback};
 pub use message::Message;
+pub use round_trip::Enforced;
+pub use service::{Finds, Sample, ServiceUnderTest, Way, levels};
+pub use snapshot::{Snapshot, assert_changed};
+pub use violation::{Arrange, Arranged, Boxed, Subject, Violation};
+pub use world::{
+    Answered, World, changes, controls_in, outcome_of, put_back, put_back_record, record_of, resource_of, told,
+    writes_to,
+};

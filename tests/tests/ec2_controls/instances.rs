@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::{
-    Filter, HttpTokensState, InstanceMetadataEndpointState, InstanceMetadataOptionsRequest,
-    InstanceNetworkInterfaceSpecification, IpPermission, IpRange, ResourceType, Tag, TagSpecification,
+    Filter, InstanceNetworkInterfaceSpecification, IpPermission, IpRange, ResourceType, Tag, TagSpecification,
 };
 use portcullis_testkit::Fault;
 use portcullis_tests::{Answered, balance, controls_in};
 use serde_json::json;
 
-use super::support::{Ec2, only, round_trip, writes};
+use super::support::{Ec2, only, writes};
 
 const IMDS: &str = "ec2-instance-imdsv2";
 const EXPOSED: &str = "ec2-instance-exposed";
@@ -114,41 +113,6 @@ async fn interfaces(ec2: &Ec2, instance: &str) -> Vec<(BTreeSet<String>, Option<
 
 fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|&name| name.to_owned()).collect()
-}
-
-#[tokio::test]
-async fn imdsv2_is_required_in_place_and_optional_again() {
-    let ec2 = Ec2::new().await;
-    let run = ec2
-        .client
-        .run_instances()
-        .image_id("ami-12c6146b")
-        .min_count(1)
-        .max_count(1);
-    let options = InstanceMetadataOptionsRequest::builder()
-        .http_put_response_hop_limit(2)
-        .build();
-    let made = run.metadata_options(options).send().await.unwrap();
-    let id = made.instances()[0].instance_id.clone().unwrap();
-    let params = json!({"ModifyInstanceMetadataOptionsRequest": {"InstanceId": id, "HttpTokens": "optional"}});
-    let event = ec2.call("ModifyInstanceMetadataOptions", params).event();
-    let calls: (&[&str], &[&str]) = (&["ModifyInstanceMetadataOptions"], &["ModifyInstanceMetadataOptions"]);
-    let options = async || {
-        let answer = ec2.client.describe_instances().instance_ids(&id).send().await.unwrap();
-        let instance = &answer.reservations()[0].instances()[0];
-        let options = instance.metadata_options().unwrap();
-        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-        (
-            text(options.http_tokens().map(HttpTokensState::as_str)),
-            text(options.http_endpoint().map(InstanceMetadataEndpointState::as_str)),
-            options.http_put_response_hop_limit(),
-        )
-    };
-    let (alert, states) = round_trip(&ec2, IMDS, &only(&[IMDS], ""), &event, calls, options).await;
-    let with = |tokens: &str| (tokens.to_owned(), "enabled".to_owned(), states[0].2);
-    assert_eq!(states, [with("optional"), with("required"), with("optional")]);
-    assert_eq!(alert.attributes["severity"], "HIGH");
-    assert!(alert.subject.contains(&format!("instance {id}")), "{}", alert.subject);
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! Security groups: exactly what offends goes, and comes back.
 
 use aws_sdk_ec2::types::{AddPrefixListEntry, Filter, IpPermission, IpRange, Ipv6Range, PrefixListId, UserIdGroupPair};
+use portcullis_ec2::violations::Resource;
 use portcullis_testkit::{Fault, assert_rounds};
-use portcullis_tests::{Answered, controls_in};
+use portcullis_tests::{Answered, Subject, controls_in};
 use serde_json::json;
 
 use super::support::{Ec2, only, round_trip, writes};
@@ -83,25 +84,17 @@ async fn ssh_from_everywhere_is_revoked_and_the_rest_stays() {
     let_in(&ec2, &id, "tcp", Some((22, 22)), "10.0.0.0/8").await;
     let_in(&ec2, &id, "tcp", Some((443, 443)), "0.0.0.0/0").await;
     let_in(&ec2, &id, "tcp", Some((0, 65_535)), &id).await;
-    let event = ec2
-        .call("AuthorizeSecurityGroupIngress", json!({"groupId": id}))
-        .event();
-    let calls: (&[&str], &[&str]) = (
-        &["RevokeSecurityGroupIngress"],
-        &["AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupIngress"],
-    );
-    let state = async || rules(&ec2, &id).await;
-    let (alert, [before, after, back]) = round_trip(&ec2, OPEN, &only(&[OPEN], ""), &event, calls, state).await;
-    assert_eq!(before, back, "with every description");
-    let gone: Vec<_> = before.iter().filter(|rule| !after.contains(rule)).collect();
-    assert_eq!(gone, ["in tcp 22-22 0.0.0.0/0 why", "in tcp 22-22 ::/0 v6"]);
-    assert!(after.iter().all(|rule| before.contains(rule)));
-    assert_eq!(alert.attributes["severity"], "CRITICAL");
-    assert!(
-        alert.text.contains("tcp 22 from 0.0.0.0/0, tcp 22 from ::/0"),
-        "{}",
-        alert.text
-    );
+    let arranged = Resource::group(&ec2, &id)
+        .broken_by("AuthorizeSecurityGroupIngress")
+        .told("CRITICAL", "remediated")
+        .says("tcp 22 from 0.0.0.0/0, tcp 22 from ::/0")
+        .fixed_by(&["RevokeSecurityGroupIngress"])
+        .right(
+            "lets in",
+            format!("0-65535 from {id}, 22 from 10.0.0.0/8 (why), 443 from 0.0.0.0/0 (why)"),
+        )
+        .undone_by(&["AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupIngress"]);
+    round_trip(OPEN, arranged).await;
 }
 
 #[tokio::test]
@@ -109,30 +102,21 @@ async fn all_traffic_becomes_the_ports_that_may_be_open() {
     let ec2 = Ec2::new().await;
     let id = group(&ec2).await;
     let_in(&ec2, &id, "-1", None, "0.0.0.0/0").await;
-    let params = json!({"ModifySecurityGroupRulesRequest": {"GroupId": id}});
-    let event = ec2.call("ModifySecurityGroupRules", params).event();
-    let calls: (&[&str], &[&str]) = (
-        &[
+    let arranged = Resource::group(&ec2, &id)
+        .broken_by("ModifySecurityGroupRules")
+        .told("CRITICAL", "remediated")
+        .fixed_by(&[
             "AuthorizeSecurityGroupIngress",
             "AuthorizeSecurityGroupIngress",
             "AuthorizeSecurityGroupIngress",
             "RevokeSecurityGroupIngress",
-        ],
-        &["AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"],
-    );
-    let state = async || rules(&ec2, &id).await;
-    let (_, [before, after, back]) = round_trip(&ec2, OPEN, &only(&[OPEN], ""), &event, calls, state).await;
-    assert_eq!(before, back);
-    let new: Vec<_> = after.iter().filter(|rule| !before.contains(rule)).collect();
-    assert_eq!(
-        new,
-        [
-            "in icmp -1--1 0.0.0.0/0 why",
-            "in tcp 443-443 0.0.0.0/0 why",
-            "in tcp 80-80 0.0.0.0/0 why"
-        ]
-    );
-    assert!(!after.iter().any(|rule| rule.starts_with("in -1")));
+        ])
+        .right(
+            "lets in",
+            "443 from 0.0.0.0/0 (why), 80 from 0.0.0.0/0 (why), all icmp from 0.0.0.0/0 (why)",
+        )
+        .undone_by(&["AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"]);
+    round_trip(OPEN, arranged).await;
 }
 
 #[tokio::test]
@@ -183,33 +167,8 @@ async fn an_open_group_is_closed_in_five_rounds_and_told() {
 }
 
 #[tokio::test]
-async fn a_default_group_is_told_by_default_and_emptied_by_setting() {
+async fn another_group_than_the_default_one_is_left() {
     let ec2 = Ec2::new().await;
-    let vpc = vpc(&ec2).await;
-    let of = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
-    let found = ec2
-        .client
-        .describe_security_groups()
-        .filters(of("vpc-id", &vpc))
-        .filters(of("group-name", "default"));
-    let id = found.send().await.unwrap().security_groups.unwrap()[0]
-        .group_id
-        .clone()
-        .unwrap();
-    let_in(&ec2, &id, "tcp", Some((5432, 5432)), "10.0.0.0/8").await;
-    let event = ec2
-        .call("AuthorizeSecurityGroupIngress", json!({"groupId": id}))
-        .event();
-    let calls: (&[&str], &[&str]) = (
-        &["RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress"],
-        &["AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"],
-    );
-    let state = async || rules(&ec2, &id).await;
-    let (alert, [before, after, back]) = round_trip(&ec2, DEFAULT, &only(&[DEFAULT], ""), &event, calls, state).await;
-    assert_eq!(before, back);
-    assert!(after.is_empty() && before.len() >= 2, "{before:?} became {after:?}");
-    assert!(alert.text.contains("default group"), "{}", alert.text);
-
     let other = group(&ec2).await;
     let function = ec2
         .function()

@@ -1,6 +1,6 @@
 //! The many names of a key, and what is none.
 
-use portcullis_tests::{Answered, controls_in, resource_of};
+use portcullis_tests::{Answered, Subject, controls_in, resource_of};
 use serde_json::json;
 
 use super::support::{Kms, told};

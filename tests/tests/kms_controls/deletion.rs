@@ -1,54 +1,13 @@
 //! Scheduled deletion, and the state that a key comes back to.
 
 use portcullis_testkit::{CloudTrail, Fault, assert_only_reads, assert_rounds};
-use portcullis_tests::{Answered, controls_in};
+use portcullis_tests::{Answered, Subject, controls_in};
 use serde_json::json;
 
-use super::support::{Kms, enforce, only, restore, told, writes};
+use super::support::{Kms, round_trip, told, writes};
 
 const CONTROL: &str = "kms-key-scheduled-deletion";
 const DISABLED: &str = "kms-key-disabled";
-
-#[tokio::test]
-async fn an_enabled_key_comes_back_enabled_and_a_restore_schedules_its_deletion_again() {
-    let kms = Kms::new().await;
-    let key = kms.key().await;
-    let alias = kms
-        .client
-        .create_alias()
-        .alias_name("alias/reports")
-        .target_key_id(&key.id);
-    alias.send().await.unwrap();
-    key.schedule_deletion(7).await;
-    let settings = only(&[CONTROL], "");
-    let event = key.call("ScheduleKeyDeletion").event();
-    let (alert, id) = enforce(&key, CONTROL, &settings, &event, &["CancelKeyDeletion", "EnableKey"]).await;
-    assert_eq!(key.state().await, "Enabled");
-    assert!(
-        alert.subject.starts_with("[portcullis] CRITICAL remediated: key "),
-        "{}",
-        alert.subject
-    );
-    for part in [
-        "alias/reports",
-        "no grants",
-        "not used since",
-        "PendingDeletion",
-        "deploy",
-    ] {
-        assert!(alert.text.contains(part), "{part}: {}", alert.text);
-    }
-    restore(
-        &key,
-        CONTROL,
-        &settings,
-        &event,
-        &id,
-        &["DisableKey", "ScheduleKeyDeletion"],
-    )
-    .await;
-    assert_eq!(key.state().await, "PendingDeletion");
-}
 
 /// Read with the ledger, written ahead, cancelled, enabled, verified, told, closed. Lambda's retry then only reads.
 #[tokio::test]
@@ -274,33 +233,16 @@ async fn a_primary_that_waits_for_its_replicas_is_brought_back() {
         .unwrap();
     key.schedule_deletion(9).await;
     assert_eq!(key.state().await, "PendingReplicaDeletion");
-    let settings = only(&[CONTROL], "");
-    let event = key.call("ScheduleKeyDeletion").event();
-    let (alert, id) = enforce(&key, CONTROL, &settings, &event, &["CancelKeyDeletion", "EnableKey"]).await;
-    assert!(alert.text.contains("after its replicas"), "{}", alert.text);
-    restore(
-        &key,
-        CONTROL,
-        &settings,
-        &event,
-        &id,
-        &["DisableKey", "ScheduleKeyDeletion"],
-    )
-    .await;
+    let arranged = key
+        .broken_by("ScheduleKeyDeletion")
+        .told("CRITICAL", "remediated")
+        .says("after its replicas")
+        .fixed_by(&["CancelKeyDeletion", "EnableKey"])
+        .right("state", "Enabled")
+        .changes(2)
+        .undone_by(&["DisableKey", "ScheduleKeyDeletion"]);
+    round_trip(CONTROL, arranged).await;
     assert_eq!(key.state().await, "PendingReplicaDeletion");
-}
-
-#[tokio::test]
-async fn a_disabled_key_is_enabled_where_settings_say_so() {
-    let kms = Kms::new().await;
-    let key = kms.key().await;
-    key.disable().await;
-    let settings = only(&[DISABLED], "");
-    let event = key.call("DisableKey").event();
-    let (_, id) = enforce(&key, DISABLED, &settings, &event, &["EnableKey"]).await;
-    assert_eq!(key.state().await, "Enabled");
-    restore(&key, DISABLED, &settings, &event, &id, &["DisableKey"]).await;
-    assert_eq!(key.state().await, "Disabled");
 }
 
 #[tokio::test]

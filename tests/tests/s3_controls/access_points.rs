@@ -1,7 +1,7 @@
 //! Access points: a policy can be changed, a block can't.
 
 use portcullis_tests::settings::only;
-use portcullis_tests::{Answered, Expected, Subject, World, assert_changed, controls_in, round_trip, writes};
+use portcullis_tests::{Answered, Subject, World, assert_changed, controls_in, round_trip, writes};
 use serde_json::json;
 
 fn policy(arn: &str, statements: &[(&str, serde_json::Value)]) -> String {
@@ -22,36 +22,13 @@ async fn a_public_policy_is_removed_and_comes_back() {
     point
         .put_policy(policy(&point.arn(), &[("Everybody", json!("*"))]))
         .await;
-    let expected = Expected {
-        control: "s3-access-point-public-policy",
-        call: "PutAccessPointPolicy",
-        settings: &only(&["s3-access-point-public-policy"], ""),
-        told: ("CRITICAL", "remediated"),
-        changes: &[("policy", "absent")],
-        no_way_back: &[],
-    };
-    round_trip(&point, expected).await;
-}
-
-#[tokio::test]
-async fn only_the_public_statement_goes() {
-    let world = World::new().await;
-    let bucket = world.bucket("behind").await;
-    let point = world.access_point(&bucket, [false; 4], None).await;
-    let app = json!({"AWS": format!("arn:aws:iam::{}:role/app", world.aws.account())});
-    let both = policy(&point.arn(), &[("App", app.clone()), ("Everybody", json!("*"))]);
-    point.put_policy(both).await;
-    let settings = only(&["s3-access-point-public-policy"], "");
-    let left = policy(&point.arn(), &[("App", app)]);
-    let expected = Expected {
-        control: "s3-access-point-public-policy",
-        call: "PutAccessPointPolicy",
-        settings: &settings,
-        told: ("CRITICAL", "remediated"),
-        changes: &[("policy", &left)],
-        no_way_back: &[],
-    };
-    round_trip(&point, expected).await;
+    let arranged = point
+        .broken_by("PutAccessPointPolicy")
+        .told("CRITICAL", "remediated")
+        .fixed_by(&["DeleteAccessPointPolicy"])
+        .right("policy", "absent")
+        .undone_by(&["PutAccessPointPolicy"]);
+    round_trip("s3-access-point-public-policy", arranged).await;
 }
 
 #[tokio::test]

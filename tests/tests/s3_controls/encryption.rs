@@ -1,9 +1,7 @@
 //! Default encryption and SSE-C.
 
 use portcullis_tests::settings::{levels, only};
-use portcullis_tests::{
-    Answered, Expected, LOG_DELIVERY, Subject, World, assert_changed, controls_in, round_trip, writes,
-};
+use portcullis_tests::{Answered, LOG_DELIVERY, Subject, World, assert_changed, controls_in, round_trip, writes};
 use serde_json::json;
 
 const CONTROL: &str = "s3-bucket-default-encryption";
@@ -13,23 +11,6 @@ fn needs_key(encryption: &str, key: &str) -> String {
     levels(&format!(
         "restricted: {{values: [restricted], encryption: {encryption}, key: \"{key}\"}}"
     ))
-}
-
-#[tokio::test]
-async fn confidential_data_gets_kms_and_a_bucket_key_and_what_is_blocked_stays_blocked() {
-    let world = World::new().await;
-    let bucket = world.bucket("kms").await;
-    bucket.classify("confidential").await;
-    bucket.put_encryption("AES256", None, false, &["SSE-C"]).await;
-    let expected = Expected {
-        control: CONTROL,
-        call: "PutBucketEncryption",
-        settings: &only(&[CONTROL], ""),
-        told: ("HIGH", "remediated"),
-        changes: &[("encryption", "aws:kms bucket-key blocks SSE-C")],
-        no_way_back: &[],
-    };
-    round_trip(&bucket, expected).await;
 }
 
 #[tokio::test]
@@ -56,15 +37,14 @@ async fn the_level_names_the_key() {
         world.aws.account()
     );
     bucket.classify("restricted").await;
-    let expected = Expected {
-        control: CONTROL,
-        call: "PutBucketTagging",
-        settings: &only(&[CONTROL], &needs_key("customer-managed-key", &key)),
-        told: ("HIGH", "remediated"),
-        changes: &[("encryption", &format!("aws:kms {key} bucket-key"))],
-        no_way_back: &[],
-    };
-    round_trip(&bucket, expected).await;
+    let arranged = bucket
+        .broken_by("PutBucketTagging")
+        .settings(needs_key("customer-managed-key", &key))
+        .told("HIGH", "remediated")
+        .fixed_by(&["PutBucketEncryption"])
+        .right("encryption", format!("aws:kms {key} bucket-key"))
+        .undone_by(&["PutBucketEncryption"]);
+    round_trip(CONTROL, arranged).await;
 }
 
 #[tokio::test]
@@ -77,15 +57,14 @@ async fn two_layers_have_no_bucket_key() {
     );
     bucket.classify("restricted").await;
     bucket.put_encryption("aws:kms", Some(&key), true, &[]).await;
-    let expected = Expected {
-        control: CONTROL,
-        call: "PutBucketEncryption",
-        settings: &only(&[CONTROL], &needs_key("dual-layer", &key)),
-        told: ("HIGH", "remediated"),
-        changes: &[("encryption", &format!("aws:kms:dsse {key}"))],
-        no_way_back: &[],
-    };
-    round_trip(&bucket, expected).await;
+    let arranged = bucket
+        .broken_by("PutBucketEncryption")
+        .settings(needs_key("dual-layer", &key))
+        .told("HIGH", "remediated")
+        .fixed_by(&["PutBucketEncryption"])
+        .right("encryption", format!("aws:kms:dsse {key}"))
+        .undone_by(&["PutBucketEncryption"]);
+    round_trip(CONTROL, arranged).await;
 }
 
 #[tokio::test]
@@ -94,15 +73,13 @@ async fn a_bucket_key_that_is_off_is_turned_on_with_the_same_key() {
     let bucket = world.bucket("costly").await;
     let key = format!("arn:aws:kms:us-east-1:{}:key/own", world.aws.account());
     bucket.put_encryption("aws:kms", Some(&key), false, &["SSE-C"]).await;
-    let expected = Expected {
-        control: CONTROL,
-        call: "PutBucketEncryption",
-        settings: &only(&[CONTROL], ""),
-        told: ("LOW", "remediated"),
-        changes: &[("encryption", &format!("aws:kms {key} bucket-key blocks SSE-C"))],
-        no_way_back: &[],
-    };
-    round_trip(&bucket, expected).await;
+    let arranged = bucket
+        .broken_by("PutBucketEncryption")
+        .told("LOW", "remediated")
+        .fixed_by(&["PutBucketEncryption"])
+        .right("encryption", format!("aws:kms {key} bucket-key blocks SSE-C"))
+        .undone_by(&["PutBucketEncryption"]);
+    round_trip(CONTROL, arranged).await;
 }
 
 #[tokio::test]
@@ -197,15 +174,13 @@ async fn client_provided_keys_are_blocked_and_nothing_else() {
     let bucket = world.bucket("ssec").await;
     let key = format!("arn:aws:kms:us-east-1:{}:key/own", world.aws.account());
     bucket.put_encryption("aws:kms", Some(&key), true, &["NONE"]).await;
-    let expected = Expected {
-        control: "s3-bucket-sse-c-blocked",
-        call: "PutBucketEncryption",
-        settings: &only(&["s3-bucket-sse-c-blocked"], ""),
-        told: ("MEDIUM", "remediated"),
-        changes: &[("encryption", &format!("aws:kms {key} bucket-key blocks SSE-C"))],
-        no_way_back: &[],
-    };
-    round_trip(&bucket, expected).await;
+    let arranged = bucket
+        .broken_by("PutBucketEncryption")
+        .told("MEDIUM", "remediated")
+        .fixed_by(&["PutBucketEncryption"])
+        .right("encryption", format!("aws:kms {key} bucket-key blocks SSE-C"))
+        .undone_by(&["PutBucketEncryption"]);
+    round_trip("s3-bucket-sse-c-blocked", arranged).await;
 }
 
 #[tokio::test]

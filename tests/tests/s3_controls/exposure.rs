@@ -3,8 +3,8 @@
 use portcullis_testkit::Fault;
 use portcullis_tests::settings::{levels, only};
 use portcullis_tests::{
-    ALL_USERS, AUTHENTICATED_USERS, Answered, Expected, LOG_DELIVERY, Subject, World, assert_changed, controls_in,
-    round_trip, writes,
+    ALL_USERS, AUTHENTICATED_USERS, Answered, LOG_DELIVERY, Subject, World, assert_changed, controls_in, round_trip,
+    writes,
 };
 use serde_json::{Value, json};
 
@@ -18,34 +18,17 @@ const EXPOSURES: [&str; 3] = [
 const FRIEND: &str = "feedfacefeedfacefeedfacefeedfacefeedfacefeedfacefeedfacefeedface";
 
 #[tokio::test]
-async fn a_missing_block_is_put() {
-    let world = World::new().await;
-    let bucket = world.bucket("open").await;
-    let expected = Expected {
-        control: "s3-bucket-public-access-block",
-        call: "DeleteBucketPublicAccessBlock",
-        settings: &only(&["s3-bucket-public-access-block"], ""),
-        told: ("HIGH", "remediated"),
-        changes: &[("block", "all four")],
-        no_way_back: &[],
-    };
-    round_trip(&bucket, expected).await;
-}
-
-#[tokio::test]
 async fn a_block_with_holes_is_closed_and_comes_back_with_the_same_holes() {
     let world = World::new().await;
     let bucket = world.bucket("holes").await;
     bucket.put_block([true, false, true, false]).await;
-    let expected = Expected {
-        control: "s3-bucket-public-access-block",
-        call: "PutBucketPublicAccessBlock",
-        settings: &only(&["s3-bucket-public-access-block"], ""),
-        told: ("HIGH", "remediated"),
-        changes: &[("block", "all four")],
-        no_way_back: &[],
-    };
-    let alert = round_trip(&bucket, expected).await;
+    let arranged = bucket
+        .broken_by("PutBucketPublicAccessBlock")
+        .told("HIGH", "remediated")
+        .fixed_by(&["PutPublicAccessBlock"])
+        .right("block", "all four")
+        .undone_by(&["PutPublicAccessBlock"]);
+    let alert = round_trip("s3-bucket-public-access-block", arranged).await.alert;
     assert!(
         alert.text.contains("IgnorePublicAcls, RestrictPublicBuckets off"),
         "{}",
@@ -58,15 +41,13 @@ async fn what_the_accounts_block_already_closes_is_rated_lower() {
     let world = World::new().await;
     world.account_block().put([true; 4]).await;
     let bucket = world.bucket("covered").await;
-    let expected = Expected {
-        control: "s3-bucket-public-access-block",
-        call: "CreateBucket",
-        settings: &only(&["s3-bucket-public-access-block"], ""),
-        told: ("LOW", "remediated"),
-        changes: &[("block", "all four")],
-        no_way_back: &[],
-    };
-    round_trip(&bucket, expected).await;
+    let arranged = bucket
+        .broken_by("CreateBucket")
+        .told("LOW", "remediated")
+        .fixed_by(&["PutPublicAccessBlock"])
+        .right("block", "all four")
+        .undone_by(&["DeletePublicAccessBlock"]);
+    round_trip("s3-bucket-public-access-block", arranged).await;
 }
 
 #[tokio::test]
@@ -82,15 +63,13 @@ async fn only_public_grants_are_taken_from_an_acl() {
     bucket.put_grants(&grants).await;
     let before = bucket.snapshot().await;
     let owner = before["acl"].split(',').next().unwrap();
-    let expected = Expected {
-        control: "s3-bucket-public-acl",
-        call: "PutBucketAcl",
-        settings: &only(&["s3-bucket-public-acl"], ""),
-        told: ("CRITICAL", "remediated"),
-        changes: &[("acl", &format!("{owner}, WRITE LogDelivery, READ_ACP feedface"))],
-        no_way_back: &[],
-    };
-    let alert = round_trip(&bucket, expected).await;
+    let arranged = bucket
+        .broken_by("PutBucketAcl")
+        .told("CRITICAL", "remediated")
+        .fixed_by(&["PutBucketAcl"])
+        .right("acl", format!("{owner}, WRITE LogDelivery, READ_ACP feedface"))
+        .undone_by(&["PutBucketAcl"]);
+    let alert = round_trip("s3-bucket-public-acl", arranged).await.alert;
     assert!(alert.text.contains("READ to everybody") && alert.text.contains("WRITE to every AWS account"));
 }
 
@@ -105,15 +84,14 @@ async fn a_foreign_grant_goes_where_that_is_enforced_and_a_trusted_one_stays() {
     let before = bucket.snapshot().await;
     let owner = before["acl"].split(',').next().unwrap();
     let trusted = format!("trusted: {{canonical-users: [{FRIEND}]}}\n");
-    let expected = Expected {
-        control: "s3-bucket-external-access",
-        call: "PutBucketAcl",
-        settings: &only(&["s3-bucket-external-access"], &trusted),
-        told: ("HIGH", "remediated"),
-        changes: &[("acl", &format!("{owner}, READ feedface, WRITE LogDelivery"))],
-        no_way_back: &[],
-    };
-    let alert = round_trip(&bucket, expected).await;
+    let arranged = bucket
+        .broken_by("PutBucketAcl")
+        .settings(trusted)
+        .told("HIGH", "remediated")
+        .fixed_by(&["PutBucketAcl"])
+        .right("acl", format!("{owner}, READ feedface, WRITE LogDelivery"))
+        .undone_by(&["PutBucketAcl"]);
+    let alert = round_trip("s3-bucket-external-access", arranged).await.alert;
     assert!(alert.text.contains(partner), "{}", alert.text);
 }
 
@@ -151,34 +129,16 @@ async fn log_delivery_is_not_the_public() {
 }
 
 #[tokio::test]
-async fn acls_are_disabled_and_enabled_again() {
-    let world = World::new().await;
-    let bucket = world.bucket("owned").await;
-    bucket.put_ownership("ObjectWriter").await;
-    let expected = Expected {
-        control: "s3-bucket-acls-disabled",
-        call: "PutBucketOwnershipControls",
-        settings: &only(&["s3-bucket-acls-disabled"], ""),
-        told: ("MEDIUM", "remediated"),
-        changes: &[("ownership", "BucketOwnerEnforced")],
-        no_way_back: &[],
-    };
-    round_trip(&bucket, expected).await;
-}
-
-#[tokio::test]
 async fn ownership_controls_that_were_not_there_are_gone_again() {
     let world = World::new().await;
     let bucket = world.bucket("unowned").await;
-    let expected = Expected {
-        control: "s3-bucket-acls-disabled",
-        call: "DeleteBucketOwnershipControls",
-        settings: &only(&["s3-bucket-acls-disabled"], ""),
-        told: ("MEDIUM", "remediated"),
-        changes: &[("ownership", "BucketOwnerEnforced")],
-        no_way_back: &[],
-    };
-    round_trip(&bucket, expected).await;
+    let arranged = bucket
+        .broken_by("DeleteBucketOwnershipControls")
+        .told("MEDIUM", "remediated")
+        .fixed_by(&["PutBucketOwnershipControls"])
+        .right("ownership", "BucketOwnerEnforced")
+        .undone_by(&["DeleteBucketOwnershipControls"]);
+    round_trip("s3-bucket-acls-disabled", arranged).await;
 }
 
 #[tokio::test]

@@ -4,39 +4,21 @@ use aws_sdk_s3::types::{
     Condition, ErrorDocument, IndexDocument, Protocol, Redirect, RedirectAllRequestsTo, RoutingRule,
     WebsiteConfiguration,
 };
-use portcullis_tests::settings::only;
-use portcullis_tests::{Expected, World, round_trip};
-
-#[tokio::test]
-async fn suspended_versioning_is_enabled_and_suspended_again() {
-    let world = World::new().await;
-    let bucket = world.bucket("versions").await;
-    bucket.put_versioning(false).await;
-    let expected = Expected {
-        control: "s3-bucket-versioning",
-        call: "PutBucketVersioning",
-        settings: &only(&["s3-bucket-versioning"], ""),
-        told: ("LOW", "remediated"),
-        changes: &[("versioning", "Enabled")],
-        no_way_back: &[],
-    };
-    round_trip(&bucket, expected).await;
-}
+use portcullis_tests::{Subject, World, round_trip};
 
 /// S3 User Guide, "Using versioning in S3 buckets": after enabling it, it can only be suspended.
 #[tokio::test]
 async fn versioning_that_never_was_ends_up_suspended() {
     let world = World::new().await;
     let bucket = world.bucket("versions").await;
-    let expected = Expected {
-        control: "s3-bucket-versioning",
-        call: "CreateBucket",
-        settings: &only(&["s3-bucket-versioning"], ""),
-        told: ("LOW", "remediated"),
-        changes: &[("versioning", "Enabled")],
-        no_way_back: &[("versioning", "Suspended")],
-    };
-    round_trip(&bucket, expected).await;
+    let arranged = bucket
+        .broken_by("CreateBucket")
+        .told("LOW", "remediated")
+        .fixed_by(&["PutBucketVersioning"])
+        .right("versioning", "Enabled")
+        .undone_by(&["PutBucketVersioning"])
+        .undone_to("versioning", "Suspended");
+    round_trip("s3-bucket-versioning", arranged).await;
 }
 
 #[tokio::test]
@@ -69,15 +51,13 @@ async fn a_website_is_taken_down_and_put_up_again_with_every_rule() {
         .routing_rules(unconditional)
         .build();
     bucket.put_website(website).await;
-    let expected = Expected {
-        control: "s3-bucket-website",
-        call: "PutBucketWebsite",
-        settings: &only(&["s3-bucket-website"], ""),
-        told: ("MEDIUM", "remediated"),
-        changes: &[("website", "absent")],
-        no_way_back: &[],
-    };
-    round_trip(&bucket, expected).await;
+    let arranged = bucket
+        .broken_by("PutBucketWebsite")
+        .told("MEDIUM", "remediated")
+        .fixed_by(&["DeleteBucketWebsite"])
+        .right("website", "absent")
+        .undone_by(&["PutBucketWebsite"]);
+    round_trip("s3-bucket-website", arranged).await;
 }
 
 #[tokio::test]
@@ -89,13 +69,11 @@ async fn a_redirection_of_everything_is_a_website_too() {
         .protocol(Protocol::Https);
     let website = WebsiteConfiguration::builder().redirect_all_requests_to(all.build().unwrap());
     bucket.put_website(website.build()).await;
-    let expected = Expected {
-        control: "s3-bucket-website",
-        call: "DeleteBucketTagging",
-        settings: &only(&["s3-bucket-website"], ""),
-        told: ("MEDIUM", "remediated"),
-        changes: &[("website", "absent")],
-        no_way_back: &[],
-    };
-    round_trip(&bucket, expected).await;
+    let arranged = bucket
+        .broken_by("DeleteBucketTagging")
+        .told("MEDIUM", "remediated")
+        .fixed_by(&["DeleteBucketWebsite"])
+        .right("website", "absent")
+        .undone_by(&["PutBucketWebsite"]);
+    round_trip("s3-bucket-website", arranged).await;
 }

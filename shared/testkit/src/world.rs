@@ -1,10 +1,9 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use portcullis_testkit::{Call, CloudTrail, Deployment, Function, FunctionBuilder, Invocation, LocalAws, Message};
 use serde_json::{Value, json};
 
-use crate::{AccessPoint, AccountBlock, Bucket};
+use crate::{Call, CloudTrail, Deployment, Function, FunctionBuilder, Invocation, LocalAws, Message};
 
 /// An account of the test's own, with what the stack makes for the function.
 #[derive(Debug, Clone)]
@@ -13,10 +12,6 @@ pub struct World {
     pub aws: LocalAws,
     /// Its ledger and topic.
     pub stack: Deployment,
-    /// For the test's own calls, as somebody who is not the function.
-    pub s3: aws_sdk_s3::Client,
-    /// The same for S3 Control.
-    pub control: aws_sdk_s3control::Client,
     /// Where everything is.
     pub region: String,
 }
@@ -29,57 +24,33 @@ impl World {
 
     /// A new one elsewhere.
     pub async fn in_region(region: &str) -> Self {
-        let aws = LocalAws::start().await;
+        Self::of(LocalAws::start().await, region).await
+    }
+
+    /// What the stack makes, in a region of this account.
+    pub async fn of(aws: LocalAws, region: &str) -> Self {
         let stack = aws.deploy_in(region).await;
-        let config = aws.sdk_config_in(region);
         Self {
-            s3: aws_sdk_s3::Client::new(&config),
-            control: aws_sdk_s3control::Client::new(&config),
-            region: region.to_owned(),
             aws,
             stack,
+            region: region.to_owned(),
         }
     }
 
-    /// The real function, in enforce mode unless told otherwise.
-    pub fn function(&self) -> FunctionBuilder {
-        self.function_of("portcullis-s3").region(&self.region)
+    /// The same account as the test's clients see it, in the world's region.
+    pub fn sdk_config(&self) -> aws_config::SdkConfig {
+        self.aws.sdk_config_in(&self.region)
     }
 
-    /// The same of another one, by its name.
+    /// The real function of this name, in enforce mode unless told otherwise.
     pub fn function_of(&self, name: &str) -> FunctionBuilder {
-        Function::new(name, &self.aws).deployment(&self.stack).mode("enforce")
+        let function = Function::new(name, &self.aws).deployment(&self.stack);
+        function.region(&self.region).mode("enforce")
     }
 
-    /// A bucket as made before April 2023: SSE-S3, no public access block, ACLs enabled.
-    pub async fn bucket(&self, name: &str) -> Bucket {
-        let name = self.aws.unique(name);
-        let mut create = self.s3.create_bucket().bucket(&name);
-        if self.region != "us-east-1" {
-            let region = self.region.as_str().into();
-            let place = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(region);
-            create = create.create_bucket_configuration(place.build());
-        }
-        create.send().await.expect("create the bucket");
-        Bucket {
-            world: self.clone(),
-            name,
-        }
-    }
-
-    /// The account's own public access block.
-    pub fn account_block(&self) -> AccountBlock {
-        AccountBlock { world: self.clone() }
-    }
-
-    /// An access point of a bucket; its block is fixed now.
-    pub async fn access_point(&self, bucket: &Bucket, flags: [bool; 4], vpc: Option<&str>) -> AccessPoint {
-        AccessPoint::create(self, bucket, flags, vpc).await
-    }
-
-    /// A call of S3 in this account and region, by alice.
-    pub fn call(&self, name: &str, params: Value) -> CloudTrail {
-        CloudTrail::call("s3.amazonaws.com", name)
+    /// A call in this account and region.
+    pub fn call(&self, source: &str, name: &str, params: Value) -> CloudTrail {
+        CloudTrail::call(source, name)
             .params(params)
             .account(self.aws.account())
             .region(&self.region)
@@ -152,7 +123,7 @@ impl Answered for Invocation {
             Err(error) => panic!(
                 "the function failed: {error}\n{}{}",
                 self.logs.join("\n"),
-                portcullis_testkit::table(&self.calls)
+                crate::table(&self.calls)
             ),
         }
     }
@@ -212,8 +183,11 @@ pub fn writes_to(service: &str, calls: &[Call]) -> Vec<String> {
     own.map(|call| call.action.clone()).collect()
 }
 
-/// The calls that change something at S3.
-pub fn writes(calls: &[Call]) -> Vec<String> {
-    let s3 = |call: &&Call| call.service.starts_with("s3") && !call.is_read();
-    calls.iter().filter(s3).map(Call::name).collect()
+/// The calls that change something, but for the ledger, the alert and what is scheduled, by their names alone.
+pub fn changes(calls: &[Call]) -> Vec<String> {
+    let own = ["dynamodb", "sns", "scheduler"];
+    let made = calls
+        .iter()
+        .filter(|call| !call.is_read() && !own.contains(&call.service.as_str()));
+    made.map(|call| call.action.clone()).collect()
 }

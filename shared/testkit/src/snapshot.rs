@@ -14,25 +14,6 @@ impl std::ops::Index<&str> for Snapshot {
     }
 }
 
-/// Four flags in words: those that are on, `all four`, `none` or `absent`.
-pub fn block(flags: Option<[bool; 4]>) -> String {
-    const NAMES: [&str; 4] = [
-        "BlockPublicAcls",
-        "IgnorePublicAcls",
-        "BlockPublicPolicy",
-        "RestrictPublicBuckets",
-    ];
-    match flags {
-        None => "absent".into(),
-        Some([true, true, true, true]) => "all four".into(),
-        Some([false, false, false, false]) => "none".into(),
-        Some(flags) => {
-            let on = NAMES.iter().zip(flags).filter(|(_, on)| *on).map(|(name, _)| *name);
-            on.collect::<Vec<_>>().join("+")
-        }
-    }
-}
-
 /// Fails unless exactly these facts changed, to exactly these values.
 #[track_caller]
 pub fn assert_changed(before: &Snapshot, after: &Snapshot, expected: &[(&'static str, &str)]) {

@@ -1,11 +1,11 @@
 //! What S3 Control looks after: the account's public access block and access points.
 
 use aws_sdk_s3control::types::{PublicAccessBlockConfiguration, VpcConfiguration};
-use portcullis_testkit::CloudTrail;
-use serde_json::json;
+use portcullis_testkit::{CloudTrail, Snapshot, Subject, World};
+use serde_json::{Value, json};
 
-use crate::bucket::read;
-use crate::{Bucket, Snapshot, Subject, World, block};
+use super::bucket::{block, lets_in, read};
+use super::{Bucket, S3};
 
 fn configuration([acls, ignore, policy, restrict]: [bool; 4]) -> PublicAccessBlockConfiguration {
     PublicAccessBlockConfiguration::builder()
@@ -30,7 +30,7 @@ fn flags(found: &PublicAccessBlockConfiguration) -> [bool; 4] {
 #[derive(Debug, Clone)]
 pub struct AccountBlock {
     /// Whose.
-    pub world: World,
+    pub world: S3,
 }
 
 impl AccountBlock {
@@ -76,13 +76,13 @@ impl Subject for AccountBlock {
 #[derive(Debug, Clone)]
 pub struct AccessPoint {
     /// Where it is.
-    pub world: World,
+    pub world: S3,
     /// Its name.
     pub name: String,
 }
 
 impl AccessPoint {
-    pub(crate) async fn create(world: &World, bucket: &Bucket, flags: [bool; 4], vpc: Option<&str>) -> Self {
+    pub(super) async fn create(world: &S3, bucket: &Bucket, flags: [bool; 4], vpc: Option<&str>) -> Self {
         let name = world.aws.unique("point");
         let vpc = vpc.map(|id| VpcConfiguration::builder().vpc_id(id).build().unwrap());
         let create = world.control.create_access_point().account_id(world.aws.account());
@@ -102,8 +102,13 @@ impl AccessPoint {
 
     /// Its ARN.
     pub fn arn(&self) -> String {
-        let World { aws, region, .. } = &self.world;
+        let World { aws, region, .. } = &*self.world;
         format!("arn:aws:s3:{region}:{}:accesspoint/{}", aws.account(), self.name)
+    }
+
+    /// A statement that lets somebody read objects through it.
+    pub fn lets_in(&self, sid: &str, principal: &Value) -> Value {
+        lets_in(sid, principal, &format!("{}/object/*", self.arn()))
     }
 
     /// Sets its policy, byte for byte.

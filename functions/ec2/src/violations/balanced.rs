@@ -1,8 +1,8 @@
 //! A load balancer before an instance.
 
-use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, ProtocolEnum, TargetDescription, TargetTypeEnum};
+use portcullis_testkit::SdkConfig;
 
 /// Puts an instance into a target group of its VPC, with a load balancer `<name>-lb` before it if so asked, and with a port of
 /// its own: the target group's ARN.

@@ -10,10 +10,10 @@ use aws_sdk_s3::types::{
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, Type, VersioningConfiguration,
     WebsiteConfiguration,
 };
-use portcullis_testkit::CloudTrail;
+use portcullis_testkit::{CloudTrail, Snapshot, Subject, World};
 use serde_json::{Value, json};
 
-use crate::{Snapshot, Subject, World, block};
+use super::S3;
 
 /// Everybody.
 pub const ALL_USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
@@ -26,7 +26,7 @@ pub const LOG_DELIVERY: &str = "http://acs.amazonaws.com/groups/s3/LogDelivery";
 #[derive(Debug, Clone)]
 pub struct Bucket {
     /// Where it is.
-    pub world: World,
+    pub world: S3,
     /// Its name.
     pub name: String,
 }
@@ -36,6 +36,20 @@ impl Bucket {
     pub fn arn(&self) -> String {
         let partition = portcullis_core::partition_of(&self.world.region);
         format!("arn:{partition}:s3:::{}", self.name)
+    }
+
+    /// A statement that lets somebody read its objects.
+    pub fn lets_in(&self, sid: &str, principal: &Value) -> Value {
+        lets_in(sid, principal, &format!("{}/*", self.arn()))
+    }
+
+    /// A statement that denies everything under a condition.
+    pub(super) fn denies(&self, sid: &str, condition: &Value) -> Value {
+        json!({
+            "Sid": sid, "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+            "Resource": [self.arn(), format!("{}/*", self.arn())],
+            "Condition": condition,
+        })
     }
 
     /// Sets the four flags of its block.
@@ -166,16 +180,9 @@ impl Bucket {
 
     /// A bucket on which no control has anything to say.
     pub async fn make_safe(&self) -> &Self {
-        let tls_only = json!({
-            "Version": "2012-10-17",
-            "Statement": [{
-                "Sid": "Tls", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
-                "Resource": [self.arn(), format!("{}/*", self.arn())],
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            }],
-        });
+        let tls_only = self.denies("Tls", &json!({"Bool": {"aws:SecureTransport": "false"}}));
         self.put_block([true; 4]).await;
-        self.put_policy(tls_only.to_string()).await;
+        self.put_policy(super::policy(&[tls_only])).await;
         self.put_ownership("BucketOwnerEnforced").await;
         self.put_encryption("AES256", None, false, &["SSE-C"]).await;
         self.put_versioning(true).await
@@ -268,8 +275,13 @@ impl Bucket {
     }
 }
 
+/// A statement that lets somebody read objects.
+pub(super) fn lets_in(sid: &str, principal: &Value, objects: &str) -> Value {
+    json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": "s3:GetObject", "Resource": objects})
+}
+
 /// A fact in words, `absent` where AWS says that there is none.
-pub(crate) fn read<T, E: ProvideErrorMetadata + std::fmt::Debug, R: std::fmt::Debug>(
+pub(super) fn read<T, E: ProvideErrorMetadata + std::fmt::Debug, R: std::fmt::Debug>(
     answer: Result<T, aws_sdk_s3::error::SdkError<E, R>>,
     show: impl FnOnce(T) -> String,
 ) -> String {
@@ -319,4 +331,23 @@ fn website(found: &GetBucketWebsiteOutput) -> String {
         "{:?} {:?} {:?} {:?}",
         found.index_document, found.error_document, found.redirect_all_requests_to, found.routing_rules
     )
+}
+
+/// Four flags in words: those that are on, `all four`, `none` or `absent`.
+pub(super) fn block(flags: Option<[bool; 4]>) -> String {
+    const NAMES: [&str; 4] = [
+        "BlockPublicAcls",
+        "IgnorePublicAcls",
+        "BlockPublicPolicy",
+        "RestrictPublicBuckets",
+    ];
+    match flags {
+        None => "absent".into(),
+        Some([true, true, true, true]) => "all four".into(),
+        Some([false, false, false, false]) => "none".into(),
+        Some(flags) => {
+            let on = NAMES.iter().zip(flags).filter(|(_, on)| *on).map(|(name, _)| *name);
+            on.collect::<Vec<_>>().join("+")
+        }
+    }
 }

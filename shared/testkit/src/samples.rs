@@ -11,14 +11,10 @@ use crate::World;
 pub const ACCOUNT: &str = "111122223333";
 /// Their region.
 pub const REGION: &str = "eu-west-1";
-/// Their bucket.
-pub const BUCKET: &str = "quarterly-reports";
-/// Their access point.
-pub const ACCESS_POINT: &str = "reports-partner";
 
 /// The folder of the samples.
 pub fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../events")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events")
 }
 
 /// The samples of one folder, as texts by file name without its end.
@@ -35,12 +31,21 @@ pub fn in_folder(name: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// A sample as if it had happened in the test's account and region, to a bucket and an access point of the test's.
-pub fn moved(sample: &str, world: &World, bucket: &str, access_point: &str) -> Value {
-    let text = sample
-        .replace(ACCOUNT, world.aws.account())
-        .replace(REGION, &world.region)
-        .replace(BUCKET, bucket)
-        .replace(ACCESS_POINT, access_point);
-    serde_json::from_str(&text).expect("a sample is JSON")
+/// A sample as if it had happened in the test's account and region, to resources of the test's: each name of the sample's with
+/// the one that stands for it.
+pub fn moved(sample: &str, world: &World, names: &[(&str, &str)]) -> Value {
+    let names = names.iter().map(|&(there, here)| (there.to_owned(), here.to_owned()));
+    let place = [
+        (ACCOUNT.to_owned(), world.aws.account().to_owned()),
+        (REGION.to_owned(), world.region.clone()),
+    ];
+    renamed(sample, &names.chain(place).collect())
+}
+
+/// An event in which each of these names is another.
+pub(crate) fn renamed(event: &str, names: &BTreeMap<String, String>) -> Value {
+    let text = names
+        .iter()
+        .fold(event.to_owned(), |text, (there, here)| text.replace(there, here));
+    serde_json::from_str(&text).expect("an event is JSON")
 }

@@ -3,17 +3,13 @@
 //! A run makes a violation in an account of its own, lets one thing go wrong at one call of the function, retries as Lambda
 //! does, and judges the end: it may take as long as it takes, but nothing may be lost, unrecorded, wider or told twice.
 
-pub mod ec2;
-pub mod scenarios;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use portcullis_testkit::{Call, Fault, Function, Invocation, Message};
+use portcullis_testkit::{Arranged, Call, Fault, Function, Invocation, Message, ServiceUnderTest, Violation, World};
 use serde_json::Value;
 
-use crate::World;
-use scenarios::{Path, Scenario};
+use crate::SERVICES;
 
 /// Lambda tries an asynchronous invocation three times. Source: Lambda Developer Guide, "Error handling for asynchronous
 /// invocation".
@@ -180,19 +176,69 @@ pub struct Trouble {
     pub comparable: bool,
 }
 
+/// A control's violation, and the service whose function is told of it.
+#[derive(Clone, Copy)]
+pub struct Path {
+    /// The service.
+    pub service: &'static ServiceUnderTest,
+    /// The violation.
+    pub violation: &'static Violation,
+}
+
+/// What violates each control, service by service.
+pub fn paths() -> Vec<Path> {
+    let of = |service: &'static ServiceUnderTest| {
+        service
+            .violations
+            .iter()
+            .map(move |violation| Path { service, violation })
+    };
+    SERVICES.iter().flat_map(of).collect()
+}
+
+/// A violation that was made, with the function that is to be told of it.
+struct Scene {
+    world: World,
+    arranged: Arranged,
+    event: Value,
+    settings: String,
+    service: &'static ServiceUnderTest,
+}
+
+impl Path {
+    /// Makes the violation afresh in an account of its own.
+    async fn arranged(self) -> Scene {
+        let world = World::new().await;
+        let arranged = (self.violation.arrange)(world.clone()).await;
+        Scene {
+            event: arranged.event(),
+            settings: self.service.settings(self.violation.control, &arranged),
+            service: self.service,
+            arranged,
+            world,
+        }
+    }
+}
+
+impl Scene {
+    async fn start(&self) -> Function {
+        let function = self.service.function(&self.world);
+        function.env("PORTCULLIS_SETTINGS", &self.settings).start().await
+    }
+}
+
 /// A run without faults.
 pub async fn clean(path: Path) -> Clean {
-    let world = World::new().await;
-    let scenario = (path.arrange)(world.clone()).await;
-    let function = start(&world, &scenario).await;
-    let invocation = function.invoke(&scenario.event).await;
-    let answer = invocation.result.as_ref();
-    assert!(answer.is_ok(), "{}: {answer:?}", path.control);
+    let scene = path.arranged().await;
+    let world = &scene.world;
+    let invocation = scene.start().await.invoke(&scene.event).await;
+    let (answer, control) = (invocation.result.as_ref(), path.violation.control);
+    assert!(answer.is_ok(), "{control}: {answer:?}");
     let alerts = world.alerts().await.len();
-    assert!(alerts > 0, "{}: nothing was wrong: {answer:?}", path.control);
+    assert!(alerts > 0, "{control}: nothing was wrong: {answer:?}");
     Clean {
-        writes: writes(&invocation.calls, &scenario),
-        outcomes: outcomes(&world).await.1,
+        writes: writes(&invocation.calls, &scene.arranged),
+        outcomes: outcomes(world).await.1,
         calls: invocation.calls,
         alerts,
     }
@@ -200,9 +246,9 @@ pub async fn clean(path: Path) -> Clean {
 
 /// A run with trouble.
 pub async fn run(path: Path, clean: &Clean, troubles: &[Trouble]) -> Verdict {
-    let world = World::new().await;
-    let scenario = (path.arrange)(world.clone()).await;
-    let function = start(&world, &scenario).await;
+    let scene = path.arranged().await;
+    let (world, event) = (&scene.world, &scene.event);
+    let function = scene.start().await;
     let faults: Vec<_> = troubles
         .iter()
         .map(|trouble| {
@@ -214,7 +260,7 @@ pub async fn run(path: Path, clean: &Clean, troubles: &[Trouble]) -> Verdict {
     world.aws.faults(&faults).await;
     let killing = troubles.iter().any(|trouble| trouble.wrong.kills());
     let mut last = if killing {
-        let (invocation, ()) = tokio::join!(function.invoke(&scenario.event), async {
+        let (invocation, ()) = tokio::join!(function.invoke(event), async {
             let hit = async {
                 while !world.aws.faults_spent().await {
                     tokio::time::sleep(Duration::from_millis(10)).await;
@@ -230,7 +276,7 @@ pub async fn run(path: Path, clean: &Clean, troubles: &[Trouble]) -> Verdict {
         tokio::time::sleep(Duration::from_millis(450)).await;
         invocation
     } else {
-        function.invoke(&scenario.event).await
+        function.invoke(event).await
     };
     world.aws.clear_faults().await;
     let mut tries = 1;
@@ -243,19 +289,18 @@ pub async fn run(path: Path, clean: &Clean, troubles: &[Trouble]) -> Verdict {
         // What nobody waits for any more is still carried out.
         tokio::time::sleep(TIMEOUT).await;
     }
-    judge(&world, &scenario, &function, clean, (last, tries), killing, troubles).await
+    judge(&scene, &function, clean, (last, tries), killing, troubles).await
 }
 
 /// The same event, from so many places at once.
 pub async fn at_once(path: Path, clean: &Clean, times: usize) -> Verdict {
-    let world = World::new().await;
-    let scenario = (path.arrange)(world.clone()).await;
+    let scene = path.arranged().await;
     let mut functions = Vec::new();
     for _ in 0..times {
-        functions.push(start(&world, &scenario).await);
+        functions.push(scene.start().await);
     }
     let runs = functions.iter().map(|function| async {
-        let mut last = function.invoke(&scenario.event).await;
+        let mut last = function.invoke(&scene.event).await;
         let mut tries = 1;
         while last.result.is_err() && tries < TRIES {
             // Lambda waits for a minute, then for two; the lease is over by then, as it is here.
@@ -270,29 +315,20 @@ pub async fn at_once(path: Path, clean: &Clean, times: usize) -> Verdict {
     let Some((last, _)) = ends.into_iter().next() else {
         return Verdict::default();
     };
-    let mut verdict = judge(&world, &scenario, &functions[0], clean, (last, 1), false, &[]).await;
+    let mut verdict = judge(&scene, &functions[0], clean, (last, 1), false, &[]).await;
     verdict.dead_letter |= dead;
     verdict
 }
 
-async fn start(world: &World, scenario: &Scenario) -> Function {
-    Function::new(scenario.function, &world.aws)
-        .deployment(&world.stack)
-        .mode("enforce")
-        .env("PORTCULLIS_SETTINGS", &scenario.settings)
-        .start()
-        .await
-}
-
 async fn judge(
-    world: &World,
-    scenario: &Scenario,
+    scene: &Scene,
     function: &Function,
     clean: &Clean,
     (last, tries): (Invocation, usize),
     killing: bool,
     troubles: &[Trouble],
 ) -> Verdict {
+    let Scene { world, arranged, .. } = scene;
     let calls = world.aws.calls().await;
     let mut verdict = Verdict {
         tries,
@@ -321,8 +357,8 @@ async fn judge(
         verdict.unrecorded += 1;
         verdict.why.push("the record is still open".into());
     }
-    let unforced = |write: &&String| !scenario.forced.contains(&write.as_str());
-    for write in writes(&calls, scenario).difference(&clean.writes).filter(unforced) {
+    let unforced = |write: &&String| !arranged.forced.contains(&write.as_str());
+    for write in writes(&calls, arranged).difference(&clean.writes).filter(unforced) {
         verdict.wider += 1;
         verdict.why.push(format!("not made in a clean run: {write}"));
     }
@@ -355,7 +391,7 @@ async fn judge(
             }
         }
         // A later event must find nothing to do.
-        let after = function.invoke(&scenario.event).await;
+        let after = function.invoke(&scene.event).await;
         let more = after.calls.iter().filter(|call| is_change(call)).count();
         if after.result.is_err() || more > 0 || world.alerts().await.len() > alerts.len() {
             verdict.lost = true;
@@ -383,7 +419,7 @@ fn is_change(call: &Call) -> bool {
 }
 
 /// The changes, without what is the run's own.
-fn writes(calls: &[Call], scenario: &Scenario) -> BTreeSet<String> {
+fn writes(calls: &[Call], arranged: &Arranged) -> BTreeSet<String> {
     let changes = calls.iter().filter(|call| is_change(call));
     changes
         .map(|call| {
@@ -393,11 +429,7 @@ fn writes(calls: &[Call], scenario: &Scenario) -> BTreeSet<String> {
                 call.path,
                 call.body.as_deref().unwrap_or_default()
             );
-            let text = scenario
-                .names
-                .iter()
-                .fold(text, |text, (own, common)| text.replace(own, common));
-            without_ids(&text)
+            without_ids(&arranged.in_common_words(&text))
         })
         .collect()
 }

@@ -1,0 +1,26 @@
+//! The services that there are.
+
+use portcullis_testkit::{Arranged, Enforced, ServiceUnderTest};
+
+/// All of them.
+pub const SERVICES: &[ServiceUnderTest] = &[
+    portcullis_s3::violations::SERVICE,
+    portcullis_kms::violations::SERVICE,
+    portcullis_ec2::violations::SERVICE,
+];
+
+/// The service whose control this is.
+pub fn service_of(control: &str) -> &'static ServiceUnderTest {
+    let begins = |service: &&ServiceUnderTest| {
+        control
+            .strip_prefix(service.name)
+            .is_some_and(|rest| rest.starts_with('-'))
+    };
+    let found = SERVICES.iter().find(begins);
+    found.unwrap_or_else(|| panic!("no service has {control}"))
+}
+
+/// Takes an arrangement that violates a control through what every violation must come to.
+pub async fn round_trip(control: &str, arranged: Arranged) -> Enforced {
+    service_of(control).round_trip(control, &arranged).await
+}
