@@ -73,7 +73,8 @@ faults: ## Everything that can go wrong, at each AWS call of each control: what 
 
 replay: ## Replay one event into the function under cargo-lambda: make replay EVENT=events/s3/CreateBucket.json [MODE=notify]
 	@tools/install moto lambda
-	@$(LAMBDA) MODE=$(if $(filter command line,$(origin MODE)),$(MODE),enforce) tools/with-local-aws .tools/venv/bin/python tools/replay "$(EVENT)"
+	@cargo build --quiet --workspace --bins
+	@$(LAMBDA) MODE=$(if $(filter command line,$(origin MODE)),$(MODE),enforce) tools/with-local-aws "$(TARGET)/debug/replay" "$(EVENT)"
 
 build: ## Build the functions for Lambda, as they are deployed: make build ARCH=x86_64
 	tools/install lambda

@@ -621,6 +621,13 @@ fn no_arn_has_a_fixed_partition() {
     for entry in std::fs::read_dir(root.join("functions")).unwrap() {
         sources(&entry.unwrap().path().join("src"), &mut files);
     }
+    // What is violated in tests is not what is deployed.
+    files.retain(|file| {
+        let parts = file.strip_prefix(&root).unwrap_or(file).iter();
+        !parts
+            .map(|part| part.to_string_lossy())
+            .any(|part| part.starts_with("violations"))
+    });
     assert!(files.len() > 50);
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();

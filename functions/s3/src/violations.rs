@@ -2,7 +2,7 @@
 //!
 //! What is right afterwards is what AWS documents: Amazon S3 User Guide, "Blocking public access to your Amazon S3 storage",
 //! "Controlling ownership of objects", "Setting default server-side encryption behavior", "Using versioning in S3 buckets",
-//! "Bucket policy examples using condition keys"; Amazon S3 API Reference, "PutBucketEncryption" (`BlockedEncryptionTypes`).
+//! "Bucket policy examples using condition keys"; Amazon S3 API Reference, `PutBucketEncryption` (`BlockedEncryptionTypes`).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -39,7 +39,7 @@ pub const SERVICE: ServiceUnderTest = ServiceUnderTest {
                 let s3 = S3::from(world);
                 let point = s3.open_access_point().await;
                 point
-                    .put_policy(policy(&[point.lets_in("Everybody", json!("*"))]))
+                    .put_policy(policy(&[point.lets_in("Everybody", &json!("*"))]))
                     .await;
                 let function = s3.function().start().await;
                 let done = function.invoke(point.call("PutAccessPointPolicy").event()).await;
@@ -89,9 +89,9 @@ const VIOLATIONS: &[Violation] = &[
     }),
     violation!("s3-bucket-public-policy", |s3: S3| {
         let bucket = s3.bucket("policy").await;
-        let partner = bucket.lets_in("Partner", json!({"AWS": s3.role("Partner")}));
+        let partner = bucket.lets_in("Partner", &json!({"AWS": s3.role("Partner")}));
         bucket
-            .put_policy(policy(&[partner.clone(), bucket.lets_in("Everybody", json!("*"))]))
+            .put_policy(policy(&[partner.clone(), bucket.lets_in("Everybody", &json!("*"))]))
             .await;
         bucket
             .broken_by("PutBucketPolicy")
@@ -102,7 +102,7 @@ const VIOLATIONS: &[Violation] = &[
     }),
     violation!("s3-bucket-external-access", |s3: S3| {
         let bucket = s3.bucket("partner").await;
-        let lets_in = |account: &str| bucket.lets_in(account, json!({"AWS": format!("arn:aws:iam::{account}:root")}));
+        let lets_in = |account: &str| bucket.lets_in(account, &json!({"AWS": format!("arn:aws:iam::{account}:root")}));
         bucket
             .put_policy(policy(&[lets_in("444455556666"), lets_in("777788889999")]))
             .await;
@@ -143,7 +143,7 @@ const VIOLATIONS: &[Violation] = &[
             .broken_by("DeleteBucketPolicy")
             .told("MEDIUM", "remediated")
             .fixed_by(&["PutBucketPolicy"])
-            .right("policy", policy(&[bucket.denies("PortcullisTlsOnly", denied)]))
+            .right("policy", policy(&[bucket.denies("PortcullisTlsOnly", &denied)]))
             .undone_by(&["DeleteBucketPolicy"])
     }),
     violation!("s3-bucket-versioning", |s3: S3| {
@@ -208,7 +208,7 @@ const VIOLATIONS: &[Violation] = &[
     violation!("s3-bucket-quarantine", |s3: S3| {
         let bucket = s3.bucket("medical").await;
         bucket.classify("restricted").await;
-        let everybody = bucket.lets_in("Everybody", json!("*"));
+        let everybody = bucket.lets_in("Everybody", &json!("*"));
         bucket.put_policy(policy(std::slice::from_ref(&everybody))).await;
         let spared = json!({"ArnNotLike": {"aws:PrincipalArn": [s3.aws.role_arn()]}});
         bucket
@@ -221,7 +221,7 @@ const VIOLATIONS: &[Violation] = &[
             .right("block", "all four")
             .right(
                 "policy",
-                policy(&[everybody, bucket.denies("PortcullisQuarantine", spared)]),
+                policy(&[everybody, bucket.denies("PortcullisQuarantine", &spared)]),
             )
             .undone_by(&["DeletePublicAccessBlock", "PutBucketPolicy"])
             .forced(&[WITHOUT_THE_PUBLIC_STATEMENT])
@@ -236,9 +236,9 @@ const VIOLATIONS: &[Violation] = &[
     }),
     violation!("s3-access-point-public-policy", |s3: S3| {
         let point = s3.open_access_point().await;
-        let app = point.lets_in("App", json!({"AWS": s3.role("app")}));
+        let app = point.lets_in("App", &json!({"AWS": s3.role("app")}));
         point
-            .put_policy(policy(&[app.clone(), point.lets_in("Everybody", json!("*"))]))
+            .put_policy(policy(&[app.clone(), point.lets_in("Everybody", &json!("*"))]))
             .await;
         point
             .broken_by("PutAccessPointPolicy")
@@ -373,9 +373,9 @@ impl S3 {
     /// A bucket on which every control finds something that settings do not have to ask for.
     pub async fn open_bucket(&self) -> Bucket {
         let bucket = self.bucket("open").await;
-        let partner = bucket.lets_in("Partner", json!({"AWS": self.role("Partner")}));
+        let partner = bucket.lets_in("Partner", &json!({"AWS": self.role("Partner")}));
         bucket
-            .put_policy(policy(&[partner, bucket.lets_in("Everybody", json!("*"))]))
+            .put_policy(policy(&[partner, bucket.lets_in("Everybody", &json!("*"))]))
             .await;
         bucket.put_canned_acl("public-read").await;
         bucket.put_website(website()).await;

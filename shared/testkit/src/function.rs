@@ -116,7 +116,10 @@ impl FunctionBuilder {
     }
 
     /// Lambda's environment, then ours, then the caller's.
-    fn environment(&self) -> BTreeMap<String, String> {
+    ///
+    /// # Panics
+    /// If the function could reach another AWS than the local one.
+    pub fn environment(&self) -> BTreeMap<String, String> {
         let keys = self.aws.function_keys();
         let mut environment: BTreeMap<String, String> = [
             ("AWS_LAMBDA_FUNCTION_NAME", self.name.clone()),

@@ -60,7 +60,12 @@ impl LocalAws {
 
     /// A new account in the local AWS at this endpoint.
     pub async fn at(endpoint: Endpoint) -> Self {
-        let id = random::account();
+        Self::of_account(endpoint, &random::account()).await
+    }
+
+    /// This account in the local AWS at this endpoint.
+    pub async fn of_account(endpoint: Endpoint, id: &str) -> Self {
+        let id = id.to_owned();
         let tester = assume_role(endpoint, &id, "tester").await;
         let function = assume_role(endpoint, &id, FUNCTION_ROLE).await;
         Self(Arc::new(Account {

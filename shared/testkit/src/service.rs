@@ -35,6 +35,7 @@ pub struct Way {
 
 /// What a sample event comes to with the packed settings in enforce mode.
 #[derive(Clone, Copy)]
+#[must_use = "a sample is one only in its service's list"]
 pub struct Sample {
     /// The event's file, without its end: the call.
     pub call: &'static str,
@@ -91,6 +92,11 @@ impl ServiceUnderTest {
     /// The name of its function's binary.
     pub fn function_name(&self) -> String {
         format!("portcullis-{}", self.name)
+    }
+
+    /// The event source of its calls.
+    pub fn source(&self) -> &'static str {
+        (self.listings)().first().map_or("", |listing| listing.source())
     }
 
     /// Its controls.

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
-use crate::{Actor, Call, CloudTrail, Deployment, Function, FunctionBuilder, Invocation, LocalAws, Message};
+use crate::{Call, CloudTrail, Deployment, Function, FunctionBuilder, Invocation, LocalAws, Message};
 
 /// An account of the test's own, with what the stack makes for the function.
 #[derive(Debug, Clone)]
@@ -24,7 +24,11 @@ impl World {
 
     /// A new one elsewhere.
     pub async fn in_region(region: &str) -> Self {
-        let aws = LocalAws::start().await;
+        Self::of(LocalAws::start().await, region).await
+    }
+
+    /// What the stack makes, in a region of this account.
+    pub async fn of(aws: LocalAws, region: &str) -> Self {
         let stack = aws.deploy_in(region).await;
         Self {
             aws,
@@ -44,13 +48,12 @@ impl World {
         function.region(&self.region).mode("enforce")
     }
 
-    /// A call in this account and region, by a session of the role `deploy`.
+    /// A call in this account and region.
     pub fn call(&self, source: &str, name: &str, params: Value) -> CloudTrail {
         CloudTrail::call(source, name)
             .params(params)
             .account(self.aws.account())
             .region(&self.region)
-            .actor(Actor::role("deploy", "build-17"))
     }
 
     /// The alerts so far.

@@ -6,8 +6,9 @@ use aws_sdk_ec2::types::{
     InstanceBlockDeviceMappingSpecification, InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification,
     IpPermission, IpRange, LaunchPermission, LaunchPermissionModifications, LaunchTemplateBlockDeviceMappingRequest,
     LaunchTemplateEbsBlockDeviceRequest, LaunchTemplateHttpTokensState, LaunchTemplateInstanceMetadataOptionsRequest,
-    LaunchTemplateInstanceNetworkInterfaceSpecificationRequest, NetworkInterface, PermissionGroup, PrefixListId,
-    RequestLaunchTemplateData, ResourceType, SnapshotAttributeName, Tag, TagSpecification,
+    LaunchTemplateInstanceNetworkInterfaceSpecification, LaunchTemplateInstanceNetworkInterfaceSpecificationRequest,
+    NetworkInterface, PermissionGroup, PrefixListId, RequestLaunchTemplateData, ResourceType, SnapshotAttributeName,
+    Tag, TagSpecification,
 };
 use portcullis_testkit::{CloudTrail, Snapshot, Subject, World};
 use serde_json::json;
@@ -64,10 +65,12 @@ impl Ec2 {
         (vpc, subnet)
     }
 
-    /// A security group that lets nothing in.
-    pub async fn group(&self, name: &str, vpc: &str) -> Resource {
-        let create = self.client.create_security_group().group_name(name).description(name);
-        self.resource("security group", create.vpc_id(vpc).send().await.unwrap().group_id)
+    /// A security group that lets nothing in, of this VPC or of the default one.
+    pub async fn group(&self, name: &str, vpc: Option<&str>) -> Resource {
+        let name = self.world.aws.unique(name);
+        let create = self.client.create_security_group().group_name(&name).description(&name);
+        let made = create.set_vpc_id(vpc.map(str::to_owned)).send().await.unwrap();
+        self.resource("security group", made.group_id)
     }
 
     /// The default group of a VPC.
@@ -88,7 +91,7 @@ impl Ec2 {
             .max_entries(1);
         let list = create.address_family("IPv4").entries(everybody).send().await.unwrap();
         let list = list.prefix_list.unwrap().prefix_list_id.unwrap();
-        let group = self.group("listed", &self.network().await.0).await;
+        let group = self.group("listed", None).await;
         let listed = PrefixListId::builder().prefix_list_id(&list).build();
         let ssh = IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22);
         let open = self.client.authorize_security_group_ingress().group_id(&group.id);
@@ -117,7 +120,7 @@ impl Ec2 {
     /// An instance of restricted data with a public address and an open group, and that group.
     pub async fn exposed_instance(&self) -> (Resource, Resource) {
         let (vpc, subnet) = self.network().await;
-        let open = self.group("open", &vpc).await;
+        let open = self.group("open", Some(&vpc)).await;
         open.lets_in(22, "0.0.0.0/0").await;
         let interface = InstanceNetworkInterfaceSpecification::builder()
             .device_index(0)
@@ -419,7 +422,7 @@ impl Resource {
             let public = data
                 .network_interfaces()
                 .iter()
-                .filter_map(|one| one.associate_public_ip_address());
+                .filter_map(LaunchTemplateInstanceNetworkInterfaceSpecification::associate_public_ip_address);
             format!(
                 "{}: tokens {tokens}, encrypted {:?}, public address {:?}",
                 version.version_number().unwrap_or_default(),

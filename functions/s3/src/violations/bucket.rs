@@ -39,12 +39,12 @@ impl Bucket {
     }
 
     /// A statement that lets somebody read its objects.
-    pub fn lets_in(&self, sid: &str, principal: Value) -> Value {
-        lets_in(sid, &principal, &format!("{}/*", self.arn()))
+    pub fn lets_in(&self, sid: &str, principal: &Value) -> Value {
+        lets_in(sid, principal, &format!("{}/*", self.arn()))
     }
 
     /// A statement that denies everything under a condition.
-    pub(super) fn denies(&self, sid: &str, condition: Value) -> Value {
+    pub(super) fn denies(&self, sid: &str, condition: &Value) -> Value {
         json!({
             "Sid": sid, "Effect": "Deny", "Principal": "*", "Action": "s3:*",
             "Resource": [self.arn(), format!("{}/*", self.arn())],
@@ -180,7 +180,7 @@ impl Bucket {
 
     /// A bucket on which no control has anything to say.
     pub async fn make_safe(&self) -> &Self {
-        let tls_only = self.denies("Tls", json!({"Bool": {"aws:SecureTransport": "false"}}));
+        let tls_only = self.denies("Tls", &json!({"Bool": {"aws:SecureTransport": "false"}}));
         self.put_block([true; 4]).await;
         self.put_policy(super::policy(&[tls_only])).await;
         self.put_ownership("BucketOwnerEnforced").await;

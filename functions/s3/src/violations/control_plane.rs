@@ -107,8 +107,8 @@ impl AccessPoint {
     }
 
     /// A statement that lets somebody read objects through it.
-    pub fn lets_in(&self, sid: &str, principal: Value) -> Value {
-        lets_in(sid, &principal, &format!("{}/object/*", self.arn()))
+    pub fn lets_in(&self, sid: &str, principal: &Value) -> Value {
+        lets_in(sid, principal, &format!("{}/object/*", self.arn()))
     }
 
     /// Sets its policy, byte for byte.

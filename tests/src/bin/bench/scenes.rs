@@ -3,12 +3,11 @@
 
 use std::path::Path;
 
-use aws_sdk_ec2::Client as Ec2;
-use aws_sdk_ec2::types::{Filter, HttpTokensState, IpPermission, IpRange, Reservation};
-use aws_sdk_kms::Client as Kms;
 use futures_util::{StreamExt as _, stream};
-use portcullis_testkit::{Call, CloudTrail, Invocation};
-use portcullis_tests::{Bucket, Subject as _, World};
+use portcullis_ec2::violations::Ec2;
+use portcullis_s3::violations::S3;
+use portcullis_testkit::{Arranged, Call, Invocation, Subject as _, World};
+use portcullis_tests::service_of;
 use serde_json::{Value, json};
 
 /// What is wrong.
@@ -27,7 +26,7 @@ pub enum Kind {
 }
 
 /// How many instances a launch makes.
-const LAUNCHED: i32 = 10;
+const LAUNCHED: usize = 10;
 
 /// One kind of event in an account of its own.
 #[derive(Debug)]
@@ -35,32 +34,40 @@ pub struct Scene {
     pub name: String,
     pub kind: Kind,
     pub world: World,
-    kms: Kms,
-    ec2: Ec2,
     others: usize,
 }
 
-/// One resource and what happened to it.
+/// What happened, and to what.
 #[derive(Debug)]
 pub struct Case {
     pub event: Value,
-    resources: Vec<String>,
+    arranged: Vec<Arranged>,
+}
+
+impl Kind {
+    /// The control that is violated, or would be.
+    fn control(self) -> &'static str {
+        match self {
+            Self::BareBucket | Self::CompliantBucket => "s3-bucket-public-access-block",
+            Self::UnrotatedKey => "kms-key-rotation",
+            Self::OpenGroup => "ec2-security-group-open-ingress",
+            Self::TenInstances => "ec2-instance-imdsv2",
+        }
+    }
 }
 
 impl Scene {
     pub async fn new(name: &str, kind: Kind) -> Self {
         let world = World::new().await;
-        let ec2 = Ec2::new(&world.aws.sdk_config());
         if kind == Kind::TenInstances {
             // Volumes have nothing wrong: both sides find the same.
+            let ec2 = Ec2::from(world.clone()).client;
             let encrypted = ec2.enable_ebs_encryption_by_default().send().await;
             encrypted.expect("bench: encrypt new volumes");
         }
         Self {
             name: name.to_owned(),
             kind,
-            kms: Kms::new(&world.aws.sdk_config()),
-            ec2,
             world,
             others: 0,
         }
@@ -68,75 +75,46 @@ impl Scene {
 
     /// Makes buckets until so many others are in the account.
     pub async fn grow(&mut self, others: usize) {
-        let world = &self.world;
+        let s3 = &S3::from(self.world.clone());
         let made = stream::iter(self.others..others).map(|number| async move {
-            world.bucket(&format!("other-{number}")).await;
+            s3.bucket(&format!("other-{number}")).await;
         });
         made.buffer_unordered(8).collect::<Vec<()>>().await;
         self.others = others.max(self.others);
     }
 
     /// The function that is in charge.
-    pub fn function(&self) -> &'static str {
-        match self.kind {
-            Kind::BareBucket | Kind::CompliantBucket => "portcullis-s3",
-            Kind::UnrotatedKey => "portcullis-kms",
-            Kind::OpenGroup | Kind::TenInstances => "portcullis-ec2",
-        }
+    pub fn function(&self) -> String {
+        service_of(self.kind.control()).function_name()
     }
 
     /// A new resource, so that each event finds the same work to do.
     pub async fn case(&self) -> Case {
-        let case = |resources: Vec<String>, call: CloudTrail| Case {
-            event: call.event(),
-            resources,
-        };
-        let call = |service: &str, name: &str| {
-            CloudTrail::call(&format!("{service}.amazonaws.com"), name).account(self.world.aws.account())
-        };
+        let control = self.kind.control();
+        let arrange = service_of(control).violation(control).arrange;
+        let mut arranged = Vec::new();
         match self.kind {
-            Kind::BareBucket => {
-                let bucket = self.world.bucket("bare").await;
-                case(vec![bucket.name.clone()], bucket.call("CreateBucket"))
-            }
             Kind::CompliantBucket => {
-                let bucket = self.world.bucket("safe").await;
+                let bucket = S3::from(self.world.clone()).bucket("safe").await;
                 bucket.make_safe().await;
-                case(vec![bucket.name.clone()], bucket.call("CreateBucket"))
-            }
-            Kind::UnrotatedKey => {
-                let made = self.kms.create_key().send().await.expect("bench: create a key");
-                let key = made.key_metadata.expect("bench: a key has metadata").key_id;
-                let event = call("kms", "DisableKeyRotation").params(json!({"keyId": key}));
-                case(vec![key], event)
-            }
-            Kind::OpenGroup => {
-                let name = self.world.aws.unique("group");
-                let create = self.ec2.create_security_group().group_name(&name).description(&name);
-                let made = create.send().await.expect("bench: create a security group");
-                let group = made.group_id.expect("bench: a group has an id");
-                let everywhere = IpRange::builder().cidr_ip("0.0.0.0/0").build();
-                let ssh = IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22);
-                let open = self.ec2.authorize_security_group_ingress().group_id(&group);
-                let open = open.ip_permissions(ssh.ip_ranges(everywhere).build()).send().await;
-                open.expect("bench: open the group");
-                let event = call("ec2", "AuthorizeSecurityGroupIngress").params(json!({"groupId": group}));
-                case(vec![group], event)
+                arranged.push(bucket.broken_by("CreateBucket"));
             }
             Kind::TenInstances => {
-                let run = self.ec2.run_instances().image_id("ami-12c6146b");
-                let made = run.min_count(LAUNCHED).max_count(LAUNCHED).send().await;
-                let made = made.expect("bench: run instances");
-                let ids: Vec<String> = made
-                    .instances()
-                    .iter()
-                    .filter_map(|one| one.instance_id.clone())
-                    .collect();
-                let items: Vec<_> = ids.iter().map(|id| json!({"instanceId": id})).collect();
-                let event = call("ec2", "RunInstances").response(json!({"instancesSet": {"items": items}}));
-                case(ids, event)
+                for _ in 0..LAUNCHED {
+                    arranged.push(arrange(self.world.clone()).await);
+                }
             }
+            _ => arranged.push(arrange(self.world.clone()).await),
         }
+        let event = if self.kind == Kind::TenInstances {
+            let ids = arranged.iter().map(|one| json!({"instanceId": one.described().1}));
+            let launched = json!({"instancesSet": {"items": ids.collect::<Vec<_>>()}});
+            let call = self.world.call("ec2.amazonaws.com", "RunInstances", json!({}));
+            call.response(launched).event()
+        } else {
+            arranged[0].event()
+        };
+        Case { event, arranged }
     }
 
     /// Fails unless the event was handled: who does nothing is quick.
@@ -145,7 +123,7 @@ impl Scene {
             format!(
                 "bench: {} of {:?}: {what}: {:?}\n{}\n{}",
                 self.name,
-                case.resources,
+                case.arranged,
                 done.result,
                 done.logs.join("\n"),
                 portcullis_testkit::table(&done.calls)
@@ -154,74 +132,35 @@ impl Scene {
         assert!(done.result.is_ok(), "{}", done_by("the function failed"));
         let told = done.calls.iter().any(|call| call.name() == "sns:Publish");
         assert_eq!(told, self.kind != Kind::CompliantBucket, "{}", done_by("the alert"));
-        match self.kind {
-            Kind::BareBucket => {
-                let bucket = Bucket {
-                    world: self.world.clone(),
-                    name: case.resources[0].clone(),
-                };
-                let facts = bucket.snapshot().await;
-                assert_eq!(facts["block"], "all four", "{}", done_by("not blocked"));
-            }
-            Kind::CompliantBucket => {
-                let reads = done.calls.iter().all(Call::is_read);
-                assert!(reads, "{}", done_by("a compliant bucket was changed"));
-            }
-            Kind::UnrotatedKey => {
-                let status = self
-                    .kms
-                    .get_key_rotation_status()
-                    .key_id(&case.resources[0])
-                    .send()
-                    .await;
-                let rotated = status.expect("bench: the rotation status").key_rotation_enabled;
-                assert!(rotated, "{}", done_by("not rotated"));
-            }
-            Kind::OpenGroup => {
-                let of_group = Filter::builder().name("group-id").values(&case.resources[0]).build();
-                let rules = self.ec2.describe_security_group_rules().filters(of_group).send().await;
-                let rules = rules.expect("bench: the group's rules");
-                let mut rules = rules.security_group_rules().iter();
-                assert!(
-                    rules.all(|rule| rule.is_egress() == Some(true)),
-                    "{}",
-                    done_by("still open")
-                );
-            }
-            Kind::TenInstances => {
-                let of_event = self
-                    .ec2
-                    .describe_instances()
-                    .set_instance_ids(Some(case.resources.clone()));
-                let found = of_event.send().await.expect("bench: the instances");
-                let tokens: Vec<_> = found
-                    .reservations()
-                    .iter()
-                    .flat_map(Reservation::instances)
-                    .map(|one| one.metadata_options().and_then(|options| options.http_tokens()))
-                    .collect();
-                let required = tokens == [Some(&HttpTokensState::Required); LAUNCHED as usize];
-                assert!(required, "{}", done_by("a metadata service without tokens"));
-            }
+        if self.kind == Kind::CompliantBucket {
+            let reads = done.calls.iter().all(Call::is_read);
+            assert!(reads, "{}", done_by("a compliant bucket was changed"));
+        }
+        for arranged in &case.arranged {
+            let now = arranged.snapshot().await;
+            assert!(arranged.is_right(&now), "{}", done_by("not put right"));
         }
     }
 
     /// Removes the resource, so that the account keeps its size.
     pub async fn remove(&self, case: Case) {
-        let [first, ..] = case.resources.as_slice() else { return };
+        let ids: Vec<_> = case.arranged.iter().map(|one| one.described().1.to_owned()).collect();
         match self.kind {
             Kind::BareBucket | Kind::CompliantBucket => {
-                let removed = self.world.s3.delete_bucket().bucket(first).send().await;
+                let s3 = S3::from(self.world.clone()).s3;
+                let removed = s3.delete_bucket().bucket(&ids[0]).send().await;
                 removed.expect("bench: an empty bucket can be deleted");
             }
             // A key stays for days.
             Kind::UnrotatedKey => (),
             Kind::OpenGroup => {
-                let removed = self.ec2.delete_security_group().group_id(first).send().await;
+                let ec2 = Ec2::from(self.world.clone()).client;
+                let removed = ec2.delete_security_group().group_id(&ids[0]).send().await;
                 removed.expect("bench: a group without members can be deleted");
             }
             Kind::TenInstances => {
-                let gone = self.ec2.terminate_instances().set_instance_ids(Some(case.resources));
+                let ec2 = Ec2::from(self.world.clone()).client;
+                let gone = ec2.terminate_instances().set_instance_ids(Some(ids));
                 gone.send().await.expect("bench: instances can be terminated");
             }
         }

@@ -47,7 +47,7 @@ impl Places {
     /// Our function for a scene.
     pub fn ours(&self, scene: &Scene) -> FunctionBuilder {
         let name = scene.function();
-        Function::new(name, &scene.world.aws)
+        Function::new(&name, &scene.world.aws)
             .deployment(&scene.world.stack)
             .mode("enforce")
             .timeout(TIMEOUT)
