@@ -194,7 +194,7 @@ fn explain(asked: &Explain, now: Timestamp) -> Result<Explanation, Error> {
     })
 }
 
-/// The guard that looks after a resource: the one that finds exactly this ARN in a record that names nothing else.
+/// The resource type of a resource: the one that finds exactly this ARN in a record that names nothing else.
 fn guard_of(text: &str) -> Result<(Box<dyn Listing>, Resource), Error> {
     let arn: Arn = text.parse().map_err(|error| Error::Refused(format!("{error}")))?;
     let or = |text: &str, other: &str| {
@@ -233,7 +233,7 @@ fn guard_of(text: &str) -> Result<(Box<dyn Listing>, Resource), Error> {
     let listings = portcullis_catalog::listings();
     let kinds: Vec<_> = listings.iter().map(|listing| listing.kind()).collect();
     let known = format!(
-        "{text}: no guard looks after it; there are guards of {}",
+        "{text}: no resource type looks after it; there are {}",
         kinds.join(", ")
     );
     for listing in listings {

@@ -14,7 +14,7 @@ use portcullis_core::{Listing, Service};
 use portcullis_tests::{World, samples, template};
 use serde_json::{Value, json};
 
-/// A function: its name in the template, its service, its guards.
+/// A function: its name in the template, its service, its resource types.
 type Function = (String, &'static str, Vec<Box<dyn Listing>>);
 
 fn functions() -> Vec<Function> {

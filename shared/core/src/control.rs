@@ -56,7 +56,7 @@ pub struct History {
     pub fights: BTreeSet<String>,
     /// When those that were put right before were so last.
     pub remedied: BTreeMap<String, Timestamp>,
-    /// The last calls of the names that the guard has remembered, this event's included.
+    /// The last calls of the names that the resource type has remembered, this event's included.
     pub calls: BTreeMap<String, RememberedCall>,
 }
 

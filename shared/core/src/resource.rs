@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// One AWS thing that a guard looks after.
+/// One AWS thing, of a type that is looked after.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Resource {

@@ -22,7 +22,7 @@ pub enum Ignored {
         /// Its event source.
         service: String,
     },
-    /// It names only what belongs to somebody else, or what no guard looks after.
+    /// It names only what belongs to somebody else, or what no resource type looks after.
     #[error("it is about another account's resource, or one that no control is about")]
     Foreign,
     /// It sets tags of which settings know nothing.
@@ -93,7 +93,7 @@ pub fn triage(call: &Call, own_roles: &[String], listings: &[Box<dyn Listing>]) 
         if ignored.is_none() && !named.is_empty() {
             triage.controls.append(&mut listing.controls_for(&call.name));
         }
-        // A launch names its instances for their own guard, and for that of their volumes.
+        // A launch names its instances for their own type, and for that of their volumes.
         for resource in named {
             if !triage.resources.contains(&resource) {
                 triage.resources.push(resource);
@@ -116,7 +116,7 @@ mod tests {
     use crate::event::Event;
     use crate::{Impact, Location, Meta, Severity, Switch};
 
-    /// A guard of buckets that names them by `bucketName`, and none for a bucket called `foreign`.
+    /// A type of buckets that names them by `bucketName`, and none for a bucket called `foreign`.
     struct Buckets;
 
     const META: Meta = Meta {

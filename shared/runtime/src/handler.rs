@@ -48,7 +48,7 @@ pub trait Handler: Send + Sync {
     ) -> Boxed<'a, Result<Evaluation, Failure>>;
     /// Takes a call through the pipeline, for each resource that it names.
     fn call<'a>(&'a self, invocation: &'a Invocation, call: &'a Call) -> Boxed<'a, Result<Vec<Answer>, Failure>>;
-    /// Looks at what settings require of this guard's resources.
+    /// Looks at what settings require of this type's resources.
     fn preflight<'a>(
         &'a self,
         invocation: &'a Invocation,

@@ -1,7 +1,7 @@
 //! The imperative invocation: everything that a function does besides judging, written once.
 //!
 //! `event → resources → observe → judge → decide → record → apply → verify → notify`: the pipeline is in `pipeline`,
-//! the undoing of it in `restore`. A function's `main` hands its guards, each with the one file that talks to AWS
+//! the undoing of it in `restore`. A function's `main` hands its resource types, each with the one file that talks to AWS
 //! ([`Adapter`]), to [`run`].
 
 mod adapter;

@@ -24,7 +24,7 @@ pub struct Status {
     /// When a control was put right, the latest last.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub remedied: BTreeMap<String, Vec<Remediation>>,
-    /// The last calls of the names that the guard has remembered.
+    /// The last calls of the names that the resource type has remembered.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub calls: BTreeMap<String, RememberedCall>,
     /// The record that was closed last: whoever read the status before can tell that it is old.

@@ -1,4 +1,4 @@
-//! Helpers for the tests of controls, and the tests of the guard itself.
+//! Helpers for the tests of controls, and the tests of the type itself.
 
 use std::collections::BTreeMap;
 

@@ -197,7 +197,7 @@ fn every_combination_of_circumstances_is_decided_by_the_first_rule_that_fits() {
                                         record: "r".into(),
                                     });
                                 }
-                                // What data of the level needs: the guard says quarantine.
+                                // What data of the level needs: the resource type says quarantine.
                                 case.finding.quarantine = quarantine;
                                 if grace != Grace::None {
                                     case.grace();

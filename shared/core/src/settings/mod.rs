@@ -183,7 +183,7 @@ pub enum Then {
     Tell,
     /// It is left as it is, and told.
     Stop,
-    /// The resource is closed off, where its guard has a quarantine for that control; else as `tell`.
+    /// The resource is closed off, where its resource type has a quarantine for that control; else as `tell`.
     Quarantine,
 }
 

@@ -15,7 +15,7 @@ use crate::error::{AwsError, Failure, Kind};
 use crate::invocation::Invocation;
 use crate::pipeline;
 
-/// Looks at what settings require of one guard's resources.
+/// Looks at what settings require of one type's resources.
 pub async fn look<A: Adapter>(
     invocation: &Invocation,
     bound: &Bound<A>,
