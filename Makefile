@@ -12,11 +12,18 @@ SETTINGS ?=
 CONFIG_EVENTS ?= off
 CONFIG_RULES ?= off
 CONFIG_RULES_PERIOD ?= off
+OFF ?=
+# Which functions the stack has, as its parameters: S3=on Kms=off …
+SWITCHES = $(foreach name,$(notdir $(wildcard functions/*)),$(shell echo $(name) | awk '{ print toupper(substr($$0, 1, 1)) substr($$0, 2) }')=$(if $(filter $(name),$(OFF)),off,on))
 # The functions' environment: cargo-lambda, zig and SAM from .tools.
 LAMBDA := PATH="$(CURDIR)/.tools/lambda/bin:$$PATH" SAM_CLI_TELEMETRY=0
 SAM := $(LAMBDA) .tools/lambda/bin/sam
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+# The crates of all functions.
+FUNCTIONS := $(patsubst functions/%,-p portcullis-%,$(wildcard functions/*))
 PROFILE := $(if $(CI),--profile ci)
+# The crates whose files must not import each other in circles.
+ACYCLIC := $(wildcard functions/*) bench/hello cli shared/access shared/catalog shared/core shared/derive shared/policies shared/runtime shared/testkit
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,8 +44,9 @@ test: ## All tests, on a local AWS
 	  tools/with-local-aws cargo test --workspace --lib --bins --tests; \
 	fi
 
-lint: ## Format, clippy, licences and bans, the template under cfn-lint and checkov
+lint: ## Format, imports, clippy, licences and bans, the template under cfn-lint and checkov
 	tools/install test lint deny
+	.tools/venv/bin/python tools/imports.py $(ACYCLIC)
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	.tools/bin/cargo-deny --all-features --log-level error check --hide-inclusion-graph bans licenses sources
@@ -51,18 +59,18 @@ advisories: ## RustSec advisories against Cargo.lock; fetches their database, so
 	tools/install deny
 	.tools/bin/cargo-deny --all-features check advisories
 
-docs: ## Write docs/controls.md and the JSON schemas from the code; a test says when they are stale
+docs: ## Write docs/controls.md, the JSON schemas and template.yaml from the code; a test says when they are stale
 	cargo run --quiet --package portcullis-cli -- docs
 
 measure: ## Size, cold start, memory and AWS calls of the release binaries, as in bench/README.md
 	@tools/install moto
-	cargo build --release -p portcullis-s3 -p portcullis-kms -p portcullis-ec2 --bins
+	cargo build --release $(FUNCTIONS) --bins
 	cargo build --workspace --bins
 	@tools/with-local-aws "$(TARGET)/debug/measure" "$(TARGET)/release"
 
 bench: ## Speed and cost beside Cloud Custodian's, on one local AWS: bench/results.json, a picture, tables; ten minutes and a release build
 	@tools/install moto bench
-	cargo build --release -p portcullis-s3 -p portcullis-kms -p portcullis-ec2 -p portcullis-hello --bins
+	cargo build --release $(FUNCTIONS) -p portcullis-hello --bins
 	cargo build --workspace --bins
 	@tools/with-local-aws "$(TARGET)/debug/bench" "$(TARGET)/release" bench
 
@@ -84,9 +92,9 @@ validate: ## Let SAM validate the template
 	tools/install lambda
 	AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} $(SAM) validate --lint
 
-deploy: build ## Build and deploy: make deploy MODE=enforce EMAIL=ops@example.com (also STACK, ARCH, SETTINGS, CONFIG_EVENTS, CONFIG_RULES, CONFIG_RULES_PERIOD; account and region from your AWS profile)
+deploy: build ## Build and deploy: make deploy MODE=enforce EMAIL=ops@example.com (also STACK, ARCH, SETTINGS, CONFIG_EVENTS, CONFIG_RULES, CONFIG_RULES_PERIOD, OFF="kms ec2" for functions to leave out; account and region from your AWS profile)
 	$(SAM) deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
-	  --tags app=portcullis --parameter-overrides Mode=$(MODE) Architecture=$(ARCH) ConfigEvents=$(CONFIG_EVENTS) ConfigRules=$(CONFIG_RULES) ConfigRulesPeriod=$(CONFIG_RULES_PERIOD) \
+	  --tags app=portcullis --parameter-overrides Mode=$(MODE) Architecture=$(ARCH) ConfigEvents=$(CONFIG_EVENTS) ConfigRules=$(CONFIG_RULES) ConfigRulesPeriod=$(CONFIG_RULES_PERIOD) $(SWITCHES) \
 	  $(if $(EMAIL),AlertEmail=$(EMAIL)) $(if $(SETTINGS),SettingsParameter=$(SETTINGS))
 
 stackset-template: ## Upload code and a template that a stack set can deploy: make stackset-template BUCKET=code-of-eu-west-1 (also STACK, ARCH)

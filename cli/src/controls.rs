@@ -1,12 +1,13 @@
 //! `portcullis controls`: all of them, in a table.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::ExitCode;
 
+use portcullis_catalog as catalog;
 use serde::Serialize;
 
-use crate::catalog::word;
-use crate::{Error, catalog};
+use crate::error::Error;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -22,6 +23,8 @@ struct Listed {
     source: &'static str,
     #[serde(flatten)]
     meta: &'static portcullis_core::Meta,
+    /// The IAM actions of its remedies, and of what undoes them.
+    writes: BTreeSet<&'static str>,
 }
 
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Error> {
@@ -29,7 +32,12 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Erro
     let listed = listings.iter().flat_map(|listing| {
         let (kind, source) = (listing.kind(), listing.source());
         let controls = listing.controls().into_iter();
-        controls.map(move |meta| Listed { kind, source, meta })
+        controls.map(move |meta| Listed {
+            kind,
+            source,
+            meta,
+            writes: listing.writes_of(meta.id),
+        })
     });
     if arguments.json {
         serde_json::to_writer_pretty(&mut *out, &listed.collect::<Vec<_>>())?;
@@ -47,6 +55,15 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Erro
         ]
     }));
     table(out, &rows)
+}
+
+/// The word by which settings and alerts call a value.
+pub fn word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        Ok(other) => other.to_string(),
+        Err(_) => String::new(),
+    }
 }
 
 /// Rows in columns as wide as they need to be.

@@ -1,18 +1,21 @@
-//! `portcullis docs`: the pages that are made from the code, so that they can't say anything else.
+//! `portcullis docs`: the pages and the template that are made from the code, so that they can't say anything else.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use portcullis_catalog as catalog;
 use portcullis_core::settings::Settings;
-use portcullis_core::{Impact, Listing, Meta, alert};
+use portcullis_core::{Impact, Meta, Service, alert};
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-use crate::catalog::word;
-use crate::{Error, REFUSED, catalog};
+use crate::controls::word;
+use crate::error::{Error, REFUSED};
+use crate::template;
 
 /// The headings of each control's doc comment, in their order.
 const HEADINGS: [&str; 5] = [
@@ -36,7 +39,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Error> {
     let mut stale = Vec::new();
     for (name, text) in pages(&arguments.root)? {
-        let path = arguments.root.join("docs").join(name);
+        let path = arguments.root.join(name);
         if fs::read_to_string(&path).is_ok_and(|there| there == text) {
             continue;
         }
@@ -50,35 +53,34 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Erro
         };
         fs::create_dir_all(arguments.root.join("docs")).map_err(failed)?;
         fs::write(&path, text).map_err(failed)?;
-        writeln!(out, "docs/{name} written")?;
+        writeln!(out, "{name} written")?;
     }
     if stale.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let stale: Vec<_> = stale.iter().map(|name| format!("docs/{name}")).collect();
     writeln!(out, "not what the code says: {}; run `make docs`", stale.join(", "))?;
     Ok(ExitCode::from(REFUSED))
 }
 
 /// All pages, by name.
-fn pages(root: &Path) -> Result<[(&'static str, String); 5], Error> {
-    let listings = catalog::listings();
-    let ids: Vec<_> = catalog::controls(&listings).iter().map(|meta| meta.id).collect();
+fn pages(root: &Path) -> Result<[(&'static str, String); 6], Error> {
+    let ids: Vec<_> = catalog::controls().iter().map(|meta| meta.id).collect();
     Ok([
-        ("controls.md", controls(&listings, root)?),
-        ("settings.schema.json", pretty(&settings_schema(&ids))),
+        ("docs/controls.md", controls(catalog::services(), root)?),
+        ("template.yaml", template::rendered(root)?),
+        ("docs/settings.schema.json", pretty(&settings_schema(&ids))),
         (
-            "alert.schema.json",
+            "docs/alert.schema.json",
             pretty(&alert_schema::<alert::Document<'_>>("An alert of Portcullis")),
         ),
         (
-            "sweep.schema.json",
+            "docs/sweep.schema.json",
             pretty(&alert_schema::<alert::sweep::SweepDocument<'_>>(
                 "The summary of a sweep of Portcullis",
             )),
         ),
         (
-            "storm.schema.json",
+            "docs/storm.schema.json",
             pretty(&alert_schema::<alert::storm::StormDocument<'_>>(
                 "The alert of Portcullis about an event of many resources",
             )),
@@ -174,16 +176,14 @@ fn page(meta: &'static Meta, root: &Path) -> Result<Page, Error> {
 }
 
 /// `docs/controls.md`.
-fn controls(listings: &[Box<dyn Listing>], root: &Path) -> Result<String, Error> {
-    let mut sources: Vec<_> = listings.iter().map(|listing| listing.source()).collect();
-    sources.sort_by_key(|source| catalog::service(source).to_owned());
-    sources.dedup();
+fn controls(mut services: Vec<Service>, root: &Path) -> Result<String, Error> {
+    services.sort_by_key(|service| service.title);
     let (mut contents, mut body) = (String::new(), String::new());
-    for source in sources {
-        let service = catalog::service(source);
-        say(&mut contents, format_args!("- [{service}](#{})", anchor(service)));
-        say(&mut body, format_args!("\n## {service}"));
-        for listing in listings.iter().filter(|listing| listing.source() == source) {
+    for service in &services {
+        let title = service.title;
+        say(&mut contents, format_args!("- [{title}](#{})", anchor(title)));
+        say(&mut body, format_args!("\n## {title}"));
+        for listing in &service.types {
             let kind = listing.kind();
             say(&mut contents, format_args!("  - [{kind}](#{})", anchor(kind)));
             say(&mut body, format_args!("\n### {kind}\n"));
@@ -193,11 +193,11 @@ fn controls(listings: &[Box<dyn Listing>], root: &Path) -> Result<String, Error>
                     &mut contents,
                     format_args!("    - [`{}`](#{}): {}", meta.id, anchor(meta.id), meta.title),
                 );
-                control(&mut body, &page(meta, root)?);
+                control(&mut body, &page(meta, root)?, &listing.writes_of(meta.id));
             }
         }
     }
-    let count = catalog::controls(listings).len();
+    let count = catalog::controls().len();
     Ok(format!(
         "<!-- Written by `make docs` from the controls' files. Change those. -->\n\
          # Controls\n\n\
@@ -214,7 +214,7 @@ fn controls(listings: &[Box<dyn Listing>], root: &Path) -> Result<String, Error>
     ))
 }
 
-fn control(out: &mut String, page: &Page) {
+fn control(out: &mut String, page: &Page, writes: &BTreeSet<&str>) {
     let Page { meta, sections, file } = page;
     let [requires, why, changes, breaks, references] = [0, 1, 2, 3, 4].map(|at| &sections[at]);
     let disturbs = match meta.impact {
@@ -222,10 +222,10 @@ fn control(out: &mut String, page: &Page) {
         Impact::Access => "access",
         Impact::Availability => "availability",
     };
-    let writes = if meta.writes.is_empty() {
+    let writes = if writes.is_empty() {
         "IAM actions: none.".to_owned()
     } else {
-        format!("IAM actions: {}.", codes(meta.writes.iter().copied()))
+        format!("IAM actions: {}.", codes(writes.iter().copied()))
     };
     let standards = if meta.standards.is_empty() {
         "none by number".to_owned()
@@ -293,17 +293,14 @@ mod tests {
     #[test]
     fn the_pages_are_what_the_code_says() {
         for (name, text) in pages(&root()).unwrap() {
-            let there = fs::read_to_string(root().join("docs").join(name)).unwrap_or_default();
-            assert!(there == text, "docs/{name} is stale: run `make docs`");
+            let there = fs::read_to_string(root().join(name)).unwrap_or_default();
+            assert!(there == text, "{name} is stale: run `make docs`");
         }
     }
 
     #[test]
     fn each_file_among_the_controls_is_that_of_a_control() {
-        let ids: BTreeSet<_> = catalog::controls(&catalog::listings())
-            .iter()
-            .map(|meta| meta.id)
-            .collect();
+        let ids: BTreeSet<_> = catalog::controls().iter().map(|meta| meta.id).collect();
         let files: BTreeSet<_> = ids.iter().map(|id| file_of(id, &root()).unwrap()).collect();
         assert_eq!(files.len(), ids.len());
         let folders: BTreeSet<_> = files

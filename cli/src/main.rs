@@ -1,22 +1,21 @@
 //! `portcullis`: what the functions would do, seen from a desk. It calls no AWS API and links no SDK.
 
-mod catalog;
 mod controls;
 mod docs;
+mod error;
 mod lists;
 mod policy;
 mod settings;
+mod template;
 mod triage;
 mod trusted;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// What was asked for could be done, but the answer is no: an event, a setting or a page was refused.
-const REFUSED: u8 = 2;
+use error::{Error, REFUSED};
 
 #[derive(Parser)]
 #[command(
@@ -41,21 +40,10 @@ enum Command {
     Settings(settings::Command),
     /// Say whom resource policies, ACLs and sharing lists let in, why, and what would undo it: one JSON line a policy
     Policy(policy::Arguments),
-    /// Write docs/controls.md and the JSON schemas from the code (for `make docs`)
+    /// Write docs/controls.md, the JSON schemas and template.yaml from the code (for `make docs`)
     Docs(docs::Arguments),
-}
-
-/// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-enum Error {
-    #[error("{}: {source}", path.display())]
-    File { path: PathBuf, source: io::Error },
-    #[error("can't write the answer: {0}")]
-    Output(#[from] io::Error),
-    #[error("can't write the answer: {0}")]
-    Json(#[from] serde_json::Error),
-    #[error("{0}")]
-    Refused(String),
+    /// Print template.yaml, put together from deploy/, functions/*/stack.yaml and the controls
+    Template(template::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -67,6 +55,7 @@ fn main() -> ExitCode {
         Command::Settings(command) => settings::run(&command, &mut out),
         Command::Policy(arguments) => policy::run(arguments, &mut out),
         Command::Docs(arguments) => docs::run(&arguments, &mut out),
+        Command::Template(arguments) => template::run(&arguments, &mut out),
     };
     let done = done.and_then(|code| out.flush().map(|()| code).map_err(Error::from));
     match done {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use crate::error::Error;
 use crate::lists::List;
 use crate::trusted::{add, is_account, kind_of};
 
@@ -90,7 +91,7 @@ struct Line {
 #[serde(untagged)]
 #[expect(clippy::large_enum_variant, reason = "one a policy, and most are the large one")]
 enum Answer {
-    Judged {
+    PlannedFinding {
         verdict: Verdict,
         s3_verdict: Option<portcullis_access::S3Verdict>,
         undecided: bool,
@@ -109,7 +110,7 @@ enum Answer {
 }
 
 /// Judges the policies of all files.
-pub fn run(mut args: Arguments, out: &mut impl Write) -> Result<ExitCode, crate::Error> {
+pub fn run(mut args: Arguments, out: &mut impl Write) -> Result<ExitCode, Error> {
     // "--trust A B FILE" reads well; B is no file.
     let (trusted, files): (Vec<PathBuf>, Vec<PathBuf>) = args
         .files
@@ -119,10 +120,10 @@ pub fn run(mut args: Arguments, out: &mut impl Write) -> Result<ExitCode, crate:
     args.trust
         .extend(trusted.iter().map(|one| one.to_string_lossy().into_owned()));
     if args.files.is_empty() {
-        return Err(crate::Error::Refused("no file is given".to_owned()));
+        return Err(Error::Refused("no file is given".to_owned()));
     }
     if let Some(unknown) = args.trust.iter().find(|one| kind_of(one).is_none()) {
-        return Err(crate::Error::Refused(format!(
+        return Err(Error::Refused(format!(
             "--trust {unknown}: no account, organisation, VPC, VPC endpoint, network or other id that AWS gives"
         )));
     }
@@ -151,7 +152,7 @@ fn exit_code(lines: &[Line]) -> ExitCode {
     let refused = lines.iter().any(|line| matches!(line.answer, Answer::Refused { .. }));
     let open = lines
         .iter()
-        .any(|line| matches!(line.answer, Answer::Judged { verdict, .. } if verdict > Verdict::Private));
+        .any(|line| matches!(line.answer, Answer::PlannedFinding { verdict, .. } if verdict > Verdict::Private));
     ExitCode::from(if refused { 2 } else { u8::from(open) })
 }
 
@@ -379,7 +380,7 @@ fn answer(
         }
         findings.extend(refused_writes(&policy, &bucket, owner));
     }
-    Answer::Judged {
+    Answer::PlannedFinding {
         verdict,
         s3_verdict: s3,
         undecided,
@@ -400,7 +401,7 @@ fn listed(list: &List, owner: Option<&str>, trust: &Trust, ignores_public: bool)
     }
     match list.judge(owner, trust, ignores_public) {
         Err(why) => refusal(&why),
-        Ok(found) => Answer::Judged {
+        Ok(found) => Answer::PlannedFinding {
             verdict: found.verdict,
             s3_verdict: None,
             undecided: false,
@@ -447,7 +448,7 @@ fn table_row(text: &mut String, line: &Line) {
     let id = &line.id;
     let _ = match &line.answer {
         Answer::Refused { refused } => writeln!(text, "{id:<32} refused   -         {refused}"),
-        Answer::Judged {
+        Answer::PlannedFinding {
             verdict,
             s3_verdict,
             undecided,

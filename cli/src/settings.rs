@@ -14,9 +14,8 @@ use portcullis_core::{Arn, Impact, Listing, Meta, Resource, Settings, Tags};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::catalog::word;
-use crate::controls::table;
-use crate::{Error, catalog};
+use crate::controls::{table, word};
+use crate::error::Error;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -86,7 +85,7 @@ fn read(path: &Path) -> Result<Settings, Error> {
     } else {
         fs::read_to_string(path).map_err(failed)?
     };
-    let listings = catalog::listings();
+    let listings = portcullis_catalog::listings();
     let known = Known::all(listings.iter().map(|listing| &**listing));
     Settings::from_yaml(&text, &known).map_err(|error| Error::Refused(format!("{}: {error}", path.display())))
 }
@@ -231,7 +230,7 @@ fn guard_of(text: &str) -> Result<(Box<dyn Listing>, Resource), Error> {
         omitted: true,
         details: Value::Null,
     };
-    let listings = catalog::listings();
+    let listings = portcullis_catalog::listings();
     let kinds: Vec<_> = listings.iter().map(|listing| listing.kind()).collect();
     let known = format!(
         "{text}: no guard looks after it; there are guards of {}",

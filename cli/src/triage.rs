@@ -8,12 +8,12 @@ use std::process::ExitCode;
 
 use flate2::read::MultiGzDecoder;
 use portcullis_core::event::Item;
-use portcullis_core::{Event, Listing, Place, Resource, triage};
+use portcullis_core::{Event, Listing, Location, Resource, triage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::{Error, REFUSED, catalog};
+use crate::error::{Error, REFUSED};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -66,7 +66,7 @@ impl From<Resource> for Named {
 
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Error> {
     let mut triage = Triage {
-        listings: catalog::listings(),
+        listings: portcullis_catalog::listings(),
         out,
         refused: false,
     };
@@ -183,7 +183,13 @@ impl<W: Write> Triage<'_, W> {
     }
 
     fn event(&mut self, file: &str, raw: &RawValue) -> Result<(), Error> {
-        let event = Event::from_slice(raw.get().as_bytes());
+        let native: Vec<_> = self
+            .listings
+            .iter()
+            .flat_map(|listing| listing.native_events())
+            .copied()
+            .collect();
+        let event = Event::from_slice(raw.get().as_bytes(), &native);
         let mut line = Line {
             file,
             ..Line::default()
@@ -249,7 +255,7 @@ impl<W: Write> Triage<'_, W> {
 
     /// The resource that AWS Config names.
     fn item(&self, line: &mut Line<'_>, item: &Item) {
-        let place = Place {
+        let place = Location {
             account: item.account.clone(),
             region: item.region.clone(),
         };

@@ -306,7 +306,8 @@ fn a_directory_that_holds_no_event_is_said() {
 fn what_is_refused_is_named_as_far_as_it_can_be_read() {
     let mut odd = record("PutBucketAcl", "data");
     odd["awsRegion"] = json!("No Region");
-    let (lines, status) = triage(&json!({"detail-type": "AWS API Call via CloudTrail", "detail": odd}).to_string());
+    let (lines, status) =
+        triage(&json!({"detail-type": "AWS API Call via CloudTrail", "source": "aws.s3", "detail": odd}).to_string());
     assert_eq!(status, Some(2));
     assert!(lines[0]["refused"].as_str().unwrap().contains("awsRegion"));
     assert_eq!(
@@ -390,11 +391,18 @@ fn stale_pages_are_named_and_written_anew() {
             let to = format!("functions/{name}/src/controls/{}", file.file_name().to_str().unwrap());
             folder.write(&to, fs::read(file.path()).unwrap());
         }
+        let stack = format!("functions/{name}/stack.yaml");
+        folder.write(&stack, fs::read(root().join(&stack)).unwrap());
+    }
+    for stack in ["deploy/stack.yaml", "deploy/function.yaml"] {
+        folder.write(stack, fs::read(root().join(stack)).unwrap());
     }
     let docs = |check: &[&str]| portcullis(&[&["docs", "--root", folder.0.to_str().unwrap()], check].concat());
     let stale = docs(&["--check"]);
     assert_eq!(stale.status.code(), Some(2));
-    assert!(text(&stale).contains("docs/controls.md, docs/settings.schema.json, docs/alert.schema.json"));
+    assert!(
+        text(&stale).contains("docs/controls.md, template.yaml, docs/settings.schema.json, docs/alert.schema.json")
+    );
     assert_eq!(docs(&[]).status.code(), Some(0));
     assert_eq!(docs(&["--check"]).status.code(), Some(0));
 

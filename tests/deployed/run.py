@@ -47,7 +47,7 @@ def adapt(template, endpoint, code, timeout=None):
         "the function calls the local AWS; it needs no certificates, and Amazon Linux's are not here",
     )
     named = r"(?m)^  (?:%s):\n(?:(?:    .*)?\n)*"
-    replace(named % r"\w+EventsUndelivered|SchedulesDropped", "", "the local AWS has no alarms on metric math")
+    replace(named % r"\w+EventsLost|SchedulesDropped", "", "the local AWS has no alarms on metric math")
     replace(named % r"\w+ConfigRule", "", "the local AWS makes no rules of AWS Config: the function is asked as they would ask")
     if timeout:
         replace(r"    Timeout: 60", f"    Timeout: {timeout}", "a function has little time, so that a sweep needs several invocations")

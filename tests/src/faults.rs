@@ -173,7 +173,7 @@ pub struct Trouble {
     /// At which call.
     pub at: usize,
     /// Whether at all later ones, too.
-    pub lasting: bool,
+    pub comparable: bool,
 }
 
 /// A control's violation, and the service whose function is told of it.
@@ -254,7 +254,7 @@ pub async fn run(path: Path, clean: &Clean, troubles: &[Trouble]) -> Verdict {
         .map(|trouble| {
             let service = clean.calls.get(trouble.at).map_or("", |call| call.service.as_str());
             let fault = trouble.wrong.fault(service).after(trouble.at);
-            if trouble.lasting { fault.always() } else { fault }
+            if trouble.comparable { fault.always() } else { fault }
         })
         .collect();
     world.aws.faults(&faults).await;

@@ -5,12 +5,7 @@ use std::fmt::Write as _;
 use portcullis_core::Meta;
 pub use portcullis_testkit::levels;
 
-/// All controls of all functions.
-pub fn controls() -> Vec<&'static Meta> {
-    let listings = portcullis_s3::listings().into_iter().chain(portcullis_kms::listings());
-    let listings = listings.chain(portcullis_ec2::listings());
-    listings.flat_map(|listing| listing.controls()).collect()
-}
+pub use portcullis_catalog::controls;
 
 fn service(id: &str) -> &str {
     id.split('-').next().unwrap_or(id)

@@ -80,9 +80,13 @@ async fn what_is_no_event() {
             "detail-type",
         ),
         ("{\"detail-type\": 7}", "detail-type"),
-        ("{\"detail-type\": \"AWS API Call via CloudTrail\"}", "detail"),
+        ("{\"detail-type\": \"AWS API Call via CloudTrail\"}", "source"),
         (
-            "{\"detail-type\": \"AWS API Call via CloudTrail\", \"detail\": []}",
+            "{\"detail-type\": \"AWS API Call via CloudTrail\", \"source\": \"aws.s3\"}",
+            "detail",
+        ),
+        (
+            "{\"detail-type\": \"AWS API Call via CloudTrail\", \"source\": \"aws.s3\", \"detail\": []}",
             "detail",
         ),
         ("{\"restore\": 7}", "restore"),

@@ -30,10 +30,11 @@ fn failure(invocation: &Invocation) -> String {
 
 #[tokio::test]
 async fn each_function_proves_that_it_is_alive_and_wakes_nobody() {
-    for name in ["portcullis-s3", "portcullis-kms", "portcullis-ec2"] {
+    for service in portcullis_catalog::services() {
+        let name = service.binary();
         let world = World::new().await;
         subscribe(&world).await;
-        let function = Function::new(name, &world.aws).deployment(&world.stack);
+        let function = Function::new(&name, &world.aws).deployment(&world.stack);
         let function = function.mode("notify").start().await;
         let done = function.invoke(beat(&world)).await;
         assert_eq!(done.answer()["heartbeat"], "alive", "{name}");
@@ -58,7 +59,7 @@ async fn what_nobody_hears_or_what_is_broken_is_no_heartbeat() {
 
     subscribe(&world).await;
     for (service, call, says) in [
-        ("dynamodb", "PutItem", "LedgerFailed"),
+        ("dynamodb", "UpdateItem", "LedgerFailed"),
         ("sns", "ListSubscriptionsByTopic", "NotifyFailed"),
     ] {
         world.aws.fault(Fault::on(service, call).denied().always()).await;
@@ -98,6 +99,81 @@ async fn settings_that_can_t_be_used_any_more_are_no_heartbeat() {
     let broken = function.invoke(beat(&world)).await;
     assert!(failure(&broken).contains("sometimes"), "{}", failure(&broken));
     assert_eq!(beats(&function), 1);
+}
+
+/// The line of a function's last heartbeat with its metrics.
+fn metrics(function: &Function) -> Value {
+    let lines = function.logs().into_iter().rev();
+    let mut read = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+    read.find(|line| line["Heartbeat"].is_number()).unwrap()
+}
+
+/// Of each function's heartbeats one metric is made, so the others have to miss the one that is silent.
+#[tokio::test]
+async fn a_function_whose_heartbeat_is_missing_is_missed_by_the_others() {
+    let world = World::new().await;
+    subscribe(&world).await;
+    let s3 = world.function().env("PORTCULLIS_OTHER_FUNCTIONS", "portcullis-kms");
+    let s3 = s3.start().await;
+    let alone = s3.invoke(beat(&world)).await;
+    assert_eq!(alone.answer()["heartbeat"], "alone");
+    assert_eq!(alone.answer()["silent"], serde_json::json!(["portcullis-kms"]));
+    assert_eq!(metrics(&s3)["Heartbeat"], 0);
+    let says = |line: &String| line.contains("portcullis-kms") && line.contains("no good one for more than six hours");
+    assert!(s3.logs().iter().any(says), "{:?}", s3.logs());
+
+    let kms = world.function_of("portcullis-kms").start().await;
+    assert_eq!(kms.invoke(beat(&world)).await.answer()["heartbeat"], "alive");
+    assert_eq!(s3.invoke(beat(&world)).await.answer()["heartbeat"], "alive");
+    assert_eq!(metrics(&s3)["Heartbeat"], 1);
+
+    // Seven hours later it is silent again.
+    noted(&world, "portcullis-kms", "at", 7).await;
+    assert_eq!(s3.invoke(beat(&world)).await.answer()["heartbeat"], "alone");
+}
+
+/// Moves what is noted of a function's heartbeats into the past.
+async fn noted(world: &World, function: &str, what: &str, hours: i64) {
+    use aws_sdk_dynamodb::types::AttributeValue::S;
+    let past = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours);
+    let update = aws_sdk_dynamodb::Client::new(&world.aws.sdk_config()).update_item();
+    update
+        .table_name(&world.stack.table)
+        .key("pk", S(format!("heartbeat#{function}")))
+        .key("sk", S("last".into()))
+        .update_expression("SET #what = :past")
+        .expression_attribute_names("#what", what)
+        .expression_attribute_values(":past", S(past.to_string()))
+        .send()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn how_long_ago_a_sweep_was_told_comes_with_the_heartbeat() {
+    let sweep = serde_json::json!({"sweep": {}});
+    let world = World::new().await;
+    let function = world.function().start().await;
+    function.invoke(&sweep).await.answer();
+    noted(&world, "portcullis-s3", "swept", 30).await;
+    subscribe(&world).await;
+    function.invoke(beat(&world)).await.answer();
+    assert_eq!(metrics(&function)["HoursUnswept"], 30, "a heartbeat is no sweep");
+
+    let world = World::new().await;
+    let function = world.function().start().await;
+    function.invoke(&sweep).await.answer();
+    noted(&world, "portcullis-s3", "swept", 30).await;
+    function.invoke(&sweep).await.answer();
+    subscribe(&world).await;
+    function.invoke(beat(&world)).await.answer();
+    assert_eq!(metrics(&function)["HoursUnswept"], 0);
+
+    let world = World::new().await;
+    let function = world.function().start().await;
+    subscribe(&world).await;
+    function.invoke(beat(&world)).await.answer();
+    assert_eq!(metrics(&function)["HoursUnswept"], 0, "since the first heartbeat");
 }
 
 #[tokio::test]

@@ -8,9 +8,10 @@
 
 use std::time::{Duration, Instant};
 
+use portcullis_core::Service;
 use portcullis_testkit::{CloudTrail, Function, Invocation};
 use portcullis_tests::settings::everything;
-use portcullis_tests::{Answered as _, Bucket, Subject as _, World, record_of, writes};
+use portcullis_tests::{Answered as _, Bucket, Subject as _, World, record_of, samples, writes};
 use serde_json::{Value, json};
 
 const FUNCTIONS: [(&str, &str, &str); 3] = [
@@ -42,21 +43,16 @@ fn named(function: &str, bucket: &str, key: &str, group: &str) -> Value {
 
 #[tokio::test]
 async fn a_foreign_account_s_event_is_refused_before_any_call() {
-    for (name, source, call) in FUNCTIONS {
+    for service in portcullis_catalog::services() {
         let world = World::new().await;
-        let function = start(&world, name).await;
-        let call = CloudTrail::call(source, call)
-            .account("999900001111")
-            .region(&world.region);
-        let params = named(
-            name,
-            "data",
-            "1234abcd-12ab-34cd-56ef-1234567890ab",
-            "sg-0a1b2c3d4e5f60718",
-        );
-        let done = function.invoke(call.params(params).event()).await;
-        assert!(failure(&done).contains("ForeignAccount"), "{name}: {done:?}");
-        assert!(done.calls.is_empty(), "{name}");
+        let function = start(&world, &service.binary()).await;
+        for (sample, text) in samples::in_folder(service.name) {
+            let text = text.replace(samples::ACCOUNT, "999900001111");
+            let foreign = text.replace(samples::REGION, &world.region);
+            let done = function.invoke(serde_json::from_str::<Value>(&foreign).unwrap()).await;
+            assert!(failure(&done).contains("ForeignAccount"), "{sample}: {done:?}");
+            assert!(done.calls.is_empty(), "{sample}: {done:?}");
+        }
     }
 }
 
@@ -77,16 +73,19 @@ async fn a_resource_of_a_foreign_account_by_its_arn_is_never_asked_for() {
 /// What is of a region, the function there looks after; S3's names are of all regions.
 #[tokio::test]
 async fn another_region_s_event_is_refused_before_any_call() {
-    for (name, source, call) in &FUNCTIONS[1..] {
+    let regional = |service: &Service| service.types.iter().all(|listing| listing.regional());
+    for service in portcullis_catalog::services().into_iter().filter(regional) {
         let world = World::new().await;
-        let function = start(&world, name).await;
-        let params = named(name, "", "1234abcd-12ab-34cd-56ef-1234567890ab", "sg-0a1b2c3d4e5f60718");
-        let call = CloudTrail::call(source, call)
-            .account(world.aws.account())
-            .region("ap-south-2");
-        let done = function.invoke(call.params(params).event()).await;
-        assert!(failure(&done).contains("ForeignRegion"), "{name}: {done:?}");
-        assert!(done.calls.is_empty(), "{name}: {done:?}");
+        let function = start(&world, &service.binary()).await;
+        for (sample, text) in samples::in_folder(service.name) {
+            let text = text.replace(samples::ACCOUNT, world.aws.account());
+            let elsewhere = text.replace(samples::REGION, "ap-south-2");
+            let done = function
+                .invoke(serde_json::from_str::<Value>(&elsewhere).unwrap())
+                .await;
+            assert!(failure(&done).contains("ForeignRegion"), "{sample}: {done:?}");
+            assert!(done.calls.is_empty(), "{sample}: {done:?}");
+        }
     }
 }
 

@@ -6,23 +6,24 @@
     reason = "a test fails by a panic"
 )]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use portcullis_core::Listing;
+use portcullis_core::{Listing, Service};
 use portcullis_tests::{World, samples, template};
 use serde_json::{Value, json};
 
 /// A function: its name in the template, its service, its guards.
-type Function = (&'static str, &'static str, Vec<Box<dyn Listing>>);
+type Function = (String, &'static str, Vec<Box<dyn Listing>>);
 
 fn functions() -> Vec<Function> {
-    vec![
-        ("S3", "s3", portcullis_s3::listings()),
-        ("Kms", "kms", portcullis_kms::listings()),
-        ("Ec2", "ec2", portcullis_ec2::listings()),
-    ]
+    let of = |service: Service| (capitalised(service.name), service.name, service.types);
+    portcullis_catalog::services().into_iter().map(of).collect()
+}
+
+fn capitalised(name: &str) -> String {
+    name[..1].to_uppercase() + &name[1..]
 }
 
 static TEMPLATE: LazyLock<Value> = LazyLock::new(template::translated);
@@ -49,26 +50,22 @@ fn texts(list: &Value) -> BTreeSet<&str> {
 
 const API_CALLS: &str = "AWS API Call via CloudTrail";
 
-/// The rules that lead to a function: one of its service's calls, one of AWS Config's, and one of what its service tells by itself,
-/// where it does.
+/// The rules that lead to a function: that of its service's calls, that of AWS Config, and those of what its service tells by itself.
 fn rules_of(function: &str) -> Vec<&'static Value> {
     let target = json!({"Fn::GetAtt": [format!("{function}Function"), "Arn"]});
     let leads = |rule: &Value| {
-        rule["Targets"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|one| one["Arn"] == target)
+        let mut targets = rule["Targets"].as_array().unwrap().iter();
+        targets.any(|one| one["Arn"] == target)
     };
-    let rules = of_type("AWS::Events::Rule").filter(|(_, rule)| leads(rule));
-    let mut rules: Vec<_> = rules.map(|(_, rule)| rule).collect();
-    let order = [API_CALLS, "Config Rules Compliance Change", "EBS Volume Notification"];
-    let kind = |rule: &Value| {
-        let kind = &rule["EventPattern"]["detail-type"][0];
-        order.iter().position(|known| kind == known).unwrap()
-    };
-    rules.sort_by_key(|rule| kind(rule));
-    assert_eq!(rules.len(), if function == "Ec2" { 3 } else { 2 }, "{function}");
+    let mut rules: Vec<_> = of_type("AWS::Events::Rule").map(|(_, rule)| rule).collect();
+    rules.retain(|rule| leads(rule));
+    let first = [API_CALLS, "Config Rules Compliance Change"];
+    let is_of = |rule: &Value, kind: &str| rule["EventPattern"]["detail-type"][0] == kind;
+    rules.sort_by_key(|rule| first.iter().position(|kind| is_of(rule, kind)).unwrap_or(first.len()));
+    for (rule, kind) in rules.iter().zip(first) {
+        assert!(is_of(rule, kind), "{function}: no rule of {kind}");
+    }
+    assert!(rules.len() >= first.len(), "{function}");
     rules
 }
 
@@ -76,27 +73,33 @@ fn rule_of(function: &str) -> &'static Value {
     rules_of(function)[0]
 }
 
+/// The topic of the alerts in the samples' account.
+fn topic() -> String {
+    format!("arn:aws:sns:{}:{}:portcullis-alerts", samples::REGION, samples::ACCOUNT)
+}
+
+/// A rule's pattern, as it is in the samples' account.
+fn pattern(rule: &Value) -> Value {
+    let pattern = rule["EventPattern"].to_string();
+    let pattern = pattern.replace("{\"Ref\":\"Alerts\"}", &json!(topic()).to_string());
+    serde_json::from_str(&pattern).unwrap()
+}
+
 #[test]
-fn a_rule_knows_the_calls_that_the_guards_know() {
-    for (name, service, listings) in functions() {
-        let pattern = &rule_of(name)["EventPattern"];
-        // The heartbeat comes by the rule whose life it proves.
-        let mut calls: BTreeSet<_> = listings.iter().flat_map(|listing| listing.calls()).collect();
-        calls.insert("TagResource");
-        assert_eq!(texts(&pattern["detail"]["eventName"]), calls, "{name}");
-        let mut sources: BTreeSet<_> = listings.iter().map(|listing| listing.source()).collect();
-        sources.insert("sns.amazonaws.com");
-        assert_eq!(texts(&pattern["detail"]["eventSource"]), sources, "{name}");
+fn the_heartbeat_comes_by_each_function_s_rule_and_no_other_topic_s_tag_does() {
+    let heartbeat = &samples::in_folder("heartbeat")["TagResource"];
+    let other = heartbeat.replace("portcullis-alerts", "somebody-s");
+    let failed = heartbeat.replace(
+        "\"requestParameters\"",
+        "\"errorCode\": \"AccessDenied\", \"requestParameters\"",
+    );
+    for (name, ..) in functions() {
+        let passes = |event: &str| fits(&pattern(rule_of(&name)), &serde_json::from_str(event).unwrap());
+        assert!(passes(heartbeat), "{name}");
         assert_eq!(
-            texts(&pattern["source"]),
-            [&*format!("aws.{service}"), "aws.sns"].into()
-        );
-        let heartbeat = &samples::in_folder("heartbeat")["TagResource"];
-        assert!(fits(pattern, &serde_json::from_str(heartbeat).unwrap()), "{name}");
-        assert_eq!(
-            pattern["detail"]["errorCode"],
-            json!([{"exists": false}]),
-            "failed calls changed nothing"
+            (passes(&other), passes(&failed)),
+            (name == "Sns", false),
+            "{name}: of SNS's function each topic is a resource"
         );
     }
 }
@@ -122,7 +125,7 @@ fn each_sample_event_passes_its_rule_and_no_other() {
         for (sample, text) in samples::in_folder(service) {
             let event: Value = serde_json::from_str(&text).unwrap();
             for (name, other, _) in functions() {
-                let passes = fits(&rule_of(name)["EventPattern"], &event);
+                let passes = fits(&pattern(rule_of(&name)), &event);
                 assert_eq!(
                     passes,
                     service == other,
@@ -132,82 +135,57 @@ fn each_sample_event_passes_its_rule_and_no_other() {
         }
     }
     let failed = &samples::in_folder("s3/odd")["call-failed"];
-    assert!(!fits(
-        &rule_of("S3")["EventPattern"],
-        &serde_json::from_str(failed).unwrap()
-    ));
+    assert!(!fits(&pattern(rule_of("S3")), &serde_json::from_str(failed).unwrap()));
 }
 
 #[test]
 fn what_config_sees_leads_to_the_guards_that_look_after_it() {
-    for (name, service, listings) in functions() {
-        let rule = rules_of(name)[1];
+    for (name, service, _) in functions() {
+        let rule = rules_of(&name)[1];
         assert_eq!(
             rule["State"],
             json!({"Fn::If": ["TakesConfigEvents", "ENABLED", "DISABLED"]})
         );
-        let pattern = &rule["EventPattern"];
-        let kinds: BTreeSet<_> = listings
-            .iter()
-            .flat_map(|listing| [listing.kind(), listing.config_kind()])
-            .collect();
-        let [result, item, summary] = pattern["detail"]["$or"].as_array().unwrap().as_slice() else {
-            panic!("{name}: {pattern}");
-        };
-        for named in [result, &item["configurationItem"], &summary["configurationItemSummary"]] {
-            let named = texts(&named["resourceType"]);
-            assert!(named.iter().all(|kind| kinds.contains(kind)), "{name}: {named:?}");
-            for listing in &listings {
-                assert!(
-                    named.contains(listing.config_kind()),
-                    "{name}: {}",
-                    listing.config_kind()
-                );
-            }
-        }
+        let pattern = pattern(rule);
         for (sample, text) in samples::in_folder("config") {
             let event: Value = serde_json::from_str(&text).unwrap();
             let passes = service == "s3" && !sample.starts_with("Rule");
             assert_eq!(
-                fits(pattern, &event),
+                fits(&pattern, &event),
                 passes,
                 "events/config/{sample}.json through {name}"
             );
         }
         let right = samples::in_folder("config")["ComplianceChange"].replace("NON_COMPLIANT", "COMPLIANT");
-        assert!(!fits(pattern, &serde_json::from_str(&right).unwrap()));
-
-        let asks = resource(&format!("{name}ConfigRule"));
-        let scope = texts(&asks["Scope"]["ComplianceResourceTypes"]);
-        assert!(scope.iter().all(|kind| kinds.contains(kind)), "{name}: {scope:?}");
-        let source = asks["Source"]["SourceIdentifier"]["Fn::GetAtt"][0].as_str();
-        assert_eq!(source, Some(&*format!("{name}Function")));
-        // What has no configuration items is only evaluated by a period.
-        let details = asks["Source"]["SourceDetails"].to_string();
-        assert!(details.contains("HasPeriodicConfigRules") && details.contains("ScheduledNotification"));
-        let allowed = resource(&format!("{name}ConfigPermission"));
-        assert_eq!(allowed["SourceAccount"], json!({"Ref": "AWS::AccountId"}));
+        assert!(!fits(&pattern, &serde_json::from_str(&right).unwrap()));
     }
 }
 
-/// The actions of one policy of a role, and the condition under which it is there.
-fn policy(function: &str, name: &str) -> (BTreeSet<&'static str>, Option<&'static str>) {
-    let policies = resource(&format!("{function}Role"))["Policies"].as_array().unwrap();
-    for one in policies {
-        let (policy, condition) = match &one["Fn::If"] {
-            Value::Null => (one, None),
-            choice => {
-                assert_eq!(choice[2], json!({"Ref": "AWS::NoValue"}));
-                (&choice[1], choice[0].as_str())
-            }
-        };
-        if policy["PolicyName"] == name {
-            let statements = policy["PolicyDocument"]["Statement"].as_array().unwrap();
-            let actions = statements.iter().flat_map(|statement| texts(&statement["Action"]));
-            return (actions.collect(), condition);
+/// A part of the template, and the condition under which it is there.
+fn conditional(part: &'static Value) -> (&'static Value, Option<&'static str>) {
+    match &part["Fn::If"] {
+        Value::Null => (part, None),
+        choice => {
+            assert_eq!(choice[2], json!({"Ref": "AWS::NoValue"}));
+            (&choice[1], choice[0].as_str())
         }
     }
-    panic!("{function}Role has no policy {name}");
+}
+
+fn statements(document: &'static Value) -> &'static [Value] {
+    document["Statement"].as_array().unwrap()
+}
+
+/// The policies of a function's own, by name: their actions, and the condition under which each is there.
+fn policies(function: &str) -> BTreeMap<&'static str, (BTreeSet<&'static str>, Option<&'static str>)> {
+    let policies = resource(&format!("{function}Role"))["Policies"].as_array().unwrap();
+    let read = policies.iter().map(|policy| {
+        let (policy, condition) = conditional(policy);
+        let statements = statements(&policy["PolicyDocument"]).iter();
+        let actions = statements.flat_map(|statement| texts(&statement["Action"]));
+        (policy["PolicyName"].as_str().unwrap(), (actions.collect(), condition))
+    });
+    read.collect()
 }
 
 #[test]
@@ -242,55 +220,98 @@ fn the_tag_that_the_function_sets_starts_the_re_encryption() {
 fn a_role_may_do_what_the_controls_declare_and_nothing_else() {
     for (name, _, listings) in functions() {
         let reads = listings.iter().flat_map(|listing| listing.reads()).collect();
-        assert_eq!(policy(name, "Observe"), (reads, None), "{name}");
         let writes = listings.iter().flat_map(|listing| listing.writes()).collect();
-        assert_eq!(
-            policy(name, "Remediate"),
-            (writes, Some("Enforces")),
-            "{name}: in enforce mode only"
-        );
-        let ledger = [
-            "dynamodb:ConditionCheckItem",
-            "dynamodb:DeleteItem",
-            "dynamodb:PutItem",
-            "dynamodb:Query",
-            "dynamodb:UpdateItem",
+        let log = ["logs:CreateLogStream", "logs:PutLogEvents"].into();
+        let expected = [
+            ("Log", (log, None)),
+            ("Observe", (reads, None)),
+            ("Remediate", (writes, Some("Enforces"))),
         ];
-        let of_dynamodb = |actions: BTreeSet<&'static str>| -> BTreeSet<_> {
-            actions
-                .into_iter()
-                .filter(|action| !action.starts_with("kms:"))
-                .collect()
-        };
-        assert_eq!(of_dynamodb(policy(name, "Ledger").0), ledger.into(), "{name}");
-        assert_eq!(
-            of_dynamodb(policy(name, "Alert").0),
-            ["sns:ListSubscriptionsByTopic", "sns:Publish"].into(),
-            "{name}"
-        );
-        assert_eq!(
-            policy(name, "Settings"),
-            (["ssm:GetParameter"].into(), Some("HasSettings")),
-            "{name}"
-        );
-        assert_eq!(
-            policy(name, "Later"),
-            (
-                ["iam:PassRole", "scheduler:CreateSchedule", "scheduler:UpdateSchedule"].into(),
-                Some("Enforces")
-            ),
-            "{name}"
-        );
-        let evaluate = (["config:PutEvaluations"].into(), Some("HasConfigRules"));
-        assert_eq!(policy(name, "Evaluate"), evaluate, "{name}");
-        let trace = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"];
-        assert_eq!(policy(name, "Trace"), (trace.into(), Some("Traces")), "{name}");
-        let run = ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
-        assert_eq!(policy(name, "Run"), (run.into(), None), "{name}");
-        let policies = resource(&format!("{name}Role"))["Policies"].as_array().unwrap();
-        assert_eq!(policies.len(), 9, "{name}: a policy that this test does not know");
-        assert!(resource(&format!("{name}Role"))["ManagedPolicyArns"].is_null());
+        assert_eq!(policies(&name), expected.into(), "{name}");
+        let shared = &resource(&format!("{name}Role"))["ManagedPolicyArns"];
+        assert_eq!(*shared, json!([{"Ref": "FunctionsPolicy"}]), "{name}");
     }
+    let mut shared = BTreeMap::<_, BTreeSet<_>>::new();
+    for statement in statements(&resource("FunctionsPolicy")["PolicyDocument"]) {
+        let (statement, condition) = conditional(statement);
+        let actions = texts(&statement["Action"]).into_iter();
+        shared
+            .entry(condition)
+            .or_default()
+            .extend(actions.filter(|action| !action.starts_with("kms:")));
+    }
+    let always = [
+        "dynamodb:ConditionCheckItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "sns:ListSubscriptionsByTopic",
+        "sns:Publish",
+        "sqs:SendMessage",
+    ];
+    let expected = [
+        (None, always.into()),
+        (
+            Some("Enforces"),
+            ["iam:PassRole", "scheduler:CreateSchedule", "scheduler:UpdateSchedule"].into(),
+        ),
+        (Some("HasConfigRules"), ["config:PutEvaluations"].into()),
+        (Some("HasSettings"), ["ssm:GetParameter"].into()),
+        (
+            Some("Traces"),
+            ["xray:PutTelemetryRecords", "xray:PutTraceSegments"].into(),
+        ),
+    ];
+    assert_eq!(shared, expected.into());
+}
+
+/// A stack without a function must not refer to anything of it: CloudFormation would refuse to deploy it.
+#[test]
+fn a_function_that_is_switched_off_leaves_nothing_behind() {
+    for (name, ..) in functions() {
+        let switch = format!("Has{name}");
+        let on = json!({"Fn::Equals": [{"Ref": name}, "on"]});
+        assert_eq!(TEMPLATE["Conditions"][&switch], on);
+        assert_eq!(TEMPLATE["Parameters"][&name]["Default"], "on");
+        let depends = |part: &Value| {
+            let condition = part["Condition"].as_str().unwrap_or_default();
+            let both = TEMPLATE["Conditions"][condition]["Fn::And"].as_array();
+            condition == switch || both.is_some_and(|all| all.contains(&json!({"Condition": switch})))
+        };
+        let own = ["Function", "Role", "Log"].map(|part| format!("{name}{part}"));
+        for section in ["Resources", "Outputs"] {
+            for (id, part) in TEMPLATE[section].as_object().unwrap() {
+                let text = part.to_string();
+                let refers = own.iter().any(|own| text.contains(&format!("\"{own}")));
+                if refers || text.contains(&format!("${{{name}Function")) || own.contains(id) {
+                    assert!(depends(part), "{section}: {id} is there without {switch}");
+                }
+            }
+        }
+    }
+}
+
+/// Sources: IAM User Guide, "IAM and AWS STS quotas" (policies, without white space); EventBridge User Guide, "Amazon EventBridge
+/// quotas" (patterns); CloudFormation User Guide, "Understand CloudFormation quotas" (resources, parameters).
+#[test]
+fn the_template_is_within_the_limits_of_aws() {
+    // What stands for a reference is about as long as what it refers to.
+    let size = |value: &Value| value.to_string().len();
+    for (name, ..) in functions() {
+        let own = size(&resource(&format!("{name}Role"))["Policies"]);
+        assert!(own <= 10_240, "{name}: {own} characters of policies in the role");
+    }
+    for (name, policy) in of_type("AWS::IAM::ManagedPolicy") {
+        let size = size(&policy["PolicyDocument"]);
+        assert!(size <= 6_144, "{name}: {size} characters");
+    }
+    for (name, rule) in of_type("AWS::Events::Rule") {
+        let size = size(&rule["EventPattern"]);
+        assert!(size <= 2_048, "{name}: {size} characters");
+    }
+    assert!(TEMPLATE["Resources"].as_object().unwrap().len() <= 500);
+    assert!(TEMPLATE["Parameters"].as_object().unwrap().len() <= 200);
 }
 
 #[test]
@@ -340,7 +361,7 @@ fn no_failure_is_lost_and_no_storm_is_unbounded() {
             invoke["MaximumEventAgeInSeconds"].as_u64().unwrap() >= 3600,
             "{name}: retries"
         );
-        let rules = rules_of(name).into_iter();
+        let rules = rules_of(&name).into_iter();
         for target in rules.flat_map(|rule| rule["Targets"].as_array().unwrap()) {
             assert!(
                 target["DeadLetterConfig"]["Arn"].is_object(),
@@ -353,22 +374,10 @@ fn no_failure_is_lost_and_no_storm_is_unbounded() {
             !resource(log)["RetentionInDays"].is_null(),
             "{name}: retention of its log"
         );
-        for metric in ["Failures", "Throttles"] {
-            let function = json!({"Ref": format!("{name}Function")});
-            let watches = |alarm: &Value| {
-                let mut dimensions = alarm["Dimensions"].as_array().into_iter().flatten();
-                alarm["MetricName"] == metric
-                    && dimensions.any(|one| one["Value"] == function)
-                    && alarm["AlarmActions"].is_array()
-            };
-            assert!(
-                of_type("AWS::CloudWatch::Alarm").any(|(_, alarm)| watches(alarm)),
-                "{name}: an alarm on {metric}"
-            );
-        }
-        let undelivered = resource(&format!("{name}EventsUndelivered"))["Metrics"].to_string();
-        for (rule, _) in of_type("AWS::Events::Rule").filter(|(rule, _)| rule.starts_with(name)) {
-            assert!(undelivered.contains(&format!("{{\"Ref\":\"{rule}\"}}")), "{rule}");
+        let lost = resource(&format!("{name}EventsLost"))["Metrics"].to_string();
+        assert!(lost.contains("DeadLetterErrors"), "{name}");
+        for (rule, _) in of_type("AWS::Events::Rule").filter(|(rule, _)| rule.starts_with(&name)) {
+            assert!(lost.contains(&format!("{{\"Ref\":\"{rule}\"}}")), "{rule}");
         }
         let variables = &function["Environment"]["Variables"];
         for variable in ["LEDGER_TABLE", "TOPIC_ARN", "ROLE_ARN", "MODE", "STACK"] {
@@ -382,37 +391,47 @@ fn no_failure_is_lost_and_no_storm_is_unbounded() {
             "{name}: settings for tests are for tests"
         );
     }
-    assert!(
-        resource("Ec2EventsUndelivered")
-            .to_string()
-            .contains("ReencryptionRule")
-    );
+    assert!(resource("Ec2EventsLost").to_string().contains("ReencryptionRule"));
+    for (name, metric) in [("Errors", "Failures"), ("EventAge", "EventAge")] {
+        let alarm = resource(name);
+        assert_eq!(alarm["MetricName"], metric);
+        assert_eq!(alarm["Dimensions"], json!([of_stack()]), "{name}: of all functions");
+        assert!(alarm["AlarmActions"].is_array(), "{name}");
+    }
     for (name, log) in of_type("AWS::Logs::LogGroup") {
         assert!(!log["RetentionInDays"].is_null(), "{name}");
     }
 }
 
-/// A function that hears nothing more has to be missed: that no data come is the alarm.
+/// A function that hears nothing more has to be missed: by the alarm where none does, by the other functions else.
 #[test]
 fn a_silent_function_is_missed() {
+    let alarm = resource("Silent");
+    assert_eq!(alarm["MetricName"], "Heartbeat");
+    assert_eq!(alarm["Statistic"], "Minimum", "one that misses another is enough");
+    assert_eq!(alarm["Dimensions"], json!([of_stack()]));
+    assert_eq!(alarm["TreatMissingData"], "breaching");
+    assert!(alarm["AlarmActions"].is_array());
+    let unswept = resource("Unswept");
+    assert_eq!(unswept["MetricName"], "HoursUnswept");
+    assert_eq!(unswept["Statistic"], "Maximum");
+    assert_eq!(unswept["Threshold"], json!({"Ref": "SweepMissedHours"}));
+    for same in ["Dimensions", "AlarmActions"] {
+        assert_eq!(unswept[same], alarm[same], "{same}");
+    }
+    let named = |name: &String| format!("${{AWS::StackName}}-{}", name.to_lowercase());
+    let all: BTreeSet<_> = functions().iter().map(|(name, ..)| named(name)).collect();
     for (name, ..) in functions() {
-        let alarm = resource(&format!("{name}Silent"));
-        assert_eq!(alarm["MetricName"], "Heartbeat");
-        assert_eq!(
-            alarm["Dimensions"],
-            json!([of_stack(), {"Name": "Function", "Value": {"Ref": format!("{name}Function")}}])
-        );
-        assert_eq!(alarm["TreatMissingData"], "breaching");
-        assert!(alarm["AlarmActions"].is_array());
-        let unswept = resource(&format!("{name}Unswept"));
-        assert_eq!(unswept["MetricName"], "SweptResources");
-        assert_eq!(
-            unswept["Statistic"], "SampleCount",
-            "a sweep of no resources is a sweep"
-        );
-        for same in ["Dimensions", "TreatMissingData", "AlarmActions"] {
-            assert_eq!(unswept[same], alarm[same], "{name}: {same}");
-        }
+        let variables = &resource(&format!("{name}Function"))["Environment"]["Variables"];
+        let others = variables["PORTCULLIS_OTHER_FUNCTIONS"]["Fn::Join"][1]
+            .as_array()
+            .unwrap();
+        let others = others
+            .iter()
+            .map(|other| other["Fn::If"][1]["Fn::Sub"].as_str().unwrap());
+        let mut missed: BTreeSet<_> = others.map(str::to_owned).collect();
+        assert!(missed.insert(named(&name)), "{name} does not miss itself");
+        assert_eq!(missed, all, "{name}");
     }
     let beat = resource("Heartbeat");
     assert_eq!(
@@ -436,7 +455,11 @@ fn of_stack() -> Value {
 #[test]
 fn a_schedule_that_starts_nothing_is_told() {
     let schedules: Vec<_> = of_type("AWS::Scheduler::Schedule").collect();
-    assert_eq!(schedules.len(), 4);
+    assert_eq!(
+        schedules.len(),
+        functions().len() + 1,
+        "a sweep each, and the heartbeat"
+    );
     let queue = json!({"Fn::GetAtt": ["DeadLetters", "Arn"]});
     for (name, schedule) in schedules {
         assert_eq!(schedule["Target"]["DeadLetterConfig"]["Arn"], queue, "{name}");
@@ -494,6 +517,17 @@ fn the_costs_add_up() {
         let sum: usize = parts.iter().map(|row| cents(row[column])).sum();
         assert_eq!(sum, cents(all[column]), "{section}");
     }
+    let row = cells
+        .iter()
+        .find(|row| row[1].starts_with("CloudWatch metrics"))
+        .unwrap();
+    let (_, always) = row[1].split_once(": ").unwrap();
+    let always: usize = always.split(' ').next().unwrap().parse().unwrap();
+    // The key, the alarms, and the metrics that come whatever happens.
+    let fixed = 100 + 10 * watched + 30 * always;
+    assert!(fixed <= 1_200, "{fixed} cents");
+    let said = format!("**{}.{:02} USD** a month are fixed", fixed / 100, fixed % 100);
+    assert!(section.contains(&said), "{said}");
     let dashboards = of_type("AWS::CloudWatch::Dashboard").count();
     assert!(dashboards <= 3, "three are free");
 }
@@ -535,6 +569,7 @@ fn the_dashboard_shows_metrics_that_are_sent() {
         "Failures",
         "Findings",
         "Heartbeat",
+        "HoursUnswept",
         "OpenDeferred",
         "SettingsUnusable",
         "SweptNew",

@@ -2,7 +2,7 @@
 //! common.
 
 use portcullis_core::settings::Encryption;
-use portcullis_core::{Scope, Severity};
+use portcullis_core::{JudgeContext, Severity};
 use serde::{Deserialize, Serialize};
 
 /// Who looks after a key. Source: KMS API Reference, `KeyMetadata`.
@@ -25,8 +25,8 @@ pub struct Key {
 }
 
 /// How bad it is that a disk, or a copy of one, is not encrypted: data that nobody called sensitive are one more mistake away.
-pub fn severity_of_plain(scope: &Scope<'_>) -> Severity {
-    if scope.level.encryption > Encryption::Any {
+pub fn severity_of_plain(context: &JudgeContext<'_>) -> Severity {
+    if context.level.encryption > Encryption::Any {
         Severity::High
     } else {
         Severity::Medium
@@ -34,25 +34,25 @@ pub fn severity_of_plain(scope: &Scope<'_>) -> Severity {
 }
 
 /// Which key data of the level need, in words; none where every key will do.
-pub fn need(scope: &Scope<'_>) -> Option<String> {
-    let key = match (&scope.level.key, scope.level.encryption) {
+pub fn need(context: &JudgeContext<'_>) -> Option<String> {
+    let key = match (&context.level.key, context.level.encryption) {
         (Some(key), _) => key,
         (None, Encryption::Any) => return None,
         (None, Encryption::AwsManagedKey) => "an AWS-managed key, or one of the customer's",
         (None, Encryption::CustomerManagedKey | Encryption::DualLayer) => "a key of the customer's",
     };
-    Some(format!("data of the level {} need {key}", scope.level_name))
+    Some(format!("data of the level {} need {key}", context.level_name))
 }
 
 /// The same as a clause after what is wrong.
-pub fn and_need(scope: &Scope<'_>) -> String {
-    need(scope).map_or_else(String::new, |need| format!(", and {need}"))
+pub fn and_need(context: &JudgeContext<'_>) -> String {
+    need(context).map_or_else(String::new, |need| format!(", and {need}"))
 }
 
 /// What a disk is encrypted with, in words, where its data need another key. EBS knows no second layer: where one is asked for, the
 /// customer's key is what there is.
-pub fn wrong_key(key: &str, manager: Option<Manager>, scope: &Scope<'_>) -> Option<String> {
-    let level = scope.level;
+pub fn wrong_key(key: &str, manager: Option<Manager>, context: &JudgeContext<'_>) -> Option<String> {
+    let level = context.level;
     if level.key.as_ref().is_some_and(|wanted| wanted != key) {
         return Some(key.to_owned());
     }
@@ -61,15 +61,15 @@ pub fn wrong_key(key: &str, manager: Option<Manager>, scope: &Scope<'_>) -> Opti
 }
 
 /// Whether data of the level need more than some key of the account's.
-pub fn is_particular(scope: &Scope<'_>) -> bool {
-    scope.level.key.is_some() || scope.level.encryption >= Encryption::CustomerManagedKey
+pub fn is_particular(context: &JudgeContext<'_>) -> bool {
+    context.level.key.is_some() || context.level.encryption >= Encryption::CustomerManagedKey
 }
 
 /// How `aws ec2 copy-snapshot` and `copy-image` are told to make a copy with such a key.
-pub fn copied(scope: &Scope<'_>) -> String {
-    match &scope.level.key {
+pub fn copied(context: &JudgeContext<'_>) -> String {
+    match &context.level.key {
         Some(key) => format!("--encrypted --kms-key-id {key}"),
-        None if is_particular(scope) => "--encrypted --kms-key-id, with a key of the customer's".into(),
+        None if is_particular(context) => "--encrypted --kms-key-id, with a key of the customer's".into(),
         None => "--encrypted".into(),
     }
 }
@@ -121,20 +121,20 @@ pub(crate) mod tests {
             ),
             (Encryption::CustomerManagedKey, Some(KEY), Some(KEY), &[own], &[aws]),
         ] {
-            with_settings(&asking(asked, named), |scope| {
+            with_settings(&asking(asked, named), |context| {
                 let words = need_is.map(|need| format!("data of the level internal need {need}"));
-                assert_eq!(need(scope), words);
+                assert_eq!(need(context), words);
                 for manager in fine {
-                    assert_eq!(wrong_key(KEY, Some(*manager), scope), None, "{asked:?} {manager:?}");
+                    assert_eq!(wrong_key(KEY, Some(*manager), context), None, "{asked:?} {manager:?}");
                 }
                 for manager in wrong {
-                    let found = wrong_key(KEY, Some(*manager), scope);
+                    let found = wrong_key(KEY, Some(*manager), context);
                     assert_eq!(found.as_deref(), Some("the AWS-managed key"), "{asked:?}");
                 }
-                let found = wrong_key(&other, Some(own), scope);
+                let found = wrong_key(&other, Some(own), context);
                 assert_eq!(found, named.map(|_| other.clone()), "{asked:?}");
                 let severe = asked > Encryption::Any;
-                assert_eq!(severity_of_plain(scope) == Severity::High, severe);
+                assert_eq!(severity_of_plain(context) == Severity::High, severe);
             });
         }
     }

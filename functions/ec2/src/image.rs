@@ -4,20 +4,18 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
+use portcullis_core::{Change, Observed, Resource, ResourceType, Tags};
+use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
 use crate::encryption::Key;
-use crate::naming::{self, Id, Type};
-use crate::sharing::{Change, Sharing};
-use crate::{SOURCE, controls};
-
-/// The guard of images.
-pub struct Image;
+use crate::naming::SOURCE;
+use crate::naming::{self, Id, Naming};
+use crate::sharing::{Sharing, SharingChange};
 
 /// How it is named.
-pub(crate) const TYPE: Type = Type {
-    kind: Image::KIND,
+pub(crate) const NAMING: Naming = Naming {
+    kind: "AWS::EC2::Image",
     path: "image",
     id: Id {
         prefix: "ami",
@@ -26,116 +24,71 @@ pub(crate) const TYPE: Type = Type {
     owned: false,
 };
 
-/// What can be read of an image, one API call each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Fact {
-    /// `DescribeImages`: tags, the snapshots behind it.
-    Description,
-    /// `DescribeSnapshots` of the encrypted ones behind it, for an image does not say their keys; `kms:DescribeKey` of these.
-    Keys,
-    /// `DescribeImageAttribute`: who may launch it.
-    Sharing,
-}
-
-/// An image as read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct State {
+/// An image as read. Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2".
+#[derive(Debug, Clone, Default, PartialEq, Eq, Facts)]
+#[facts(change = ImageChange)]
+pub struct Image {
     /// Its tags; none reads as an empty map.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub tags: Seen<Tags>,
+    #[fact(tags, name = Description, read("ec2:DescribeImages"))]
+    pub tags: Observed<Tags>,
     /// Its name, for people.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub name: Seen<String>,
+    #[fact(name = Description)]
+    pub name: Observed<String>,
     /// The devices whose snapshots are not encrypted, each with its snapshot.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub unencrypted: Seen<BTreeSet<String>>,
-    /// The keys of the devices whose snapshots are encrypted, each with its snapshot; none where that could not be learned.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub keys: Seen<BTreeMap<String, Option<Key>>>,
-    /// Who may launch it, besides its owner.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub sharing: Seen<Sharing>,
+    #[fact(name = Description)]
+    pub unencrypted: Observed<BTreeSet<String>>,
+    /// The keys of the devices whose snapshots are encrypted, each with its snapshot; none where that could not be learned. An
+    /// image does not say them: `DescribeSnapshots` of those behind it does.
+    #[fact(read("ec2:DescribeSnapshots", "kms:DescribeKey"))]
+    pub keys: Observed<BTreeMap<String, Option<Key>>>,
+    /// Who may launch it, besides its owner: `DescribeImageAttribute`.
+    #[fact(read("ec2:DescribeImageAttribute"), write("ec2:ModifyImageAttribute"))]
+    pub sharing: Observed<Sharing>,
 }
 
 /// A change to an image: `ModifyImageAttribute`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Remedy(pub Change);
+pub struct ImageChange(pub SharingChange);
 
-impl portcullis_core::State for State {
-    type Remedy = Remedy;
+/// Images. The classification of the data is in their tags.
+pub const TYPE: ResourceType<Image> = ResourceType {
+    name: NAMING.kind,
+    source: SOURCE,
+    always: &[ImageFact::Description],
+    list_actions: &["ec2:DescribeImages"],
+    creates: &["CreateImage", "CopyImage", "RegisterImage"],
+    named,
+    matters: naming::matters,
+    identified: |id, location| NAMING.identified(id, location),
+    ..ResourceType::REGIONAL
+};
 
-    fn after(&self, remedy: &Remedy) -> Self {
-        let mut after = self.clone();
-        if let Seen::Is(sharing) = &mut after.sharing {
-            sharing.change(&remedy.0);
+impl Change for ImageChange {
+    type State = Image;
+
+    fn fact(&self) -> ImageFact {
+        ImageFact::Sharing
+    }
+
+    fn after(&self, image: &Image) -> Image {
+        let mut after = image.clone();
+        if let Observed::Is(sharing) = &mut after.sharing {
+            sharing.change(&self.0);
         }
         after
     }
 
-    fn inverse(&self, remedy: &Remedy) -> Option<Remedy> {
-        Some(Remedy(self.sharing.get()?.inverse(&remedy.0)))
+    fn inverse(&self, before: &Image) -> Option<Self> {
+        Some(Self(before.sharing.get()?.inverse(&self.0)))
     }
 
-    fn tags(&self) -> Option<&Tags> {
-        self.tags.get()
-    }
-}
-
-impl portcullis_core::Remedy for Remedy {
     fn target(&self) -> Cow<'static, str> {
         self.0.target().into()
     }
-
-    fn writes(&self) -> &'static [&'static str] {
-        &["ec2:ModifyImageAttribute"]
-    }
 }
 
-impl Guard for Image {
-    const KIND: &'static str = "AWS::EC2::Image";
-    const SOURCE: &'static str = SOURCE;
-    type Fact = Fact;
-    type State = State;
-    type Remedy = Remedy;
-
-    fn controls() -> &'static [Control<Self>] {
-        controls::IMAGE
-    }
-
-    /// Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2".
-    fn reads(fact: Fact) -> &'static [&'static str] {
-        match fact {
-            Fact::Description => &["ec2:DescribeImages"],
-            Fact::Keys => &["ec2:DescribeSnapshots", "kms:DescribeKey"],
-            Fact::Sharing => &["ec2:DescribeImageAttribute"],
-        }
-    }
-
-    /// The classification of the data is in its tags.
-    fn always() -> &'static [Fact] {
-        &[Fact::Description]
-    }
-
-    fn touches(_: &Remedy) -> Fact {
-        Fact::Sharing
-    }
-
-    /// A copy is named by the answer: the parameters name the original only, as `sourceImageId`.
-    fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        TYPE.resources(call, || TYPE.named(call, "imageId"))
-    }
-
-    fn matters(call: &Call, settings: &Settings) -> bool {
-        naming::matters(call, settings)
-    }
-
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
-        TYPE.identified(id, place)
-    }
-
-    fn lists() -> &'static [&'static str] {
-        &["ec2:DescribeImages"]
-    }
+/// A copy is named by the answer: the parameters name the original only, as `sourceImageId`.
+fn named(call: &Call) -> Result<Vec<Resource>, EventError> {
+    NAMING.resources(call, || NAMING.named(call, "imageId"))
 }

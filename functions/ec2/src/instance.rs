@@ -4,19 +4,17 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
+use portcullis_core::{Change, Observed, Resource, ResourceType, Tags};
+use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
-use crate::naming::{self, Id, Type, at, items};
+use crate::naming::SOURCE;
+use crate::naming::{self, Id, Naming, at, items};
 use crate::security_group::Rule;
-use crate::{SOURCE, controls};
-
-/// The guard of instances.
-pub struct Instance;
 
 /// How it is named.
-pub(crate) const TYPE: Type = Type {
-    kind: Instance::KIND,
+pub(crate) const NAMING: Naming = Naming {
+    kind: "AWS::EC2::Instance",
     path: "instance",
     id: Id {
         prefix: "i",
@@ -24,44 +22,69 @@ pub(crate) const TYPE: Type = Type {
     },
     owned: true,
 };
-
 /// The ids of network interfaces.
 const INTERFACE: Id = Id {
     prefix: "eni",
     expected: "a network interface's id (eni-…)",
 };
 
-/// What can be read of an instance, one API call each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Fact {
-    /// `DescribeInstances`; for an event that names only a network interface, `DescribeNetworkInterfaces` first.
-    Description,
-    /// `DescribeSecurityGroupRules` of its groups, and `GetManagedPrefixListEntries` of the prefix lists that they name.
-    Rules,
-}
-
-/// An instance as read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct State {
+/// An instance as read. `DescribeInstances` says most of it; for an event that names only a network interface,
+/// `DescribeNetworkInterfaces` comes first. Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2".
+#[derive(Debug, Clone, Default, PartialEq, Eq, Facts)]
+#[facts(
+    change = InstanceChange,
+    // Snapshots of all its volumes: made, never taken away.
+    also(
+        Snapshots,
+        read("ec2:DescribeInstances"),
+        write("ec2:CreateSnapshots", "ec2:CreateTags")
+    )
+)]
+pub struct Instance {
     /// Its tags; none reads as an empty map.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub tags: Seen<Tags>,
+    #[fact(
+        tags,
+        name = Description,
+        read("ec2:DescribeInstances", "ec2:DescribeNetworkInterfaces")
+    )]
+    pub tags: Observed<Tags>,
     /// How its metadata are asked for; absent where there are none to ask for.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub tokens: Seen<Tokens>,
-    /// Whether it runs, or is about to.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub running: Seen<bool>,
+    #[fact(read("ec2:DescribeInstances"), write("ec2:ModifyInstanceMetadataOptions"))]
+    pub tokens: Observed<Tokens>,
+    /// Whether it runs, or is about to. The grant is AWS's, on behalf of who starts it, for each disk that is encrypted with a key
+    /// of the customer's.
+    #[fact(
+        read("ec2:DescribeInstances"),
+        write("ec2:StartInstances", "ec2:StopInstances", "kms:CreateGrant")
+    )]
+    pub running: Observed<bool>,
     /// Its VPC.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub vpc: Seen<String>,
+    #[fact(name = Description)]
+    pub vpc: Observed<String>,
     /// Its network interfaces, by id.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub interfaces: Seen<BTreeMap<String, Interface>>,
-    /// The rules that let traffic in from far and wide, by group.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub open: Seen<BTreeMap<String, Vec<Rule>>>,
+    #[fact(
+        read("ec2:DescribeInstances"),
+        write(
+            "ec2:CreateSecurityGroup",
+            "ec2:CreateTags",
+            "ec2:DeleteTags",
+            "ec2:ModifyNetworkInterfaceAttribute",
+            "ec2:RevokeSecurityGroupEgress",
+            "ec2:RevokeSecurityGroupIngress"
+        )
+    )]
+    pub interfaces: Observed<BTreeMap<String, Interface>>,
+    /// The rules that let traffic in from far and wide, by group; `GetManagedPrefixListEntries` of the prefix lists that they
+    /// name.
+    #[fact(
+        name = Rules,
+        read(
+            "ec2:DescribeSecurityGroupRules",
+            "ec2:DescribeSecurityGroups",
+            "ec2:GetManagedPrefixListEntries"
+        )
+    )]
+    pub open: Observed<BTreeMap<String, Vec<Rule>>>,
 }
 
 /// Whether who asks for metadata has to show a token. Source: EC2 API Reference, `InstanceMetadataOptionsResponse`.
@@ -95,7 +118,7 @@ pub type Groups = BTreeMap<String, BTreeSet<String>>;
 /// A change to an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Remedy {
+pub enum InstanceChange {
     /// `ModifyInstanceMetadataOptions`
     Tokens(Tokens),
     /// `ModifyNetworkInterfaceAttribute` of each interface. A tag of it keeps the groups that a quarantine took.
@@ -113,7 +136,26 @@ pub enum Remedy {
     Running(bool),
 }
 
-impl State {
+/// Instances. The classification of the data is in their tags.
+pub const TYPE: ResourceType<Instance> = ResourceType {
+    name: NAMING.kind,
+    source: SOURCE,
+    always: &[InstanceFact::Description],
+    // Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS Elastic Load Balancing V2".
+    impact_reads: &[
+        "elasticloadbalancing:DescribeTargetGroups",
+        "elasticloadbalancing:DescribeTargetHealth",
+    ],
+    list_actions: &["ec2:DescribeInstances"],
+    creates: &["RunInstances"],
+    comparable,
+    named,
+    matters: naming::matters,
+    identified: |id, location| NAMING.identified(id, location),
+    ..ResourceType::REGIONAL
+};
+
+impl Instance {
     /// What else is to be said of it: that it is replaced if it stops.
     pub fn scaled(&self) -> String {
         let group = self.tags.get().and_then(|tags| tags.get(SCALED));
@@ -123,17 +165,26 @@ impl State {
     }
 }
 
-impl portcullis_core::State for State {
-    type Remedy = Remedy;
+impl Change for InstanceChange {
+    type State = Instance;
 
-    fn after(&self, remedy: &Remedy) -> Self {
-        let mut after = self.clone();
-        match remedy {
-            Remedy::Tokens(tokens) => after.tokens = Seen::Is(*tokens),
-            Remedy::Snapshots(_) => {}
-            Remedy::Running(running) => after.running = Seen::Is(*running),
-            Remedy::Groups { to, .. } => {
-                if let Seen::Is(interfaces) = &mut after.interfaces {
+    fn fact(&self) -> InstanceFact {
+        match self {
+            Self::Tokens(_) => InstanceFact::Tokens,
+            Self::Groups { .. } => InstanceFact::Interfaces,
+            Self::Snapshots(_) => InstanceFact::Snapshots,
+            Self::Running(_) => InstanceFact::Running,
+        }
+    }
+
+    fn after(&self, instance: &Instance) -> Instance {
+        let mut after = instance.clone();
+        match self {
+            Self::Tokens(tokens) => after.tokens = Observed::Is(*tokens),
+            Self::Snapshots(_) => {}
+            Self::Running(running) => after.running = Observed::Is(*running),
+            Self::Groups { to, .. } => {
+                if let Observed::Is(interfaces) = &mut after.interfaces {
                     for (id, interface) in interfaces {
                         if let Some(groups) = to.get(id) {
                             interface.groups.clone_from(groups);
@@ -142,21 +193,21 @@ impl portcullis_core::State for State {
                 }
             }
         }
-        if let (Seen::Is(open), Seen::Is(interfaces)) = (&mut after.open, &after.interfaces) {
+        if let (Observed::Is(open), Observed::Is(interfaces)) = (&mut after.open, &after.interfaces) {
             let used = |group: &String| interfaces.values().any(|interface| interface.groups.contains(group));
             open.retain(|group, _| used(group));
         }
         after
     }
 
-    fn inverse(&self, remedy: &Remedy) -> Option<Remedy> {
-        match remedy {
-            Remedy::Tokens(_) => self.tokens.get().copied().map(Remedy::Tokens),
-            Remedy::Snapshots(_) => Some(Remedy::Snapshots(false)),
-            Remedy::Running(_) => self.running.get().copied().map(Remedy::Running),
-            Remedy::Groups { vpc, to, .. } => {
-                let had = self.interfaces.get()?.iter().filter(|(id, _)| to.contains_key(*id));
-                Some(Remedy::Groups {
+    fn inverse(&self, before: &Instance) -> Option<Self> {
+        match self {
+            Self::Tokens(_) => before.tokens.get().copied().map(Self::Tokens),
+            Self::Snapshots(_) => Some(Self::Snapshots(false)),
+            Self::Running(_) => before.running.get().copied().map(Self::Running),
+            Self::Groups { vpc, to, .. } => {
+                let had = before.interfaces.get()?.iter().filter(|(id, _)| to.contains_key(*id));
+                Some(Self::Groups {
                     vpc: vpc.clone(),
                     from: to.clone(),
                     to: had
@@ -167,23 +218,6 @@ impl portcullis_core::State for State {
         }
     }
 
-    /// A public address that is not an Elastic IP goes with a stop, and another comes with a start.
-    fn lasting(&self) -> Self {
-        let mut state = self.clone();
-        if let Seen::Is(interfaces) = &mut state.interfaces {
-            for interface in interfaces.values_mut() {
-                interface.public.clear();
-            }
-        }
-        state
-    }
-
-    fn tags(&self) -> Option<&Tags> {
-        self.tags.get()
-    }
-}
-
-impl portcullis_core::Remedy for Remedy {
     fn target(&self) -> Cow<'static, str> {
         match self {
             Self::Tokens(_) => "tokens",
@@ -194,118 +228,55 @@ impl portcullis_core::Remedy for Remedy {
         .into()
     }
 
-    fn lane(&self) -> u8 {
+    fn concurrency_group(&self) -> u8 {
         match self {
             Self::Tokens(_) => 0,
             // What is cut off first can do nothing to its volumes any more.
             Self::Groups { .. } | Self::Snapshots(_) | Self::Running(_) => 1,
         }
     }
-
-    fn writes(&self) -> &'static [&'static str] {
-        match self {
-            Self::Tokens(_) => &["ec2:ModifyInstanceMetadataOptions"],
-            Self::Groups { .. } => &[
-                "ec2:CreateSecurityGroup",
-                "ec2:CreateTags",
-                "ec2:DeleteTags",
-                "ec2:ModifyNetworkInterfaceAttribute",
-                "ec2:RevokeSecurityGroupEgress",
-                "ec2:RevokeSecurityGroupIngress",
-            ],
-            Self::Snapshots(_) => &["ec2:CreateSnapshots", "ec2:CreateTags"],
-            // The grant is AWS's, on behalf of who starts it, for each disk that is encrypted with a key of the customer's.
-            Self::Running(_) => &["ec2:StartInstances", "ec2:StopInstances", "kms:CreateGrant"],
-        }
-    }
 }
 
-impl Guard for Instance {
-    const KIND: &'static str = "AWS::EC2::Instance";
-    const SOURCE: &'static str = SOURCE;
-    type Fact = Fact;
-    type State = State;
-    type Remedy = Remedy;
-
-    fn controls() -> &'static [Control<Self>] {
-        controls::INSTANCE
-    }
-
-    fn quarantines() -> &'static [&'static str] {
-        &[controls::EXPOSED]
-    }
-
-    /// Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2".
-    fn reads(fact: Fact) -> &'static [&'static str] {
-        match fact {
-            Fact::Description => &["ec2:DescribeInstances", "ec2:DescribeNetworkInterfaces"],
-            Fact::Rules => &[
-                "ec2:DescribeSecurityGroupRules",
-                "ec2:DescribeSecurityGroups",
-                "ec2:GetManagedPrefixListEntries",
-            ],
+/// A public address that is not an Elastic IP goes with a stop, and another comes with a start.
+fn comparable(instance: &Instance) -> Instance {
+    let mut state = instance.clone();
+    if let Observed::Is(interfaces) = &mut state.interfaces {
+        for interface in interfaces.values_mut() {
+            interface.public.clear();
         }
     }
+    state
+}
 
-    /// The classification of the data is in its tags.
-    fn always() -> &'static [Fact] {
-        &[Fact::Description]
-    }
-
-    /// Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS Elastic Load Balancing V2".
-    fn asides() -> &'static [&'static str] {
-        &[
-            "elasticloadbalancing:DescribeTargetGroups",
-            "elasticloadbalancing:DescribeTargetHealth",
-        ]
-    }
-
-    fn touches(_: &Remedy) -> Fact {
-        Fact::Description
-    }
-
-    /// The instances of a call, or the network interface by which it names one: the adapter asks EC2 whose that is.
-    fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        TYPE.resources(call, || {
-            let mut ids = Vec::new();
-            for list in [&call.response, &call.parameters] {
-                let items = items(list, &["instancesSet"]).into_iter();
-                for value in items.filter_map(|item| at(item, &["instanceId"])) {
-                    ids.push(TYPE.id.read("instancesSet.items.instanceId", value)?);
-                }
+/// The instances of a call, or the network interface by which it names one: the adapter asks EC2 whose that is.
+fn named(call: &Call) -> Result<Vec<Resource>, EventError> {
+    NAMING.resources(call, || {
+        let mut ids = Vec::new();
+        for list in [&call.response, &call.parameters] {
+            let items = items(list, &["instancesSet"]).into_iter();
+            for value in items.filter_map(|item| at(item, &["instanceId"])) {
+                ids.push(NAMING.id.read("instancesSet.items.instanceId", value)?);
             }
-            let wrapped = ["ModifyInstanceMetadataOptionsRequest", "InstanceId"];
-            for path in [&wrapped[..], &["instanceId"]] {
-                if let Some(value) = at(&call.parameters, path) {
-                    ids.push(TYPE.id.read(&path.join("."), value)?);
-                }
+        }
+        let wrapped = ["ModifyInstanceMetadataOptionsRequest", "InstanceId"];
+        for path in [&wrapped[..], &["instanceId"]] {
+            if let Some(value) = at(&call.parameters, path) {
+                ids.push(NAMING.id.read(&path.join("."), value)?);
             }
-            if let Some(value) = at(&call.parameters, &["networkInterfaceId"]).filter(|_| ids.is_empty()) {
-                ids.push(INTERFACE.read("networkInterfaceId", value)?);
-            }
-            if ids.is_empty() {
-                ids = TYPE.id.among(call);
-            }
-            if ids.is_empty() {
-                return Err(EventError::Missing(
-                    "requestParameters.instanceId (or instancesSet, networkInterfaceId)".into(),
-                ));
-            }
-            Ok(ids)
-        })
-    }
-
-    fn matters(call: &Call, settings: &Settings) -> bool {
-        naming::matters(call, settings)
-    }
-
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
-        TYPE.identified(id, place)
-    }
-
-    fn lists() -> &'static [&'static str] {
-        &["ec2:DescribeInstances"]
-    }
+        }
+        if let Some(value) = at(&call.parameters, &["networkInterfaceId"]).filter(|_| ids.is_empty()) {
+            ids.push(INTERFACE.read("networkInterfaceId", value)?);
+        }
+        if ids.is_empty() {
+            ids = NAMING.id.among(call);
+        }
+        if ids.is_empty() {
+            return Err(EventError::Missing(
+                "requestParameters.instanceId (or instancesSet, networkInterfaceId)".into(),
+            ));
+        }
+        Ok(ids)
+    })
 }
 
 #[cfg(test)]
@@ -325,7 +296,7 @@ mod tests {
         let Event::Call(call) = Event::parse(&record).unwrap() else {
             panic!()
         };
-        let found = Instance::resources(&call).map_err(|error| error.to_string())?;
+        let found = (TYPE.named)(&call).map_err(|error| error.to_string())?;
         Ok(found.into_iter().map(|instance| instance.id).collect())
     }
 

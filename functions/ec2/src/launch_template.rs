@@ -1,23 +1,20 @@
 //! Launch templates: what the instances that are launched from them will be like.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
+use portcullis_core::{Observed, Resource, ResourceType, Tags};
+use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
 use crate::encryption::Key;
 use crate::instance::Tokens;
-use crate::naming::{self, Id, Type, at};
-use crate::{SOURCE, controls};
-
-/// The guard of launch templates.
-pub struct LaunchTemplate;
+use crate::naming::SOURCE;
+use crate::naming::{self, Id, Naming, at};
 
 /// How it is named.
-pub(crate) const TYPE: Type = Type {
-    kind: LaunchTemplate::KIND,
+pub(crate) const NAMING: Naming = Naming {
+    kind: "AWS::EC2::LaunchTemplate",
     path: "launch-template",
     id: Id {
         prefix: "lt",
@@ -26,30 +23,18 @@ pub(crate) const TYPE: Type = Type {
     owned: true,
 };
 
-/// What can be read of a template, one API call each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Fact {
-    /// `DescribeLaunchTemplates`: tags.
-    Description,
-    /// `DescribeLaunchTemplateVersions`: the default version and the latest.
-    Versions,
-    /// The same, and `kms:DescribeKey` of the keys that they name.
-    Keys,
-}
-
-/// A template as read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct State {
+/// A template as read. No change is made to one: a new version would be a decision about a product. Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2".
+#[derive(Debug, Clone, Default, PartialEq, Eq, Facts)]
+pub struct LaunchTemplate {
     /// Its tags; none reads as an empty map.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub tags: Seen<Tags>,
-    /// Its default version and its latest, by number.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub versions: Seen<BTreeMap<i64, Version>>,
+    #[fact(tags, name = Description, read("ec2:DescribeLaunchTemplates"))]
+    pub tags: Observed<Tags>,
+    /// Its default version and its latest, by number: `DescribeLaunchTemplateVersions`.
+    #[fact(read("ec2:DescribeLaunchTemplateVersions"))]
+    pub versions: Observed<BTreeMap<i64, Version>>,
     /// The keys that those versions name, by version and device.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub keys: Seen<BTreeMap<i64, BTreeMap<String, Key>>>,
+    #[fact(read("ec2:DescribeLaunchTemplateVersions", "kms:DescribeKey"))]
+    pub keys: Observed<BTreeMap<i64, BTreeMap<String, Key>>>,
 }
 
 /// What a version says of the instances launched from it.
@@ -63,11 +48,20 @@ pub struct Version {
     pub public: bool,
 }
 
-/// No change is made to a template: a new version would be a decision about a product.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Remedy {}
+/// Launch templates. The classification of the data is in their tags.
+pub const TYPE: ResourceType<LaunchTemplate> = ResourceType {
+    name: NAMING.kind,
+    source: SOURCE,
+    always: &[LaunchTemplateFact::Description],
+    list_actions: &["ec2:DescribeLaunchTemplates"],
+    creates: &["CreateLaunchTemplate"],
+    named,
+    matters: naming::matters,
+    identified: |id, location| NAMING.identified(id, location),
+    ..ResourceType::REGIONAL
+};
 
-impl State {
+impl LaunchTemplate {
     /// The versions of which something holds, in words.
     pub fn versions_that(&self, is_wrong: impl Fn(&Version) -> bool) -> Option<String> {
         let versions = self.versions.get()?.iter().filter(|(_, version)| is_wrong(version));
@@ -81,101 +75,33 @@ pub fn versions_in_words(numbers: impl Iterator<Item = i64>) -> Option<String> {
     (!numbers.is_empty()).then(|| format!("version {}", numbers.join(" and ")))
 }
 
-impl portcullis_core::State for State {
-    type Remedy = Remedy;
-
-    fn after(&self, remedy: &Remedy) -> Self {
-        match *remedy {}
-    }
-
-    fn inverse(&self, remedy: &Remedy) -> Option<Remedy> {
-        match *remedy {}
-    }
-
-    fn tags(&self) -> Option<&Tags> {
-        self.tags.get()
-    }
-}
-
-impl portcullis_core::Remedy for Remedy {
-    fn target(&self) -> Cow<'static, str> {
-        match *self {}
-    }
-
-    fn writes(&self) -> &'static [&'static str] {
-        match *self {}
-    }
-}
-
-impl Guard for LaunchTemplate {
-    const KIND: &'static str = "AWS::EC2::LaunchTemplate";
-    const SOURCE: &'static str = SOURCE;
-    type Fact = Fact;
-    type State = State;
-    type Remedy = Remedy;
-
-    fn controls() -> &'static [Control<Self>] {
-        controls::LAUNCH_TEMPLATE
-    }
-
-    /// Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2".
-    fn reads(fact: Fact) -> &'static [&'static str] {
-        match fact {
-            Fact::Description => &["ec2:DescribeLaunchTemplates"],
-            Fact::Versions => &["ec2:DescribeLaunchTemplateVersions"],
-            Fact::Keys => &["ec2:DescribeLaunchTemplateVersions", "kms:DescribeKey"],
+/// A call may name it by its name; the answer says its id.
+fn named(call: &Call) -> Result<Vec<Resource>, EventError> {
+    const PATHS: [[&str; 3]; 3] = [
+        ["CreateLaunchTemplateResponse", "launchTemplate", "launchTemplateId"],
+        [
+            "CreateLaunchTemplateVersionResponse",
+            "launchTemplateVersion",
+            "launchTemplateId",
+        ],
+        ["ModifyLaunchTemplateResponse", "launchTemplate", "launchTemplateId"],
+    ];
+    NAMING.resources(call, || {
+        let answered = PATHS.iter().find_map(|path| at(&call.response, path));
+        let asked = || {
+            let request = format!("{}Request", call.name);
+            at(&call.parameters, &[&request, "LaunchTemplateId"])
+        };
+        if let Some(value) = answered.or_else(asked) {
+            return Ok(vec![NAMING.id.read("launchTemplateId", value)?]);
         }
-    }
-
-    /// The classification of the data is in its tags.
-    fn always() -> &'static [Fact] {
-        &[Fact::Description]
-    }
-
-    fn touches(remedy: &Remedy) -> Fact {
-        match *remedy {}
-    }
-
-    /// A call may name it by its name; the answer says its id.
-    fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        const PATHS: [[&str; 3]; 3] = [
-            ["CreateLaunchTemplateResponse", "launchTemplate", "launchTemplateId"],
-            [
-                "CreateLaunchTemplateVersionResponse",
-                "launchTemplateVersion",
-                "launchTemplateId",
-            ],
-            ["ModifyLaunchTemplateResponse", "launchTemplate", "launchTemplateId"],
-        ];
-        TYPE.resources(call, || {
-            let answered = PATHS.iter().find_map(|path| at(&call.response, path));
-            let asked = || {
-                let request = format!("{}Request", call.name);
-                at(&call.parameters, &[&request, "LaunchTemplateId"])
-            };
-            if let Some(value) = answered.or_else(asked) {
-                return Ok(vec![TYPE.id.read("launchTemplateId", value)?]);
-            }
-            let named = TYPE.id.among(call);
-            if named.is_empty() {
-                let expected = "responseElements.…Response.launchTemplate.launchTemplateId";
-                return Err(EventError::Missing(expected.into()));
-            }
-            Ok(named)
-        })
-    }
-
-    fn matters(call: &Call, settings: &Settings) -> bool {
-        naming::matters(call, settings)
-    }
-
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
-        TYPE.identified(id, place)
-    }
-
-    fn lists() -> &'static [&'static str] {
-        &["ec2:DescribeLaunchTemplates"]
-    }
+        let named = NAMING.id.among(call);
+        if named.is_empty() {
+            let expected = "responseElements.…Response.launchTemplate.launchTemplateId";
+            return Err(EventError::Missing(expected.into()));
+        }
+        Ok(named)
+    })
 }
 
 #[cfg(test)]
@@ -228,7 +154,7 @@ mod tests {
             let Event::Call(call) = Event::parse(&record).unwrap() else {
                 panic!()
             };
-            match (LaunchTemplate::resources(&call), expected) {
+            match ((TYPE.named)(&call), expected) {
                 (Ok(found), Ok(id)) => assert_eq!(found[0].id, id),
                 (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{name}: {error}"),
                 (found, _) => panic!("{name}: {found:?}"),

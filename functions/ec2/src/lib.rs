@@ -1,8 +1,8 @@
-//! The guards of Amazon EC2: a region's defaults, EBS volumes and snapshots, images, security groups, instances,
+//! The resource types of Amazon EC2: a region's defaults, EBS volumes and snapshots, images, security groups, instances,
 //! launch templates.
 //!
-//! [`listings`] is what the command line, the docs and the template's test see. With the feature `aws`, [`serve`] joins
-//! each guard with the file that talks to AWS.
+//! [`service`] is what the command line, the docs and the template see. With the feature `aws`, [`serve`] joins
+//! each type with the file that talks to AWS.
 
 pub mod account_defaults;
 #[cfg(feature = "aws")]
@@ -14,6 +14,7 @@ pub mod image;
 pub mod instance;
 pub mod launch_template;
 mod naming;
+mod native;
 pub mod security_group;
 pub mod sharing;
 pub mod snapshot;
@@ -21,23 +22,31 @@ pub mod snapshot;
 pub mod violations;
 pub mod volume;
 
-use portcullis_core::{Listing, listing};
+use portcullis_core::{Listing, Service};
 
 #[cfg(feature = "aws")]
 pub use aws::serve;
+pub use naming::SOURCE;
 
-/// The event source of EC2's calls, EBS's and VPC's included.
-pub const SOURCE: &str = "ec2.amazonaws.com";
+/// The service, as the catalog lists it.
+pub fn service() -> Service {
+    Service {
+        name: "ec2",
+        title: "Amazon EC2",
+        source: SOURCE,
+        types: listings(),
+    }
+}
 
-/// All guards of this function.
+/// All resource types of this function.
 pub fn listings() -> Vec<Box<dyn Listing>> {
     vec![
-        listing::<account_defaults::AccountDefaults>(),
-        listing::<volume::Volume>(),
-        listing::<snapshot::Snapshot>(),
-        listing::<image::Image>(),
-        listing::<security_group::SecurityGroup>(),
-        listing::<instance::Instance>(),
-        listing::<launch_template::LaunchTemplate>(),
+        Box::new(controls::REGIONS),
+        Box::new(controls::VOLUMES),
+        Box::new(controls::SNAPSHOTS),
+        Box::new(controls::IMAGES),
+        Box::new(controls::SECURITY_GROUPS),
+        Box::new(controls::INSTANCES),
+        Box::new(controls::LAUNCH_TEMPLATES),
     ]
 }

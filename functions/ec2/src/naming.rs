@@ -1,8 +1,11 @@
 //! How calls and ARNs name the resources of EC2.
 
 use portcullis_core::event::{Call, EventError, field, string};
-use portcullis_core::{Place, Resource, Settings, partition_of};
+use portcullis_core::{Location, Resource, Settings, partition_of};
 use serde_json::Value;
+
+/// The event source of EC2's calls, EBS's and VPC's included.
+pub const SOURCE: &str = "ec2.amazonaws.com";
 
 /// What the ids of one kind of thing look like.
 pub struct Id {
@@ -35,8 +38,8 @@ impl Id {
     }
 }
 
-/// A type of resource, as calls and ARNs name it.
-pub struct Type {
+/// How calls and ARNs name a type of resource.
+pub struct Naming {
     /// CloudFormation's name of it.
     pub kind: &'static str,
     /// What stands before the id in an ARN, as in `security-group`.
@@ -48,7 +51,7 @@ pub struct Type {
     pub owned: bool,
 }
 
-impl Type {
+impl Naming {
     /// The ids that a call's parameters, its answer or its ARNs name; refused where there is none.
     pub fn named(&self, call: &Call, name: &'static str) -> Result<Vec<String>, EventError> {
         let places = [at(&call.parameters, &[name]), at(&call.response, &[name])];
@@ -102,15 +105,15 @@ impl Type {
     }
 
     /// The resource that an id, or an ARN of this place, stands for.
-    pub fn identified(&self, text: &str, place: &Place) -> Option<Resource> {
+    pub fn identified(&self, text: &str, place: &Location) -> Option<Resource> {
         let id = text.rsplit('/').next().filter(|id| self.id.is(id))?;
         let found = self.resource(id, place);
         (text == id || text == found.arn).then_some(found)
     }
 
     /// The resource of a place that has this id.
-    pub fn resource(&self, id: &str, place: &Place) -> Resource {
-        let Place { account, region } = place;
+    pub fn resource(&self, id: &str, place: &Location) -> Resource {
+        let Location { account, region } = place;
         let (partition, path) = (partition_of(region), self.path);
         let owner = if self.owned { account } else { "" };
         Resource {

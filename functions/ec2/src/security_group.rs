@@ -5,18 +5,16 @@ use std::fmt;
 use std::net::IpAddr;
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
+use portcullis_core::{Change, Observed, Resource, ResourceType, Tags};
+use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
-use crate::naming::{self, Id, Type, at, items};
-use crate::{SOURCE, controls};
-
-/// The guard of security groups.
-pub struct SecurityGroup;
+use crate::naming::SOURCE;
+use crate::naming::{self, Id, Naming, at, items};
 
 /// How it is named.
-pub(crate) const TYPE: Type = Type {
-    kind: SecurityGroup::KIND,
+pub(crate) const NAMING: Naming = Naming {
+    kind: "AWS::EC2::SecurityGroup",
     path: "security-group",
     id: Id {
         prefix: "sg",
@@ -25,29 +23,40 @@ pub(crate) const TYPE: Type = Type {
     owned: true,
 };
 
-/// What can be read of a group, one API call each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Fact {
-    /// `DescribeSecurityGroups`: name, VPC, tags; for an event that names a prefix list, `DescribeManagedPrefixLists` before it, and
-    /// one call for the groups that refer to it.
-    Description,
-    /// `DescribeSecurityGroupRules`, and `GetManagedPrefixListEntries` of the prefix lists that they name.
-    Rules,
-}
-
-/// A group as read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct State {
-    /// Its tags; none reads as an empty map.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub tags: Seen<Tags>,
+/// A group as read. Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2".
+#[derive(Debug, Clone, Default, PartialEq, Eq, Facts)]
+#[facts(
+    change = SecurityGroupChange,
+    // The same rules, of which those of egress are changed as well.
+    also(
+        AllRules,
+        read("ec2:DescribeSecurityGroupRules", "ec2:GetManagedPrefixListEntries"),
+        write(
+            "ec2:AuthorizeSecurityGroupEgress",
+            "ec2:AuthorizeSecurityGroupIngress",
+            "ec2:RevokeSecurityGroupEgress",
+            "ec2:RevokeSecurityGroupIngress"
+        )
+    )
+)]
+pub struct SecurityGroup {
+    /// Its tags; none reads as an empty map. For an event that names a prefix list, `DescribeManagedPrefixLists` comes before it,
+    /// and one call for the groups that refer to it.
+    #[fact(
+        tags,
+        name = Description,
+        read("ec2:DescribeManagedPrefixLists", "ec2:DescribeSecurityGroups")
+    )]
+    pub tags: Observed<Tags>,
     /// Its name: `default` is the one that every VPC has.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub name: Seen<String>,
-    /// Its rules.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub rules: Seen<Rules>,
+    #[fact(name = Description)]
+    pub name: Observed<String>,
+    /// Its rules: `DescribeSecurityGroupRules`, and `GetManagedPrefixListEntries` of the prefix lists that they name.
+    #[fact(
+        read("ec2:DescribeSecurityGroupRules", "ec2:GetManagedPrefixListEntries"),
+        write("ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress")
+    )]
+    pub rules: Observed<Rules>,
 }
 
 /// Rules, as a set.
@@ -228,7 +237,7 @@ impl fmt::Display for Rule {
 
 /// A change to a group: rules that go, and what stays open of them, as rules of their own that are made first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Remedy {
+pub struct SecurityGroupChange {
     /// What it is for: each control replaces rules of its own.
     pub part: Part,
     /// The rules that go.
@@ -247,14 +256,34 @@ pub enum Part {
     Default,
 }
 
-impl portcullis_core::State for State {
-    type Remedy = Remedy;
+/// Security groups.
+pub const TYPE: ResourceType<SecurityGroup> = ResourceType {
+    name: NAMING.kind,
+    source: SOURCE,
+    always: &[SecurityGroupFact::Description],
+    list_actions: &["ec2:DescribeSecurityGroups"],
+    creates: &["CreateSecurityGroup"],
+    named,
+    matters: naming::matters,
+    identified: |id, location| NAMING.identified(id, location),
+    ..ResourceType::REGIONAL
+};
 
-    fn after(&self, remedy: &Remedy) -> Self {
-        let mut after = self.clone();
-        if let Seen::Is(Rules(rules)) = &mut after.rules {
-            rules.retain(|rule| !remedy.revoke.contains(rule));
-            for made in &remedy.authorize {
+impl Change for SecurityGroupChange {
+    type State = SecurityGroup;
+
+    fn fact(&self) -> SecurityGroupFact {
+        match self.part {
+            Part::Open => SecurityGroupFact::Rules,
+            Part::Default => SecurityGroupFact::AllRules,
+        }
+    }
+
+    fn after(&self, group: &SecurityGroup) -> SecurityGroup {
+        let mut after = group.clone();
+        if let Observed::Is(Rules(rules)) = &mut after.rules {
+            rules.retain(|rule| !self.revoke.contains(rule));
+            for made in &self.authorize {
                 if !rules.contains(made) {
                     rules.push(made.clone());
                 }
@@ -263,31 +292,20 @@ impl portcullis_core::State for State {
         after
     }
 
-    fn inverse(&self, remedy: &Remedy) -> Option<Remedy> {
-        let Rules(had) = self.rules.get()?;
-        Some(Remedy {
-            part: remedy.part,
-            revoke: remedy
+    fn inverse(&self, before: &SecurityGroup) -> Option<Self> {
+        let Rules(had) = before.rules.get()?;
+        Some(Self {
+            part: self.part,
+            revoke: self
                 .authorize
                 .iter()
                 .filter(|rule| !had.contains(rule))
                 .cloned()
                 .collect(),
-            authorize: remedy
-                .revoke
-                .iter()
-                .filter(|rule| had.contains(rule))
-                .cloned()
-                .collect(),
+            authorize: self.revoke.iter().filter(|rule| had.contains(rule)).cloned().collect(),
         })
     }
 
-    fn tags(&self) -> Option<&Tags> {
-        self.tags.get()
-    }
-}
-
-impl portcullis_core::Remedy for Remedy {
     fn target(&self) -> Cow<'static, str> {
         match self.part {
             Part::Open => "open_rules",
@@ -295,87 +313,34 @@ impl portcullis_core::Remedy for Remedy {
         }
         .into()
     }
-
-    fn writes(&self) -> &'static [&'static str] {
-        match self.part {
-            Part::Open => &["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"],
-            Part::Default => &[
-                "ec2:AuthorizeSecurityGroupEgress",
-                "ec2:AuthorizeSecurityGroupIngress",
-                "ec2:RevokeSecurityGroupEgress",
-                "ec2:RevokeSecurityGroupIngress",
-            ],
-        }
-    }
 }
 
-impl Guard for SecurityGroup {
-    const KIND: &'static str = "AWS::EC2::SecurityGroup";
-    const SOURCE: &'static str = SOURCE;
-    type Fact = Fact;
-    type State = State;
-    type Remedy = Remedy;
-
-    fn controls() -> &'static [Control<Self>] {
-        controls::SECURITY_GROUP
-    }
-
-    /// Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2".
-    fn reads(fact: Fact) -> &'static [&'static str] {
-        match fact {
-            Fact::Description => &["ec2:DescribeManagedPrefixLists", "ec2:DescribeSecurityGroups"],
-            Fact::Rules => &["ec2:DescribeSecurityGroupRules", "ec2:GetManagedPrefixListEntries"],
+/// The groups of a call, or the prefix list that it changes: the adapter asks EC2 which groups refer to it.
+fn named(call: &Call) -> Result<Vec<Resource>, EventError> {
+    NAMING.resources(call, || {
+        if call.name == "ModifyManagedPrefixList" {
+            return Ok(vec![prefix_list(call)?]);
         }
-    }
-
-    fn always() -> &'static [Fact] {
-        &[Fact::Description]
-    }
-
-    fn touches(_: &Remedy) -> Fact {
-        Fact::Rules
-    }
-
-    /// The groups of a call, or the prefix list that it changes: the adapter asks EC2 which groups refer to it.
-    fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        TYPE.resources(call, || {
-            if call.name == "ModifyManagedPrefixList" {
-                return Ok(vec![prefix_list(call)?]);
-            }
-            if call.name == "ModifySecurityGroupRules" && !call.omitted {
-                let path = ["ModifySecurityGroupRulesRequest", "GroupId"];
-                let group = at(&call.parameters, &path).or_else(|| at(&call.parameters, &["groupId"]));
-                let group =
-                    group.ok_or_else(|| EventError::Missing(format!("requestParameters.{}", path.join("."))))?;
-                return Ok(vec![TYPE.id.read("ModifySecurityGroupRulesRequest.GroupId", group)?]);
-            }
-            if at(&call.parameters, &["groupId"]).is_some() || at(&call.parameters, &["groupName"]).is_none() {
-                return TYPE.named(call, "groupId");
-            }
-            // A group of the default VPC may be called by its name; the answer says its id.
-            let rules = items(&call.response, &["securityGroupRuleSet"]);
-            let group = rules
-                .iter()
-                .find_map(|rule| at(rule, &["groupId"]))
-                .or_else(|| at(&call.response, &["groupId"]));
-            let group = group.ok_or_else(|| {
-                EventError::Missing("requestParameters.groupId (or responseElements.securityGroupRuleSet)".into())
-            })?;
-            Ok(vec![TYPE.id.read("securityGroupRuleSet.groupId", group)?])
-        })
-    }
-
-    fn matters(call: &Call, settings: &Settings) -> bool {
-        naming::matters(call, settings)
-    }
-
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
-        TYPE.identified(id, place)
-    }
-
-    fn lists() -> &'static [&'static str] {
-        &["ec2:DescribeSecurityGroups"]
-    }
+        if call.name == "ModifySecurityGroupRules" && !call.omitted {
+            let path = ["ModifySecurityGroupRulesRequest", "GroupId"];
+            let group = at(&call.parameters, &path).or_else(|| at(&call.parameters, &["groupId"]));
+            let group = group.ok_or_else(|| EventError::Missing(format!("requestParameters.{}", path.join("."))))?;
+            return Ok(vec![NAMING.id.read("ModifySecurityGroupRulesRequest.GroupId", group)?]);
+        }
+        if at(&call.parameters, &["groupId"]).is_some() || at(&call.parameters, &["groupName"]).is_none() {
+            return NAMING.named(call, "groupId");
+        }
+        // A group of the default VPC may be called by its name; the answer says its id.
+        let rules = items(&call.response, &["securityGroupRuleSet"]);
+        let group = rules
+            .iter()
+            .find_map(|rule| at(rule, &["groupId"]))
+            .or_else(|| at(&call.response, &["groupId"]));
+        let group = group.ok_or_else(|| {
+            EventError::Missing("requestParameters.groupId (or responseElements.securityGroupRuleSet)".into())
+        })?;
+        Ok(vec![NAMING.id.read("securityGroupRuleSet.groupId", group)?])
+    })
 }
 
 /// The ids of prefix lists.

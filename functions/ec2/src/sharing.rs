@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use portcullis_access::{Share, judge_sharing};
-use portcullis_core::Scope;
+use portcullis_core::JudgeContext;
 use portcullis_policies::trust;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ pub struct Sharing {
 /// Whom it is no longer, or again, shared with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Change {
+pub enum SharingChange {
     /// Whether it is shared with everybody.
     Everybody(bool),
     /// Those that it is no longer shared with.
@@ -30,27 +30,27 @@ pub enum Change {
 
 impl Sharing {
     /// What it is after a change.
-    pub fn change(&mut self, change: &Change) {
+    pub fn change(&mut self, change: &SharingChange) {
         match change {
-            Change::Everybody(shared) => self.everybody = *shared,
-            Change::Unshare(those) => self.with.retain(|one| !those.contains(one)),
-            Change::Share(those) => self.with.extend(those.iter().cloned()),
+            SharingChange::Everybody(shared) => self.everybody = *shared,
+            SharingChange::Unshare(those) => self.with.retain(|one| !those.contains(one)),
+            SharingChange::Share(those) => self.with.extend(those.iter().cloned()),
         }
     }
 
     /// The change that brings this back.
-    pub fn inverse(&self, change: &Change) -> Change {
+    pub fn inverse(&self, change: &SharingChange) -> SharingChange {
         match change {
-            Change::Everybody(_) => Change::Everybody(self.everybody),
-            Change::Unshare(those) => Change::Share(those.intersection(&self.with).cloned().collect()),
-            Change::Share(those) => Change::Unshare(those.difference(&self.with).cloned().collect()),
+            SharingChange::Everybody(_) => SharingChange::Everybody(self.everybody),
+            SharingChange::Unshare(those) => SharingChange::Share(those.intersection(&self.with).cloned().collect()),
+            SharingChange::Share(those) => SharingChange::Unshare(those.difference(&self.with).cloned().collect()),
         }
     }
 
     /// Those that settings do not trust.
-    pub fn strangers(&self, scope: &Scope<'_>) -> BTreeSet<String> {
+    pub fn strangers(&self, context: &JudgeContext<'_>) -> BTreeSet<String> {
         let shares: Vec<Share> = self.with.iter().map(|one| Share::parse(one)).collect();
-        let found = judge_sharing(&shares, &scope.resource.account, &trust(scope.settings));
+        let found = judge_sharing(&shares, &context.resource.account, &trust(context.settings));
         let offends = |index: &usize| found.offending.iter().any(|(offending, _)| offending == index);
         let with = self.with.iter().enumerate();
         with.filter(|(index, _)| offends(index))
@@ -59,7 +59,7 @@ impl Sharing {
     }
 }
 
-impl Change {
+impl SharingChange {
     /// What AWS adds by it, and what it takes off: entries for everybody, or of each of those.
     pub fn entries<T>(&self, everybody: T, of: impl Fn(&String) -> T) -> (Option<Vec<T>>, Option<Vec<T>>) {
         match self {
@@ -113,7 +113,7 @@ mod tests {
                 everybody: false,
                 with: [with.clone()].into(),
             };
-            let strangers = with_settings(&settings, |scope| sharing.strangers(scope));
+            let strangers = with_settings(&settings, |context| sharing.strangers(context));
             assert_eq!(strangers.is_empty(), trusted, "{with}");
         }
     }

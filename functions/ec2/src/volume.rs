@@ -4,20 +4,19 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
+use portcullis_core::{Change, Observed, Resource, ResourceType, Tags};
+use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
 use crate::encryption::Manager;
-use crate::instance::Instance;
-use crate::naming::{self, Id, Type, at, items};
-use crate::{SOURCE, controls};
-
-/// The guard of volumes.
-pub struct Volume;
+use crate::instance;
+use crate::naming::SOURCE;
+use crate::naming::{self, Id, Naming, at, items};
+use crate::native;
 
 /// How it is named.
-pub(crate) const TYPE: Type = Type {
-    kind: Volume::KIND,
+pub(crate) const NAMING: Naming = Naming {
+    kind: "AWS::EC2::Volume",
     path: "volume",
     id: Id {
         prefix: "vol",
@@ -26,36 +25,41 @@ pub(crate) const TYPE: Type = Type {
     owned: true,
 };
 
-/// What can be read of a volume, one API call each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Fact {
-    /// `DescribeVolumes`: tags, encryption, attachments; for an event that names instances, one call for all of theirs.
-    Description,
-    /// `kms:DescribeKey`: whose the key is; asked for once a key and process, since that never changes.
-    Key,
-    /// `DescribeInstances` of those that an unencrypted volume is attached to.
-    Instances,
-}
-
-/// A volume as read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct State {
+/// A volume as read. `DescribeVolumes` says most of it; for an event that names instances, one call for the volumes of all.
+/// Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2".
+#[derive(Debug, Clone, Default, PartialEq, Eq, Facts)]
+#[facts(
+    change = VolumeChange,
+    also(QuarantineTags, read("ec2:DescribeVolumes"), write("ec2:CreateTags", "ec2:DeleteTags")),
+    also(
+        Attachments,
+        read("ec2:DescribeVolumes"),
+        write("ec2:AttachVolume", "ec2:DetachVolume", "ec2:ModifyInstanceAttribute")
+    ),
+    // Of those that an unencrypted volume is attached to. The grant is AWS's, on behalf of who starts an instance, for each disk
+    // that is encrypted with a key of the customer's.
+    also(
+        Instances,
+        read("ec2:DescribeInstances"),
+        write("ec2:StartInstances", "ec2:StopInstances", "kms:CreateGrant")
+    )
+)]
+pub struct Volume {
     /// Its tags; none reads as an empty map.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub tags: Seen<Tags>,
+    #[fact(tags, name = Description, read("ec2:DescribeInstances", "ec2:DescribeVolumes"))]
+    pub tags: Observed<Tags>,
     /// Whether it is encrypted.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub encrypted: Seen<bool>,
+    #[fact(name = Description)]
+    pub encrypted: Observed<bool>,
     /// The ARN of its key.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub key: Seen<String>,
-    /// Whose the key is.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub manager: Seen<Manager>,
+    #[fact(name = Description)]
+    pub key: Observed<String>,
+    /// Whose the key is; asked for once a key and process, since that never changes.
+    #[fact(name = Key, read("kms:DescribeKey"))]
+    pub manager: Observed<Manager>,
     /// The instances that it is attached to, each with how.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub attached: Seen<BTreeMap<String, Attachment>>,
+    #[fact(name = Description)]
+    pub attached: Observed<BTreeMap<String, Attachment>>,
 }
 
 /// How a volume is attached to an instance.
@@ -103,7 +107,7 @@ pub const PLAN: &str = "portcullis:re-encrypt";
 /// A change to a volume, or to what it is attached to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Remedy {
+pub enum VolumeChange {
     /// `CreateTags`, `DeleteTags`: the tag of the quarantine with this value, or none.
     Tag(Option<String>),
     /// `CreateTags`, `DeleteTags`: the tag that says how it is to be swapped, with this value, or none.
@@ -118,7 +122,7 @@ pub enum Remedy {
     Start(BTreeSet<String>),
 }
 
-impl Remedy {
+impl VolumeChange {
     /// The tag that it sets, or takes off.
     pub fn tag(&self) -> Option<(&'static str, Option<&String>)> {
         match self {
@@ -129,12 +133,34 @@ impl Remedy {
     }
 }
 
-impl portcullis_core::State for State {
-    type Remedy = Remedy;
+/// Volumes. The classification of the data is in their tags.
+pub const TYPE: ResourceType<Volume> = ResourceType {
+    name: NAMING.kind,
+    source: SOURCE,
+    always: &[VolumeFact::Description],
+    list_actions: &["ec2:DescribeVolumes"],
+    creates: &["CreateVolume", "CopyVolumes", "RunInstances"],
+    native_events: &[native::VOLUME],
+    named,
+    matters: naming::matters,
+    identified: |id, location| NAMING.identified(id, location),
+    ..ResourceType::REGIONAL
+};
 
-    fn after(&self, remedy: &Remedy) -> Self {
-        let mut after = self.clone();
-        if let (Some((tag, value)), Seen::Is(tags)) = (remedy.tag(), &mut after.tags) {
+impl Change for VolumeChange {
+    type State = Volume;
+
+    fn fact(&self) -> VolumeFact {
+        match self {
+            Self::Tag(_) | Self::Plan(_) => VolumeFact::QuarantineTags,
+            Self::Detach(_) | Self::Attach(_) => VolumeFact::Attachments,
+            Self::Stop(_) | Self::Start(_) => VolumeFact::Instances,
+        }
+    }
+
+    fn after(&self, volume: &Volume) -> Volume {
+        let mut after = volume.clone();
+        if let (Some((tag, value)), Observed::Is(tags)) = (self.tag(), &mut after.tags) {
             let others = tags.iter().filter(|(key, _)| *key != tag);
             let own = value.map(|value| (tag.to_owned(), value.clone()));
             *tags = others
@@ -142,7 +168,7 @@ impl portcullis_core::State for State {
                 .chain(own)
                 .collect();
         }
-        let Seen::Is(attached) = &mut after.attached else {
+        let Observed::Is(attached) = &mut after.attached else {
             return after;
         };
         let mut runs = |instances: &BTreeSet<String>, running| {
@@ -152,10 +178,10 @@ impl portcullis_core::State for State {
                 }
             }
         };
-        match remedy {
-            Remedy::Tag(_) | Remedy::Plan(_) => {}
-            Remedy::Detach(from) => attached.retain(|instance, _| !from.contains_key(instance)),
-            Remedy::Attach(to) => attached.extend(to.iter().map(|(instance, mount)| {
+        match self {
+            Self::Tag(_) | Self::Plan(_) => {}
+            Self::Detach(from) => attached.retain(|instance, _| !from.contains_key(instance)),
+            Self::Attach(to) => attached.extend(to.iter().map(|(instance, mount)| {
                 let attachment = Attachment {
                     device: mount.device.clone(),
                     deleted_with: mount.deleted_with,
@@ -163,50 +189,44 @@ impl portcullis_core::State for State {
                 };
                 (instance.clone(), attachment)
             })),
-            Remedy::Stop(instances) => runs(instances, false),
-            Remedy::Start(instances) => runs(instances, true),
+            Self::Stop(instances) => runs(instances, false),
+            Self::Start(instances) => runs(instances, true),
         }
         after
     }
 
-    fn inverse(&self, remedy: &Remedy) -> Option<Remedy> {
-        let attached = self.attached.get();
+    fn inverse(&self, before: &Volume) -> Option<Self> {
+        let attached = before.attached.get();
         let was = |instances: &BTreeSet<String>, running| -> Option<BTreeSet<String>> {
             let ids = attached?
                 .iter()
                 .filter(|(id, one)| instances.contains(*id) && one.running == Some(running));
             Some(ids.map(|(id, _)| id.clone()).collect())
         };
-        Some(match remedy {
-            Remedy::Tag(_) => Remedy::Tag(self.tags.get()?.get(TAG).map(ToString::to_string)),
-            Remedy::Plan(_) => Remedy::Plan(self.tags.get()?.get(PLAN).map(ToString::to_string)),
-            Remedy::Detach(from) => {
+        Some(match self {
+            Self::Tag(_) => Self::Tag(before.tags.get()?.get(TAG).map(ToString::to_string)),
+            Self::Plan(_) => Self::Plan(before.tags.get()?.get(PLAN).map(ToString::to_string)),
+            Self::Detach(from) => {
                 let had = attached?.iter().filter(|(instance, _)| from.contains_key(*instance));
                 let mount = |one: &Attachment| Mount {
                     device: one.device.clone(),
                     deleted_with: one.deleted_with,
                 };
-                Remedy::Attach(had.map(|(instance, one)| (instance.clone(), mount(one))).collect())
+                Self::Attach(had.map(|(instance, one)| (instance.clone(), mount(one))).collect())
             }
-            Remedy::Attach(to) => {
+            Self::Attach(to) => {
                 let had = |instance: &String| attached.is_some_and(|attached| attached.contains_key(instance));
                 let new = to.iter().filter(|(instance, _)| !had(instance));
-                Remedy::Detach(
+                Self::Detach(
                     new.map(|(instance, mount)| (instance.clone(), mount.device.clone()))
                         .collect(),
                 )
             }
-            Remedy::Stop(instances) => Remedy::Start(was(instances, true)?),
-            Remedy::Start(instances) => Remedy::Stop(was(instances, false)?),
+            Self::Stop(instances) => Self::Start(was(instances, true)?),
+            Self::Start(instances) => Self::Stop(was(instances, false)?),
         })
     }
 
-    fn tags(&self) -> Option<&Tags> {
-        self.tags.get()
-    }
-}
-
-impl portcullis_core::Remedy for Remedy {
     fn target(&self) -> Cow<'static, str> {
         match self {
             Self::Tag(_) => "quarantine_tag",
@@ -216,85 +236,29 @@ impl portcullis_core::Remedy for Remedy {
         }
         .into()
     }
-
-    fn writes(&self) -> &'static [&'static str] {
-        match self {
-            Self::Tag(_) | Self::Plan(_) => &["ec2:CreateTags", "ec2:DeleteTags"],
-            Self::Detach(_) | Self::Attach(_) => {
-                &["ec2:AttachVolume", "ec2:DetachVolume", "ec2:ModifyInstanceAttribute"]
-            }
-            // By AWS, on behalf of who starts it, for each disk that is encrypted with a key of the customer's.
-            Self::Stop(_) | Self::Start(_) => &["ec2:StartInstances", "ec2:StopInstances", "kms:CreateGrant"],
-        }
-    }
 }
 
-impl Guard for Volume {
-    const KIND: &'static str = "AWS::EC2::Volume";
-    const SOURCE: &'static str = SOURCE;
-    type Fact = Fact;
-    type State = State;
-    type Remedy = Remedy;
-
-    fn controls() -> &'static [Control<Self>] {
-        controls::VOLUME
+/// The volumes of a call. `RunInstances` names instances, not their volumes: the adapter asks EC2 for these.
+fn named(call: &Call) -> Result<Vec<Resource>, EventError> {
+    if call.name == "RunInstances" {
+        return (instance::TYPE.named)(call);
     }
-
-    /// Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2".
-    fn reads(fact: Fact) -> &'static [&'static str] {
-        match fact {
-            Fact::Description => &["ec2:DescribeInstances", "ec2:DescribeVolumes"],
-            Fact::Key => &["kms:DescribeKey"],
-            Fact::Instances => &["ec2:DescribeInstances"],
+    NAMING.resources(call, || {
+        if call.name != "CopyVolumes" || call.omitted {
+            return NAMING.named(call, "volumeId");
         }
-    }
-
-    /// The classification of the data is in its tags.
-    fn always() -> &'static [Fact] {
-        &[Fact::Description]
-    }
-
-    fn touches(remedy: &Remedy) -> Fact {
-        match remedy {
-            Remedy::Tag(_) | Remedy::Plan(_) | Remedy::Detach(_) | Remedy::Attach(_) => Fact::Description,
-            Remedy::Stop(_) | Remedy::Start(_) => Fact::Instances,
+        // It answers under its own name; its parameters name the originals.
+        let copies = [&["CopyVolumesResponse", "volumeSet"][..], &["volumeSet"]];
+        let copies = copies.iter().flat_map(|path| items(&call.response, path));
+        let ids = copies.filter_map(|copy| at(copy, &["volumeId"]));
+        let ids = ids.map(|value| NAMING.id.read("volumeSet.volumeId", value));
+        let ids = ids.collect::<Result<Vec<_>, _>>()?;
+        if ids.is_empty() {
+            let expected = "responseElements.CopyVolumesResponse.volumeSet";
+            return Err(EventError::Missing(expected.into()));
         }
-    }
-
-    /// The volumes of a call. `RunInstances` names instances, not their volumes: the adapter asks EC2 for these.
-    fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        if call.name == "RunInstances" {
-            return Instance::resources(call);
-        }
-        TYPE.resources(call, || {
-            if call.name != "CopyVolumes" || call.omitted {
-                return TYPE.named(call, "volumeId");
-            }
-            // It answers under its own name; its parameters name the originals.
-            let copies = [&["CopyVolumesResponse", "volumeSet"][..], &["volumeSet"]];
-            let copies = copies.iter().flat_map(|path| items(&call.response, path));
-            let ids = copies.filter_map(|copy| at(copy, &["volumeId"]));
-            let ids = ids.map(|value| TYPE.id.read("volumeSet.volumeId", value));
-            let ids = ids.collect::<Result<Vec<_>, _>>()?;
-            if ids.is_empty() {
-                let expected = "responseElements.CopyVolumesResponse.volumeSet";
-                return Err(EventError::Missing(expected.into()));
-            }
-            Ok(ids)
-        })
-    }
-
-    fn matters(call: &Call, settings: &Settings) -> bool {
-        naming::matters(call, settings)
-    }
-
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
-        TYPE.identified(id, place)
-    }
-
-    fn lists() -> &'static [&'static str] {
-        &["ec2:DescribeVolumes"]
-    }
+        Ok(ids)
+    })
 }
 
 #[cfg(test)]
@@ -352,7 +316,7 @@ mod tests {
             let Event::Call(call) = Event::parse(&record).unwrap() else {
                 panic!()
             };
-            match (Volume::resources(&call), expected) {
+            match ((TYPE.named)(&call), expected) {
                 (Ok(found), Ok(ids)) => assert_eq!(found.into_iter().map(|one| one.id).collect::<Vec<_>>(), ids),
                 (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{name}: {error}"),
                 (found, _) => panic!("{name}: {found:?}"),

@@ -1,115 +1,54 @@
 //! Aliases that settings require: which events name them, what is read of them, what can be changed.
 
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Control, Guard, Place, Resource, Seen, Settings, Tags};
-use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
+use portcullis_core::{Location, Observed, Resource, ResourceType, Settings};
+use portcullis_derive::Facts;
 
-use crate::naming::{identified, is_alias, resource};
-use crate::{SOURCE, controls};
-
-/// The guard of aliases.
-pub struct Alias;
-
-/// What can be read of an alias.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Fact {
-    /// `DescribeKey` of the alias.
-    Target,
-}
+use crate::naming::SOURCE;
+use crate::naming::{self, is_alias, resource};
 
 /// An alias as read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct State {
-    /// The id of the key that it stands for; none where there is no such alias.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub target: Seen<String>,
+#[derive(Debug, Clone, Default, PartialEq, Eq, Facts)]
+pub struct Alias {
+    /// The id of the key that it stands for, by `DescribeKey` of the alias; none where there is no such alias. It is made, moved
+    /// or deleted.
+    #[fact(
+        read("kms:DescribeKey"),
+        write("kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"),
+        change = SetAlias
+    )]
+    pub target: Observed<String>,
 }
 
-/// A change to an alias.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Remedy {
-    /// `UpdateAlias`, or `CreateAlias` where there is none, or `DeleteAlias`
-    SetAlias(Option<String>),
+/// Aliases. Only those that settings require are judged, and those need not be found by listing.
+pub const TYPE: ResourceType<Alias> = ResourceType {
+    name: naming::ALIAS,
+    source: SOURCE,
+    creates: &["CreateAlias"],
+    named,
+    identified: |id, location| naming::identified(id, location).filter(|found| found.kind == naming::ALIAS),
+    required,
+    ..ResourceType::REGIONAL
+};
+
+fn named(call: &Call) -> Result<Vec<Resource>, EventError> {
+    let recorded = || {
+        let names = call.resources.iter().filter_map(|arn| arn.split_once(":alias/"));
+        names.map(|(_, name)| format!("alias/{name}")).next()
+    };
+    let name = call.parameter("aliasName")?.or_else(recorded);
+    let name = name.ok_or_else(|| EventError::Missing("requestParameters.aliasName".into()))?;
+    if !is_alias(&name) {
+        return Err(EventError::parameter("aliasName", "an alias (alias/…)", &name.into()));
+    }
+    Ok(vec![resource(&name, &call.region, &call.account)])
 }
 
-impl portcullis_core::State for State {
-    type Remedy = Remedy;
-
-    fn after(&self, Remedy::SetAlias(target): &Remedy) -> Self {
-        Self {
-            target: target.clone().into(),
-        }
-    }
-
-    fn inverse(&self, _: &Remedy) -> Option<Remedy> {
-        (!self.target.is_unread()).then(|| Remedy::SetAlias(self.target.get().cloned()))
-    }
-
-    fn tags(&self) -> Option<&Tags> {
-        None
-    }
-}
-
-impl portcullis_core::Remedy for Remedy {
-    fn target(&self) -> Cow<'static, str> {
-        "target".into()
-    }
-
-    fn writes(&self) -> &'static [&'static str] {
-        &["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"]
-    }
-}
-
-impl Guard for Alias {
-    const KIND: &'static str = "AWS::KMS::Alias";
-    const SOURCE: &'static str = SOURCE;
-    type Fact = Fact;
-    type State = State;
-    type Remedy = Remedy;
-
-    fn controls() -> &'static [Control<Self>] {
-        controls::ALIAS
-    }
-
-    fn reads(_: Fact) -> &'static [&'static str] {
-        &["kms:DescribeKey"]
-    }
-
-    fn touches(_: &Remedy) -> Fact {
-        Fact::Target
-    }
-
-    fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        let recorded = || {
-            let names = call.resources.iter().filter_map(|arn| arn.split_once(":alias/"));
-            names.map(|(_, name)| format!("alias/{name}")).next()
-        };
-        let name = call.parameter("aliasName")?.or_else(recorded);
-        let name = name.ok_or_else(|| EventError::Missing("requestParameters.aliasName".into()))?;
-        if !is_alias(&name) {
-            return Err(EventError::parameter("aliasName", "an alias (alias/…)", &name.into()));
-        }
-        Ok(vec![resource(&name, &call.region, &call.account)])
-    }
-
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
-        identified(id, place).filter(|found| found.kind == Self::KIND)
-    }
-
-    /// Only those that settings require are judged, and those need not be found by listing.
-    fn lists() -> &'static [&'static str] {
-        &[]
-    }
-
-    fn required(settings: &Settings, place: &Place) -> Vec<Resource> {
-        let aliases = settings.kms.required_aliases.keys();
-        aliases
-            .map(|alias| resource(alias, &place.region, &place.account))
-            .collect()
-    }
+fn required(settings: &Settings, location: &Location) -> Vec<Resource> {
+    let aliases = settings.kms.required_aliases.keys();
+    aliases
+        .map(|alias| resource(alias, &location.region, &location.account))
+        .collect()
 }
 
 #[cfg(test)]
@@ -123,10 +62,10 @@ mod tests {
     #[test]
     fn an_alias_is_named_or_recorded() {
         let arn = "arn:aws:kms:eu-west-1:111122223333:alias/app";
-        let named = call("UpdateAlias", &json!({"aliasName": "alias/app"}), &Value::Null, &[]);
+        let told = call("UpdateAlias", &json!({"aliasName": "alias/app"}), &Value::Null, &[]);
         let omitted = call("UpdateAlias", &json!({"omitted": true}), &Value::Null, &[arn]);
-        for call in [named, omitted] {
-            assert_eq!(Alias::resources(&call).unwrap()[0].arn, arn);
+        for call in [told, omitted] {
+            assert_eq!(named(&call).unwrap()[0].arn, arn);
         }
         for name in [
             json!("app"),
@@ -136,15 +75,15 @@ mod tests {
             Value::Null,
         ] {
             let call = call("UpdateAlias", &json!({"aliasName": name}), &Value::Null, &[]);
-            assert!(Alias::resources(&call).unwrap_err().to_string().contains("aliasName"));
+            assert!(named(&call).unwrap_err().to_string().contains("aliasName"));
         }
     }
 
     #[test]
     fn a_move_can_be_undone() {
-        for was in [Seen::Absent, Seen::Is("old".to_owned())] {
-            let before = State { target: was };
-            let moved = Remedy::SetAlias(Some("new".into()));
+        for was in [Observed::Absent, Observed::Is("old".to_owned())] {
+            let before = Alias { target: was };
+            let moved = AliasChange::SetAlias(Some("new".into()));
             let inverse = before.inverse(&moved).unwrap();
             assert_eq!(before.after(&moved).after(&inverse), before);
         }

@@ -3,72 +3,84 @@
 use std::borrow::Cow;
 
 use portcullis_core::event::{Call, EventError, field, string};
-use portcullis_core::{Control, Guard, Judgement, Place, Resource, Seen, Settings, Tags};
+use portcullis_core::{Change, Judgement, Location, Observed, Required, Resource, ResourceType, Settings, Tags};
+use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
+use crate::naming::SOURCE;
 use crate::naming::{self, Named};
-use crate::{SOURCE, controls, former};
 
 mod grants;
 
 pub use grants::{Grant, Grants};
 
-/// The guard of keys.
-pub struct Key;
-
-/// What can be read of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Fact {
-    /// `DescribeKey`
-    Metadata,
-    /// The same, but that the key is gone is an answer as well.
-    Existence,
-    /// `ListResourceTags`
-    Tags,
-    /// `GetKeyRotationStatus`
-    Rotation,
-    /// `GetKeyPolicy`
-    Policy,
-    /// `ListGrants`
-    Grants,
-    /// `ListAliases`
-    Aliases,
-    /// `GetKeyLastUsage`; not read where that is refused: it only helps people to decide.
-    LastUse,
-}
-
-/// A key as read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct State {
+/// A key as read. Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS Key Management
+/// Service".
+#[derive(Debug, Clone, Default, PartialEq, Eq, Facts)]
+#[facts(
+    change = KeyChange,
+    // By `DescribeKey` as well; that the key is gone is an answer, too.
+    also(Existence, read("kms:DescribeKey"))
+)]
+pub struct Key {
     /// Its state; none where the key is gone.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub key_state: Seen<KeyState>,
+    #[fact(read("kms:DescribeKey"), write("kms:DisableKey", "kms:EnableKey"))]
+    pub key_state: Observed<KeyState>,
     /// Its scheduled deletion.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub deletion: Seen<Deletion>,
-    /// What it is.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub metadata: Seen<Metadata>,
-    /// Its tags; none reads as an empty map.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub tags: Seen<Tags>,
-    /// The days between two rotations; none where it does not rotate. Not read while that can't be seen.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub rotation: Seen<u16>,
-    /// Its policy, byte for byte.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub policy: Seen<String>,
-    /// Its grants.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub grants: Seen<Grants>,
-    /// The names of its aliases.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub aliases: Seen<Vec<String>>,
-    /// When it was last used.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub last_use: Seen<LastUse>,
+    #[fact(read("kms:DescribeKey"), write("kms:CancelKeyDeletion", "kms:ScheduleKeyDeletion"))]
+    pub deletion: Observed<Deletion>,
+    /// What it is: `DescribeKey`.
+    #[fact(read("kms:DescribeKey"))]
+    pub metadata: Observed<Metadata>,
+    /// `ListResourceTags`; none reads as an empty map.
+    #[fact(tags, read("kms:ListResourceTags"))]
+    pub tags: Observed<Tags>,
+    /// The days between two rotations, by `GetKeyRotationStatus`; none where it does not rotate. Not read while that can't be
+    /// seen.
+    #[fact(
+        read("kms:GetKeyRotationStatus"),
+        write("kms:DisableKeyRotation", "kms:EnableKeyRotation")
+    )]
+    pub rotation: Observed<u16>,
+    /// Its policy, byte for byte: `GetKeyPolicy`.
+    #[fact(read("kms:GetKeyPolicy"), write("kms:PutKeyPolicy"))]
+    pub policy: Observed<String>,
+    /// `ListGrants`
+    #[fact(read("kms:ListGrants"), write("kms:RevokeGrant"))]
+    pub grants: Observed<Grants>,
+    /// The names of its aliases: `ListAliases`.
+    #[fact(read("kms:ListAliases"))]
+    pub aliases: Observed<Vec<String>>,
+    /// `GetKeyLastUsage`; not read where that is refused: it only helps people to decide.
+    #[fact(read("kms:GetKeyLastUsage"))]
+    pub last_use: Observed<LastUse>,
 }
+
+/// The call that disables a key.
+pub const DISABLE: &str = "DisableKey";
+/// The call that enables it.
+pub const ENABLE: &str = "EnableKey";
+
+/// What says whether a key that settings name can be used.
+pub const REQUIRED: &str = "kms-key-required";
+
+/// Keys. Who manages one decides whether it is judged at all; the classification of its data is in its tags.
+pub const TYPE: ResourceType<Key> = ResourceType {
+    name: naming::KEY,
+    source: SOURCE,
+    always: &[KeyFact::Metadata, KeyFact::Tags],
+    list_actions: &["kms:ListKeys"],
+    creates: &["CreateKey", "ReplicateKey"],
+    // Source: KMS Developer Guide, "Key states of AWS KMS keys": a key whose deletion is pending is neither enabled nor disabled,
+    // and one whose deletion was cancelled is disabled, whatever it was before.
+    remembers: &[DISABLE, ENABLE],
+    named,
+    identified,
+    required,
+    preflight,
+    is_deleted: |key| key.key_state == Observed::Absent,
+    ..ResourceType::REGIONAL
+};
 
 /// Source: KMS Developer Guide, "Key states of AWS KMS keys".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,7 +188,7 @@ pub struct LastUse {
 /// A change to a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Remedy {
+pub enum KeyChange {
     /// `CancelKeyDeletion`
     CancelDeletion,
     /// `ScheduleKeyDeletion` with a waiting period in days: a restore only.
@@ -191,9 +203,9 @@ pub enum Remedy {
     RevokeGrant(Grant),
 }
 
-impl State {
+impl Key {
     /// What is said of a key that is none of the customer's: nothing can be asked of AWS's own, and nothing of one that is gone.
-    pub fn not_ours(&self) -> Judgement<Remedy> {
+    pub fn not_ours(&self) -> Judgement<KeyChange> {
         match self.metadata.get() {
             Some(metadata) if metadata.manager != "CUSTOMER" => {
                 Judgement::NotApplicable("AWS manages this key and its policy".into())
@@ -239,35 +251,45 @@ impl State {
     }
 }
 
-impl portcullis_core::State for State {
-    type Remedy = Remedy;
+impl Change for KeyChange {
+    type State = Key;
 
-    fn after(&self, remedy: &Remedy) -> Self {
-        let mut after = self.clone();
-        match remedy.clone() {
+    fn fact(&self) -> KeyFact {
+        match self {
+            Self::CancelDeletion | Self::ScheduleDeletion(_) => KeyFact::Deletion,
+            Self::SetEnabled(_) => KeyFact::KeyState,
+            Self::SetRotation(_) => KeyFact::Rotation,
+            Self::SetPolicy(_) => KeyFact::Policy,
+            Self::RevokeGrant(_) => KeyFact::Grants,
+        }
+    }
+
+    fn after(&self, key: &Key) -> Key {
+        let mut after = key.clone();
+        match self.clone() {
             // KMS API Reference, `CancelKeyDeletion`: "the key state of the KMS key is Disabled".
-            Remedy::CancelDeletion => {
-                after.key_state = Seen::Is(KeyState::Disabled);
-                after.deletion = Seen::Absent;
+            Self::CancelDeletion => {
+                after.key_state = Observed::Is(KeyState::Disabled);
+                after.deletion = Observed::Absent;
             }
-            Remedy::ScheduleDeletion(days) => {
+            Self::ScheduleDeletion(days) => {
                 // Key states guide: a primary waits for its replicas.
-                let multi_region = self.metadata.get().and_then(|metadata| metadata.multi_region.as_ref());
+                let multi_region = key.metadata.get().and_then(|metadata| metadata.multi_region.as_ref());
                 let waits = multi_region.is_some_and(|keys| !keys.replica && !keys.replicas.is_empty());
-                after.key_state = Seen::Is(if waits {
+                after.key_state = Observed::Is(if waits {
                     KeyState::PendingReplicaDeletion
                 } else {
                     KeyState::PendingDeletion
                 });
-                after.deletion = Seen::Is(Deletion { date: None, days });
-                after.rotation = Seen::Unread;
+                after.deletion = Observed::Is(Deletion { date: None, days });
+                after.rotation = Observed::Unread;
             }
-            Remedy::SetEnabled(true) => after.key_state = Seen::Is(KeyState::Enabled),
-            Remedy::SetEnabled(false) => after.key_state = Seen::Is(KeyState::Disabled),
-            Remedy::SetRotation(days) => after.rotation = days.into(),
-            Remedy::SetPolicy(policy) => after.policy = Seen::Is(policy),
-            Remedy::RevokeGrant(revoked) => {
-                if let Seen::Is(grants) = &mut after.grants {
+            Self::SetEnabled(true) => after.key_state = Observed::Is(KeyState::Enabled),
+            Self::SetEnabled(false) => after.key_state = Observed::Is(KeyState::Disabled),
+            Self::SetRotation(days) => after.rotation = days.into(),
+            Self::SetPolicy(policy) => after.policy = Observed::Is(policy),
+            Self::RevokeGrant(revoked) => {
+                if let Observed::Is(grants) = &mut after.grants {
                     grants.foreign.retain(|grant| grant.id != revoked.id);
                     grants.total = grants.total.saturating_sub(1);
                     if let Some(count) = grants.grantees.get_mut(&revoked.grantee) {
@@ -280,36 +302,26 @@ impl portcullis_core::State for State {
         after
     }
 
-    fn inverse(&self, remedy: &Remedy) -> Option<Remedy> {
-        match remedy {
-            Remedy::CancelDeletion => self
+    fn inverse(&self, before: &Key) -> Option<Self> {
+        match self {
+            Self::CancelDeletion => before
                 .deletion
                 .get()
-                .map(|deletion| Remedy::ScheduleDeletion(deletion.days)),
-            Remedy::ScheduleDeletion(_) => Some(Remedy::CancelDeletion),
-            Remedy::SetEnabled(_) => self
+                .map(|deletion| Self::ScheduleDeletion(deletion.days)),
+            Self::ScheduleDeletion(_) => Some(Self::CancelDeletion),
+            Self::SetEnabled(_) => before
                 .key_state
                 .get()
-                .map(|state| Remedy::SetEnabled(*state == KeyState::Enabled)),
-            Remedy::SetRotation(_) => {
-                (!self.rotation.is_unread()).then(|| Remedy::SetRotation(self.rotation.get().copied()))
+                .map(|state| Self::SetEnabled(*state == KeyState::Enabled)),
+            Self::SetRotation(_) => {
+                (!before.rotation.is_unread()).then(|| Self::SetRotation(before.rotation.get().copied()))
             }
-            Remedy::SetPolicy(_) => self.policy.get().cloned().map(Remedy::SetPolicy),
+            Self::SetPolicy(_) => before.policy.get().cloned().map(Self::SetPolicy),
             // A grant made again has another id and token, and only its grantee can hand those to who uses it.
-            Remedy::RevokeGrant(_) => None,
+            Self::RevokeGrant(_) => None,
         }
     }
 
-    fn is_gone(&self) -> bool {
-        self.key_state == Seen::Absent
-    }
-
-    fn tags(&self) -> Option<&Tags> {
-        self.tags.get()
-    }
-}
-
-impl portcullis_core::Remedy for Remedy {
     fn target(&self) -> Cow<'static, str> {
         match self {
             Self::CancelDeletion | Self::ScheduleDeletion(_) => "deletion".into(),
@@ -322,7 +334,7 @@ impl portcullis_core::Remedy for Remedy {
     }
 
     /// A key has to be enabled before it can rotate, and its deletion cancelled before that.
-    fn lane(&self) -> u8 {
+    fn concurrency_group(&self) -> u8 {
         match self {
             Self::SetPolicy(_) => 1,
             Self::RevokeGrant(_) => 2,
@@ -331,7 +343,7 @@ impl portcullis_core::Remedy for Remedy {
     }
 
     /// What is disabled or about to be deleted takes no other change.
-    fn restore_rank(&self) -> u8 {
+    fn restore_order(&self) -> u8 {
         match self {
             Self::CancelDeletion => 0,
             Self::SetEnabled(true) => 1,
@@ -340,120 +352,58 @@ impl portcullis_core::Remedy for Remedy {
             Self::ScheduleDeletion(_) => 4,
         }
     }
-
-    fn writes(&self) -> &'static [&'static str] {
-        match self {
-            Self::CancelDeletion => &["kms:CancelKeyDeletion"],
-            Self::ScheduleDeletion(_) => &["kms:ScheduleKeyDeletion"],
-            Self::SetEnabled(_) => &["kms:DisableKey", "kms:EnableKey"],
-            Self::SetRotation(_) => &["kms:DisableKeyRotation", "kms:EnableKeyRotation"],
-            Self::SetPolicy(_) => &["kms:PutKeyPolicy"],
-            Self::RevokeGrant(_) => &["kms:RevokeGrant"],
-        }
-    }
 }
 
-impl Guard for Key {
-    const KIND: &'static str = "AWS::KMS::Key";
-    const SOURCE: &'static str = SOURCE;
-    type Fact = Fact;
-    type State = State;
-    type Remedy = Remedy;
-
-    fn controls() -> &'static [Control<Self>] {
-        controls::KEY
-    }
-
-    /// Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS Key Management Service".
-    fn reads(fact: Fact) -> &'static [&'static str] {
-        match fact {
-            Fact::Metadata | Fact::Existence => &["kms:DescribeKey"],
-            Fact::Tags => &["kms:ListResourceTags"],
-            Fact::Rotation => &["kms:GetKeyRotationStatus"],
-            Fact::Policy => &["kms:GetKeyPolicy"],
-            Fact::Grants => &["kms:ListGrants"],
-            Fact::Aliases => &["kms:ListAliases"],
-            Fact::LastUse => &["kms:GetKeyLastUsage"],
+/// The keys that the levels of classification name, each once.
+fn preflight(settings: &Settings) -> Result<Required, String> {
+    let mut keys = Required::new();
+    for (name, level) in &settings.classification.levels {
+        let Some(text) = &level.key else { continue };
+        let key = naming::key_of_arn(text)
+            .filter(|key| key.kind == naming::KEY)
+            .ok_or_else(|| {
+                format!("expected the ARN of a key (arn:…:key/…) in classification.levels.{name}.key, found {text:?}")
+            })?;
+        if !keys.iter().any(|(known, _)| *known == key) {
+            keys.push((key, REQUIRED));
         }
     }
+    Ok(keys)
+}
 
-    /// Who manages the key decides whether it is judged at all; the classification of its data is in its tags.
-    fn always() -> &'static [Fact] {
-        &[Fact::Metadata, Fact::Tags]
+/// The key of a call. An alias is kept as such where the record does not tell its key: the adapter asks KMS. Of a
+/// replication it is the primary: the replica has a `CreateKey` of its own, in its region.
+fn named(call: &Call) -> Result<Vec<Resource>, EventError> {
+    if call.name == "CreateKey"
+        && let Some(key) = naming::answered(call, "keyMetadata")
+    {
+        return Ok(vec![key]);
     }
+    // What KMS does by itself has no parameters.
+    let detail = || field(&call.details, "keyId").and_then(string);
+    let text = call.parameter("keyId")?.or_else(detail).filter(|text| !text.is_empty());
+    let found = match text {
+        Some(text) => match naming::named("keyId", &text, call)? {
+            Named::Here(alias) if alias.id.starts_with("alias/") => naming::recorded(call).unwrap_or(alias),
+            Named::Here(key) => key,
+            Named::Elsewhere => return Ok(Vec::new()),
+        },
+        None if naming::recorded_elsewhere(call) => return Ok(Vec::new()),
+        None => naming::recorded(call).ok_or_else(|| EventError::Missing("requestParameters.keyId".into()))?,
+    };
+    Ok(vec![found])
+}
 
-    fn touches(remedy: &Remedy) -> Fact {
-        match remedy {
-            Remedy::CancelDeletion | Remedy::ScheduleDeletion(_) | Remedy::SetEnabled(_) => Fact::Metadata,
-            Remedy::SetRotation(_) => Fact::Rotation,
-            Remedy::SetPolicy(_) => Fact::Policy,
-            Remedy::RevokeGrant(_) => Fact::Grants,
-        }
-    }
+fn identified(id: &str, location: &Location) -> Option<Resource> {
+    naming::identified(id, location).filter(|found| found.kind == naming::KEY)
+}
 
-    /// The keys that the levels of classification name, each once.
-    fn preflight(settings: &Settings) -> Result<Vec<(Resource, &'static str)>, String> {
-        let mut keys: Vec<(Resource, &'static str)> = Vec::new();
-        for (name, level) in &settings.classification.levels {
-            let Some(text) = &level.key else { continue };
-            let key = naming::key_of_arn(text)
-                .filter(|key| key.kind == Self::KIND)
-                .ok_or_else(|| {
-                    format!(
-                        "expected the ARN of a key (arn:…:key/…) in classification.levels.{name}.key, found {text:?}"
-                    )
-                })?;
-            if !keys.iter().any(|(known, _)| *known == key) {
-                keys.push((key, controls::REQUIRED));
-            }
-        }
-        Ok(keys)
-    }
-
-    /// The key of a call. An alias is kept as such where the record does not tell its key: the adapter asks KMS. Of a
-    /// replication it is the primary: the replica has a `CreateKey` of its own, in its region.
-    fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        if call.name == "CreateKey"
-            && let Some(key) = naming::answered(call, "keyMetadata")
-        {
-            return Ok(vec![key]);
-        }
-        // What KMS does by itself has no parameters.
-        let detail = || field(&call.details, "keyId").and_then(string);
-        let text = call.parameter("keyId")?.or_else(detail).filter(|text| !text.is_empty());
-        let found = match text {
-            Some(text) => match naming::named("keyId", &text, call)? {
-                Named::Here(alias) if alias.id.starts_with("alias/") => naming::recorded(call).unwrap_or(alias),
-                Named::Here(key) => key,
-                Named::Elsewhere => return Ok(Vec::new()),
-            },
-            None if naming::recorded_elsewhere(call) => return Ok(Vec::new()),
-            None => naming::recorded(call).ok_or_else(|| EventError::Missing("requestParameters.keyId".into()))?,
-        };
-        Ok(vec![found])
-    }
-
-    /// Source: KMS Developer Guide, "Key states of AWS KMS keys": a key whose deletion is pending is neither enabled nor
-    /// disabled, and one whose deletion was cancelled is disabled, whatever it was before.
-    fn remembers() -> &'static [&'static str] {
-        &[former::DISABLE, former::ENABLE]
-    }
-
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
-        naming::identified(id, place).filter(|found| found.kind == Self::KIND)
-    }
-
-    fn lists() -> &'static [&'static str] {
-        &["kms:ListKeys"]
-    }
-
-    /// The keys that the levels of classification name. What is no ARN of a key is left to the control `kms-key-required`,
-    /// what is in another region to the function there.
-    fn required(settings: &Settings, place: &Place) -> Vec<Resource> {
-        let levels = settings.classification.levels.values();
-        let named = levels.filter_map(|level| level.key.as_deref());
-        named.filter_map(|key| Self::identified(key, place)).collect()
-    }
+/// The keys that the levels of classification name. What is no ARN of a key is left to the control `kms-key-required`,
+/// what is in another region to the function there.
+fn required(settings: &Settings, location: &Location) -> Vec<Resource> {
+    let levels = settings.classification.levels.values();
+    let named = levels.filter_map(|level| level.key.as_deref());
+    named.filter_map(|key| identified(key, location)).collect()
 }
 
 #[cfg(test)]

@@ -1,29 +1,37 @@
-//! The guards of AWS KMS: customer managed keys and the aliases that settings require.
+//! The resource types of AWS KMS: customer managed keys and the aliases that settings require.
 //!
-//! [`listings`] is what the command line, the docs and the template's test see. With the feature `aws`, [`serve`] joins
-//! each guard with the file that talks to AWS.
+//! [`service`] is what the command line, the docs and the template see. With the feature `aws`, [`serve`] joins
+//! each type with the file that talks to AWS.
 
 pub mod alias;
 #[cfg(feature = "aws")]
 mod aws;
 pub mod controls;
-mod former;
 pub mod key;
+mod key_state_history;
 mod lockout;
 mod naming;
 mod policies;
 #[cfg(feature = "violations")]
 pub mod violations;
 
-use portcullis_core::{Listing, listing};
+use portcullis_core::{Listing, Service};
 
 #[cfg(feature = "aws")]
 pub use aws::serve;
+pub use naming::SOURCE;
 
-/// The event source of KMS's calls, and of what it does by itself.
-pub const SOURCE: &str = "kms.amazonaws.com";
+/// The service, as the catalog lists it.
+pub fn service() -> Service {
+    Service {
+        name: "kms",
+        title: "AWS KMS",
+        source: SOURCE,
+        types: listings(),
+    }
+}
 
-/// All guards of this function.
+/// All resource types of this function.
 pub fn listings() -> Vec<Box<dyn Listing>> {
-    vec![listing::<key::Key>(), listing::<alias::Alias>()]
+    vec![Box::new(controls::KEYS), Box::new(controls::ALIASES)]
 }

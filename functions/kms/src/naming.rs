@@ -1,10 +1,14 @@
 //! How KMS names keys. Source: KMS Developer Guide, "Key identifiers".
 
 use portcullis_core::event::{Call, EventError, field, string};
-use portcullis_core::{Arn, Guard, Place, Resource, partition_of};
+use portcullis_core::{Arn, Location, Resource, partition_of};
 
-use crate::alias::Alias;
-use crate::key::Key;
+/// The event source of KMS's calls, and of what it does by itself.
+pub const SOURCE: &str = "kms.amazonaws.com";
+/// CloudFormation's name of a key.
+pub const KEY: &str = "AWS::KMS::Key";
+/// CloudFormation's name of an alias.
+pub const ALIAS: &str = "AWS::KMS::Alias";
 
 /// The longest id, name or ARN that KMS takes. Source: KMS API Reference, `DescribeKey`, `KeyId`.
 const LONGEST: usize = 2048;
@@ -38,7 +42,7 @@ pub fn named(name: &str, text: &str, call: &Call) -> Result<Named, EventError> {
 }
 
 /// The key or alias of a place that an id, an alias or an ARN stands for.
-pub fn identified(id: &str, place: &Place) -> Option<Resource> {
+pub fn identified(id: &str, place: &Location) -> Option<Resource> {
     let found = match id_or_alias(id) {
         Some(id) => resource(id, &place.region, &place.account),
         None => key_of_arn(id)?,
@@ -94,7 +98,7 @@ pub fn answered(call: &Call, member: &str) -> Option<Resource> {
 /// A key or an alias in a region of an account.
 pub fn resource(id: &str, region: &str, account: &str) -> Resource {
     let alias = id.starts_with("alias/");
-    let kind = if alias { Alias::KIND } else { Key::KIND };
+    let kind = if alias { ALIAS } else { KEY };
     let path = if alias { "" } else { "key/" };
     Resource {
         kind: kind.into(),

@@ -1,7 +1,7 @@
 //! What the controls of key policies share: how a fix is made that locks nobody out, and what a policy lacks of practice.
 
 use portcullis_access::{Fix, Goal, KeyFinding, Policy, Service, Verdict};
-use portcullis_core::Scope;
+use portcullis_core::JudgeContext;
 use portcullis_core::event::{field, string, strings};
 pub use portcullis_policies::{Analysis, Cure, external, unreadable};
 use portcullis_policies::{NO_FIX, named};
@@ -13,8 +13,8 @@ use crate::lockout::{self, Manager};
 const LARGEST_POLICY: usize = 32 * 1024;
 
 /// Judges a key's policy; an error says why it can't be read.
-pub fn analyse<'a>(text: &str, scope: &Scope<'a>) -> Result<Analysis<'a>, String> {
-    Analysis::new(text, Service::Kms, scope)
+pub fn analyse<'a>(text: &str, context: &JudgeContext<'a>) -> Result<Analysis<'a>, String> {
+    Analysis::new(text, Service::Kms, context)
 }
 
 /// The smallest fix that reaches a goal and leaves the account in charge of the key.

@@ -2,45 +2,31 @@
 
 use portcullis_access::Service;
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Arn, Control, Guard, Place, Resource, Seen, Tags, partition_of};
+use portcullis_core::{Arn, Location, Observed, Resource, ResourceType, partition_of};
+use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 
-use crate::policies::is_public_to_s3;
-use crate::{PublicAccessBlock, SOURCE, controls};
-
-/// The guard of access points.
-pub struct AccessPoint;
-
-/// What can be read of an access point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Fact {
-    /// `GetAccessPoint`: its block, and whether it is bound to a VPC.
-    Settings,
-    /// `GetAccessPointPolicy`
-    Policy,
-    /// `GetPublicAccessBlock` for its bucket.
-    BucketBlock,
-    /// `GetPublicAccessBlock` for the account.
-    AccountBlock,
-}
+use crate::block::PublicAccessBlock;
+use crate::public_to_s3::is_public_to_s3;
 
 /// An access point as read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct State {
-    /// Its own block and network.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub settings: Seen<Settings>,
-    /// Its policy, byte for byte.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub policy: Seen<String>,
-    /// Its bucket's block; none is known of a bucket of another account.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub bucket_block: Seen<PublicAccessBlock>,
-    /// The account's block.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub account_block: Seen<PublicAccessBlock>,
+#[derive(Debug, Clone, Default, PartialEq, Eq, Facts)]
+pub struct AccessPoint {
+    /// Its own block and network: `GetAccessPoint`.
+    #[fact(read("s3:GetAccessPoint"))]
+    pub settings: Observed<Settings>,
+    /// Its policy, byte for byte: `GetAccessPointPolicy`.
+    #[fact(
+        read("s3:GetAccessPointPolicy"),
+        write("s3:PutAccessPointPolicy", "s3:DeleteAccessPointPolicy")
+    )]
+    pub policy: Observed<String>,
+    /// Its bucket's block, for which `GetAccessPoint` says the bucket; none is known of a bucket of another account.
+    #[fact(read("s3:GetAccessPoint", "s3:GetBucketPublicAccessBlock"))]
+    pub bucket_block: Observed<PublicAccessBlock>,
+    /// The account's block: `GetPublicAccessBlock` of S3 Control.
+    #[fact(read("s3:GetAccountPublicAccessBlock"))]
+    pub account_block: Observed<PublicAccessBlock>,
 }
 
 /// What is fixed when an access point is created.
@@ -55,15 +41,24 @@ pub struct Settings {
     pub bucket: String,
 }
 
-/// A change to an access point.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Remedy {
-    /// `PutAccessPointPolicy`, `DeleteAccessPointPolicy`
-    Policy(Option<String>),
-}
+/// Access points.
+pub const TYPE: ResourceType<AccessPoint> = ResourceType {
+    name: "AWS::S3::AccessPoint",
+    source: "s3.amazonaws.com",
+    restore_reads: &[
+        AccessPointFact::Settings,
+        AccessPointFact::BucketBlock,
+        AccessPointFact::AccountBlock,
+    ],
+    list_actions: &["s3:ListAccessPoints"],
+    creates: &["CreateAccessPoint"],
+    named,
+    identified,
+    restore_plan,
+    ..ResourceType::REGIONAL
+};
 
-impl State {
+impl AccessPoint {
     fn own_block(&self) -> PublicAccessBlock {
         let settings = self.settings.get();
         settings
@@ -74,7 +69,7 @@ impl State {
     /// The block in effect: of access point, bucket and account, the most restrictive. Source: S3 User Guide, "Managing public
     /// access to access points for general purpose buckets".
     pub fn effective_block(&self) -> PublicAccessBlock {
-        let block = |seen: &Seen<PublicAccessBlock>| seen.get().copied().unwrap_or_default();
+        let block = |seen: &Observed<PublicAccessBlock>| seen.get().copied().unwrap_or_default();
         self.own_block()
             .or(block(&self.bucket_block))
             .or(block(&self.account_block))
@@ -82,7 +77,8 @@ impl State {
 
     /// The block that leaves a public policy to the owner's account, if one does.
     pub fn restricted_by(&self) -> Option<&'static str> {
-        let restricts = |seen: &Seen<PublicAccessBlock>| seen.get().is_some_and(|block| block.restrict_public_buckets);
+        let restricts =
+            |seen: &Observed<PublicAccessBlock>| seen.get().is_some_and(|block| block.restrict_public_buckets);
         if self.own_block().restrict_public_buckets {
             Some("its block")
         } else if restricts(&self.bucket_block) {
@@ -93,112 +89,48 @@ impl State {
     }
 }
 
-impl portcullis_core::State for State {
-    type Remedy = Remedy;
-
-    fn after(&self, remedy: &Remedy) -> Self {
-        let Remedy::Policy(policy) = remedy.clone();
-        Self {
-            policy: policy.into(),
-            ..self.clone()
-        }
+/// A point's block is what it was made with: nothing can step aside for a policy that S3 takes for public.
+fn restore_plan(point: &AccessPoint, changes: Vec<AccessPointChange>) -> Result<Vec<AccessPointChange>, String> {
+    let public = |change: &AccessPointChange| {
+        let AccessPointChange::Policy(policy) = change;
+        policy
+            .as_deref()
+            .is_some_and(|policy| is_public_to_s3(policy, Service::S3AccessPoint))
+    };
+    if point.effective_block().block_public_policy && changes.iter().any(public) {
+        return Err(
+            "BlockPublicPolicy of the point, its bucket or its account would refuse the policy from before".into(),
+        );
     }
-
-    fn inverse(&self, _: &Remedy) -> Option<Remedy> {
-        (!self.policy.is_unread()).then(|| Remedy::Policy(self.policy.get().cloned()))
-    }
-
-    /// A point's block is what it was made with: nothing can step aside for a policy that S3 takes for public.
-    fn way_back(&self, changes: Vec<Remedy>) -> Result<Vec<Remedy>, String> {
-        let public = |change: &Remedy| {
-            let Remedy::Policy(policy) = change;
-            policy
-                .as_deref()
-                .is_some_and(|policy| is_public_to_s3(policy, Service::S3AccessPoint))
-        };
-        if self.effective_block().block_public_policy && changes.iter().any(public) {
-            return Err(
-                "BlockPublicPolicy of the point, its bucket or its account would refuse the policy from before".into(),
-            );
-        }
-        Ok(changes)
-    }
-
-    fn tags(&self) -> Option<&Tags> {
-        None
-    }
+    Ok(changes)
 }
 
-impl portcullis_core::Remedy for Remedy {
-    fn target(&self) -> Cow<'static, str> {
-        "policy".into()
+fn named(call: &Call) -> Result<Vec<Resource>, EventError> {
+    let name = match call.parameter("name")? {
+        Some(name) => name,
+        None => listed(call).ok_or_else(|| EventError::Missing("requestParameters.name".into()))?,
+    };
+    if !is_name(&name) {
+        return Err(EventError::parameter("name", "an access point's name", &name.into()));
     }
-
-    fn writes(&self) -> &'static [&'static str] {
-        &["s3:PutAccessPointPolicy", "s3:DeleteAccessPointPolicy"]
-    }
+    Ok(vec![resource(&name, &call.region, &call.account)])
 }
 
-impl Guard for AccessPoint {
-    const KIND: &'static str = "AWS::S3::AccessPoint";
-    const SOURCE: &'static str = SOURCE;
-    type Fact = Fact;
-    type State = State;
-    type Remedy = Remedy;
-
-    fn controls() -> &'static [Control<Self>] {
-        controls::ACCESS_POINT
-    }
-
-    fn in_the_way() -> &'static [Fact] {
-        &[Fact::Settings, Fact::BucketBlock, Fact::AccountBlock]
-    }
-
-    fn reads(fact: Fact) -> &'static [&'static str] {
-        match fact {
-            Fact::Settings => &["s3:GetAccessPoint"],
-            Fact::Policy => &["s3:GetAccessPointPolicy"],
-            // Which bucket it is, the settings say.
-            Fact::BucketBlock => &["s3:GetAccessPoint", "s3:GetBucketPublicAccessBlock"],
-            Fact::AccountBlock => &["s3:GetAccountPublicAccessBlock"],
+fn identified(id: &str, location: &Location) -> Option<Resource> {
+    let name = match id.parse::<Arn>() {
+        Ok(arn) if arn.account == location.account && arn.region == location.region => {
+            arn.resource.strip_prefix("accesspoint/")?.to_owned()
         }
-    }
-
-    fn touches(_: &Remedy) -> Fact {
-        Fact::Policy
-    }
-
-    fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        let name = match call.parameter("name")? {
-            Some(name) => name,
-            None => listed(call).ok_or_else(|| EventError::Missing("requestParameters.name".into()))?,
-        };
-        if !is_name(&name) {
-            return Err(EventError::parameter("name", "an access point's name", &name.into()));
-        }
-        Ok(vec![resource(&name, &call.region, &call.account)])
-    }
-
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
-        let name = match id.parse::<Arn>() {
-            Ok(arn) if arn.account == place.account && arn.region == place.region => {
-                arn.resource.strip_prefix("accesspoint/")?.to_owned()
-            }
-            Ok(_) => return None,
-            Err(_) => id.to_owned(),
-        };
-        is_name(&name).then(|| resource(&name, &place.region, &place.account))
-    }
-
-    fn lists() -> &'static [&'static str] {
-        &["s3:ListAccessPoints"]
-    }
+        Ok(_) => return None,
+        Err(_) => id.to_owned(),
+    };
+    is_name(&name).then(|| resource(&name, &location.region, &location.account))
 }
 
 /// An access point in a region of an account.
 pub(crate) fn resource(name: &str, region: &str, account: &str) -> Resource {
     Resource {
-        kind: AccessPoint::KIND.into(),
+        kind: TYPE.name.into(),
         arn: format!("arn:{}:s3:{region}:{account}:accesspoint/{name}", partition_of(region)),
         account: account.into(),
         region: region.into(),

@@ -1,73 +1,99 @@
 //! General purpose buckets: which events name them, what is read of them, what can be changed.
 
-use portcullis_access::{Grant, Service};
-use portcullis_core::event::{Call, EventError, field, is_region, string};
-use portcullis_core::{Arn, Control, Guard, Place, Resource, Seen, Tags, partition_of};
-use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
-use crate::policies::is_public_to_s3;
-use crate::{PublicAccessBlock, SOURCE, controls};
+use portcullis_access::{Grant, Service};
+use portcullis_core::event::{Call, EventError, field, is_region, string};
+use portcullis_core::{Arn, Location, Observed, Resource, ResourceType, Tags, partition_of};
+use portcullis_derive::Facts;
+use serde::{Deserialize, Serialize};
 
-/// The guard of buckets.
-pub struct Bucket;
+use crate::block::PublicAccessBlock;
+use crate::public_to_s3::is_public_to_s3;
 
-/// What can be read of a bucket, one API call each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Fact {
-    /// `GetBucketTagging`
-    Tags,
-    /// `GetPublicAccessBlock`
-    PublicAccessBlock,
-    /// `GetPublicAccessBlock` of S3 Control, for the account.
-    AccountBlock,
-    /// `GetBucketEncryption`
-    Encryption,
-    /// `GetBucketPolicy`
-    Policy,
-    /// `GetBucketAcl`
-    Acl,
-    /// `GetBucketOwnershipControls`
-    Ownership,
-    /// `GetBucketVersioning`
-    Versioning,
-    /// `GetBucketWebsite`
-    Website,
+/// A bucket as read, one API call a fact. Source: Service Authorization Reference, "Actions, resources, and condition keys for
+/// Amazon S3".
+///
+/// S3 answers 409 to access settings of one bucket that are changed at the same time, so these are one group; the others don't
+/// touch them. Under a block S3 refuses every policy that it takes for public, even one that only adds a deny: the block goes
+/// last. It also refuses the public policy or ACL that a restore puts back, and disabled ACLs refuse any: there they go first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Facts)]
+pub struct Bucket {
+    /// `GetBucketTagging`; none reads as an empty map.
+    #[fact(tags, read("s3:GetBucketTagging"))]
+    pub tags: Observed<Tags>,
+    /// Its own block: `GetPublicAccessBlock`.
+    #[fact(
+        read("s3:GetBucketPublicAccessBlock"),
+        write("s3:PutBucketPublicAccessBlock"),
+        apply_order = 1,
+        restore_order = 0
+    )]
+    pub public_access_block: Observed<PublicAccessBlock>,
+    /// That of its account: `GetPublicAccessBlock` of S3 Control.
+    #[fact(read("s3:GetAccountPublicAccessBlock"))]
+    pub account_block: Observed<PublicAccessBlock>,
+    /// Its default encryption: `GetBucketEncryption`. Deleting it leaves SSE-S3 (S3 API Reference, `DeleteBucketEncryption`).
+    #[fact(
+        read("s3:GetEncryptionConfiguration"),
+        write("s3:PutEncryptionConfiguration"),
+        absent = Encryption::sse_s3,
+        group = 1,
+        restore_order = 2
+    )]
+    pub encryption: Observed<Encryption>,
+    /// Its policy, byte for byte: `GetBucketPolicy`.
+    #[fact(
+        read("s3:GetBucketPolicy"),
+        write("s3:PutBucketPolicy", "s3:DeleteBucketPolicy"),
+        restore_order = 2
+    )]
+    pub policy: Observed<String>,
+    /// Its access control list: `GetBucketAcl`.
+    #[fact(read("s3:GetBucketAcl"), write("s3:PutBucketAcl"), required, restore_order = 2)]
+    pub acl: Observed<Acl>,
+    /// `BucketOwnerEnforced`, `BucketOwnerPreferred` or `ObjectWriter`: `GetBucketOwnershipControls`.
+    #[fact(
+        read("s3:GetBucketOwnershipControls"),
+        write("s3:PutBucketOwnershipControls"),
+        restore_order = 1
+    )]
+    pub ownership: Observed<String>,
+    /// Whether versions are kept: `GetBucketVersioning`.
+    #[fact(
+        read("s3:GetBucketVersioning"),
+        write("s3:PutBucketVersioning"),
+        required,
+        undo = Versioning::way_back,
+        group = 2,
+        restore_order = 2
+    )]
+    pub versioning: Observed<Versioning>,
+    /// Its website configuration: `GetBucketWebsite`.
+    #[fact(
+        read("s3:GetBucketWebsite"),
+        write("s3:PutBucketWebsite", "s3:DeleteBucketWebsite"),
+        group = 3,
+        restore_order = 2
+    )]
+    pub website: Observed<Website>,
 }
 
-/// A bucket as read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct State {
-    /// Its tags; none reads as an empty map.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub tags: Seen<Tags>,
-    /// Its own public access block.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub public_access_block: Seen<PublicAccessBlock>,
-    /// That of its account.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub account_block: Seen<PublicAccessBlock>,
-    /// Its default encryption.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub encryption: Seen<Encryption>,
-    /// Its policy, byte for byte.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub policy: Seen<String>,
-    /// Its access control list.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub acl: Seen<Acl>,
-    /// `BucketOwnerEnforced`, `BucketOwnerPreferred` or `ObjectWriter`.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub ownership: Seen<String>,
-    /// Whether versions are kept.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub versioning: Seen<Versioning>,
-    /// Its website configuration.
-    #[serde(skip_serializing_if = "Seen::is_unread")]
-    pub website: Seen<Website>,
-}
+/// Buckets. The classification of the data is in their tags.
+pub const TYPE: ResourceType<Bucket> = ResourceType {
+    name: "AWS::S3::Bucket",
+    source: "s3.amazonaws.com",
+    regional: false,
+    always: &[BucketFact::Tags],
+    restore_reads: &[BucketFact::PublicAccessBlock, BucketFact::AccountBlock],
+    list_actions: &["s3:ListAllMyBuckets"],
+    creates: &["CreateBucket"],
+    deletes: &["DeleteBucket"],
+    named,
+    identified,
+    restore_plan,
+    ..ResourceType::REGIONAL
+};
 
 /// Default encryption. Source: S3 API Reference, `ServerSideEncryptionRule`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +143,15 @@ pub enum Versioning {
     Suspended,
 }
 
+impl Versioning {
+    fn way_back(self) -> Self {
+        match self {
+            Self::Off | Self::Suspended => Self::Suspended,
+            Self::Enabled => Self::Enabled,
+        }
+    }
+}
+
 /// A website configuration. Source: S3 API Reference, `WebsiteConfiguration`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Website {
@@ -154,30 +189,10 @@ pub struct RoutingRule {
     pub key: Option<String>,
 }
 
-/// A change to a bucket: each writes one document as a whole, or deletes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Remedy {
-    /// `PutPublicAccessBlock`, `DeletePublicAccessBlock`
-    PublicAccessBlock(Option<PublicAccessBlock>),
-    /// `PutBucketOwnershipControls`, `DeleteBucketOwnershipControls`
-    Ownership(Option<String>),
-    /// `PutBucketAcl`
-    Acl(Acl),
-    /// `PutBucketPolicy`, `DeleteBucketPolicy`
-    Policy(Option<String>),
-    /// `PutBucketEncryption`, `DeleteBucketEncryption`
-    Encryption(Option<Encryption>),
-    /// `PutBucketVersioning`
-    Versioning(Versioning),
-    /// `PutBucketWebsite`, `DeleteBucketWebsite`
-    Website(Option<Website>),
-}
-
-impl State {
+impl Bucket {
     /// The block in effect: of bucket and account, the more restrictive.
     pub fn effective_block(&self) -> PublicAccessBlock {
-        let block = |seen: &Seen<PublicAccessBlock>| seen.get().copied().unwrap_or_default();
+        let block = |seen: &Observed<PublicAccessBlock>| seen.get().copied().unwrap_or_default();
         block(&self.public_access_block).or(block(&self.account_block))
     }
 
@@ -187,236 +202,81 @@ impl State {
     }
 }
 
-impl portcullis_core::State for State {
-    type Remedy = Remedy;
-
-    fn after(&self, remedy: &Remedy) -> Self {
-        let mut after = self.clone();
-        match remedy.clone() {
-            Remedy::PublicAccessBlock(block) => after.public_access_block = block.into(),
-            Remedy::Ownership(ownership) => after.ownership = ownership.into(),
-            Remedy::Acl(acl) => after.acl = Seen::Is(acl),
-            Remedy::Policy(policy) => after.policy = policy.into(),
-            // Deleting it leaves SSE-S3. Source: S3 API Reference, `DeleteBucketEncryption`.
-            Remedy::Encryption(encryption) => {
-                after.encryption = Seen::Is(encryption.unwrap_or_else(Encryption::sse_s3));
-            }
-            Remedy::Versioning(versioning) => after.versioning = Seen::Is(versioning),
-            Remedy::Website(website) => after.website = website.into(),
-        }
-        after
-    }
-
-    fn inverse(&self, remedy: &Remedy) -> Option<Remedy> {
-        fn put_back<T: Clone>(was: &Seen<T>, remedy: impl Fn(Option<T>) -> Remedy) -> Option<Remedy> {
-            (!was.is_unread()).then(|| remedy(was.get().cloned()))
-        }
-        match remedy {
-            Remedy::PublicAccessBlock(_) => put_back(&self.public_access_block, Remedy::PublicAccessBlock),
-            Remedy::Ownership(_) => put_back(&self.ownership, Remedy::Ownership),
-            Remedy::Acl(_) => self.acl.get().cloned().map(Remedy::Acl),
-            Remedy::Policy(_) => put_back(&self.policy, Remedy::Policy),
-            Remedy::Encryption(_) => put_back(&self.encryption, Remedy::Encryption),
-            Remedy::Versioning(_) => self.versioning.get().map(|was| match was {
-                Versioning::Off | Versioning::Suspended => Remedy::Versioning(Versioning::Suspended),
-                Versioning::Enabled => Remedy::Versioning(Versioning::Enabled),
-            }),
-            Remedy::Website(_) => put_back(&self.website, Remedy::Website),
-        }
-    }
-
-    /// Under a block S3 refuses to put a public policy or ACL, even one that was there before it: those flags step aside for
-    /// the two calls. They refuse what is new; what is there they do not touch, so nothing is open in between that is not
-    /// afterwards. The account's block is not this restore's to lift.
-    fn way_back(&self, changes: Vec<Remedy>) -> Result<Vec<Remedy>, String> {
-        let needs = |change: &Remedy| match change {
-            Remedy::Policy(Some(policy)) => (is_public_to_s3(policy, Service::S3Bucket), false),
-            Remedy::Acl(acl) => (false, acl.grants.iter().any(|grant| grant.public().is_some())),
-            _ => (false, false),
-        };
-        let (policy, acl) = changes
-            .iter()
-            .map(needs)
-            .fold((false, false), |(policy, acl), more| (policy || more.0, acl || more.1));
-        let stands = |block: PublicAccessBlock| {
-            let flags = [
-                (policy && block.block_public_policy, "BlockPublicPolicy"),
-                (acl && block.block_public_acls, "BlockPublicAcls"),
-            ];
-            flags
-                .into_iter()
-                .filter(|(on, _)| *on)
-                .map(|(_, name)| name)
-                .collect::<Vec<_>>()
-        };
-        let of = |seen: &Seen<PublicAccessBlock>| seen.get().copied().unwrap_or_default();
-        let above = stands(of(&self.account_block));
-        if !above.is_empty() {
-            return Err(format!(
-                "the account's {} would refuse what was there before: lift it for as long as the restore takes",
-                above.join(" and ")
-            ));
-        }
-        let last = changes.iter().fold(self.clone(), |state, change| state.after(change));
-        let block = of(&last.public_access_block);
-        if stands(block).is_empty() {
-            return Ok(changes);
-        }
-        let aside = PublicAccessBlock {
-            block_public_policy: block.block_public_policy && !policy,
-            block_public_acls: block.block_public_acls && !acl,
-            ..block
-        };
-        let others = changes
+/// Under a block S3 refuses to put a public policy or ACL, even one that was there before it: those flags step aside for
+/// the two calls. They refuse what is new; what is there they do not touch, so nothing is open in between that is not
+/// afterwards. The account's block is not this restore's to lift.
+fn restore_plan(bucket: &Bucket, changes: Vec<BucketChange>) -> Result<Vec<BucketChange>, String> {
+    let needs = |change: &BucketChange| match change {
+        BucketChange::Policy(Some(policy)) => (is_public_to_s3(policy, Service::S3Bucket), false),
+        BucketChange::Acl(acl) => (false, acl.grants.iter().any(|grant| grant.public().is_some())),
+        _ => (false, false),
+    };
+    let (policy, acl) = changes
+        .iter()
+        .map(needs)
+        .fold((false, false), |(policy, acl), more| (policy || more.0, acl || more.1));
+    let stands = |block: PublicAccessBlock| {
+        let flags = [
+            (policy && block.block_public_policy, "BlockPublicPolicy"),
+            (acl && block.block_public_acls, "BlockPublicAcls"),
+        ];
+        flags
             .into_iter()
-            .filter(|change| !matches!(change, Remedy::PublicAccessBlock(_)));
-        Ok([Remedy::PublicAccessBlock(Some(aside))]
-            .into_iter()
-            .chain(others)
-            .chain([Remedy::PublicAccessBlock(Some(block))])
-            .collect())
+            .filter(|(on, _)| *on)
+            .map(|(_, name)| name)
+            .collect::<Vec<_>>()
+    };
+    let of = |seen: &Observed<PublicAccessBlock>| seen.get().copied().unwrap_or_default();
+    let above = stands(of(&bucket.account_block));
+    if !above.is_empty() {
+        return Err(format!(
+            "the account's {} would refuse what was there before: lift it for as long as the restore takes",
+            above.join(" and ")
+        ));
     }
-
-    fn tags(&self) -> Option<&Tags> {
-        self.tags.get()
+    let last = ResourceType::after(bucket, &changes);
+    let block = of(&last.public_access_block);
+    if stands(block).is_empty() {
+        return Ok(changes);
     }
+    let aside = PublicAccessBlock {
+        block_public_policy: block.block_public_policy && !policy,
+        block_public_acls: block.block_public_acls && !acl,
+        ..block
+    };
+    let others = changes
+        .into_iter()
+        .filter(|change| !matches!(change, BucketChange::PublicAccessBlock(_)));
+    Ok([BucketChange::PublicAccessBlock(Some(aside))]
+        .into_iter()
+        .chain(others)
+        .chain([BucketChange::PublicAccessBlock(Some(block))])
+        .collect())
 }
 
-impl portcullis_core::Remedy for Remedy {
-    fn target(&self) -> Cow<'static, str> {
-        match self {
-            Self::PublicAccessBlock(_) => "public_access_block",
-            Self::Ownership(_) => "ownership",
-            Self::Acl(_) => "acl",
-            Self::Policy(_) => "policy",
-            Self::Encryption(_) => "encryption",
-            Self::Versioning(_) => "versioning",
-            Self::Website(_) => "website",
-        }
-        .into()
-    }
-
-    /// S3 answers 409 to access settings of one bucket that are changed at the same time; the others don't touch them.
-    fn lane(&self) -> u8 {
-        match self {
-            Self::PublicAccessBlock(_) | Self::Ownership(_) | Self::Acl(_) | Self::Policy(_) => 0,
-            Self::Encryption(_) => 1,
-            Self::Versioning(_) => 2,
-            Self::Website(_) => 3,
-        }
-    }
-
-    /// Under a block S3 refuses every policy that it takes for public, even one that only adds a deny: the block goes last.
-    fn rank(&self) -> u8 {
-        u8::from(matches!(self, Self::PublicAccessBlock(_)))
-    }
-
-    /// A block refuses the public policy or ACL that a restore puts back, and disabled ACLs refuse any: these go first.
-    fn restore_rank(&self) -> u8 {
-        match self {
-            Self::PublicAccessBlock(_) => 0,
-            Self::Ownership(_) => 1,
-            _ => 2,
-        }
-    }
-
-    fn writes(&self) -> &'static [&'static str] {
-        match self {
-            Self::PublicAccessBlock(_) => &["s3:PutBucketPublicAccessBlock"],
-            Self::Ownership(_) => &["s3:PutBucketOwnershipControls"],
-            Self::Acl(_) => &["s3:PutBucketAcl"],
-            Self::Policy(_) => &["s3:PutBucketPolicy", "s3:DeleteBucketPolicy"],
-            Self::Encryption(_) => &["s3:PutEncryptionConfiguration"],
-            Self::Versioning(_) => &["s3:PutBucketVersioning"],
-            Self::Website(_) => &["s3:PutBucketWebsite", "s3:DeleteBucketWebsite"],
-        }
-    }
+fn named(call: &Call) -> Result<Vec<Resource>, EventError> {
+    let Some(name) = name_of(call)? else {
+        return Ok(Vec::new());
+    };
+    let bucket = resource(&name, &region(call)?, &call.account);
+    // The record that the caller's account gets of a call across accounts names the owner.
+    let is_foreign = call.owners.get(&bucket.arn).is_some_and(|owner| *owner != call.account);
+    Ok(if is_foreign { Vec::new() } else { vec![bucket] })
 }
 
-impl Guard for Bucket {
-    const KIND: &'static str = "AWS::S3::Bucket";
-    const SOURCE: &'static str = SOURCE;
-    const REGIONAL: bool = false;
-    type Fact = Fact;
-    type State = State;
-    type Remedy = Remedy;
-
-    fn controls() -> &'static [Control<Self>] {
-        controls::BUCKET
-    }
-
-    fn quarantines() -> &'static [&'static str] {
-        controls::EXPOSURES
-    }
-
-    /// Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3".
-    fn reads(fact: Fact) -> &'static [&'static str] {
-        match fact {
-            Fact::Tags => &["s3:GetBucketTagging"],
-            Fact::PublicAccessBlock => &["s3:GetBucketPublicAccessBlock"],
-            Fact::AccountBlock => &["s3:GetAccountPublicAccessBlock"],
-            Fact::Encryption => &["s3:GetEncryptionConfiguration"],
-            Fact::Policy => &["s3:GetBucketPolicy"],
-            Fact::Acl => &["s3:GetBucketAcl"],
-            Fact::Ownership => &["s3:GetBucketOwnershipControls"],
-            Fact::Versioning => &["s3:GetBucketVersioning"],
-            Fact::Website => &["s3:GetBucketWebsite"],
-        }
-    }
-
-    /// The classification of the data is in its tags.
-    fn always() -> &'static [Fact] {
-        &[Fact::Tags]
-    }
-
-    fn in_the_way() -> &'static [Fact] {
-        &[Fact::PublicAccessBlock, Fact::AccountBlock]
-    }
-
-    fn touches(remedy: &Remedy) -> Fact {
-        match remedy {
-            Remedy::PublicAccessBlock(_) => Fact::PublicAccessBlock,
-            Remedy::Ownership(_) => Fact::Ownership,
-            Remedy::Acl(_) => Fact::Acl,
-            Remedy::Policy(_) => Fact::Policy,
-            Remedy::Encryption(_) => Fact::Encryption,
-            Remedy::Versioning(_) => Fact::Versioning,
-            Remedy::Website(_) => Fact::Website,
-        }
-    }
-
-    fn resources(call: &Call) -> Result<Vec<Resource>, EventError> {
-        let Some(name) = named(call)? else {
-            return Ok(Vec::new());
-        };
-        let bucket = resource(&name, &region(call)?, &call.account);
-        // The record that the caller's account gets of a call across accounts names the owner.
-        let is_foreign = call.owners.get(&bucket.arn).is_some_and(|owner| *owner != call.account);
-        Ok(if is_foreign { Vec::new() } else { vec![bucket] })
-    }
-
-    fn deletes() -> &'static [&'static str] {
-        &["DeleteBucket"]
-    }
-
-    /// By its name. That the bucket is this account's is checked by S3, with each call.
-    fn identified(id: &str, place: &Place) -> Option<Resource> {
-        let name = match id.parse::<Arn>() {
-            Ok(arn) if is_bucket_arn(&arn) => arn.resource,
-            Ok(_) => return None,
-            Err(_) => id.to_owned(),
-        };
-        is_bucket_name(&name).then(|| resource(&name, &place.region, &place.account))
-    }
-
-    fn lists() -> &'static [&'static str] {
-        &["s3:ListAllMyBuckets"]
-    }
+/// By its name. That the bucket is this account's is checked by S3, with each call.
+fn identified(id: &str, location: &Location) -> Option<Resource> {
+    let name = match id.parse::<Arn>() {
+        Ok(arn) if is_bucket_arn(&arn) => arn.resource,
+        Ok(_) => return None,
+        Err(_) => id.to_owned(),
+    };
+    is_bucket_name(&name).then(|| resource(&name, &location.region, &location.account))
 }
 
 /// The bucket that a call names; of a call whose parameters were omitted, the one among the record's resources. None where it
 /// names something else.
-fn named(call: &Call) -> Result<Option<String>, EventError> {
+fn name_of(call: &Call) -> Result<Option<String>, EventError> {
     if let Some(name) = call.parameter("bucketName")? {
         return is_bucket_name(&name)
             .then(|| Some(name.clone()))
@@ -465,7 +325,7 @@ fn region(call: &Call) -> Result<String, EventError> {
 
 pub(crate) fn resource(name: &str, region: &str, account: &str) -> Resource {
     Resource {
-        kind: Bucket::KIND.into(),
+        kind: TYPE.name.into(),
         arn: format!("arn:{}:s3:::{name}", partition_of(region)),
         account: account.into(),
         region: region.into(),

@@ -1,7 +1,7 @@
-//! The guards of Amazon S3: buckets, access points, and the account's public access block.
+//! The resource types of Amazon S3: buckets, access points, and the account's public access block.
 //!
-//! [`listings`] is what the command line, the docs and the template's test see. With the feature `aws`, [`serve`] joins
-//! each guard with the file that talks to AWS.
+//! [`service`] is what the command line, the docs and the template see. With the feature `aws`, [`serve`] joins
+//! each type with the file that talks to AWS.
 
 pub mod access_point;
 pub mod account;
@@ -12,23 +12,31 @@ pub mod bucket;
 pub mod controls;
 mod logs;
 mod policies;
+mod public_to_s3;
 #[cfg(feature = "violations")]
 pub mod violations;
 
-use portcullis_core::{Listing, listing};
+use portcullis_core::{Listing, Service};
 
 #[cfg(feature = "aws")]
 pub use aws::serve;
 pub use block::PublicAccessBlock;
 
-/// The event source of S3's calls, those of S3 Control included.
-pub const SOURCE: &str = "s3.amazonaws.com";
+/// The service, as the catalog lists it.
+pub fn service() -> Service {
+    Service {
+        name: "s3",
+        title: "Amazon S3",
+        source: "s3.amazonaws.com",
+        types: listings(),
+    }
+}
 
-/// All guards of this function.
+/// All resource types of this function.
 pub fn listings() -> Vec<Box<dyn Listing>> {
     vec![
-        listing::<bucket::Bucket>(),
-        listing::<account::Account>(),
-        listing::<access_point::AccessPoint>(),
+        Box::new(controls::BUCKETS),
+        Box::new(controls::ACCOUNTS),
+        Box::new(controls::ACCESS_POINTS),
     ]
 }

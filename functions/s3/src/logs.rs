@@ -5,7 +5,7 @@
 
 use portcullis_access::{Effect, Grant, Grantee, Policy, Statement};
 
-use crate::bucket::State;
+use crate::bucket::Bucket;
 
 /// The accounts that write the logs of load balancers in regions from before August 2022. Source: Elastic Load Balancing User
 /// Guide, "Enable access logs for your Application Load Balancer", "Attach a policy to your S3 bucket".
@@ -39,7 +39,7 @@ const LOAD_BALANCING: [&str; 26] = [
 ];
 
 /// Which logs a bucket receives, if any.
-pub fn receives_logs(bucket: &State) -> Option<&'static str> {
+pub fn receives_logs(bucket: &Bucket) -> Option<&'static str> {
     let policy = bucket.policy.get().map_or("", String::as_str);
     let delivery = |grant: &Grant| matches!(&grant.grantee, Grantee::Group(uri) if uri.ends_with("/s3/LogDelivery"));
     if policy.contains("logging.s3.amazonaws.com")

@@ -1,13 +1,13 @@
 //! What the controls of S3's policies share beside what those of all policies do.
 
-use portcullis_access::{Goal, Policy, S3Verdict, Scope as AccessScope, Service, Trust, Verdict};
+use portcullis_access::{Goal, Policy, S3Verdict, Service, Verdict};
 use portcullis_core::event::strings;
-use portcullis_core::{Finding, Judgement, Scope, Severity};
+use portcullis_core::{Finding, JudgeContext, Judgement, Severity};
 pub use portcullis_policies::{Analysis, Cure, OUTSIDERS, external, unreadable};
 use serde_json::{Value, json};
 
 use crate::PublicAccessBlock;
-use crate::bucket::{Remedy, State};
+use crate::bucket::{Bucket, BucketChange};
 
 /// The most that S3 takes, in bytes. Source: S3 User Guide, "Bucket policies".
 const LARGEST_POLICY: usize = 20 * 1024;
@@ -41,14 +41,14 @@ pub fn judge_public<R>(
     text: Option<&String>,
     service: Service,
     (block, restricted): (PublicAccessBlock, Option<&str>),
-    scope: &Scope<'_>,
+    context: &JudgeContext<'_>,
     tolerated: impl FnOnce(&Analysis<'_>) -> bool,
     remedy: impl FnOnce(Option<String>) -> R,
 ) -> Judgement<R> {
     let Some(text) = text else {
         return Judgement::Compliant;
     };
-    let analysis = match Analysis::new(text, service, scope) {
+    let analysis = match Analysis::new(text, service, context) {
         Ok(analysis) => analysis,
         Err(error) => return unreadable(&error).into(),
     };
@@ -80,29 +80,17 @@ pub fn cure(analysis: &Analysis<'_>, goal: Goal, block: PublicAccessBlock) -> Cu
     }
 }
 
-/// Whether S3 takes a policy for public, whoever is trusted: then it refuses to put it under `BlockPublicPolicy`.
-pub fn is_public_to_s3(text: &str, service: Service) -> bool {
-    let trust = Trust::default();
-    let scope = AccessScope {
-        service,
-        owner: "",
-        trust: &trust,
-        resource: None,
-    };
-    Policy::parse(text).is_ok_and(|policy| portcullis_access::judge(&policy, &scope).s3 == Some(S3Verdict::Public))
-}
-
 /// The finding that more statements in the bucket's policy put right, or that is told where there can be none.
 pub fn lacks(
-    bucket: &State,
-    scope: &Scope<'_>,
+    bucket: &Bucket,
+    context: &JudgeContext<'_>,
     statements: Vec<Value>,
     summary: impl Into<String>,
     change: impl Into<String>,
-) -> Finding<Remedy> {
+) -> Finding<BucketChange> {
     let policy = bucket.policy.get().map(String::as_str);
-    match with_statements(policy, statements, bucket.effective_block(), scope) {
-        Ok(policy) => Finding::new(Severity::Medium, summary, change, vec![Remedy::Policy(policy)]),
+    match with_statements(policy, statements, bucket.effective_block(), context) {
+        Ok(policy) => Finding::new(Severity::Medium, summary, change, vec![BucketChange::Policy(policy)]),
         Err(why) => Finding::new(Severity::Medium, summary, change, Vec::new()).only_notify(why),
     }
 }
@@ -113,7 +101,7 @@ pub fn with_statements(
     policy: Option<&str>,
     statements: Vec<Value>,
     block: PublicAccessBlock,
-    scope: &Scope<'_>,
+    context: &JudgeContext<'_>,
 ) -> Result<Option<String>, String> {
     let mut written = policy.map(str::to_owned);
     for statement in statements {
@@ -122,7 +110,7 @@ pub fn with_statements(
     let Some(text) = written.as_ref().filter(|_| block.block_public_policy) else {
         return Ok(written);
     };
-    match Analysis::new(text, Service::S3Bucket, scope)?.judgement.s3 {
+    match Analysis::new(text, Service::S3Bucket, context)?.judgement.s3 {
         Some(S3Verdict::Public) => Err(REFUSED.into()),
         _ => Ok(written),
     }

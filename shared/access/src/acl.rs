@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::judge::Verdict;
 use crate::sharing::ListJudgement;
+use crate::verdict::Verdict;
 
 /// To whom an ACL grants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::condition::Truth;
 use crate::parse::{Effect, Policy, Principal, PrincipalKind, Selection, Statement};
+use crate::principals::{account_of, arn_account};
 use crate::service::{S3_BUCKET_ACTIONS, S3_OBJECT_ACTIONS, Service};
 
 /// Who asks.
@@ -142,28 +143,6 @@ fn names(principal: &Principal, caller: &Caller) -> bool {
         (PrincipalKind::Federated, Caller::Federated { provider }) => value == provider || value == "*",
         _ => false,
     }
-}
-
-/// The account that a principal stands for as a whole: its id, or its root ARN.
-pub(crate) fn account_of(principal: &str) -> Option<&str> {
-    if is_account(principal) {
-        return Some(principal);
-    }
-    let (account, name) = arn_account(principal)?;
-    (name == "root").then_some(account)
-}
-
-/// Account and resource part of an IAM or STS ARN.
-pub(crate) fn arn_account(arn: &str) -> Option<(&str, &str)> {
-    let mut parts = arn.splitn(6, ':');
-    let (prefix, _, service, _) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let (account, name) = (parts.next()?, parts.next()?);
-    (prefix == "arn" && matches!(service, "iam" | "sts")).then_some((account, name))
-}
-
-/// Twelve digits.
-pub(crate) fn is_account(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The same principal, or a session of the role. Wildcards in a principal are plain characters.

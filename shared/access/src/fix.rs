@@ -3,32 +3,16 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use crate::bench::{Bench, Budget};
 use crate::error::PolicyError;
-use crate::judge::{Offence, Scope, Verdict, judge_at, now};
-use crate::narrow::{Narrowing, narrowings, own_root};
+use crate::explain;
+use crate::judge::{judge_at, now};
+use crate::narrow::{Goal, Narrowing, denied, narrowings, own_root};
 use crate::parse::{Effect, Policy};
 use crate::practice::kms::is_manageable;
+use crate::scope::Scope;
+use crate::search::{Analyzer, Budget};
 use crate::service::Service;
-use crate::words;
-
-/// How far a fix goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Goal {
-    /// Remove what anybody can use; leave who is external.
-    NotPublic,
-    /// Remove who is external, too.
-    Private,
-}
-
-impl Goal {
-    pub(crate) fn at_most(self) -> Verdict {
-        match self {
-            Self::NotPublic => Verdict::External,
-            Self::Private => Verdict::Private,
-        }
-    }
-}
+use crate::verdict::{Offence, Verdict};
 
 /// What is done to a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -143,7 +127,7 @@ pub fn fix_at(policy: &Policy, scope: &Scope, goal: Goal, now: f64) -> Result<Fi
     }
     let mut plan = Plan {
         policy,
-        bench: Bench::new(policy, scope, now),
+        analyzer: Analyzer::new(policy, scope, now),
         current: policy.clone(),
         removed: Vec::new(),
         changes: BTreeMap::new(),
@@ -196,7 +180,7 @@ const COST: usize = 500_000;
 
 struct Plan<'a> {
     policy: &'a Policy,
-    bench: Bench<'a>,
+    analyzer: Analyzer<'a>,
     /// With the statements that were narrowed; those to be removed are still in it, so that indices stay.
     current: Policy,
     removed: Vec<usize>,
@@ -222,10 +206,10 @@ impl Plan<'_> {
             if trial.statements[index].effect == Effect::Deny {
                 return true;
             }
-            let bench = self.bench.of(&trial);
-            let finding = bench.examine(index, Budget::WHOLE);
+            let analyzer = self.analyzer.for_variant(&trial);
+            let finding = analyzer.examine(index, Budget::WHOLE);
             self.left.set(self.left.get().saturating_sub(finding.cost()));
-            bench.offence(index, &finding).is_none_or(|still| {
+            analyzer.offence(index, &finding).is_none_or(|still| {
                 // What can't be decided any more after a change is no improvement.
                 still.certain <= goal.at_most() && (offence.undecided || still.verdict <= goal.at_most())
             })
@@ -245,7 +229,7 @@ impl Plan<'_> {
             self.removed.push(index);
             (
                 ChangeKind::Removed,
-                format!("{} is removed", words::name(statement, index)),
+                format!("{} is removed", explain::statement_name(statement, index)),
             )
         };
         self.changes.insert(
@@ -283,7 +267,7 @@ fn last_resort(
     if !lost {
         return None;
     }
-    let candidates = [own_root(policy, index, scope), crate::narrow::denied(policy, index)];
+    let candidates = [own_root(policy, index, scope), denied(policy, index)];
     candidates
         .into_iter()
         .flatten()

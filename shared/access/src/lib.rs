@@ -5,52 +5,49 @@
 //! they say so instead of guessing.
 
 mod acl;
-mod adversary;
-mod bench;
-mod bring;
 mod classes;
 mod condition;
 mod edit;
 mod error;
 mod evaluate;
-mod field;
+mod explain;
 mod fix;
 mod glob;
-mod identity;
 mod json;
 mod judge;
 mod keys;
-mod kinds;
-mod names;
 mod narrow;
 mod network;
-mod notes;
 mod parse;
 mod practice;
+mod principals;
 mod s3_public;
+mod scope;
 mod search;
 mod service;
 mod sharing;
-mod survey;
-mod targets;
 mod template;
 mod time;
 mod trust;
-mod words;
+mod verdict;
+mod warnings;
 
 pub use acl::{ALL_USERS, AUTHENTICATED_USERS, Grant, Grantee, judge_acl};
 pub use condition::{Comparison, Condition, Operator, Order, Quantifier, Truth};
 pub use error::PolicyError;
 pub use evaluate::{Caller, Request, evaluate};
-pub use fix::{Change, ChangeKind, Fix, FixError, Goal, fix, fix_at};
-pub use judge::{Judgement, Note, NoteKind, Offence, S3Verdict, Scope, Verdict, Witness, judge, judge_at};
+pub use fix::{Change, ChangeKind, Fix, FixError, fix, fix_at};
+pub use judge::{judge, judge_at};
+pub use narrow::Goal;
 pub use parse::{Effect, MAX_POLICY_BYTES, Policy, Principal, PrincipalKind, Selection, Statement};
 pub use practice::kms::{KeyFinding, KeyPractice, key_practice};
 pub use practice::s3::{
     EncryptedWrites, RequiredEncryption, TlsOnly, Upload, encrypted_writes, endpoints_only, refused_uploads, tls_only,
 };
+pub use scope::Scope;
+pub use search::likely_resource;
 pub use service::{Service, UnknownService};
 pub use sharing::{ListJudgement, Share, judge_sharing};
-pub use targets::likely_resource;
 pub use template::Template;
 pub use trust::Trust;
+pub use verdict::{Judgement, Note, NoteKind, Offence, S3Verdict, Verdict, Witness};

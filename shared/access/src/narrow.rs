@@ -3,13 +3,31 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::evaluate::{account_of, arn_account, is_account};
-use crate::fix::Goal;
-use crate::judge::Scope;
+use crate::condition::Operator;
 use crate::keys::{Class, class, names_source};
 use crate::parse::{Policy, Principal, PrincipalKind, Statement};
+use crate::principals::{account_of, arn_account, is_account, is_canonical};
+use crate::scope::Scope;
 use crate::service::Service;
-use crate::survey::is_ours;
+use crate::verdict::Verdict;
+
+/// How far a fix goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// Remove what anybody can use; leave who is external.
+    NotPublic,
+    /// Remove who is external, too.
+    Private,
+}
+
+impl Goal {
+    pub(crate) fn at_most(self) -> Verdict {
+        match self {
+            Self::NotPublic => Verdict::External,
+            Self::Private => Verdict::Private,
+        }
+    }
+}
 
 /// A narrower statement.
 pub(crate) struct Narrowing {
@@ -57,9 +75,9 @@ fn is_kept(principal: &Principal, scope: &Scope, goal: Goal) -> bool {
         PrincipalKind::Aws => {
             let named = account_of(value).or_else(|| arn_account(value).map(|(account, _)| account));
             match named {
-                Some(account) if is_account(account) => is_ours(account, scope),
+                Some(account) if is_account(account) => scope.is_ours(account),
                 Some(_) => scope.trust.has_id(value),
-                None => !crate::adversary::is_canonical(value) || scope.trust.has_id(value),
+                None => !is_canonical(value) || scope.trust.has_id(value),
             }
         }
         PrincipalKind::CanonicalUser => scope.trust.has_id(value),
@@ -130,7 +148,7 @@ fn fewer_values(policy: &Policy, statement: &Statement, works: &dyn Fn(&str) -> 
     let (text, span) = element(policy, statement, "condition")?;
     let all: Value = serde_json::from_str(text).ok()?;
     for (operator, block) in all.as_object()? {
-        if !crate::condition::Operator::parse(operator).is_limiting() {
+        if !Operator::parse(operator).is_limiting() {
             continue;
         }
         for (key, values) in block.as_object()? {
@@ -259,7 +277,7 @@ pub(crate) fn own_root(policy: &Policy, index: usize, scope: &Scope) -> Option<N
     let statement = &policy.statements()[index];
     let everyone = statement.principals.as_ref()?.values.iter().any(Principal::is_everyone);
     let (_, span) = element(policy, statement, "principal").filter(|_| everyone)?;
-    let root = format!("arn:{}:iam::{}:root", partition(policy, scope), scope.owner);
+    let root = format!("arn:{}:iam::{}:root", scope.partition(policy), scope.owner);
     let text = replaced(policy, statement, &span, &json!({"AWS": root}));
     Some(Narrowing {
         statement: text,
@@ -276,8 +294,4 @@ pub(crate) fn denied(policy: &Policy, index: usize) -> Option<Narrowing> {
         statement: replaced(policy, statement, &span, &json!("Deny")),
         note,
     })
-}
-
-fn partition(policy: &Policy, scope: &Scope) -> String {
-    crate::names::Names::new(policy, scope).partition
 }

@@ -4,11 +4,12 @@
 //! that access be granted only to fixed values; Deny statements are not mentioned, so they don't rescue a grant here.
 
 use crate::condition::{Comparison, Condition, Pattern};
-use crate::judge::S3Verdict;
 use crate::keys::{Class, Id, class};
 use crate::parse::{Effect, Policy, PrincipalKind, Statement};
+use crate::principals::is_account;
 use crate::service::Service;
 use crate::template::Template;
+use crate::verdict::S3Verdict;
 
 pub(crate) fn verdict(policy: &Policy, service: Service) -> S3Verdict {
     let public = policy.statements().iter().any(|statement| {
@@ -93,5 +94,5 @@ fn limits(condition: &Condition, service: Service) -> bool {
 fn has_fixed_account(arn: &str) -> bool {
     let account = arn.split(':').nth(4).unwrap_or_default();
     let name = arn.splitn(6, ':').nth(5).unwrap_or_default();
-    crate::evaluate::is_account(account) && name.starts_with("accesspoint/") && !arn.contains("${")
+    is_account(account) && name.starts_with("accesspoint/") && !arn.contains("${")
 }

@@ -5,9 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::evaluate::is_account;
-use crate::judge::Verdict;
+use crate::principals::is_account;
 use crate::trust::Trust;
+use crate::verdict::Verdict;
 
 /// With whom something is shared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

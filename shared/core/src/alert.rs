@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{Actor, Outcome, Report, Resource, Severity, Told, partition_of};
+use crate::{Actor, ControlResult, Origin, Outcome, Report, Resource, Severity, partition_of};
 
 /// SNS takes subjects of at most 100 ASCII characters. Source: SNS API Reference, `Publish`.
 const LONGEST_SUBJECT: usize = 100;
@@ -79,7 +79,7 @@ pub fn compose(report: &Report, function: &str, request: &str) -> Alert {
             ("outcome", text(outcome.to_string())),
             (
                 "controls",
-                AttributeValue::Texts(report.told.iter().map(|told| told.control.clone()).collect()),
+                AttributeValue::Texts(report.results.iter().map(|told| told.control.clone()).collect()),
             ),
             ("account", text(resource.account.clone())),
             ("region", text(resource.region.clone())),
@@ -94,7 +94,7 @@ fn subject(report: &Report) -> String {
         return format!("[portcullis] {}", report.outcome());
     };
     let clause = tense(told, told.summary.split(':').next().unwrap_or_default());
-    let count = match report.told.len() {
+    let count = match report.results.len() {
         0 | 1 => String::new(),
         more => format!(" ({more} controls)"),
     };
@@ -119,12 +119,12 @@ fn printable(subject: &str) -> String {
 }
 
 /// The worst of it leads, with what came of that: a minor control left alone must not hide that a major one was fixed.
-fn leading(report: &Report) -> Option<&Told> {
-    report.told.iter().max_by_key(|told| (told.severity, told.outcome))
+fn leading(report: &Report) -> Option<&ControlResult> {
+    report.results.iter().max_by_key(|told| (told.severity, told.outcome))
 }
 
 /// `is public` was true until the remedy: `was public`.
-fn tense(told: &Told, clause: &str) -> String {
+fn tense(told: &ControlResult, clause: &str) -> String {
     const VERBS: [(&str, &str); 5] = [
         ("is ", "was "),
         ("has ", "had "),
@@ -188,7 +188,7 @@ fn write_body(text: &mut String, report: &Report, function: &str) -> std::fmt::R
         resource.account,
         resource.region
     )?;
-    if report.parameters_omitted {
+    if report.origin.omitted {
         writeln!(
             text,
             "CloudTrail left out the call's parameters for their size. This is a known way to hide a change:"
@@ -196,7 +196,7 @@ fn write_body(text: &mut String, report: &Report, function: &str) -> std::fmt::R
         writeln!(text, "treat the call as suspicious. The severity was raised.\n")?;
     }
     writeln!(text, "WHAT")?;
-    for told in &report.told {
+    for told in &report.results {
         writeln!(text, "  {} [{}, {}]", told.control, told.severity, told.outcome)?;
         writeln!(
             text,
@@ -221,8 +221,7 @@ fn write_body(text: &mut String, report: &Report, function: &str) -> std::fmt::R
         }
     }
     writeln!(text)?;
-    let event = (&*report.event, &*report.event_time, &*report.event_id);
-    write_who(text, &report.actor, event, &report.resource.region)?;
+    write_who(text, &report.origin, &report.resource.region)?;
     if let Some(manager) = &report.managed_by {
         writeln!(text, "\nMANAGED BY\n  {}", clean(manager))?;
         writeln!(
@@ -236,9 +235,12 @@ fn write_body(text: &mut String, report: &Report, function: &str) -> std::fmt::R
 }
 
 /// Who did it, by which call: its name, its time and its id.
-fn write_who(text: &mut String, actor: &Actor, (name, time, id): (&str, &str, &str), region: &str) -> std::fmt::Result {
+fn write_who(text: &mut String, origin: &Origin, region: &str) -> std::fmt::Result {
+    let Origin {
+        event, id, time, actor, ..
+    } = origin;
     writeln!(text, "WHO\n  {}", clean(&actor.describe()))?;
-    writeln!(text, "  by {} at {}, event {}", clean(name), clean(time), clean(id))?;
+    writeln!(text, "  by {} at {}, event {}", clean(event), clean(time), clean(id))?;
     if let Some(link) = event_link(region, id) {
         writeln!(text, "  {link}")?;
     }
@@ -263,7 +265,7 @@ fn write_changes(text: &mut String, report: &Report) -> std::fmt::Result {
 
 fn write_next_steps(text: &mut String, report: &Report, function: &str) -> std::fmt::Result {
     let resource = &report.resource;
-    let outcomes: BTreeSet<_> = report.told.iter().map(|told| told.outcome).collect();
+    let outcomes: BTreeSet<_> = report.results.iter().map(|told| told.outcome).collect();
     // What failed may have been done in part: then something is different.
     let half_done =
         outcomes.contains(&Outcome::Failed) && report.before.as_object().is_some_and(|facts| !facts.is_empty());
@@ -292,11 +294,16 @@ fn write_next_steps(text: &mut String, report: &Report, function: &str) -> std::
             resource.noun()
         )?;
     }
-    let exemptable = |told: &&Told| {
+    let exemptable = |told: &&ControlResult| {
         use Outcome::{Compliant, Exempt, Gone, Released, Restored};
         !matches!(told.outcome, Compliant | Exempt | Gone | Released | Restored)
     };
-    if let Some(told) = report.told.iter().filter(exemptable).max_by_key(|told| told.severity) {
+    if let Some(told) = report
+        .results
+        .iter()
+        .filter(exemptable)
+        .max_by_key(|told| told.severity)
+    {
         let (control, arn) = (&told.control, clean(&resource.arn));
         writeln!(
             text,
@@ -359,7 +366,7 @@ pub struct Document<'a> {
     /// Who made the call; a field that the event leaves out is empty.
     pub actor: &'a Actor,
     /// What was found and done, control by control.
-    pub controls: &'a [Told],
+    pub controls: &'a [ControlResult],
     /// The facts before the change, as far as they changed.
     pub before: &'a Value,
     /// The same facts afterwards.
@@ -386,20 +393,26 @@ pub struct DocumentEvent<'a> {
     pub parameters_omitted: bool,
 }
 
+impl<'a> From<&'a Origin> for DocumentEvent<'a> {
+    fn from(origin: &'a Origin) -> Self {
+        Self {
+            name: &origin.event,
+            id: &origin.id,
+            time: &origin.time,
+            parameters_omitted: origin.omitted,
+        }
+    }
+}
+
 fn document(report: &Report, request: &str) -> Value {
     let document = Document {
         version: 1,
         severity: report.severity(),
         outcome: report.outcome(),
         resource: &report.resource,
-        event: DocumentEvent {
-            name: &report.event,
-            id: &report.event_id,
-            time: &report.event_time,
-            parameters_omitted: report.parameters_omitted,
-        },
-        actor: &report.actor,
-        controls: &report.told,
+        event: DocumentEvent::from(&report.origin),
+        actor: &report.origin.actor,
+        controls: &report.results,
         before: &report.before,
         after: &report.after,
         managed_by: report.managed_by.as_deref(),

@@ -1,96 +1,31 @@
+//! Controls, what they judge by, and what judging comes to.
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::settings::{Level, Settings, Switch};
-use crate::{Guard, Resource};
+use crate::settings::{Level, Settings};
+use crate::{Meta, Resource, Severity, State};
 
-/// How bad it is. The order is that of alerts: the highest of a message decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Severity {
-    /// Good practice.
-    Low,
-    /// A weakness that needs another one to be used.
-    Medium,
-    /// Data is one mistake away.
-    High,
-    /// Data is open now.
-    Critical,
-}
-
-impl Severity {
-    /// One step worse, as for an event whose author hid its parameters.
-    #[must_use]
-    pub fn raised(self) -> Self {
-        match self {
-            Self::Low => Self::Medium,
-            Self::Medium => Self::High,
-            Self::High | Self::Critical => Self::Critical,
-        }
-    }
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Low => "LOW",
-            Self::Medium => "MEDIUM",
-            Self::High => "HIGH",
-            Self::Critical => "CRITICAL",
-        })
-    }
-}
-
-/// What a control's remedy may disturb.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Impact {
-    /// Nobody who uses the resource as intended notices.
-    Nothing,
-    /// Somebody may lose access.
-    Access,
-    /// Something may stop working.
-    Availability,
-}
-
-/// What is known of a control without running it: the docs, the template test and `portcullis triage` read it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Meta {
-    /// Its id, which is also its file's name, its key in the settings and its heading in the docs.
-    pub id: &'static str,
-    /// What it requires, in a line.
-    pub title: &'static str,
-    /// How bad a violation is when nothing lessens it.
-    pub severity: Severity,
-    /// What its remedy may disturb.
-    pub impact: Impact,
-    /// What it does in enforce mode unless settings say otherwise.
-    pub default: Switch,
-    /// The requirements it serves: Security Hub controls, CIS benchmark sections, Config rules.
-    pub standards: &'static [&'static str],
-    /// The API calls that can break it, by CloudTrail's names.
-    pub calls: &'static [&'static str],
-    /// The IAM actions of its remedies. Those of its reads follow from its facts.
-    pub writes: &'static [&'static str],
-}
+/// What a control's judgement is: whether a state satisfies it, and if not, what would.
+pub type Judge<S> = dyn Fn(&S, &JudgeContext<'_>) -> Judgement<<S as State>::Change> + Sync;
 
 /// One requirement on a type of resource.
-pub struct Control<G: Guard> {
+pub struct Control<S: State> {
     /// What is known without running it.
     pub meta: Meta,
     /// The facts that its judgement needs.
-    pub facts: &'static [G::Fact],
+    pub reads: &'static [S::Fact],
+    /// The facts that its remedies, and what undoes them, change.
+    pub changes: &'static [S::Fact],
     /// Whether a state satisfies it, and if not, what would.
-    pub judge: fn(&G::State, &Scope<'_>) -> Judgement<G::Remedy>,
+    pub judge: &'static Judge<S>,
 }
 
 /// What a judgement may lean on besides the state.
 #[derive(Debug, Clone, Copy)]
-pub struct Scope<'a> {
+pub struct JudgeContext<'a> {
     /// The resource that is judged.
     pub resource: &'a Resource,
     /// The settings in force.
@@ -106,12 +41,12 @@ pub struct Scope<'a> {
     /// The moment of judging, for exemptions that end.
     pub now: Timestamp,
     /// What the ledger knows of the resource: what AWS itself does not remember.
-    pub memory: &'a Memory,
+    pub history: &'a History,
 }
 
 /// What the ledger knows of a resource when it is judged, by the ids of controls.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Memory {
+pub struct History {
     /// Those that it was last told to violate, or that a restore brought back to be violated, and when that was told.
     pub violated: BTreeMap<String, Timestamp>,
     /// Those whose remedies were begun and are not known to be complete: by this event, by one that broke off, or by one
@@ -122,12 +57,12 @@ pub struct Memory {
     /// When those that were put right before were so last.
     pub remedied: BTreeMap<String, Timestamp>,
     /// The last calls of the names that the guard has remembered, this event's included.
-    pub calls: BTreeMap<String, Heard>,
+    pub calls: BTreeMap<String, RememberedCall>,
 }
 
 /// A call that the ledger remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Heard {
+pub struct RememberedCall {
     /// When it was made.
     pub made: Timestamp,
     /// When its event was first handled: what was done before was done without knowing of it.

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::settings::{Exemption, Mode, Switch, Then};
-use crate::{Actor, Cause, Finding, Impact, Meta, Resource, Settings, Tags};
+use crate::{Cause, Finding, Impact, Meta, Origin, Resource, Settings, Tags};
 
 /// What is done about a finding, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,13 +84,8 @@ pub struct Deferral {
     /// The resource, for whoever looks at it again.
     pub resource: Resource,
     /// What led to the finding first: who opened the hole is told when it is closed.
-    pub event: String,
-    /// That event's id.
-    pub event_id: String,
-    /// When it happened.
-    pub event_time: String,
-    /// Who did it.
-    pub actor: Actor,
+    #[serde(flatten, serialize_with = "Origin::serialize_unless_omitted")]
+    pub origin: Origin,
 }
 
 /// One time that a control was put right, for telling a fight.
@@ -104,7 +99,7 @@ pub struct Remediation {
 
 /// What a decision depends on besides the control and its finding.
 #[derive(Debug, Clone, Copy)]
-pub struct Circumstances<'a> {
+pub struct DecisionContext<'a> {
     /// The resource.
     pub resource: &'a Resource,
     /// Its tags, where it has any.
@@ -126,8 +121,8 @@ pub struct Circumstances<'a> {
 }
 
 /// Decides on a finding. Who answers for it goes before what may be done by itself, and that before when.
-pub fn decide<R>(control: &Meta, finding: &Finding<R>, circumstances: &Circumstances<'_>) -> Ruling {
-    let Circumstances {
+pub fn decide<R>(control: &Meta, finding: &Finding<R>, decision_context: &DecisionContext<'_>) -> Ruling {
+    let DecisionContext {
         resource,
         tags,
         settings,
@@ -135,14 +130,14 @@ pub fn decide<R>(control: &Meta, finding: &Finding<R>, circumstances: &Circumsta
         budget_spent,
         now,
         ..
-    } = *circumstances;
+    } = *decision_context;
     let ruling = |decision| Ruling {
         decision,
         notes: Vec::new(),
         fight: false,
     };
     if let Some(exemption) = settings.exemption(control.id, resource, tags, now) {
-        return ruling(Decision::Exempt(exempt(exemption, circumstances.cause)));
+        return ruling(Decision::Exempt(exempt(exemption, decision_context.cause)));
     }
     let ended = settings.ended_exemption(control.id, resource, tags, now);
     let notes: Vec<_> = ended.map(has_ended).into_iter().collect();
@@ -159,11 +154,11 @@ pub fn decide<R>(control: &Meta, finding: &Finding<R>, circumstances: &Circumsta
     if let Some(why) = left_to_people(control, finding, settings) {
         return ruling(Decision::Notify(why));
     }
-    let fight = circumstances.fight(control.id).or_else(|| {
+    let fight = decision_context.fight(control.id).or_else(|| {
         // A quarantine that a fight calls for is about the control that is fought over.
         let by_fight = finding.quarantine && settings.flips.then == Then::Quarantine;
-        let mut fought = circumstances.history.keys().filter(|_| by_fight);
-        fought.find_map(|control| circumstances.fight(control))
+        let mut fought = decision_context.history.keys().filter(|_| by_fight);
+        fought.find_map(|control| decision_context.fight(control))
     });
     let stops = fight.is_some() && settings.flips.then == Then::Stop;
     let ruling = |decision| {
@@ -176,17 +171,17 @@ pub fn decide<R>(control: &Meta, finding: &Finding<R>, circumstances: &Circumsta
         let why = "it is left as it is: the settings say so of what somebody keeps undoing (flips, then: stop)";
         return ruling(Decision::Notify(why.into()));
     }
-    if let Some(wait) = circumstances.grace(control, finding) {
+    if let Some(wait) = decision_context.grace(control, finding) {
         return ruling(Decision::Defer(wait));
     }
-    let waited = circumstances.deferred.get(control.id).filter(|one| one.until <= now);
+    let waited = decision_context.deferred.get(control.id).filter(|one| one.until <= now);
     let ruling = |decision| {
         let mut ruling = ruling(decision);
         ruling.notes.extend(waited.map(has_waited));
         ruling
     };
     if budget_spent && control.impact != Impact::Nothing {
-        return ruling(Decision::Defer(circumstances.next_hour()));
+        return ruling(Decision::Defer(decision_context.next_hour()));
     }
     ruling(Decision::Enforce)
 }
@@ -214,7 +209,7 @@ fn exempt(exemption: &Exemption, cause: &Cause) -> String {
         return format!("exempt until {until} ({reason}; {owner})");
     };
     let by = if cause.sets_tags() {
-        format!(", set with {} by {}", cause.event, cause.actor.describe())
+        format!(", set with {} by {}", cause.origin.event, cause.origin.actor.describe())
     } else {
         String::new()
     };
@@ -240,7 +235,7 @@ fn has_waited(deferral: &Deferral) -> String {
     }
 }
 
-impl Circumstances<'_> {
+impl DecisionContext<'_> {
     /// Whether putting this control right now would be a fight, in words: who undid it before, and what will again.
     pub fn fight(&self, control: &str) -> Option<String> {
         let flips = &self.settings.flips;
@@ -255,11 +250,10 @@ impl Circumstances<'_> {
             return None;
         }
         let mut actors: BTreeSet<_> = times.iter().map(|before| before.actor.clone()).collect();
-        actors.insert(
-            self.deferred
-                .get(control)
-                .map_or_else(|| self.cause.actor.describe(), |deferral| deferral.actor.describe()),
-        );
+        actors.insert(self.deferred.get(control).map_or_else(
+            || self.cause.origin.actor.describe(),
+            |deferral| deferral.origin.actor.describe(),
+        ));
         let actors: Vec<_> = actors.into_iter().collect();
         let tool = self.cause.managed_by(self.tags).map_or_else(String::new, |tool| {
             format!("; it is managed by {tool}, whose definition has to change")

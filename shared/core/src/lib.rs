@@ -1,38 +1,46 @@
 //! The words of Portcullis and its pure steps.
 //!
-//! An event names resources; a [`Guard`] says how a resource's [`State`] looks and which [`Control`]s it has; judging a
-//! state yields [`Finding`]s with remedies; [`plan()`] folds them into the smallest set of changes; [`alert`] tells people.
+//! An event names resources, as a [`ResourceType`] says; a [`State`] is what was read of one; the type's [`Control`]s judge it, which
+//! yields [`Finding`]s with remedies; [`plan()`] folds them into the smallest set of changes; [`alert`] tells people.
 //! Nothing here knows the AWS SDK or an async runtime: every step is a plain function over plain data.
 
 pub mod alert;
 mod arn;
-mod catalog;
 mod cause;
 mod control;
 mod decide;
 pub mod event;
-mod guard;
+mod meta;
+mod observed;
 mod outcome;
 mod plan;
+mod report;
 mod resource;
-mod seen;
+mod resource_type;
+mod service;
 pub mod settings;
+mod state;
 pub mod triage;
+mod typed;
 
 pub use arn::{Arn, ArnError, partition_of};
-pub use catalog::{Listing, listing};
-pub use cause::{Asks, Cause};
-pub use control::{Control, Finding, Heard, Impact, Judgement, Memory, Meta, Scope, Severity};
+pub use cause::{Cause, Origin, Selector};
+pub use control::{Control, Finding, History, Judge, JudgeContext, Judgement, RememberedCall};
 pub use decide::{
-    Circumstances, Decision, Deferral, Hold, Reason, Remediation, Ruling, Wait, decide, next_hour, whole_second,
+    Decision, DecisionContext, Deferral, Hold, Reason, Remediation, Ruling, Wait, decide, next_hour, whole_second,
 };
 pub use event::{Actor, Call, Event, EventError};
-pub use guard::{Guard, Remedy, State};
-pub use outcome::{Outcome, Report, Told};
-pub use plan::{Judged, Plan, plan};
-pub use resource::{Place, Resource};
-pub use seen::Seen;
+pub use meta::{Impact, Meta, Severity, Switch};
+pub use observed::Observed;
+pub use outcome::{ControlResult, Outcome};
+pub use plan::{Plan, PlannedFinding, plan};
+pub use report::Report;
+pub use resource::{Location, Resource};
+pub use resource_type::{Required, ResourceType};
+pub use service::Service;
 pub use settings::Settings;
+pub use state::{Change, State};
+pub use typed::{Listing, Typed};
 
 /// Tags of a resource, key to value.
 pub type Tags = std::collections::BTreeMap<String, String>;

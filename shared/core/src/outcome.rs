@@ -1,10 +1,11 @@
+//! What came of a control.
+
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::{Actor, Resource, Severity};
+use crate::Severity;
 
 /// What came of a control for a resource. The order is that of gravity: the gravest of a message decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,9 +41,10 @@ impl Outcome {
     }
 }
 
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Outcome {
+    /// Its word in answers, alerts and the ledger.
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Compliant => "compliant",
             Self::Gone => "gone",
             Self::Exempt => "exempt",
@@ -53,14 +55,20 @@ impl fmt::Display for Outcome {
             Self::Deferred => "deferred",
             Self::WouldRemediate => "would-remediate",
             Self::Failed => "failed",
-        })
+        }
     }
 }
 
-/// What is told of one control.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What came of one control for one resource, as the ledger and the alert have it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Told {
+pub struct ControlResult {
     /// The control's id.
     pub control: String,
     /// How bad it was.
@@ -81,51 +89,24 @@ pub struct Told {
     /// What else somebody who is woken by it should know: an exemption that ended, a fight with somebody's tool.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Whether the control could not be judged, since a read was refused: nobody knows then whether it is violated.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unjudged: bool,
 }
 
-/// All that one event came to for one resource: what the ledger keeps and the alert tells.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Report {
-    /// The id of the ledger's record, which a restore names.
-    pub ledger_id: String,
-    /// The resource.
-    pub resource: Resource,
-    /// CloudTrail's name of the call, or what else led here.
-    pub event: String,
-    /// The event's id.
-    pub event_id: String,
-    /// When the call was made, as the event says it.
-    pub event_time: String,
-    /// Whether CloudTrail left out the call's parameters for their size: a known way to hide a change.
-    pub parameters_omitted: bool,
-    /// Who made the call.
-    pub actor: Actor,
-    /// What is told, control by control.
-    pub told: Vec<Told>,
-    /// The facts before the change, as far as they changed.
-    pub before: Value,
-    /// The same facts afterwards.
-    pub after: Value,
-    /// The stack or tool that manages the resource, where its tags or the event tell.
-    pub managed_by: Option<String>,
-}
-
-impl Report {
-    /// The highest severity in it.
-    pub fn severity(&self) -> Severity {
-        self.told
-            .iter()
-            .map(|told| told.severity)
-            .max()
-            .unwrap_or(Severity::Low)
-    }
-
-    /// The gravest outcome in it.
-    pub fn outcome(&self) -> Outcome {
-        self.told
-            .iter()
-            .map(|told| told.outcome)
-            .max()
-            .unwrap_or(Outcome::Compliant)
+impl ControlResult {
+    /// The result of a control about which there is nothing to say but this: no change, no reason, no notes.
+    pub fn new(control: &str, severity: Severity, outcome: Outcome, summary: impl Into<String>) -> Self {
+        Self {
+            control: control.to_owned(),
+            severity,
+            outcome,
+            summary: summary.into(),
+            change: String::new(),
+            why: String::new(),
+            until: None,
+            notes: Vec::new(),
+            unjudged: false,
+        }
     }
 }

@@ -1,12 +1,11 @@
 //! Judging and deciding: from a state to the smallest set of changes, without AWS.
 
-use std::collections::BTreeSet;
-
-use crate::{Control, Decision, Finding, Guard, Impact, Judgement, Meta, Remedy, Ruling, Scope, State};
+use crate::typed::undeclared;
+use crate::{Change, Control, Decision, Finding, Impact, JudgeContext, Judgement, Meta, Ruling, State};
 
 /// A finding with what is done about it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Judged<R> {
+pub struct PlannedFinding<R> {
     /// The control.
     pub control: &'static Meta,
     /// What is wrong.
@@ -17,22 +16,22 @@ pub struct Judged<R> {
 
 /// What all controls together come to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plan<G: Guard> {
+pub struct Plan<S: State> {
     /// The findings, in the order of the controls.
-    pub findings: Vec<Judged<G::Remedy>>,
+    pub findings: Vec<PlannedFinding<S::Change>>,
     /// The controls that hold, once the remedies are made.
     pub compliant: Vec<&'static str>,
     /// Those among them that hold by another's remedy only: if it fails, what is wrong.
-    pub covered: Vec<(&'static Meta, Finding<G::Remedy>)>,
+    pub covered: Vec<(&'static Meta, Finding<S::Change>)>,
     /// Those that can't be asked of this resource, and why.
     pub not_applicable: Vec<(&'static str, String)>,
     /// The changes to make: at most one a target.
-    pub remedies: Vec<G::Remedy>,
+    pub remedies: Vec<S::Change>,
     /// The state after them.
-    pub after: G::State,
+    pub after: S,
 }
 
-impl<G: Guard> Plan<G> {
+impl<S: State> Plan<S> {
     /// Whether nothing is wrong with the resource by this control.
     pub fn clears(&self, control: &str) -> bool {
         self.compliant.contains(&control) || self.not_applicable.iter().any(|(id, _)| *id == control)
@@ -50,13 +49,13 @@ impl<G: Guard> Plan<G> {
 
 /// Judges the controls one after the other, each on the state that the enforced remedies before it would leave, so that
 /// two controls that change one document don't undo each other.
-pub fn plan<G: Guard>(
-    state: &G::State,
-    controls: &[&'static Control<G>],
-    scope: &Scope<'_>,
-    decide: impl Fn(&'static Meta, &Finding<G::Remedy>) -> Ruling,
-) -> Plan<G> {
-    let mut plan: Plan<G> = Plan {
+pub fn plan<S: State>(
+    state: &S,
+    controls: &[&'static Control<S>],
+    context: &JudgeContext<'_>,
+    decide: impl Fn(&'static Meta, &Finding<S::Change>) -> Ruling,
+) -> Plan<S> {
+    let mut plan: Plan<S> = Plan {
         findings: Vec::new(),
         compliant: Vec::new(),
         covered: Vec::new(),
@@ -68,9 +67,9 @@ pub fn plan<G: Guard>(
         // Without an earlier remedy the state is as it was found.
         let as_found = || {
             let changed = !plan.remedies.is_empty();
-            changed.then(|| (control.judge)(state, scope).finding()).flatten()
+            changed.then(|| (control.judge)(state, context).finding()).flatten()
         };
-        match (control.judge)(&plan.after, scope) {
+        match (control.judge)(&plan.after, context) {
             Judgement::Compliant => {
                 plan.covered.extend(as_found().map(|found| (&control.meta, found)));
                 plan.compliant.push(control.meta.id);
@@ -81,23 +80,22 @@ pub fn plan<G: Guard>(
                 if let Some(found) = as_found() {
                     (finding.severity, finding.summary) = (found.severity, found.summary);
                 }
-                debug_assert_eq!(
-                    undeclared(control, &finding, &plan.after),
-                    BTreeSet::new(),
-                    "{}: its remedies, or what undoes them, take IAM actions that its Meta::writes does not declare, so the role of \
-                     the template would lack them",
+                debug_assert!(
+                    undeclared(control, &finding.remedies, &plan.after).is_empty(),
+                    "{}: its remedies, or what undoes them, change facts that it does not declare under `changes`, so the role of \
+                     the template would lack what they take",
                     control.meta.id,
                 );
                 let ruling = decide(&control.meta, &finding);
                 if ruling.decision == Decision::Enforce {
-                    for remedy in &finding.remedies {
-                        plan.after = plan.after.after(remedy);
+                    for change in &finding.remedies {
+                        plan.after = change.after(&plan.after);
                         plan.remedies
-                            .retain(|earlier: &G::Remedy| earlier.target() != remedy.target());
-                        plan.remedies.push(remedy.clone());
+                            .retain(|earlier: &S::Change| earlier.target() != change.target());
+                        plan.remedies.push(change.clone());
                     }
                 }
-                plan.findings.push(Judged {
+                plan.findings.push(PlannedFinding {
                     control: &control.meta,
                     finding,
                     ruling,
@@ -105,21 +103,6 @@ pub fn plan<G: Guard>(
             }
         }
     }
-    plan.remedies.sort_by_key(Remedy::rank);
+    plan.remedies.sort_by_key(Change::apply_order);
     plan
-}
-
-/// The IAM actions that a finding's remedies, and what undoes them, take and that the control does not declare.
-fn undeclared<G: Guard>(
-    control: &Control<G>,
-    finding: &Finding<G::Remedy>,
-    state: &G::State,
-) -> BTreeSet<&'static str> {
-    let remedies = finding.remedies.iter();
-    let both = remedies.flat_map(|remedy| [Some(remedy.clone()), state.inverse(remedy)]);
-    let taken = both.flatten().flat_map(|remedy| remedy.writes());
-    taken
-        .copied()
-        .filter(|action| !control.meta.writes.contains(action))
-        .collect()
 }

@@ -30,37 +30,34 @@ pub enum Ignored {
     Tags,
 }
 
-/// Why a call is not acted on, as far as can be said without looking at its resources. `own_roles` are the ARNs of the
-/// function's role, and of those under which the stack works on for it.
-pub fn ignored<'a>(
-    call: &Call,
-    own_roles: &[String],
-    listings: impl IntoIterator<Item = &'a dyn Listing>,
-) -> Option<Ignored> {
+impl Ignored {
+    fn no_control(call: &Call) -> Self {
+        Self::NoControl {
+            name: call.name.clone(),
+            service: call.source.clone(),
+        }
+    }
+}
+
+/// Why a call is not acted on, as far as the call alone tells. `own_roles` are the ARNs of the function's role, and of those under
+/// which the stack works on for it.
+pub fn ignored(call: &Call, own_roles: &[String]) -> Option<Ignored> {
     if let Some(code) = &call.error {
         return Some(Ignored::Failed(code.clone()));
     }
-    if own_roles.contains(&call.actor.role) {
-        return Some(Ignored::Own);
+    own_roles.contains(&call.actor.role).then_some(Ignored::Own)
+}
+
+/// Why a call is not acted on, given what looks after its resources and these settings.
+pub fn immaterial(call: &Call, settings: &Settings, takers: &[&dyn Listing]) -> Option<Ignored> {
+    if takers.is_empty() {
+        return Some(Ignored::no_control(call));
     }
-    let taken = listings.into_iter().any(|listing| takes(listing, call));
-    (!taken).then(|| Ignored::NoControl {
-        name: call.name.clone(),
-        service: call.source.clone(),
-    })
+    let matters = takers.iter().any(|listing| listing.matters(call, settings));
+    (!matters).then_some(Ignored::Tags)
 }
 
-/// Why a call that leads to guards can change nothing that they judge, under these settings.
-pub fn immaterial<'a>(
-    call: &Call,
-    settings: &Settings,
-    listings: impl IntoIterator<Item = &'a dyn Listing>,
-) -> Option<Ignored> {
-    let mut takers = listings.into_iter().filter(|listing| takes(*listing, call));
-    (!takers.any(|listing| listing.matters(call, settings))).then_some(Ignored::Tags)
-}
-
-/// Whether a call can break a control of a guard.
+/// Whether a call can break a control of a resource type.
 pub fn takes(listing: &dyn Listing, call: &Call) -> bool {
     listing.source() == call.source && listing.calls().contains(call.name.as_str())
 }
@@ -78,13 +75,16 @@ pub struct Triage {
 
 /// Finds the resources and the controls that a call is about. `own_roles` are as for [`ignored`].
 pub fn triage(call: &Call, own_roles: &[String], listings: &[Box<dyn Listing>]) -> Result<Triage, EventError> {
-    let ignored = ignored(call, own_roles, listings.iter().map(AsRef::as_ref));
+    let named: Vec<_> = listings
+        .iter()
+        .filter_map(|listing| Some((listing, listing.resources(call)?)))
+        .collect();
+    let ignored = ignored(call, own_roles).or_else(|| named.is_empty().then(|| Ignored::no_control(call)));
     let mut triage = Triage {
         ignored: ignored.as_ref().map(ToString::to_string),
         ..Triage::default()
     };
-    for listing in listings {
-        let Some(named) = listing.resources(call) else { continue };
+    for (listing, named) in named {
         let named = match &ignored {
             // What is ignored anyway is not refused for the parameters that services leave out of failed calls.
             Some(_) => named.unwrap_or_default(),
@@ -113,10 +113,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::Place;
-    use crate::control::{Impact, Meta, Severity};
     use crate::event::Event;
-    use crate::settings::Switch;
+    use crate::{Impact, Location, Meta, Severity, Switch};
 
     /// A guard of buckets that names them by `bucketName`, and none for a bucket called `foreign`.
     struct Buckets;
@@ -129,7 +127,6 @@ mod tests {
         default: Switch::Enforce,
         standards: &[],
         calls: &["PutBucketAcl"],
-        writes: &[],
     };
 
     impl Listing for Buckets {
@@ -145,8 +142,12 @@ mod tests {
             vec![&META]
         }
 
-        fn quarantines(&self) -> &'static [&'static str] {
-            &[]
+        fn writes_of(&self, _: &str) -> BTreeSet<&'static str> {
+            BTreeSet::new()
+        }
+
+        fn calls(&self) -> BTreeSet<&'static str> {
+            META.calls.iter().copied().collect()
         }
 
         fn reads(&self) -> BTreeSet<&'static str> {
@@ -157,7 +158,7 @@ mod tests {
             self.kind()
         }
 
-        fn identified(&self, _: &str, _: &Place) -> Option<Resource> {
+        fn identified(&self, _: &str, _: &Location) -> Option<Resource> {
             None
         }
 

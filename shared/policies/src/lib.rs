@@ -7,7 +7,7 @@ use portcullis_access::{
     Change, ChangeKind, Fix, FixError, Goal, Judgement, Policy, Scope as AccessScope, Service, Statement, Trust,
     Verdict,
 };
-use portcullis_core::{Finding, Resource, Scope, Settings, Severity};
+use portcullis_core::{Finding, JudgeContext, Resource, Settings, Severity};
 use serde_json::{Value, json};
 
 /// A policy with what the analyser says of it.
@@ -41,7 +41,7 @@ impl<P> Cure<P> {
 
 impl<'a> Analysis<'a> {
     /// Judges a policy of the scope's resource; an error says why it can't be read.
-    pub fn new(text: &str, service: Service, scope: &Scope<'a>) -> Result<Self, String> {
+    pub fn new(text: &str, service: Service, scope: &JudgeContext<'a>) -> Result<Self, String> {
         let policy = Policy::parse(text).map_err(|error| error.to_string())?;
         let (trust, resource) = (trust(scope.settings), scope.resource);
         let judgement = portcullis_access::judge(&policy, &access(service, resource, &trust));
@@ -215,7 +215,7 @@ fn access<'a>(service: Service, resource: &'a Resource, trust: &'a Trust) -> Acc
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Memory;
+    use portcullis_core::History;
 
     use super::*;
 
@@ -236,7 +236,7 @@ mod tests {
             id: "q-1".into(),
         };
         let text = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","));
-        let scope = Scope {
+        let scope = JudgeContext {
             resource: &resource,
             settings,
             level: &settings.classification.levels["internal"],
@@ -244,7 +244,7 @@ mod tests {
             own_role: "",
             region: "eu-west-1",
             now: jiff::Timestamp::UNIX_EPOCH,
-            memory: &Memory::default(),
+            history: &History::default(),
         };
         look(&Analysis::new(&text, Service::Sqs, &scope).unwrap())
     }

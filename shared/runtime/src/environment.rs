@@ -18,6 +18,8 @@ pub struct Environment {
     pub mode: Mode,
     /// The function's name, for the commands in alerts.
     pub function: String,
+    /// The names of the stack's other functions.
+    pub other_functions: Vec<String>,
     /// The group of the schedules by which it has itself invoked again.
     pub schedule_group: String,
     /// The role under which EventBridge Scheduler does so.
@@ -78,6 +80,12 @@ impl Environment {
             own_role,
             mode,
             function: required("AWS_LAMBDA_FUNCTION_NAME")?,
+            other_functions: variable("PORTCULLIS_OTHER_FUNCTIONS")
+                .iter()
+                .flat_map(|names| names.split(','))
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned)
+                .collect(),
             schedule_group: required("PORTCULLIS_SCHEDULE_GROUP")?,
             schedule_role: required("PORTCULLIS_SCHEDULE_ROLE_ARN")?,
             dead_letters: required("PORTCULLIS_DEAD_LETTERS_ARN")?,

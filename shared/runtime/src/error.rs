@@ -217,12 +217,12 @@ pub enum Failure {
     #[error("what waits can't be scheduled: {0}")]
     Schedule(AwsError),
     /// Some finding could not be put right; it was told.
-    #[error("{resource}: {controls} could not be put right: {why}")]
+    #[error("{resource}: {} could not be put right: {why}", controls.join(", "))]
     NotRemediated {
         /// The resource's ARN.
         resource: String,
         /// The controls' ids.
-        controls: String,
+        controls: Vec<String>,
         /// What went wrong.
         why: String,
     },

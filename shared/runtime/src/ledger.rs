@@ -5,7 +5,8 @@
 //! `record#<id>`, the closed records, by time since ids are UUIDs of version 7. `~` sorts last, so a descending query
 //! has the two first. The sparse index `todo` answers "what is open" and "what is deferred" (then the status carries the
 //! attribute), the index `by-id` finds a record by its id alone. Apart from resources, `budget#<account>` counts what may be
-//! disturbed in an hour, and `heartbeat#<function>` holds the last heartbeat.
+//! disturbed in an hour, and `heartbeat#<function>` holds when its heartbeat was last good
+//! and when it last told a sweep.
 
 mod transact;
 
@@ -14,7 +15,8 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::query::QueryError;
-use aws_sdk_dynamodb::types::{AttributeValue, Select};
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, Select};
 use aws_smithy_async::future::pagination_stream::PaginationStream;
 use jiff::Timestamp;
 use portcullis_core::{Report, Resource};
@@ -23,9 +25,9 @@ use serde_json::Value;
 
 use crate::digest::Noted;
 use crate::error::{AwsError, Failure};
-use crate::status::Status;
+use crate::resource_status::Status;
 
-pub use transact::{Along, Opened};
+pub use transact::{Opened, WithWrites};
 
 const OPEN: &str = "~open";
 const STATUS: &str = "~status";
@@ -36,6 +38,8 @@ const UNTOLD: &str = "untold by ";
 const NEWEST: i32 = 2;
 /// So many days after its last change a status is deleted. What is still wrong is told again, and so written anew, long before.
 const STATUS_DAYS: i64 = 400;
+/// So many days after its last heartbeat a function is forgotten.
+const HEARTBEAT_DAYS: i64 = 30;
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -86,6 +90,24 @@ pub struct View {
     pub news: bool,
 }
 
+impl View {
+    /// The open record, if there is one that nobody else is at any more.
+    pub fn acquire_lease(&self, resource: &Resource, owner: &str) -> Result<Option<&Open>, Failure> {
+        match &self.open {
+            Some(open) if open.owner != owner && open.until > Timestamp::now().as_millisecond() => Err(Failure::Busy {
+                resource: resource.arn.clone(),
+                until: open.until,
+            }),
+            open => Ok(open.as_ref()),
+        }
+    }
+}
+
+/// A value as the ledger keeps it.
+pub fn json_of(value: &impl Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(value).map_err(|error| Failure::LedgerRecord(error.to_string()))
+}
+
 impl Ledger {
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
@@ -117,7 +139,7 @@ impl Ledger {
                     });
                 }
                 STATUS => {
-                    view.status = document(item)?;
+                    view.status = document::<Status>(item)?.upgraded();
                     view.seen = Some(attribute(item, "document")?.to_owned());
                 }
                 _ => {}
@@ -206,21 +228,60 @@ impl Ledger {
         }
     }
 
-    /// Notes a heartbeat: that the ledger can be written.
-    pub async fn beat(&self, function: &str, now: Timestamp) -> Result<(), Failure> {
-        let expires = now.as_second() + 30 * 24 * 60 * 60;
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .item("pk", text(&format!("heartbeat#{function}")))
-            .item("sk", text("last"))
-            .item("at", text(&now.to_string()))
-            .item("expires", AttributeValue::N(expires.to_string()));
-        put.send()
+    /// Notes a good heartbeat of a function. Answers since when the function has not told a sweep: its last one, or else its
+    /// first heartbeat.
+    pub async fn beat(&self, function: &str, now: Timestamp) -> Result<Timestamp, Failure> {
+        let noted = self
+            .note_of(
+                function,
+                "SET #at = :now, swept = if_not_exists(swept, :now), expires = :expires",
+                now,
+            )
+            .expression_attribute_names("#at", "at")
+            .return_values(ReturnValue::AllNew)
+            .send()
             .await
-            .map_err(|error| Failure::Ledger(AwsError::new("PutItem", &error)))?;
-        Ok(())
+            .map_err(|error| Failure::Ledger(AwsError::new("UpdateItem", &error)))?;
+        moment(&noted.attributes.unwrap_or_default(), "swept")
+    }
+
+    /// Notes that a function told a sweep.
+    pub async fn swept(&self, function: &str, now: Timestamp) -> Result<(), Failure> {
+        let noted = self
+            .note_of(function, "SET swept = :now, expires = :expires", now)
+            .send();
+        noted
+            .await
+            .map(drop)
+            .map_err(|error| Failure::Ledger(AwsError::new("UpdateItem", &error)))
+    }
+
+    /// When a function's heartbeat was last good.
+    pub async fn last_beat(&self, function: &str) -> Result<Option<Timestamp>, Failure> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(&heartbeat(function)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| Failure::Ledger(AwsError::new("Query", &error)))?;
+        let beaten = page.items().first().filter(|item| item.contains_key("at"));
+        beaten.map(|item| moment(item, "at")).transpose()
+    }
+
+    fn note_of(&self, function: &str, update: &str, now: Timestamp) -> UpdateItemFluentBuilder {
+        let expires = now.as_second() + HEARTBEAT_DAYS * 24 * 60 * 60;
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(&heartbeat(function)))
+            .key("sk", text("last"))
+            .update_expression(update)
+            .expression_attribute_values(":now", text(&now.to_string()))
+            .expression_attribute_values(":expires", AttributeValue::N(expires.to_string()))
     }
 
     /// The resources whose record is open, and that nobody is at any more.
@@ -312,6 +373,11 @@ impl Ledger {
     }
 }
 
+/// Under which key a function's heartbeats are noted.
+fn heartbeat(function: &str) -> String {
+    format!("heartbeat#{function}")
+}
+
 /// Under which key the budget of an account is counted, and under which an hour of it.
 fn budget(account: &str) -> String {
     format!("budget#{account}")
@@ -352,6 +418,11 @@ fn attribute<'a>(item: &'a Item, name: &str) -> Result<&'a str, Failure> {
         .ok_or_else(|| Failure::LedgerRecord(format!("an item without the text {name}")))
 }
 
+fn moment(item: &Item, name: &str) -> Result<Timestamp, Failure> {
+    let moment = attribute(item, name)?.parse();
+    moment.map_err(|error| Failure::LedgerRecord(format!("an item whose {name} is no moment: {error}")))
+}
+
 fn number(item: &Item, name: &str) -> Result<i64, Failure> {
     let value = item
         .get(name)
@@ -362,4 +433,39 @@ fn number(item: &Item, name: &str) -> Result<i64, Failure> {
 
 fn document<T: for<'de> Deserialize<'de>>(item: &Item) -> Result<T, Failure> {
     serde_json::from_str(attribute(item, "document")?).map_err(|error| Failure::LedgerRecord(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    fn written_again<T: Serialize + for<'de> Deserialize<'de>>(document: &str) -> String {
+        serde_json::to_string(&serde_json::from_str::<T>(document).unwrap()).unwrap()
+    }
+
+    /// The documents of every released version, as its functions wrote them: see `tests/tests/golden.rs`.
+    #[test]
+    fn the_records_and_statuses_of_every_released_version_are_read_and_written_again_byte_for_byte() {
+        let entries = |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+        let files: Vec<PathBuf> = entries(&golden)
+            .flat_map(|version| entries(&version).collect::<Vec<_>>())
+            .flat_map(|service| entries(&service).collect::<Vec<_>>())
+            .collect();
+        let is_status = |file: &&PathBuf| file.parent().unwrap().ends_with("status");
+        assert!(files.iter().filter(is_status).count() >= 5, "statuses are missing");
+        assert!(files.len() > 100, "records are missing");
+        for file in &files {
+            let document = fs::read_to_string(file).unwrap();
+            let again = if is_status(&file) {
+                written_again::<Status>(&document)
+            } else {
+                written_again::<Record>(&document)
+            };
+            assert_eq!(again, document, "{}", file.display());
+        }
+    }
 }

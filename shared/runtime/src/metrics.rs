@@ -8,7 +8,8 @@ use portcullis_core::event::Counts;
 use portcullis_core::{Outcome, Reason, Severity};
 use serde_json::{Value, json};
 
-/// The stack, a dimension of all metrics: those of two stacks in one region must not mix.
+/// The stack, a dimension of all metrics: those of two stacks in one region must not mix. The function is none: each metric would cost
+/// its price once a function. It is in the same line, for Logs Insights.
 static STACK: LazyLock<String> =
     LazyLock::new(|| std::env::var("PORTCULLIS_STACK").unwrap_or_else(|_| "portcullis".into()));
 
@@ -57,7 +58,7 @@ pub fn event(handled: Handled<'_>) {
         metrics.push(json!({"Name": "EventAge", "Unit": "Milliseconds"}));
     }
     emit(json!({
-        "_aws": envelope(&[&["Stack"], &["Stack", "Function"]], &json!(metrics)),
+        "_aws": envelope(&[&["Stack"]], &json!(metrics)),
         "Function": handled.function,
         "Event": handled.event,
         "EventAge": handled.age,
@@ -69,7 +70,7 @@ pub fn event(handled: Handled<'_>) {
 /// An invocation that failed, other than by what the next try is for. Its reason is no dimension, as an event's name is none.
 pub fn failure(function: &str, failure: &str) {
     emit(json!({
-        "_aws": envelope(&[&["Stack", "Function"]], &json!([{"Name": "Failures", "Unit": "Count"}])),
+        "_aws": envelope(&[&["Stack"]], &json!([{"Name": "Failures", "Unit": "Count"}])),
         "Function": function,
         "Failure": failure,
         "Failures": 1,
@@ -84,12 +85,15 @@ pub fn open_deferred(resources: u64) {
     }));
 }
 
-/// What leads to the function is alive, and so is what it needs.
-pub fn heartbeat(function: &str) {
+/// What leads to the function is alive, and so is what it needs; whether that is so of the stack's other functions, too; and for how
+/// many hours the function has not told a sweep.
+pub fn heartbeat(function: &str, others: bool, unswept: i64) {
+    let metrics = json!([{"Name": "Heartbeat", "Unit": "None"}, {"Name": "HoursUnswept", "Unit": "None"}]);
     emit(json!({
-        "_aws": envelope(&[&["Stack", "Function"]], &json!([{"Name": "Heartbeat", "Unit": "Count"}])),
+        "_aws": envelope(&[&["Stack"]], &metrics),
         "Function": function,
-        "Heartbeat": 1,
+        "Heartbeat": i64::from(others),
+        "HoursUnswept": unswept,
     }));
 }
 
@@ -107,7 +111,7 @@ pub fn sweep(function: &str, counts: &Counts, new: usize) {
         .map(|name| json!({"Name": name, "Unit": "Count"}))
         .collect();
     emit(json!({
-        "_aws": envelope(&[&["Stack", "Function"]], &json!(metrics)),
+        "_aws": envelope(&[&["Stack"]], &json!(metrics)),
         "Function": function,
         "SweptResources": counts.resources,
         "SweptCompliant": counts.compliant,

@@ -181,17 +181,17 @@ fn plan(cleans: &[(Path, Clean)]) -> Vec<Job> {
                 let once = Trouble {
                     wrong,
                     at,
-                    lasting: false,
+                    comparable: false,
                 };
                 job(format!("once: {}", wrong.name()), one, vec![once]);
             }
             for wrong in LASTING {
-                let lasting = Trouble {
+                let comparable = Trouble {
                     wrong,
                     at,
-                    lasting: true,
+                    comparable: true,
                 };
-                job(format!("from then on: {}", wrong.name()), one, vec![lasting]);
+                job(format!("from then on: {}", wrong.name()), one, vec![comparable]);
             }
         }
         job("the event ten times at once".into(), one, Vec::new());
@@ -208,7 +208,7 @@ fn plan(cleans: &[(Path, Clean)]) -> Vec<Job> {
             Trouble {
                 wrong,
                 at: random.below(one.1.calls.len() + 4),
-                lasting: false,
+                comparable: false,
             }
         });
         job("several at random".into(), one, troubles.collect());

@@ -24,10 +24,10 @@ const RUNS: usize = 15;
 async fn main() {
     let folder = std::env::args().nth(1).map(PathBuf::from);
     let folder = folder.expect("measure: expected the folder of the release binaries");
-    let names = ["portcullis-s3", "portcullis-kms", "portcullis-ec2"];
-    let [binary, _, of_ec2] = names.map(|name| folder.join(name));
-    for name in names {
-        let size = std::fs::metadata(folder.join(name)).expect("measure: a release binary is missing");
+    let [binary, of_ec2] = ["portcullis-s3", "portcullis-ec2"].map(|name| folder.join(name));
+    for service in portcullis_catalog::services() {
+        let name = service.binary();
+        let size = std::fs::metadata(folder.join(&name)).expect("measure: a release binary is missing");
         println!("size of {name:<27} {:.1} MB", megabytes(size.len()));
     }
 

@@ -9,7 +9,7 @@ use super::support::Ec2;
 fn every_sample_names_its_resource() {
     let listings = portcullis_ec2::listings();
     for (name, text) in &in_folder("ec2") {
-        let Event::Call(call) = Event::from_slice(text.as_bytes()).unwrap() else {
+        let Event::Call(call) = Event::from_slice(text.as_bytes(), &[]).unwrap() else {
             panic!("{name}")
         };
         assert_eq!(&call.name, name);
@@ -35,10 +35,15 @@ fn every_sample_names_its_resource() {
 #[test]
 fn the_native_sample_names_its_volume() {
     let text = &in_folder("ec2/native")["createVolume"];
-    let Event::Call(call) = Event::from_slice(text.as_bytes()).unwrap() else {
+    let listings = portcullis_ec2::listings();
+    let native: Vec<_> = listings
+        .iter()
+        .flat_map(|listing| listing.native_events())
+        .copied()
+        .collect();
+    let Event::Call(call) = Event::from_slice(text.as_bytes(), &native).unwrap() else {
         panic!("{text}")
     };
-    let listings = portcullis_ec2::listings();
     let found: Vec<_> = listings.iter().filter_map(|listing| listing.resources(&call)).collect();
     let found: Vec<_> = found.into_iter().flat_map(Result::unwrap).collect();
     let arns: Vec<_> = found.iter().map(|resource| resource.arn.as_str()).collect();

@@ -9,7 +9,7 @@ use super::support::Kms;
 fn every_sample_names_its_resource() {
     let listings = portcullis_kms::listings();
     for (name, text) in &in_folder("kms") {
-        let Event::Call(call) = Event::from_slice(text.as_bytes()).unwrap() else {
+        let Event::Call(call) = Event::from_slice(text.as_bytes(), &[]).unwrap() else {
             panic!("{name}")
         };
         assert_eq!(&call.name, name);

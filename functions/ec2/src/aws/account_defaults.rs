@@ -3,16 +3,22 @@ use std::future::Future;
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{ImageBlockPublicAccessEnabledState, SnapshotBlockPublicAccessState};
-use portcullis_core::{Place, Resource, Seen};
+use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, Page, Regional};
 
-use super::done;
-use crate::account_defaults::{AccountDefaults, Fact, Remedy, State, UNBLOCKED, resource};
+use super::calls::done;
+use crate::account_defaults::{AccountDefaults, AccountDefaultsChange, AccountDefaultsFact, UNBLOCKED, resource};
 
 pub struct Aws(pub Regional<Client>);
 
-impl Adapter<AccountDefaults> for Aws {
-    async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
+impl Adapter for Aws {
+    type State = AccountDefaults;
+
+    async fn observe(
+        &self,
+        resource: &Resource,
+        facts: &BTreeSet<AccountDefaultsFact>,
+    ) -> Result<Option<AccountDefaults>, AwsError> {
         let ec2 = &self.0.of(&resource.region);
         let encryption = async {
             let answer = ec2.get_ebs_encryption_by_default().send().await;
@@ -39,13 +45,13 @@ impl Adapter<AccountDefaults> for Aws {
                 .map(|tokens| tokens.as_str().to_owned()))
         };
         let (encryption_by_default, default_key, snapshot_block, image_block, metadata_tokens) = tokio::join!(
-            read(facts, Fact::EncryptionByDefault, encryption),
-            read(facts, Fact::DefaultKey, key),
-            read(facts, Fact::SnapshotBlock, snapshots),
-            read(facts, Fact::ImageBlock, images),
-            read(facts, Fact::MetadataTokens, tokens),
+            read(facts, AccountDefaultsFact::EncryptionByDefault, encryption),
+            read(facts, AccountDefaultsFact::DefaultKey, key),
+            read(facts, AccountDefaultsFact::SnapshotBlock, snapshots),
+            read(facts, AccountDefaultsFact::ImageBlock, images),
+            read(facts, AccountDefaultsFact::MetadataTokens, tokens),
         );
-        Ok(Some(State {
+        Ok(Some(AccountDefaults {
             encryption_by_default: encryption_by_default?,
             default_key: default_key?,
             snapshot_block: snapshot_block?,
@@ -54,46 +60,46 @@ impl Adapter<AccountDefaults> for Aws {
         }))
     }
 
-    async fn list(&self, place: &Place, _: Option<String>) -> Result<Page, AwsError> {
+    async fn list(&self, place: &Location, _: Option<String>) -> Result<Page, AwsError> {
         Ok(Page {
             resources: vec![resource(place)],
             next: None,
         })
     }
 
-    async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
+    async fn execute(&self, resource: &Resource, change: &AccountDefaultsChange) -> Result<(), AwsError> {
         let ec2 = &self.0.of(&resource.region);
-        match remedy {
-            Remedy::EncryptionByDefault(true) => {
+        match change {
+            AccountDefaultsChange::EncryptionByDefault(true) => {
                 done(
                     "EnableEbsEncryptionByDefault",
                     ec2.enable_ebs_encryption_by_default().send().await,
                 )?;
             }
-            Remedy::EncryptionByDefault(false) => {
+            AccountDefaultsChange::EncryptionByDefault(false) => {
                 done(
                     "DisableEbsEncryptionByDefault",
                     ec2.disable_ebs_encryption_by_default().send().await,
                 )?;
             }
-            Remedy::DefaultKey(key) => {
+            AccountDefaultsChange::DefaultKey(key) => {
                 let answer = ec2.modify_ebs_default_kms_key_id().kms_key_id(key).send().await;
                 done("ModifyEbsDefaultKmsKeyId", answer)?;
             }
-            Remedy::SnapshotBlock(block) if block == UNBLOCKED => {
+            AccountDefaultsChange::SnapshotBlock(block) if block == UNBLOCKED => {
                 let answer = ec2.disable_snapshot_block_public_access().send().await;
                 done("DisableSnapshotBlockPublicAccess", answer)?;
             }
-            Remedy::SnapshotBlock(block) => {
+            AccountDefaultsChange::SnapshotBlock(block) => {
                 let state = SnapshotBlockPublicAccessState::from(block.as_str());
                 let answer = ec2.enable_snapshot_block_public_access().state(state).send().await;
                 done("EnableSnapshotBlockPublicAccess", answer)?;
             }
-            Remedy::ImageBlock(block) if block == UNBLOCKED => {
+            AccountDefaultsChange::ImageBlock(block) if block == UNBLOCKED => {
                 let answer = ec2.disable_image_block_public_access().send().await;
                 done("DisableImageBlockPublicAccess", answer)?;
             }
-            Remedy::ImageBlock(_) => {
+            AccountDefaultsChange::ImageBlock(_) => {
                 let state = ImageBlockPublicAccessEnabledState::BlockNewSharing;
                 let call = ec2
                     .enable_image_block_public_access()
@@ -107,13 +113,13 @@ impl Adapter<AccountDefaults> for Aws {
 
 /// Reads a fact if it is asked for.
 async fn read<T>(
-    facts: &BTreeSet<Fact>,
-    fact: Fact,
+    facts: &BTreeSet<AccountDefaultsFact>,
+    fact: AccountDefaultsFact,
     read: impl Future<Output = Result<Option<T>, AwsError>>,
-) -> Result<Seen<T>, AwsError> {
+) -> Result<Observed<T>, AwsError> {
     if facts.contains(&fact) {
-        read.await.map(Seen::from)
+        read.await.map(Observed::from)
     } else {
-        Ok(Seen::Unread)
+        Ok(Observed::Unread)
     }
 }

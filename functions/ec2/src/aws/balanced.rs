@@ -3,9 +3,9 @@ use std::time::Duration;
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{TargetGroup, TargetTypeEnum};
 use futures_util::{StreamExt as _, stream};
-use portcullis_runtime::{Aside, AwsError};
+use portcullis_runtime::{AwsError, ImpactNotes};
 
-use super::done;
+use super::calls::done;
 use crate::balanced::{Balanced, in_words};
 
 /// How many pages of the region's target groups are listed, of as many as AWS gives at once: no filter knows their VPC.
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What there is to say of the load balancers before an instance that is about to be cut off or stopped. Classic Load Balancers,
 /// and targets by address, are not looked at.
-pub async fn aside(elb: &Client, vpc: &str, instance: &str) -> Aside {
+pub async fn impact_notes(elb: &Client, vpc: &str, instance: &str) -> ImpactNotes {
     let looked = tokio::time::timeout(PATIENCE, balanced(elb, vpc, instance)).await;
     let unknown = |why: String| Balanced {
         unknown: [why].into(),
@@ -34,7 +34,7 @@ pub async fn aside(elb: &Client, vpc: &str, instance: &str) -> Aside {
             PATIENCE.as_secs()
         )),
     };
-    Aside {
+    ImpactNotes {
         clause: balanced.clause(),
         notes: balanced.notes(),
     }

@@ -7,13 +7,13 @@ use aws_sdk_ec2::types::{
     LaunchPermissionModifications, PermissionGroup,
 };
 use futures_util::future::try_join;
-use portcullis_core::{Place, Resource, Seen};
+use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page, Regional};
 
+use super::calls::{done, tags, unless};
 use super::keys::Keys;
-use super::{done, tags, unless};
 use crate::encryption::Key;
-use crate::image::{Fact, Image, Remedy, State, TYPE};
+use crate::image::{Image, ImageChange, ImageFact, NAMING};
 use crate::sharing::Sharing;
 
 const GONE: [&str; 2] = ["InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"];
@@ -23,8 +23,10 @@ pub struct Aws {
     pub keys: Arc<Keys>,
 }
 
-impl Adapter<Image> for Aws {
-    async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
+impl Adapter for Aws {
+    type State = Image;
+
+    async fn observe(&self, resource: &Resource, facts: &BTreeSet<ImageFact>) -> Result<Option<Image>, AwsError> {
         let ec2 = &self.ec2.of(&resource.region);
         let description = async {
             // One that is disabled is as much its owner's.
@@ -35,35 +37,37 @@ impl Adapter<Image> for Aws {
                 .and_then(|answer| answer.images?.into_iter().next())
                 .filter(|image| image.owner_id.as_ref().is_none_or(|owner| *owner == resource.account));
             let Some(image) = own else { return Ok(None) };
-            let keys = if facts.contains(&Fact::Keys) {
-                Seen::Is(self.keys_of(resource, &image).await?)
+            let keys = if facts.contains(&ImageFact::Keys) {
+                Observed::Is(self.keys_of(resource, &image).await?)
             } else {
-                Seen::Unread
+                Observed::Unread
             };
             Ok(Some((image, keys)))
         };
         let sharing = async {
-            if !facts.contains(&Fact::Sharing) {
-                return Ok(Seen::Unread);
+            if !facts.contains(&ImageFact::Sharing) {
+                return Ok(Observed::Unread);
             }
             let call = ec2.describe_image_attribute().image_id(&resource.id);
             let answer = call.attribute(ImageAttributeName::LaunchPermission).send().await;
             // The last is AWS's word on an image of somebody else.
             let none = [GONE[0], GONE[1], "AuthFailure"];
             let answer = unless(&none, done("DescribeImageAttribute", answer))?;
-            Ok(Seen::from(answer.map(|answer| sharing_of(answer.launch_permissions()))))
+            Ok(Observed::from(
+                answer.map(|answer| sharing_of(answer.launch_permissions())),
+            ))
         };
         let (description, sharing) = try_join(description, sharing).await?;
-        Ok(description.map(|(image, keys)| State {
-            tags: Seen::Is(tags(image.tags())),
-            unencrypted: Seen::Is(with_snapshot(&image, false).map(|(device, _)| device).collect()),
+        Ok(description.map(|(image, keys)| Image {
+            tags: Observed::Is(tags(image.tags())),
+            unencrypted: Observed::Is(with_snapshot(&image, false).map(|(device, _)| device).collect()),
             keys,
             name: image.name.into(),
             sharing,
         }))
     }
 
-    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
+    async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
         let call = self
             .ec2
             .of(&place.region)
@@ -74,12 +78,12 @@ impl Adapter<Image> for Aws {
         let answer = done("DescribeImages", answer)?;
         let ids = answer.images().iter().filter_map(|image| image.image_id());
         Ok(Page {
-            resources: ids.map(|id| TYPE.resource(id, place)).collect(),
+            resources: ids.map(|id| NAMING.resource(id, place)).collect(),
             next: answer.next_token.clone().filter(|token| !token.is_empty()),
         })
     }
 
-    async fn execute(&self, resource: &Resource, Remedy(change): &Remedy) -> Result<(), AwsError> {
+    async fn execute(&self, resource: &Resource, ImageChange(change): &ImageChange) -> Result<(), AwsError> {
         let everybody = LaunchPermission::builder().group(PermissionGroup::All).build();
         let (add, remove) = change.entries(everybody, |one| permission(one));
         let permission = LaunchPermissionModifications::builder().set_add(add).set_remove(remove);

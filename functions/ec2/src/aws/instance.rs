@@ -6,12 +6,13 @@ use aws_sdk_ec2::types::{
     InstanceNetworkInterface, InstanceSpecification, InstanceStateName, Reservation, ResourceType, Snapshot, Tag,
     TagSpecification,
 };
-use portcullis_core::{Place, Resource, Seen};
-use portcullis_runtime::{Adapter, Aside, AwsError, Kind, PAGE, Page, Regional, Resolved};
+use portcullis_core::{Location, Observed, Resource};
+use portcullis_runtime::{Adapter, AwsError, ImpactNotes, Kind, PAGE, Page, Regional, Resolved};
 
+use super::balanced;
+use super::calls::{Ahead, MANY, done, tags, unless};
 use super::security_group::{revoke, rules_of};
-use super::{Ahead, MANY, balanced, done, tags, unless};
-use crate::instance::{Fact, Instance, Interface, QUARANTINE, Remedy, State, TYPE, Tokens};
+use crate::instance::{Instance, InstanceChange, InstanceFact, Interface, NAMING, QUARANTINE, Tokens};
 use crate::security_group::Rule;
 
 const GONE: [&str; 1] = ["InvalidInstanceID.NotFound"];
@@ -37,8 +38,10 @@ pub struct Aws {
     pub turn: tokio::sync::Mutex<()>,
 }
 
-impl Adapter<Instance> for Aws {
-    async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
+impl Adapter for Aws {
+    type State = Instance;
+
+    async fn observe(&self, resource: &Resource, facts: &BTreeSet<InstanceFact>) -> Result<Option<Instance>, AwsError> {
         let ec2 = &self.ec2.of(&resource.region);
         let ahead = self.ahead.take(&resource.id);
         let is_one_of_many = ahead.is_some();
@@ -71,9 +74,9 @@ impl Adapter<Instance> for Aws {
             .collect();
         // Rules matter only where the internet finds the instance.
         let reached = interfaces.values().any(|interface| !interface.public.is_empty());
-        let open = match (facts.contains(&Fact::Rules), reached) {
-            (false, _) => Seen::Unread,
-            (true, false) => Seen::Is(BTreeMap::new()),
+        let open = match (facts.contains(&InstanceFact::Rules), reached) {
+            (false, _) => Observed::Unread,
+            (true, false) => Observed::Is(BTreeMap::new()),
             (true, true) => {
                 let groups = instance
                     .network_interfaces()
@@ -82,15 +85,15 @@ impl Adapter<Instance> for Aws {
                 let groups = groups
                     .filter_map(|group| Some((group.group_id.clone()?, called(group)?)))
                     .collect();
-                Seen::Is(self.open(resource, groups, is_one_of_many).await?)
+                Observed::Is(self.open(resource, groups, is_one_of_many).await?)
             }
         };
-        Ok(Some(State {
-            tags: Seen::Is(tags(instance.tags())),
+        Ok(Some(Instance {
+            tags: Observed::Is(tags(instance.tags())),
             tokens: tokens.into(),
-            running: Seen::Is(runs),
+            running: Observed::Is(runs),
             vpc: instance.vpc_id.into(),
-            interfaces: Seen::Is(interfaces),
+            interfaces: Observed::Is(interfaces),
             open,
         }))
     }
@@ -110,7 +113,7 @@ impl Adapter<Instance> for Aws {
         let found = answer.and_then(|answer| answer.network_interfaces?.into_iter().next());
         // One that is not attached, or to something of AWS's, is no instance's.
         let id = found.and_then(|found| found.attachment?.instance_id);
-        Ok(id.map(|id| TYPE.resource(&id, &named.place())))
+        Ok(id.map(|id| NAMING.resource(&id, &named.place())))
     }
 
     /// One call for all instances that are named.
@@ -144,30 +147,31 @@ impl Adapter<Instance> for Aws {
     }
 
     /// The load balancers before one that is to be cut off, or stopped: they take it for dead then.
-    async fn aside(&self, resource: &Resource, state: &State, remedies: &[Remedy]) -> Aside {
-        let cuts = |remedy: &Remedy| matches!(remedy, Remedy::Groups { .. } | Remedy::Running(false));
+    async fn impact_notes(&self, resource: &Resource, state: &Instance, remedies: &[InstanceChange]) -> ImpactNotes {
+        let cuts =
+            |change: &InstanceChange| matches!(change, InstanceChange::Groups { .. } | InstanceChange::Running(false));
         match state.vpc.get().filter(|_| remedies.iter().any(cuts)) {
-            Some(vpc) => balanced::aside(&self.elb.of(&resource.region), vpc, &resource.id).await,
-            None => Aside::default(),
+            Some(vpc) => balanced::impact_notes(&self.elb.of(&resource.region), vpc, &resource.id).await,
+            None => ImpactNotes::default(),
         }
     }
 
-    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
+    async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
         let call = self.ec2.of(&place.region).describe_instances();
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
         let answer = done("DescribeInstances", answer)?;
         let instances = answer.reservations().iter().flat_map(Reservation::instances);
         let ids = instances.filter_map(|instance| instance.instance_id());
         Ok(Page {
-            resources: ids.map(|id| TYPE.resource(id, place)).collect(),
+            resources: ids.map(|id| NAMING.resource(id, place)).collect(),
             next: answer.next_token.clone().filter(|token| !token.is_empty()),
         })
     }
 
-    async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
+    async fn execute(&self, resource: &Resource, change: &InstanceChange) -> Result<(), AwsError> {
         let ec2 = &self.ec2.of(&resource.region);
-        match remedy {
-            Remedy::Tokens(tokens) => {
+        match change {
+            InstanceChange::Tokens(tokens) => {
                 let tokens = match tokens {
                     Tokens::Required => HttpTokensState::Required,
                     Tokens::Optional => HttpTokensState::Optional,
@@ -176,17 +180,17 @@ impl Adapter<Instance> for Aws {
                 let call = ec2.modify_instance_metadata_options().instance_id(&resource.id);
                 done("ModifyInstanceMetadataOptions", call.http_tokens(tokens).send().await)?;
             }
-            Remedy::Snapshots(false) => {}
-            Remedy::Snapshots(true) => keep_evidence(ec2, &resource.id).await?,
-            Remedy::Running(true) => {
+            InstanceChange::Snapshots(false) => {}
+            InstanceChange::Snapshots(true) => keep_evidence(ec2, &resource.id).await?,
+            InstanceChange::Running(true) => {
                 let call = ec2.start_instances().instance_ids(&resource.id);
                 done("StartInstances", call.send().await)?;
             }
-            Remedy::Running(false) => {
+            InstanceChange::Running(false) => {
                 let call = ec2.stop_instances().instance_ids(&resource.id);
                 done("StopInstances", call.send().await)?;
             }
-            Remedy::Groups { vpc, from, to } => {
+            InstanceChange::Groups { vpc, from, to } => {
                 let mut quarantine = None;
                 for (interface, groups) in to {
                     let closed = groups.contains(QUARANTINE);

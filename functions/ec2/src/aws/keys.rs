@@ -3,7 +3,7 @@ use aws_sdk_kms::types::KeyManagerType;
 use portcullis_core::Resource;
 use portcullis_runtime::{AwsError, Kind, Regional};
 
-use super::{Ahead, done};
+use super::calls::{Ahead, done};
 use crate::encryption::{Key, Manager};
 
 /// The aliases of keys that AWS manages: nobody else can make one. Source: KMS Developer Guide, "Aliases in AWS KMS".

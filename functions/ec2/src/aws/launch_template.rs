@@ -7,14 +7,14 @@ use aws_sdk_ec2::types::{
     ResponseLaunchTemplateData,
 };
 use futures_util::future::try_join;
-use portcullis_core::{Place, Resource, Seen};
+use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page, Regional};
 
+use super::calls::{done, tags, unless};
 use super::keys::Keys;
-use super::{done, tags, unless};
 use crate::encryption::Key;
 use crate::instance::Tokens;
-use crate::launch_template::{Fact, LaunchTemplate, Remedy, State, TYPE, Version};
+use crate::launch_template::{LaunchTemplate, LaunchTemplateChange, LaunchTemplateFact, NAMING, Version};
 
 const GONE: [&str; 1] = ["InvalidLaunchTemplateId.NotFound"];
 
@@ -23,8 +23,14 @@ pub struct Aws {
     pub keys: Arc<Keys>,
 }
 
-impl Adapter<LaunchTemplate> for Aws {
-    async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
+impl Adapter for Aws {
+    type State = LaunchTemplate;
+
+    async fn observe(
+        &self,
+        resource: &Resource,
+        facts: &BTreeSet<LaunchTemplateFact>,
+    ) -> Result<Option<LaunchTemplate>, AwsError> {
         let ec2 = &self.ec2.of(&resource.region);
         let description = async {
             let answer = ec2
@@ -36,8 +42,8 @@ impl Adapter<LaunchTemplate> for Aws {
             Ok(answer.and_then(|answer| answer.launch_templates?.into_iter().next()))
         };
         let versions = async {
-            if !facts.contains(&Fact::Versions) && !facts.contains(&Fact::Keys) {
-                return Ok((Seen::Unread, Seen::Unread));
+            if !facts.contains(&LaunchTemplateFact::Versions) && !facts.contains(&LaunchTemplateFact::Keys) {
+                return Ok((Observed::Unread, Observed::Unread));
             }
             let call = ec2.describe_launch_template_versions().launch_template_id(&resource.id);
             let answer = call.versions("$Default").versions("$Latest").send().await;
@@ -46,7 +52,7 @@ impl Adapter<LaunchTemplate> for Aws {
                 .and_then(|answer| answer.launch_template_versions)
                 .unwrap_or_default();
             let mut keys: BTreeMap<i64, BTreeMap<String, Key>> = BTreeMap::new();
-            if facts.contains(&Fact::Keys) {
+            if facts.contains(&LaunchTemplateFact::Keys) {
                 for (number, device, name) in versions.iter().flat_map(named_keys) {
                     let key = self.keys.named(resource, name).await?;
                     keys.entry(number).or_default().insert(device.to_owned(), key);
@@ -54,22 +60,22 @@ impl Adapter<LaunchTemplate> for Aws {
             }
             let version = |one: LaunchTemplateVersion| Some((one.version_number?, version(&one.launch_template_data?)));
             let versions = versions.into_iter().filter_map(version).collect();
-            let keys = if facts.contains(&Fact::Keys) {
-                Seen::Is(keys)
+            let keys = if facts.contains(&LaunchTemplateFact::Keys) {
+                Observed::Is(keys)
             } else {
-                Seen::Unread
+                Observed::Unread
             };
-            Ok((Seen::Is(versions), keys))
+            Ok((Observed::Is(versions), keys))
         };
         let (description, (versions, keys)) = try_join(description, versions).await?;
-        Ok(description.map(|template| State {
-            tags: Seen::Is(tags(template.tags())),
+        Ok(description.map(|template| LaunchTemplate {
+            tags: Observed::Is(tags(template.tags())),
             versions,
             keys,
         }))
     }
 
-    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
+    async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
         let call = self.ec2.of(&place.region).describe_launch_templates();
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
         let answer = done("DescribeLaunchTemplates", answer)?;
@@ -78,13 +84,13 @@ impl Adapter<LaunchTemplate> for Aws {
             .iter()
             .filter_map(|template| template.launch_template_id());
         Ok(Page {
-            resources: ids.map(|id| TYPE.resource(id, place)).collect(),
+            resources: ids.map(|id| NAMING.resource(id, place)).collect(),
             next: answer.next_token.clone().filter(|token| !token.is_empty()),
         })
     }
 
-    async fn execute(&self, _: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
-        match *remedy {}
+    async fn execute(&self, _: &Resource, change: &LaunchTemplateChange) -> Result<(), AwsError> {
+        match *change {}
     }
 }
 

@@ -5,11 +5,13 @@ use aws_sdk_ec2::types::{
     Filter, IpPermission, IpRange, Ipv6Range, PrefixListId, PrefixListState, SecurityGroupRule, UserIdGroupPair,
 };
 use futures_util::future::{try_join, try_join_all};
-use portcullis_core::{Place, Resource, Seen};
+use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Regional, Resolved};
 
-use super::{done, tags, unless};
-use crate::security_group::{Fact, Peer, Remedy, Rule, Rules, SecurityGroup, State, TYPE, Traffic, is_open};
+use super::calls::{done, tags, unless};
+use crate::security_group::{
+    NAMING, Peer, Rule, Rules, SecurityGroup, SecurityGroupChange, SecurityGroupFact, Traffic, is_open,
+};
 
 const GONE: [&str; 1] = ["InvalidGroup.NotFound"];
 /// A rule that is there already, or not any more: what was wanted.
@@ -23,8 +25,14 @@ const NO_LIST: &str = "InvalidPrefixListID.NotFound";
 
 pub struct Aws(pub Regional<Client>);
 
-impl Adapter<SecurityGroup> for Aws {
-    async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
+impl Adapter for Aws {
+    type State = SecurityGroup;
+
+    async fn observe(
+        &self,
+        resource: &Resource,
+        facts: &BTreeSet<SecurityGroupFact>,
+    ) -> Result<Option<SecurityGroup>, AwsError> {
         let ec2 = &self.0.of(&resource.region);
         let description = async {
             let answer = ec2.describe_security_groups().group_ids(&resource.id).send().await;
@@ -32,16 +40,16 @@ impl Adapter<SecurityGroup> for Aws {
             Ok(answer.and_then(|answer| answer.security_groups?.into_iter().next()))
         };
         let rules = async {
-            if facts.contains(&Fact::Rules) {
+            if facts.iter().any(|fact| *fact != SecurityGroupFact::Description) {
                 let rules = rules_of(ec2, &resource.account, [resource.id.clone()].into()).await?;
-                Ok(Seen::Is(Rules(rules.into_iter().map(|(_, rule)| rule).collect())))
+                Ok(Observed::Is(Rules(rules.into_iter().map(|(_, rule)| rule).collect())))
             } else {
-                Ok(Seen::Unread)
+                Ok(Observed::Unread)
             }
         };
         let (group, rules) = try_join(description, rules).await?;
-        Ok(group.map(|group| State {
-            tags: Seen::Is(tags(group.tags())),
+        Ok(group.map(|group| SecurityGroup {
+            tags: Observed::Is(tags(group.tags())),
             name: group.group_name.into(),
             rules,
         }))
@@ -61,28 +69,28 @@ impl Adapter<SecurityGroup> for Aws {
         found
     }
 
-    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
+    async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
         let call = self.0.of(&place.region).describe_security_groups();
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
         let answer = done("DescribeSecurityGroups", answer)?;
         let ids = answer.security_groups().iter().filter_map(|group| group.group_id());
         Ok(Page {
-            resources: ids.map(|id| TYPE.resource(id, place)).collect(),
+            resources: ids.map(|id| NAMING.resource(id, place)).collect(),
             next: answer.next_token.clone().filter(|token| !token.is_empty()),
         })
     }
 
-    async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
+    async fn execute(&self, resource: &Resource, change: &SecurityGroupChange) -> Result<(), AwsError> {
         let (ec2, group) = (&self.0.of(&resource.region), &resource.id);
         // What stays open is open by a rule of its own before the rule that let it in goes; where there is no room for one, after.
-        match authorize_all(ec2, group, &remedy.authorize).await {
+        match authorize_all(ec2, group, &change.authorize).await {
             Err(error) if FULL.contains(&error.code.as_str()) => {
-                revoke_all(ec2, group, &remedy.revoke).await?;
-                authorize_all(ec2, group, &remedy.authorize).await
+                revoke_all(ec2, group, &change.revoke).await?;
+                authorize_all(ec2, group, &change.authorize).await
             }
             made => {
                 made?;
-                revoke_all(ec2, group, &remedy.revoke).await
+                revoke_all(ec2, group, &change.revoke).await
             }
         }
     }
@@ -112,7 +120,7 @@ async fn referring(ec2: &Client, list: &Resource) -> Result<Vec<Resource>, AwsEr
     let mut found = Vec::new();
     while let Some(group) = groups.next().await {
         let id = done("DescribeSecurityGroups", group)?.group_id;
-        found.extend(id.map(|id| TYPE.resource(&id, &place)));
+        found.extend(id.map(|id| NAMING.resource(&id, &place)));
     }
     Ok(found)
 }

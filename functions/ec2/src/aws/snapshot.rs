@@ -7,13 +7,13 @@ use aws_sdk_ec2::types::{
     SnapshotAttributeName,
 };
 use futures_util::future::try_join;
-use portcullis_core::{Place, Resource, Seen};
+use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page, Regional};
 
+use super::calls::{done, tags, unless};
 use super::keys::Keys;
-use super::{done, tags, unless};
 use crate::sharing::Sharing;
-use crate::snapshot::{Fact, Remedy, Snapshot, State, TYPE};
+use crate::snapshot::{NAMING, Snapshot, SnapshotChange, SnapshotFact};
 
 const GONE: [&str; 1] = ["InvalidSnapshot.NotFound"];
 
@@ -22,8 +22,10 @@ pub struct Aws {
     pub keys: Arc<Keys>,
 }
 
-impl Adapter<Snapshot> for Aws {
-    async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
+impl Adapter for Aws {
+    type State = Snapshot;
+
+    async fn observe(&self, resource: &Resource, facts: &BTreeSet<SnapshotFact>) -> Result<Option<Snapshot>, AwsError> {
         let ec2 = &self.ec2.of(&resource.region);
         let description = async {
             let answer = ec2.describe_snapshots().snapshot_ids(&resource.id).send().await;
@@ -40,15 +42,17 @@ impl Adapter<Snapshot> for Aws {
                 return Ok(None);
             };
             let manager = match snapshot.kms_key_id() {
-                Some(key) if facts.contains(&Fact::Key) => Seen::Is(self.keys.manager(resource, key).await?),
-                Some(_) => Seen::Unread,
-                None => Seen::Absent,
+                Some(key) if facts.contains(&SnapshotFact::Key) => {
+                    Observed::Is(self.keys.manager(resource, key).await?)
+                }
+                Some(_) => Observed::Unread,
+                None => Observed::Absent,
             };
             Ok(Some((snapshot, manager)))
         };
         let sharing = async {
-            if !facts.contains(&Fact::Sharing) {
-                return Ok(Seen::Unread);
+            if !facts.contains(&SnapshotFact::Sharing) {
+                return Ok(Observed::Unread);
             }
             let call = ec2.describe_snapshot_attribute().snapshot_id(&resource.id);
             let answer = call
@@ -56,13 +60,13 @@ impl Adapter<Snapshot> for Aws {
                 .send()
                 .await;
             let answer = unless(&GONE, done("DescribeSnapshotAttribute", answer))?;
-            Ok(Seen::from(
+            Ok(Observed::from(
                 answer.map(|answer| sharing_of(answer.create_volume_permissions())),
             ))
         };
         let (description, sharing) = try_join(description, sharing).await?;
-        Ok(description.map(|(snapshot, manager)| State {
-            tags: Seen::Is(tags(snapshot.tags())),
+        Ok(description.map(|(snapshot, manager)| Snapshot {
+            tags: Observed::Is(tags(snapshot.tags())),
             encrypted: snapshot.encrypted.into(),
             key: snapshot.kms_key_id.into(),
             manager,
@@ -71,18 +75,18 @@ impl Adapter<Snapshot> for Aws {
         }))
     }
 
-    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
+    async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
         let call = self.ec2.of(&place.region).describe_snapshots().owner_ids("self");
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
         let answer = done("DescribeSnapshots", answer)?;
         let ids = answer.snapshots().iter().filter_map(|snapshot| snapshot.snapshot_id());
         Ok(Page {
-            resources: ids.map(|id| TYPE.resource(id, place)).collect(),
+            resources: ids.map(|id| NAMING.resource(id, place)).collect(),
             next: answer.next_token.clone().filter(|token| !token.is_empty()),
         })
     }
 
-    async fn execute(&self, resource: &Resource, Remedy(change): &Remedy) -> Result<(), AwsError> {
+    async fn execute(&self, resource: &Resource, SnapshotChange(change): &SnapshotChange) -> Result<(), AwsError> {
         let entry = CreateVolumePermission::builder;
         let everybody = entry().group(PermissionGroup::All).build();
         let (add, remove) = change.entries(everybody, |account| entry().user_id(account).build());

@@ -7,12 +7,12 @@ use aws_sdk_ec2::types::{
     Reservation, Tag, Volume as Described, VolumeAttachmentState,
 };
 use futures_util::future::try_join;
-use portcullis_core::{Place, Resource, Seen};
+use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Regional, Resolved};
 
+use super::calls::{Ahead, MANY, done, tags, unless};
 use super::keys::Keys;
-use super::{Ahead, MANY, done, tags, unless};
-use crate::volume::{Attachment, Fact, Mount, Remedy, State, TYPE, Volume};
+use crate::volume::{Attachment, Mount, NAMING, Volume, VolumeChange, VolumeFact};
 
 /// Source: Amazon EC2 Auto Scaling User Guide, "Tag Auto Scaling groups and instances".
 const SCALED_BY: &str = "aws:autoscaling:groupName";
@@ -30,8 +30,10 @@ pub struct Aws {
     pub keys: Arc<Keys>,
 }
 
-impl Adapter<Volume> for Aws {
-    async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
+impl Adapter for Aws {
+    type State = Volume;
+
+    async fn observe(&self, resource: &Resource, facts: &BTreeSet<VolumeFact>) -> Result<Option<Volume>, AwsError> {
         let ec2 = &self.ec2.of(&resource.region);
         let described = match self.ahead.take(&resource.id) {
             Some(described) => Some(described),
@@ -40,20 +42,22 @@ impl Adapter<Volume> for Aws {
         let Some(volume) = described else { return Ok(None) };
         let key = async {
             match volume.kms_key_id() {
-                Some(key) if facts.contains(&Fact::Key) => self.keys.manager(resource, key).await.map(Seen::Is),
-                Some(_) => Ok(Seen::Unread),
-                None => Ok(Seen::Absent),
+                Some(key) if facts.contains(&VolumeFact::Key) => {
+                    self.keys.manager(resource, key).await.map(Observed::Is)
+                }
+                Some(_) => Ok(Observed::Unread),
+                None => Ok(Observed::Absent),
             }
         };
         let plain = volume.encrypted == Some(false);
-        let attached = attached(ec2, &volume, plain && facts.contains(&Fact::Instances));
+        let attached = attached(ec2, &volume, plain && facts.contains(&VolumeFact::Instances));
         let (manager, attached) = try_join(key, attached).await?;
-        Ok(Some(State {
-            tags: Seen::Is(tags(volume.tags())),
+        Ok(Some(Volume {
+            tags: Observed::Is(tags(volume.tags())),
             encrypted: volume.encrypted.into(),
             key: volume.kms_key_id.into(),
             manager,
-            attached: Seen::Is(attached),
+            attached: Observed::Is(attached),
         }))
     }
 
@@ -83,22 +87,22 @@ impl Adapter<Volume> for Aws {
         self.ahead.clear();
     }
 
-    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
+    async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
         let call = self.ec2.of(&place.region).describe_volumes();
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
         let answer = done("DescribeVolumes", answer)?;
         let ids = answer.volumes().iter().filter_map(|volume| volume.volume_id());
         Ok(Page {
-            resources: ids.map(|id| TYPE.resource(id, place)).collect(),
+            resources: ids.map(|id| NAMING.resource(id, place)).collect(),
             next: answer.next_token.clone().filter(|token| !token.is_empty()),
         })
     }
 
-    async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
+    async fn execute(&self, resource: &Resource, change: &VolumeChange) -> Result<(), AwsError> {
         let (ec2, volume) = (&self.ec2.of(&resource.region), &resource.id);
-        match remedy {
-            Remedy::Tag(value) | Remedy::Plan(value) => {
-                let tag = Tag::builder().set_key(remedy.tag().map(|(key, _)| key.to_owned()));
+        match change {
+            VolumeChange::Tag(value) | VolumeChange::Plan(value) => {
+                let tag = Tag::builder().set_key(change.tag().map(|(key, _)| key.to_owned()));
                 if let Some(value) = value {
                     let call = ec2.create_tags().resources(volume).tags(tag.value(value).build());
                     done("CreateTags", call.send().await)?;
@@ -107,7 +111,7 @@ impl Adapter<Volume> for Aws {
                     done("DeleteTags", call.send().await)?;
                 }
             }
-            Remedy::Detach(from) => {
+            VolumeChange::Detach(from) => {
                 for (instance, device) in from {
                     let call = ec2
                         .detach_volume()
@@ -117,7 +121,7 @@ impl Adapter<Volume> for Aws {
                     unless(&NOT_THERE, done("DetachVolume", call.send().await))?;
                 }
             }
-            Remedy::Attach(to) => {
+            VolumeChange::Attach(to) => {
                 for (instance, Mount { device, deleted_with }) in to {
                     let call = ec2
                         .attach_volume()
@@ -138,13 +142,13 @@ impl Adapter<Volume> for Aws {
                     }
                 }
             }
-            Remedy::Stop(instances) => {
+            VolumeChange::Stop(instances) => {
                 for instance in instances {
                     let answer = ec2.stop_instances().instance_ids(instance).send().await;
                     unless(&NO_INSTANCE, done("StopInstances", answer))?;
                 }
             }
-            Remedy::Start(instances) => {
+            VolumeChange::Start(instances) => {
                 for instance in instances {
                     let answer = ec2.start_instances().instance_ids(instance).send().await;
                     unless(&NO_INSTANCE, done("StartInstances", answer))?;
@@ -182,7 +186,7 @@ impl Aws {
         let stands = |one: &Resource| -> Result<Vec<Resource>, AwsError> {
             let place = one.place();
             if let Some(ids) = of.get(&one.id) {
-                return Ok(ids.iter().map(|id| TYPE.resource(id, &place)).collect());
+                return Ok(ids.iter().map(|id| NAMING.resource(id, &place)).collect());
             }
             if launching.as_ref().map_err(Clone::clone)?.contains(&one.id) {
                 return Err(AwsError {

@@ -15,9 +15,9 @@
 //! EBS User Guide, "Enable Amazon EBS encryption by default"; Security Hub EC2.7; CIS AWS Foundations Benchmark v3.0.0 2.2.1.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::account_defaults::{AccountDefaults, Fact, Remedy, State};
+use crate::account_defaults::{AccountDefaults, AccountDefaultsChange, AccountDefaultsFact};
 
 pub const CONTROL: Control<AccountDefaults> = Control {
     meta: Meta {
@@ -37,30 +37,32 @@ pub const CONTROL: Control<AccountDefaults> = Control {
             "ModifyEbsDefaultKmsKeyId",
             "ResetEbsDefaultKmsKeyId",
         ],
-        writes: &[
-            "ec2:DisableEbsEncryptionByDefault",
-            "ec2:EnableEbsEncryptionByDefault",
-            "ec2:ModifyEbsDefaultKmsKeyId",
-        ],
     },
-    facts: &[Fact::EncryptionByDefault, Fact::DefaultKey],
-    judge,
+    reads: &[
+        AccountDefaultsFact::EncryptionByDefault,
+        AccountDefaultsFact::DefaultKey,
+    ],
+    changes: &[
+        AccountDefaultsFact::EncryptionByDefault,
+        AccountDefaultsFact::DefaultKey,
+    ],
+    judge: &judge,
 };
 
-fn judge(defaults: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(defaults: &AccountDefaults, context: &JudgeContext<'_>) -> Judgement<AccountDefaultsChange> {
     let (mut wrong, mut change, mut remedies) = (Vec::new(), Vec::new(), Vec::new());
     if defaults.encryption_by_default.get() != Some(&true) {
         wrong.push("does not encrypt new volumes: EBS encryption by default is off".to_owned());
         change.push("turn on EBS encryption by default".to_owned());
-        remedies.push(Remedy::EncryptionByDefault(true));
+        remedies.push(AccountDefaultsChange::EncryptionByDefault(true));
     }
     let present = defaults.default_key.get().map_or("none", String::as_str);
-    if let Some(key) = scope.settings.ec2.default_key.as_ref().filter(|key| *key != present) {
+    if let Some(key) = context.settings.ec2.default_key.as_ref().filter(|key| *key != present) {
         wrong.push(format!(
             "encrypts new volumes with {present}, not with the key of the settings"
         ));
         change.push(format!("set the default key to {key}"));
-        remedies.push(Remedy::DefaultKey(key.clone()));
+        remedies.push(AccountDefaultsChange::DefaultKey(key.clone()));
     }
     if remedies.is_empty() {
         return Judgement::Compliant;
@@ -70,7 +72,7 @@ fn judge(defaults: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Seen, Settings};
+    use portcullis_core::{Observed, Settings};
 
     use super::*;
     use crate::security_group::tests::with_settings;
@@ -80,13 +82,13 @@ mod tests {
         let key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
         let mut settings = Settings::default();
         let found = |on: bool, with: &str, settings: &Settings| {
-            let state = State {
-                encryption_by_default: Seen::Is(on),
-                default_key: Seen::Is(with.into()),
-                ..State::default()
+            let state = AccountDefaults {
+                encryption_by_default: Observed::Is(on),
+                default_key: Observed::Is(with.into()),
+                ..AccountDefaults::default()
             };
-            with_settings(settings, |scope| {
-                judge(&state, scope)
+            with_settings(settings, |context| {
+                judge(&state, context)
                     .finding()
                     .map(|found| found.remedies)
                     .unwrap_or_default()
@@ -95,13 +97,16 @@ mod tests {
         assert_eq!(found(true, "alias/aws/ebs", &settings), []);
         assert_eq!(
             found(false, "alias/aws/ebs", &settings),
-            [Remedy::EncryptionByDefault(true)]
+            [AccountDefaultsChange::EncryptionByDefault(true)]
         );
         settings.ec2.default_key = Some(key.into());
         assert_eq!(found(true, key, &settings), []);
         assert_eq!(
             found(false, "alias/aws/ebs", &settings),
-            [Remedy::EncryptionByDefault(true), Remedy::DefaultKey(key.into())]
+            [
+                AccountDefaultsChange::EncryptionByDefault(true),
+                AccountDefaultsChange::DefaultKey(key.into())
+            ]
         );
     }
 }

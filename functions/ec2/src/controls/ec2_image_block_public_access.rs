@@ -16,9 +16,9 @@
 //! EC2 User Guide, "Block public access to your AMIs".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::account_defaults::{AccountDefaults, Fact, Remedy, State};
+use crate::account_defaults::{AccountDefaults, AccountDefaultsChange, AccountDefaultsFact};
 
 const BLOCKED: &str = "block-new-sharing";
 
@@ -31,18 +31,18 @@ pub const CONTROL: Control<AccountDefaults> = Control {
         default: Switch::Enforce,
         standards: &["EC2 User Guide: block public access to your AMIs"],
         calls: &["DisableImageBlockPublicAccess", "EnableImageBlockPublicAccess"],
-        writes: &["ec2:DisableImageBlockPublicAccess", "ec2:EnableImageBlockPublicAccess"],
     },
-    facts: &[Fact::ImageBlock],
-    judge,
+    reads: &[AccountDefaultsFact::ImageBlock],
+    changes: &[AccountDefaultsFact::ImageBlock],
+    judge: &judge,
 };
 
-fn judge(defaults: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(defaults: &AccountDefaults, _: &JudgeContext<'_>) -> Judgement<AccountDefaultsChange> {
     if defaults.image_block.get().is_some_and(|block| block == BLOCKED) {
         return Judgement::Compliant;
     }
     let summary = "does not block public sharing of images";
-    let remedy = Remedy::ImageBlock(BLOCKED.into());
+    let remedy = AccountDefaultsChange::ImageBlock(BLOCKED.into());
     Finding::new(
         Severity::High,
         summary,
@@ -54,7 +54,7 @@ fn judge(defaults: &State, _: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Seen, Settings};
+    use portcullis_core::{Observed, Settings};
 
     use super::*;
     use crate::security_group::tests::with_settings;
@@ -62,15 +62,15 @@ mod tests {
     #[test]
     fn what_is_unblocked_is_blocked() {
         for (block, fine) in [
-            (Seen::Is(BLOCKED.to_owned()), true),
-            (Seen::Is("unblocked".to_owned()), false),
-            (Seen::Absent, false),
+            (Observed::Is(BLOCKED.to_owned()), true),
+            (Observed::Is("unblocked".to_owned()), false),
+            (Observed::Absent, false),
         ] {
-            let state = State {
+            let state = AccountDefaults {
                 image_block: block,
-                ..State::default()
+                ..AccountDefaults::default()
             };
-            let found = with_settings(&Settings::default(), |scope| judge(&state, scope).finding());
+            let found = with_settings(&Settings::default(), |context| judge(&state, context).finding());
             assert_eq!(found.is_none(), fine);
         }
     }

@@ -17,10 +17,10 @@
 //! EC2 User Guide, "Use encryption with EBS-backed AMIs".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::encryption::{and_need, copied, is_particular, need, severity_of_plain, wrong_key};
-use crate::image::{Fact, Image, Remedy, State};
+use crate::image::{Image, ImageChange, ImageFact};
 
 pub const CONTROL: Control<Image> = Control {
     meta: Meta {
@@ -31,13 +31,13 @@ pub const CONTROL: Control<Image> = Control {
         default: Switch::Notify,
         standards: &["EC2 User Guide: use encryption with EBS-backed AMIs"],
         calls: &["CopyImage", "CreateImage", "CreateTags", "DeleteTags", "RegisterImage"],
-        writes: &[],
     },
-    facts: &[Fact::Description, Fact::Keys],
-    judge,
+    reads: &[ImageFact::Description, ImageFact::Keys],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(image: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(image: &Image, context: &JudgeContext<'_>) -> Judgement<ImageChange> {
     let plain: Vec<_> = image.unencrypted.get().into_iter().flatten().cloned().collect();
     let wrong: Vec<_> = image
         .keys
@@ -46,22 +46,22 @@ fn judge(image: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         .flatten()
         .filter_map(|(device, key)| {
             let with = match key {
-                Some(key) => wrong_key(&key.arn, Some(key.manager), scope)?,
-                None if is_particular(scope) => "a key that could not be learned".into(),
+                Some(key) => wrong_key(&key.arn, Some(key.manager), context)?,
+                None if is_particular(context) => "a key that could not be learned".into(),
                 None => return None,
             };
             Some(format!("{device} with {with}"))
         })
         .collect();
-    let found = |severity, what: String, why: &str| -> Judgement<Remedy> {
-        let change = format!("make an encrypted copy: aws ec2 copy-image {}", copied(scope));
+    let found = |severity, what: String, why: &str| -> Judgement<ImageChange> {
+        let change = format!("make an encrypted copy: aws ec2 copy-image {}", copied(context));
         Finding::new(severity, what, change, Vec::new()).only_notify(why).into()
     };
     let other = format!("encrypted with another key than its data need: {}", wrong.join(", "));
     match (plain.is_empty(), wrong.is_empty()) {
         (true, true) => Judgement::Compliant,
         (true, false) => {
-            let need = need(scope).map_or_else(String::new, |need| format!("; {need}"));
+            let need = need(context).map_or_else(String::new, |need| format!("; {need}"));
             let what = format!("has snapshots that are {other}{need}");
             found(Severity::Medium, what, "AWS can't give an image another key in place")
         }
@@ -74,9 +74,9 @@ fn judge(image: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
             let what = format!(
                 "has snapshots that are not encrypted: {}{others}{}",
                 plain.join(", "),
-                and_need(scope)
+                and_need(context)
             );
-            found(severity_of_plain(scope), what, "AWS can't encrypt an image in place")
+            found(severity_of_plain(context), what, "AWS can't encrypt an image in place")
         }
     }
 }
@@ -85,7 +85,7 @@ fn judge(image: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use portcullis_core::{Seen, Settings, State as _};
+    use portcullis_core::{Observed, Settings, State as _};
 
     use portcullis_core::settings::Encryption;
 
@@ -94,18 +94,18 @@ mod tests {
     use crate::encryption::tests::{KEY, asking};
     use crate::encryption::{Key, Manager};
     use crate::security_group::tests::with_settings;
-    use crate::sharing::{Change, Sharing};
+    use crate::sharing::{Sharing, SharingChange};
 
     const STRANGERS: &str = "arn:aws:organizations::777788889999:organization/o-strangers";
 
-    fn shared(everybody: bool, with: &[&str]) -> State {
-        State {
-            unencrypted: Seen::Is(BTreeSet::from(["/dev/xvda (snap-0d9f3a5e7c414b8e9)".to_owned()])),
-            sharing: Seen::Is(Sharing {
+    fn shared(everybody: bool, with: &[&str]) -> Image {
+        Image {
+            unencrypted: Observed::Is(BTreeSet::from(["/dev/xvda (snap-0d9f3a5e7c414b8e9)".to_owned()])),
+            sharing: Observed::Is(Sharing {
                 everybody,
                 with: with.iter().map(|&one| one.to_owned()).collect(),
             }),
-            ..State::default()
+            ..Image::default()
         }
     }
 
@@ -114,15 +114,15 @@ mod tests {
         let mut settings = Settings::default();
         settings.trusted.accounts.push("444455556666".into());
         let before = shared(true, &["444455556666", "777788889999", STRANGERS]);
-        let all: Vec<_> = with_settings(&settings, |scope| {
+        let all: Vec<_> = with_settings(&settings, |context| {
             let found = IMAGE
                 .iter()
-                .map(|control| (control.judge)(&before, scope).finding().unwrap());
+                .map(|control| (control.judge)(&before, context).finding().unwrap());
             found.map(|finding| finding.remedies).collect()
         });
-        assert_eq!(all[0], [Remedy(Change::Everybody(false))]);
+        assert_eq!(all[0], [ImageChange(SharingChange::Everybody(false))]);
         let strangers = ["777788889999", STRANGERS].map(str::to_owned);
-        assert_eq!(all[1], [Remedy(Change::Unshare(strangers.into()))]);
+        assert_eq!(all[1], [ImageChange(SharingChange::Unshare(strangers.into()))]);
         assert!(all[2].is_empty());
         let remedies: Vec<_> = all.into_iter().flatten().collect();
         let after = remedies
@@ -137,15 +137,15 @@ mod tests {
 
     #[test]
     fn what_is_fine_is_left() {
-        let fine = State {
-            unencrypted: Seen::Is(BTreeSet::new()),
+        let fine = Image {
+            unencrypted: Observed::Is(BTreeSet::new()),
             ..shared(false, &["111122223333"])
         };
-        with_settings(&Settings::default(), |scope| {
+        with_settings(&Settings::default(), |context| {
             assert!(
                 IMAGE
                     .iter()
-                    .all(|control| (control.judge)(&fine, scope) == Judgement::Compliant)
+                    .all(|control| (control.judge)(&fine, context) == Judgement::Compliant)
             );
         });
     }
@@ -162,12 +162,12 @@ mod tests {
         let found = |plain: &[&str], keys: &[Option<Key>], settings: &Settings| {
             let keys = keys.iter().enumerate();
             let keys = keys.map(|(at, key)| (format!("/dev/sd{at} (snap-{at})"), key.clone()));
-            let image = State {
-                unencrypted: Seen::Is(plain.iter().map(|&one| one.to_owned()).collect()),
-                keys: Seen::Is(keys.collect()),
-                ..State::default()
+            let image = Image {
+                unencrypted: Observed::Is(plain.iter().map(|&one| one.to_owned()).collect()),
+                keys: Observed::Is(keys.collect()),
+                ..Image::default()
             };
-            let finding = with_settings(settings, |scope| judge(&image, scope).finding())?;
+            let finding = with_settings(settings, |context| judge(&image, context).finding())?;
             Some((finding.severity, finding.summary, finding.change))
         };
         let (aws, own) = (of(Manager::Aws), of(Manager::Customer));

@@ -15,10 +15,10 @@
 //! units".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::image::{Fact, Image, Remedy, State};
-use crate::sharing::Change;
+use crate::image::{Image, ImageChange, ImageFact};
+use crate::sharing::SharingChange;
 
 pub const CONTROL: Control<Image> = Control {
     meta: Meta {
@@ -29,17 +29,17 @@ pub const CONTROL: Control<Image> = Control {
         default: Switch::Notify,
         standards: &["EC2 User Guide: share an AMI with specific AWS accounts"],
         calls: &["CreateTags", "DeleteTags", "ModifyImageAttribute"],
-        writes: &["ec2:ModifyImageAttribute"],
     },
-    facts: &[Fact::Sharing],
-    judge,
+    reads: &[ImageFact::Sharing],
+    changes: &[ImageFact::Sharing],
+    judge: &judge,
 };
 
-fn judge(image: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(image: &Image, context: &JudgeContext<'_>) -> Judgement<ImageChange> {
     let strangers = image
         .sharing
         .get()
-        .map(|sharing| sharing.strangers(scope))
+        .map(|sharing| sharing.strangers(context))
         .unwrap_or_default();
     if strangers.is_empty() {
         return Judgement::Compliant;
@@ -49,7 +49,7 @@ fn judge(image: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         Severity::High,
         format!("is shared with those that are not trusted: {names}"),
         format!("stop sharing it with {names}"),
-        vec![Remedy(Change::Unshare(strangers))],
+        vec![ImageChange(SharingChange::Unshare(strangers))],
     )
     .into()
 }

@@ -15,10 +15,10 @@
 //! EC2 User Guide, "Make your AMI publicly available for use in Amazon EC2".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::image::{Fact, Image, Remedy, State};
-use crate::sharing::Change;
+use crate::image::{Image, ImageChange, ImageFact};
+use crate::sharing::SharingChange;
 
 pub const CONTROL: Control<Image> = Control {
     meta: Meta {
@@ -29,14 +29,14 @@ pub const CONTROL: Control<Image> = Control {
         default: Switch::Enforce,
         standards: &["EC2 User Guide: make your AMI publicly available"],
         calls: &["CreateTags", "DeleteTags", "ModifyImageAttribute"],
-        writes: &["ec2:ModifyImageAttribute"],
     },
-    facts: &[Fact::Sharing],
-    judge,
+    reads: &[ImageFact::Sharing],
+    changes: &[ImageFact::Sharing],
+    judge: &judge,
 };
 
-fn judge(image: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    if !image.sharing.get().is_some_and(|sharing| sharing.everybody) || scope.level.public {
+fn judge(image: &Image, context: &JudgeContext<'_>) -> Judgement<ImageChange> {
+    if !image.sharing.get().is_some_and(|sharing| sharing.everybody) || context.level.public {
         return Judgement::Compliant;
     }
     let name = image.name.get().map(|name| format!(" ({name})")).unwrap_or_default();
@@ -44,7 +44,7 @@ fn judge(image: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         Severity::Critical,
         format!("is public: everybody may launch it and read its disks{name}"),
         "stop sharing it with everybody",
-        vec![Remedy(Change::Everybody(false))],
+        vec![ImageChange(SharingChange::Everybody(false))],
     )
     .into()
 }

@@ -25,10 +25,10 @@
 //! AWS Security Incident Response Guide, "Containment"; EC2 User Guide, "Security group connection tracking"; Security Hub EC2.9.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use super::ec2_security_group_open_ingress::offends;
-use crate::instance::{Fact, Groups, Instance, Interface, QUARANTINE, Remedy, State};
+use crate::instance::{Groups, Instance, InstanceChange, InstanceFact, Interface, QUARANTINE};
 use crate::security_group::Rule;
 
 /// Its id, which settings name where it is to quarantine.
@@ -55,28 +55,17 @@ pub const CONTROL: Control<Instance> = Control {
             "RunInstances",
             "StartInstances",
         ],
-        writes: &[
-            "ec2:CreateSecurityGroup",
-            "ec2:CreateSnapshots",
-            "ec2:CreateTags",
-            "ec2:DeleteTags",
-            "ec2:ModifyNetworkInterfaceAttribute",
-            "ec2:RevokeSecurityGroupEgress",
-            "ec2:RevokeSecurityGroupIngress",
-            "ec2:StartInstances",
-            "ec2:StopInstances",
-            "kms:CreateGrant",
-        ],
     },
-    facts: &[Fact::Description, Fact::Rules],
-    judge,
+    reads: &[InstanceFact::Description, InstanceFact::Rules],
+    changes: &[InstanceFact::Interfaces, InstanceFact::Snapshots, InstanceFact::Running],
+    judge: &judge,
 };
 
-fn judge(instance: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(instance: &Instance, context: &JudgeContext<'_>) -> Judgement<InstanceChange> {
     let (Some(interfaces), Some(open)) = (instance.interfaces.get(), instance.open.get()) else {
         return Judgement::Compliant;
     };
-    let settings = &scope.settings.ec2;
+    let settings = &context.settings.ec2;
     let let_in = |interface: &Interface| -> Vec<&Rule> {
         let rules = interface.groups.iter().filter_map(|group| open.get(group)).flatten();
         rules.filter(|rule| offends(rule, settings)).collect()
@@ -124,11 +113,11 @@ fn judge(instance: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let Some(vpc) = instance
         .vpc
         .get()
-        .filter(|_| scope.level.quarantine || scope.settings.quarantines(ID))
+        .filter(|_| context.level.quarantine || context.settings.quarantines(ID))
     else {
         let change = "close the security groups, or take the public address away";
         return Finding::new(severity, summary, change, Vec::new())
-            .only_notify(format!("data of the level {} are not quarantined", scope.level_name))
+            .only_notify(format!("data of the level {} are not quarantined", context.level_name))
             .into();
     };
     let from: Groups = interfaces
@@ -140,9 +129,9 @@ fn judge(instance: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         .map(|id| (id.clone(), [QUARANTINE.to_owned()].into()))
         .collect();
     let vpc = vpc.clone();
-    let mut remedies = vec![Remedy::Groups { vpc, from, to }];
-    remedies.extend(also.snapshot.then_some(Remedy::Snapshots(true)));
-    remedies.extend(stop.then_some(Remedy::Running(false)));
+    let mut remedies = vec![InstanceChange::Groups { vpc, from, to }];
+    remedies.extend(also.snapshot.then_some(InstanceChange::Snapshots(true)));
+    remedies.extend(stop.then_some(InstanceChange::Running(false)));
     Judgement::Violated(Finding {
         quarantine: true,
         ..Finding::new(severity, summary, change, remedies)
@@ -152,7 +141,7 @@ fn judge(instance: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 #[cfg(test)]
 mod tests {
     use portcullis_core::settings::ControlSettings;
-    use portcullis_core::{Seen, Settings, State as _, Tags};
+    use portcullis_core::{Observed, Settings, State as _, Tags};
 
     use super::*;
     use crate::security_group::tests::with_settings;
@@ -167,7 +156,7 @@ mod tests {
     }
 
     /// Group `sg-1` is open at a port, `sg-2` isn't.
-    fn instance(port: u16, interfaces: &[(&str, Interface)]) -> State {
+    fn instance(port: u16, interfaces: &[(&str, Interface)]) -> Instance {
         let rule = Rule {
             id: None,
             egress: false,
@@ -175,17 +164,17 @@ mod tests {
             peer: Peer::Ipv4("0.0.0.0/0".into()),
             description: None,
         };
-        State {
-            tags: Seen::Is(Tags::new()),
-            vpc: Seen::Is("vpc-1".into()),
-            interfaces: Seen::Is(
+        Instance {
+            tags: Observed::Is(Tags::new()),
+            vpc: Observed::Is("vpc-1".into()),
+            interfaces: Observed::Is(
                 interfaces
                     .iter()
                     .map(|(id, one)| ((*id).to_owned(), one.clone()))
                     .collect(),
             ),
-            open: Seen::Is([("sg-1".to_owned(), vec![rule])].into()),
-            ..State::default()
+            open: Observed::Is([("sg-1".to_owned(), vec![rule])].into()),
+            ..Instance::default()
         }
     }
 
@@ -199,8 +188,8 @@ mod tests {
         settings
     }
 
-    fn found(instance: &State, settings: &Settings) -> Option<Finding<Remedy>> {
-        with_settings(settings, |scope| judge(instance, scope).finding())
+    fn found(instance: &Instance, settings: &Settings) -> Option<Finding<InstanceChange>> {
+        with_settings(settings, |context| judge(instance, context).finding())
     }
 
     #[test]
@@ -248,7 +237,7 @@ mod tests {
     fn what_is_not_to_be_quarantined_is_told_with_its_auto_scaling_group() {
         let mut reached = instance(22, &[("eni-1", interface(&["203.0.113.7"], &["sg-1"]))]);
         let scaled = [("aws:autoscaling:groupName".to_owned(), "web".to_owned())];
-        reached.tags = Seen::Is(scaled.into_iter().collect());
+        reached.tags = Observed::Is(scaled.into_iter().collect());
         let finding = found(&reached, &Settings::default()).unwrap();
         assert!(finding.remedies.is_empty() && finding.only_notify.is_some());
         assert!(
@@ -263,14 +252,14 @@ mod tests {
         let mut settings = quarantining();
         settings.ec2.exposed_instances.stop = true;
         let mut reached = instance(22, &[("eni-1", interface(&["203.0.113.7"], &["sg-1"]))]);
-        reached.running = Seen::Is(true);
-        let stops = |instance: &State| {
+        reached.running = Observed::Is(true);
+        let stops = |instance: &Instance| {
             let finding = found(instance, &settings).unwrap();
-            finding.remedies.contains(&Remedy::Running(false))
+            finding.remedies.contains(&InstanceChange::Running(false))
         };
         assert!(stops(&reached));
         let scaled = [("aws:autoscaling:groupName".to_owned(), "web".to_owned())];
-        reached.tags = Seen::Is(scaled.into_iter().collect());
+        reached.tags = Observed::Is(scaled.into_iter().collect());
         assert!(!stops(&reached));
     }
 }

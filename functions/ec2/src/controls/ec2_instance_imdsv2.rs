@@ -16,9 +16,9 @@
 //! Benchmark v3.0.0 5.6.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::instance::{Fact, Instance, Remedy, State, Tokens};
+use crate::instance::{Instance, InstanceChange, InstanceFact, Tokens};
 
 pub const CONTROL: Control<Instance> = Control {
     meta: Meta {
@@ -38,13 +38,13 @@ pub const CONTROL: Control<Instance> = Control {
             "ModifyInstanceMetadataOptions",
             "RunInstances",
         ],
-        writes: &["ec2:ModifyInstanceMetadataOptions"],
     },
-    facts: &[Fact::Description],
-    judge,
+    reads: &[InstanceFact::Description],
+    changes: &[InstanceFact::Tokens],
+    judge: &judge,
 };
 
-fn judge(instance: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(instance: &Instance, _: &JudgeContext<'_>) -> Judgement<InstanceChange> {
     if instance.tokens.get() != Some(&Tokens::Optional) {
         return Judgement::Compliant;
     }
@@ -55,14 +55,14 @@ fn judge(instance: &State, _: &Scope<'_>) -> Judgement<Remedy> {
             instance.scaled()
         ),
         "require tokens at its metadata service",
-        vec![Remedy::Tokens(Tokens::Required)],
+        vec![InstanceChange::Tokens(Tokens::Required)],
     )
     .into()
 }
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Seen, Settings, State as _};
+    use portcullis_core::{Observed, Settings, State as _};
 
     use super::*;
     use crate::security_group::tests::with_settings;
@@ -70,17 +70,17 @@ mod tests {
     #[test]
     fn a_token_is_required_where_there_are_metadata() {
         let remedies = |tokens| {
-            let instance = State {
+            let instance = Instance {
                 tokens,
-                ..State::default()
+                ..Instance::default()
             };
-            with_settings(&Settings::default(), |scope| judge(&instance, scope).finding())
+            with_settings(&Settings::default(), |context| judge(&instance, context).finding())
                 .map(|finding| (finding.remedies.clone(), instance.inverse(&finding.remedies[0])))
         };
-        let required = vec![Remedy::Tokens(Tokens::Required)];
-        let optional = Some(Remedy::Tokens(Tokens::Optional));
-        assert_eq!(remedies(Seen::Is(Tokens::Optional)), Some((required, optional)));
-        assert_eq!(remedies(Seen::Is(Tokens::Required)), None);
-        assert_eq!(remedies(Seen::Absent), None);
+        let required = vec![InstanceChange::Tokens(Tokens::Required)];
+        let optional = Some(InstanceChange::Tokens(Tokens::Optional));
+        assert_eq!(remedies(Observed::Is(Tokens::Optional)), Some((required, optional)));
+        assert_eq!(remedies(Observed::Is(Tokens::Required)), None);
+        assert_eq!(remedies(Observed::Absent), None);
     }
 }

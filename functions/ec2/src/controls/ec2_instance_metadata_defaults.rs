@@ -14,9 +14,9 @@
 //! EC2 User Guide, "Configure instance metadata options for new instances"; Security Hub EC2.8.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::account_defaults::{AccountDefaults, Fact, Remedy, State};
+use crate::account_defaults::{AccountDefaults, AccountDefaultsChange, AccountDefaultsFact};
 
 pub const CONTROL: Control<AccountDefaults> = Control {
     meta: Meta {
@@ -27,13 +27,13 @@ pub const CONTROL: Control<AccountDefaults> = Control {
         default: Switch::Notify,
         standards: &["Security Hub EC2.8", "CIS AWS Foundations Benchmark v3.0.0 5.6"],
         calls: &["ModifyInstanceMetadataDefaults"],
-        writes: &[],
     },
-    facts: &[Fact::MetadataTokens],
-    judge,
+    reads: &[AccountDefaultsFact::MetadataTokens],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(defaults: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(defaults: &AccountDefaults, _: &JudgeContext<'_>) -> Judgement<AccountDefaultsChange> {
     let tokens = defaults.metadata_tokens.get().map(String::as_str);
     if tokens == Some("required") {
         return Judgement::Compliant;
@@ -50,7 +50,7 @@ fn judge(defaults: &State, _: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Seen, Settings};
+    use portcullis_core::{Observed, Settings};
 
     use super::*;
     use crate::security_group::tests::with_settings;
@@ -58,15 +58,15 @@ mod tests {
     #[test]
     fn only_required_is_enough() {
         for (tokens, fine) in [
-            (Seen::Is("required".to_owned()), true),
-            (Seen::Is("optional".to_owned()), false),
-            (Seen::Absent, false),
+            (Observed::Is("required".to_owned()), true),
+            (Observed::Is("optional".to_owned()), false),
+            (Observed::Absent, false),
         ] {
-            let state = State {
+            let state = AccountDefaults {
                 metadata_tokens: tokens,
-                ..State::default()
+                ..AccountDefaults::default()
             };
-            let found = with_settings(&Settings::default(), |scope| judge(&state, scope).finding());
+            let found = with_settings(&Settings::default(), |context| judge(&state, context).finding());
             assert_eq!(found.is_none(), fine);
             assert!(found.is_none_or(|found| found.only_notify.is_some()));
         }

@@ -19,10 +19,10 @@
 use std::collections::BTreeSet;
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::encryption::{and_need, severity_of_plain, wrong_key};
-use crate::launch_template::{Fact, LaunchTemplate, Remedy, State, versions_in_words};
+use crate::launch_template::{LaunchTemplate, LaunchTemplateChange, LaunchTemplateFact, versions_in_words};
 
 pub const CONTROL: Control<LaunchTemplate> = Control {
     meta: Meta {
@@ -39,20 +39,20 @@ pub const CONTROL: Control<LaunchTemplate> = Control {
             "DeleteTags",
             "ModifyLaunchTemplate",
         ],
-        writes: &[],
     },
-    facts: &[Fact::Versions, Fact::Keys],
-    judge,
+    reads: &[LaunchTemplateFact::Versions, LaunchTemplateFact::Keys],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(template: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let found = |severity, what: String, change: &str| -> Judgement<Remedy> {
-        let what = format!("{what}{}", and_need(scope));
+fn judge(template: &LaunchTemplate, context: &JudgeContext<'_>) -> Judgement<LaunchTemplateChange> {
+    let found = |severity, what: String, change: &str| -> Judgement<LaunchTemplateChange> {
+        let what = format!("{what}{}", and_need(context));
         Finding::new(severity, what, change, Vec::new())
             .only_notify("a new version is a decision about a product")
             .into()
     };
-    match (plain(template), wrong(template, scope)) {
+    match (plain(template), wrong(template, context)) {
         (None, None) => Judgement::Compliant,
         (None, Some(wrong)) => found(
             Severity::Medium,
@@ -60,7 +60,7 @@ fn judge(template: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
             "make a version with such a key, and set it as the default",
         ),
         (Some(plain), wrong) => found(
-            severity_of_plain(scope),
+            severity_of_plain(context),
             plain + &wrong.map_or_else(String::new, |wrong| format!("; {wrong}")),
             "make a version with Encrypted: true, and set it as the default",
         ),
@@ -68,7 +68,7 @@ fn judge(template: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 }
 
 /// The devices that it wants unencrypted, in words.
-fn plain(template: &State) -> Option<String> {
+fn plain(template: &LaunchTemplate) -> Option<String> {
     let which = template.versions_that(|version| !version.plain.is_empty())?;
     let versions = template.versions.get()?.values();
     let devices: BTreeSet<_> = versions
@@ -83,12 +83,12 @@ fn plain(template: &State) -> Option<String> {
 }
 
 /// The keys that it names and that its data may not have, in words.
-fn wrong(template: &State, scope: &Scope<'_>) -> Option<String> {
+fn wrong(template: &LaunchTemplate, context: &JudgeContext<'_>) -> Option<String> {
     let mut numbers = BTreeSet::new();
     let mut devices = BTreeSet::new();
     for (number, keys) in template.keys.get()? {
         for (device, key) in keys {
-            if let Some(with) = wrong_key(&key.arn, Some(key.manager), scope) {
+            if let Some(with) = wrong_key(&key.arn, Some(key.manager), context) {
                 numbers.insert(*number);
                 devices.insert(format!("{with} for {device}"));
             }
@@ -102,7 +102,7 @@ fn wrong(template: &State, scope: &Scope<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use portcullis_core::settings::Encryption;
-    use portcullis_core::{Seen, Settings};
+    use portcullis_core::{Observed, Settings};
 
     use super::*;
     use crate::encryption::tests::{KEY, asking};
@@ -122,12 +122,12 @@ mod tests {
             };
             ("/dev/xvda".to_owned(), key)
         });
-        let template = State {
-            versions: Seen::Is([(2, version)].into()),
-            keys: Seen::Is([(2, key.into_iter().collect())].into()),
-            ..State::default()
+        let template = LaunchTemplate {
+            versions: Observed::Is([(2, version)].into()),
+            keys: Observed::Is([(2, key.into_iter().collect())].into()),
+            ..LaunchTemplate::default()
         };
-        let finding = with_settings(settings, |scope| judge(&template, scope).finding())?;
+        let finding = with_settings(settings, |context| judge(&template, context).finding())?;
         assert!(finding.remedies.is_empty() && finding.only_notify.is_some());
         Some((finding.severity, finding.summary))
     }

@@ -15,10 +15,10 @@
 //! EC2 User Guide, "Configure instance metadata options for new instances"; Security Hub EC2.170.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::instance::Tokens;
-use crate::launch_template::{Fact, LaunchTemplate, Remedy, State};
+use crate::launch_template::{LaunchTemplate, LaunchTemplateChange, LaunchTemplateFact};
 
 pub const CONTROL: Control<LaunchTemplate> = Control {
     meta: Meta {
@@ -35,13 +35,13 @@ pub const CONTROL: Control<LaunchTemplate> = Control {
             "DeleteTags",
             "ModifyLaunchTemplate",
         ],
-        writes: &[],
     },
-    facts: &[Fact::Versions],
-    judge,
+    reads: &[LaunchTemplateFact::Versions],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(template: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(template: &LaunchTemplate, _: &JudgeContext<'_>) -> Judgement<LaunchTemplateChange> {
     let Some(which) = template.versions_that(|version| version.tokens == Some(Tokens::Optional)) else {
         return Judgement::Compliant;
     };

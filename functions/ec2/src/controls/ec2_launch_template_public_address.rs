@@ -14,9 +14,9 @@
 //! EC2 User Guide, "Assign a public IPv4 address at launch"; Security Hub EC2.25.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::launch_template::{Fact, LaunchTemplate, Remedy, State};
+use crate::launch_template::{LaunchTemplate, LaunchTemplateChange, LaunchTemplateFact};
 
 pub const CONTROL: Control<LaunchTemplate> = Control {
     meta: Meta {
@@ -33,17 +33,17 @@ pub const CONTROL: Control<LaunchTemplate> = Control {
             "DeleteTags",
             "ModifyLaunchTemplate",
         ],
-        writes: &[],
     },
-    facts: &[Fact::Versions],
-    judge,
+    reads: &[LaunchTemplateFact::Versions],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(template: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(template: &LaunchTemplate, context: &JudgeContext<'_>) -> Judgement<LaunchTemplateChange> {
     let Some(which) = template.versions_that(|version| version.public) else {
         return Judgement::Compliant;
     };
-    if scope.level.public {
+    if context.level.public {
         return Judgement::Compliant;
     }
     Finding::new(
@@ -58,7 +58,7 @@ fn judge(template: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Seen, Settings};
+    use portcullis_core::{Observed, Settings};
 
     use super::*;
     use crate::controls::LAUNCH_TEMPLATE;
@@ -85,14 +85,14 @@ mod tests {
             ..fine.clone()
         };
         let found = |version: &Version| -> Vec<String> {
-            let template = State {
-                versions: Seen::Is([(3, fine.clone()), (7, version.clone())].into()),
-                ..State::default()
+            let template = LaunchTemplate {
+                versions: Observed::Is([(3, fine.clone()), (7, version.clone())].into()),
+                ..LaunchTemplate::default()
             };
-            with_settings(&Settings::default(), |scope| {
+            with_settings(&Settings::default(), |context| {
                 let findings = LAUNCH_TEMPLATE
                     .iter()
-                    .filter_map(|control| (control.judge)(&template, scope).finding());
+                    .filter_map(|control| (control.judge)(&template, context).finding());
                 findings
                     .inspect(|finding| assert!(finding.remedies.is_empty() && finding.only_notify.is_some()))
                     .map(|finding| finding.summary)

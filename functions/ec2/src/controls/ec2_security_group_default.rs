@@ -14,9 +14,9 @@
 //! VPC User Guide, "Default security groups for your VPCs"; Security Hub EC2.2; CIS AWS Foundations Benchmark v3.0.0 5.4.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::security_group::{Fact, Part, Remedy, Rules, SecurityGroup, State};
+use crate::security_group::{Part, Rules, SecurityGroup, SecurityGroupChange, SecurityGroupFact};
 
 pub const CONTROL: Control<SecurityGroup> = Control {
     meta: Meta {
@@ -38,18 +38,13 @@ pub const CONTROL: Control<SecurityGroup> = Control {
             "ModifySecurityGroupRules",
         ],
         // Those of a restore among them.
-        writes: &[
-            "ec2:AuthorizeSecurityGroupEgress",
-            "ec2:AuthorizeSecurityGroupIngress",
-            "ec2:RevokeSecurityGroupEgress",
-            "ec2:RevokeSecurityGroupIngress",
-        ],
     },
-    facts: &[Fact::Description, Fact::Rules],
-    judge,
+    reads: &[SecurityGroupFact::Description, SecurityGroupFact::Rules],
+    changes: &[SecurityGroupFact::Rules, SecurityGroupFact::AllRules],
+    judge: &judge,
 };
 
-fn judge(group: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(group: &SecurityGroup, _: &JudgeContext<'_>) -> Judgement<SecurityGroupChange> {
     if group.name.get().is_none_or(|name| name != "default") {
         return Judgement::NotApplicable("it is not the default group of its VPC".into());
     }
@@ -59,7 +54,7 @@ fn judge(group: &State, _: &Scope<'_>) -> Judgement<Remedy> {
         return Judgement::Compliant;
     }
     let list = rules.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let remedy = Remedy {
+    let remedy = SecurityGroupChange {
         part: Part::Default,
         revoke: rules.clone(),
         authorize: Vec::new(),

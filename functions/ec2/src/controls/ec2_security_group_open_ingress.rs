@@ -24,9 +24,9 @@
 use std::fmt::Write as _;
 
 use portcullis_core::settings::{Ec2Settings, Switch};
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::security_group::{Fact, Part, Peer, Remedy, Rule, Rules, SecurityGroup, State, Traffic};
+use crate::security_group::{Part, Peer, Rule, Rules, SecurityGroup, SecurityGroupChange, SecurityGroupFact, Traffic};
 
 pub const CONTROL: Control<SecurityGroup> = Control {
     meta: Meta {
@@ -54,14 +54,14 @@ pub const CONTROL: Control<SecurityGroup> = Control {
             "ModifyManagedPrefixList",
             "ModifySecurityGroupRules",
         ],
-        writes: &["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"],
     },
-    facts: &[Fact::Rules],
-    judge,
+    reads: &[SecurityGroupFact::Rules],
+    changes: &[SecurityGroupFact::Rules],
+    judge: &judge,
 };
 
-fn judge(group: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let settings = &scope.settings.ec2;
+fn judge(group: &SecurityGroup, context: &JudgeContext<'_>) -> Judgement<SecurityGroupChange> {
+    let settings = &context.settings.ec2;
     let none = Rules::default();
     let Rules(rules) = group.rules.get().unwrap_or(&none);
     let offending: Vec<&Rule> = rules.iter().filter(|rule| offends(rule, settings)).collect();
@@ -112,7 +112,7 @@ fn judge(group: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     if !unread.is_empty() {
         let _ = write!(change, "; left, since its prefix list can't be read: {unread}");
     }
-    let remedy = Remedy {
+    let remedy = SecurityGroupChange {
         part: Part::Open,
         revoke: offending.into_iter().cloned().collect(),
         authorize,
@@ -195,7 +195,7 @@ fn rightly_open(rule: &Rule, settings: &Ec2Settings) -> Vec<Rule> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use portcullis_core::{Seen, Settings};
+    use portcullis_core::{Observed, Settings};
 
     use super::*;
     use crate::security_group::tests::with_settings;
@@ -224,11 +224,11 @@ pub(super) mod tests {
     }
 
     fn found(rules: &[Rule]) -> Option<(Severity, Vec<String>, Vec<String>)> {
-        let group = State {
-            rules: Seen::Is(Rules(rules.to_vec())),
-            ..State::default()
+        let group = SecurityGroup {
+            rules: Observed::Is(Rules(rules.to_vec())),
+            ..SecurityGroup::default()
         };
-        let finding = with_settings(&Settings::default(), |scope| judge(&group, scope).finding())?;
+        let finding = with_settings(&Settings::default(), |context| judge(&group, context).finding())?;
         let texts = |rules: &[Rule]| rules.iter().map(ToString::to_string).collect();
         Some((
             finding.severity,
@@ -366,11 +366,11 @@ pub(super) mod tests {
             unread: true,
         };
         let judged = |rules: &[&Rule]| {
-            let group = State {
-                rules: Seen::Is(Rules(rules.iter().map(|&rule| rule.clone()).collect())),
-                ..State::default()
+            let group = SecurityGroup {
+                rules: Observed::Is(Rules(rules.iter().map(|&rule| rule.clone()).collect())),
+                ..SecurityGroup::default()
             };
-            with_settings(&Settings::default(), |scope| judge(&group, scope).finding())
+            with_settings(&Settings::default(), |context| judge(&group, context).finding())
         };
         let alone = judged(&[&unread]).unwrap();
         assert!(alone.remedies.is_empty());

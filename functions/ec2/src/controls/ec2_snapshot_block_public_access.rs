@@ -15,9 +15,9 @@
 //! EBS User Guide, "Block public access for Amazon EBS snapshots"; Security Hub EC2.182.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::account_defaults::{AccountDefaults, Fact, Remedy, State, UNBLOCKED};
+use crate::account_defaults::{AccountDefaults, AccountDefaultsChange, AccountDefaultsFact, UNBLOCKED};
 
 /// The strictest of its states.
 const ALL: &str = "block-all-sharing";
@@ -31,16 +31,13 @@ pub const CONTROL: Control<AccountDefaults> = Control {
         default: Switch::Enforce,
         standards: &["Security Hub EC2.182", "Config ebs-snapshot-block-public-access"],
         calls: &["DisableSnapshotBlockPublicAccess", "EnableSnapshotBlockPublicAccess"],
-        writes: &[
-            "ec2:DisableSnapshotBlockPublicAccess",
-            "ec2:EnableSnapshotBlockPublicAccess",
-        ],
     },
-    facts: &[Fact::SnapshotBlock],
-    judge,
+    reads: &[AccountDefaultsFact::SnapshotBlock],
+    changes: &[AccountDefaultsFact::SnapshotBlock],
+    judge: &judge,
 };
 
-fn judge(defaults: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(defaults: &AccountDefaults, _: &JudgeContext<'_>) -> Judgement<AccountDefaultsChange> {
     let (severity, summary) = match defaults.snapshot_block.get().map_or(UNBLOCKED, String::as_str) {
         ALL => return Judgement::Compliant,
         UNBLOCKED => (
@@ -52,13 +49,13 @@ fn judge(defaults: &State, _: &Scope<'_>) -> Judgement<Remedy> {
             format!("blocks public access to new EBS snapshots only: {other}"),
         ),
     };
-    let remedy = Remedy::SnapshotBlock(ALL.into());
+    let remedy = AccountDefaultsChange::SnapshotBlock(ALL.into());
     Finding::new(severity, summary, "block all public sharing of snapshots", vec![remedy]).into()
 }
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Seen, Settings};
+    use portcullis_core::{Observed, Settings};
 
     use super::*;
     use crate::security_group::tests::with_settings;
@@ -70,11 +67,11 @@ mod tests {
             ("block-new-sharing", Some(Severity::Medium)),
             (UNBLOCKED, Some(Severity::High)),
         ] {
-            let state = State {
-                snapshot_block: Seen::Is(block.into()),
-                ..State::default()
+            let state = AccountDefaults {
+                snapshot_block: Observed::Is(block.into()),
+                ..AccountDefaults::default()
             };
-            let found = with_settings(&Settings::default(), |scope| judge(&state, scope).finding());
+            let found = with_settings(&Settings::default(), |context| judge(&state, context).finding());
             assert_eq!(found.map(|found| found.severity), severity, "{block}");
         }
     }

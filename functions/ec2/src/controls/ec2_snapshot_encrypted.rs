@@ -17,10 +17,10 @@
 //! EBS User Guide, "Amazon EBS encryption"; Config ec2-ebs-snapshot-encrypted.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::encryption::{and_need, copied, severity_of_plain, wrong_key};
-use crate::snapshot::{Fact, Remedy, Snapshot, State};
+use crate::snapshot::{Snapshot, SnapshotChange, SnapshotFact};
 
 pub const CONTROL: Control<Snapshot> = Control {
     meta: Meta {
@@ -37,27 +37,31 @@ pub const CONTROL: Control<Snapshot> = Control {
             "CreateTags",
             "DeleteTags",
         ],
-        writes: &[],
     },
-    facts: &[Fact::Description, Fact::Key],
-    judge,
+    reads: &[SnapshotFact::Description, SnapshotFact::Key],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(snapshot: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let found = |severity, what: String, why: &str| -> Judgement<Remedy> {
-        let change = format!("make an encrypted copy: aws ec2 copy-snapshot {}", copied(scope));
+fn judge(snapshot: &Snapshot, context: &JudgeContext<'_>) -> Judgement<SnapshotChange> {
+    let found = |severity, what: String, why: &str| -> Judgement<SnapshotChange> {
+        let change = format!("make an encrypted copy: aws ec2 copy-snapshot {}", copied(context));
         Finding::new(severity, what, change, Vec::new()).only_notify(why).into()
     };
     if snapshot.encrypted.get() == Some(&false) {
         let of = snapshot.volume.get();
         let of = of.map_or_else(String::new, |volume| format!(", as is {volume}"));
-        let what = format!("is not encrypted{of}{}", and_need(scope));
-        return found(severity_of_plain(scope), what, "AWS can't encrypt a snapshot in place");
+        let what = format!("is not encrypted{of}{}", and_need(context));
+        return found(
+            severity_of_plain(context),
+            what,
+            "AWS can't encrypt a snapshot in place",
+        );
     }
     let manager = snapshot.manager.get().copied();
-    let wrong = snapshot.key.get().and_then(|key| wrong_key(key, manager, scope));
+    let wrong = snapshot.key.get().and_then(|key| wrong_key(key, manager, context));
     wrong.map_or(Judgement::Compliant, |is| {
-        let what = format!("is encrypted with {is}{}", and_need(scope));
+        let what = format!("is encrypted with {is}{}", and_need(context));
         found(Severity::Medium, what, "AWS can't give a snapshot another key in place")
     })
 }
@@ -66,7 +70,7 @@ fn judge(snapshot: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use portcullis_core::{Seen, Settings, State as _};
+    use portcullis_core::{Observed, Settings, State as _};
 
     use portcullis_core::settings::Encryption;
 
@@ -75,16 +79,16 @@ mod tests {
     use crate::encryption::Manager;
     use crate::encryption::tests::{KEY, asking};
     use crate::security_group::tests::with_settings;
-    use crate::sharing::{Change, Sharing};
+    use crate::sharing::{Sharing, SharingChange};
 
-    fn shared(everybody: bool, accounts: &[&str]) -> State {
-        State {
-            encrypted: Seen::Is(false),
-            sharing: Seen::Is(Sharing {
+    fn shared(everybody: bool, accounts: &[&str]) -> Snapshot {
+        Snapshot {
+            encrypted: Observed::Is(false),
+            sharing: Observed::Is(Sharing {
                 everybody,
                 with: accounts.iter().map(|&account| account.to_owned()).collect(),
             }),
-            ..State::default()
+            ..Snapshot::default()
         }
     }
 
@@ -93,16 +97,18 @@ mod tests {
         let mut settings = Settings::default();
         settings.trusted.accounts.push("444455556666".into());
         let before = shared(true, &["444455556666", "777788889999"]);
-        let all: Vec<_> = with_settings(&settings, |scope| {
+        let all: Vec<_> = with_settings(&settings, |context| {
             SNAPSHOT
                 .iter()
-                .map(|control| (control.judge)(&before, scope).finding().unwrap().remedies)
+                .map(|control| (control.judge)(&before, context).finding().unwrap().remedies)
                 .collect()
         });
-        assert_eq!(all[0], [Remedy(Change::Everybody(false))]);
+        assert_eq!(all[0], [SnapshotChange(SharingChange::Everybody(false))]);
         assert_eq!(
             all[1],
-            [Remedy(Change::Unshare(BTreeSet::from(["777788889999".to_owned()])))]
+            [SnapshotChange(SharingChange::Unshare(BTreeSet::from([
+                "777788889999".to_owned()
+            ])))]
         );
         assert!(all[2].is_empty());
         let remedies: Vec<_> = all.into_iter().flatten().collect();
@@ -119,12 +125,12 @@ mod tests {
     #[test]
     fn what_is_fine_is_left() {
         let mut fine = shared(false, &["111122223333"]);
-        fine.encrypted = Seen::Is(true);
-        with_settings(&Settings::default(), |scope| {
+        fine.encrypted = Observed::Is(true);
+        with_settings(&Settings::default(), |context| {
             assert!(
                 SNAPSHOT
                     .iter()
-                    .all(|control| (control.judge)(&fine, scope) == Judgement::Compliant)
+                    .all(|control| (control.judge)(&fine, context) == Judgement::Compliant)
             );
         });
     }
@@ -132,14 +138,14 @@ mod tests {
     #[test]
     fn the_level_says_which_key_is_enough_and_the_finding_says_which_that_is() {
         let found = |key: Option<Manager>, asked: Encryption, named: Option<&str>| {
-            let snapshot = State {
-                encrypted: Seen::Is(key.is_some()),
-                key: Seen::from(key.map(|_| KEY.to_owned())),
-                manager: Seen::from(key),
-                ..State::default()
+            let snapshot = Snapshot {
+                encrypted: Observed::Is(key.is_some()),
+                key: Observed::from(key.map(|_| KEY.to_owned())),
+                manager: Observed::from(key),
+                ..Snapshot::default()
             };
             let settings = asking(asked, named);
-            let finding = with_settings(&settings, |scope| judge(&snapshot, scope).finding())?;
+            let finding = with_settings(&settings, |context| judge(&snapshot, context).finding())?;
             assert!(finding.remedies.is_empty() && finding.only_notify.is_some());
             Some((finding.severity, finding.summary, finding.change))
         };

@@ -14,10 +14,10 @@
 //! EBS User Guide, "Share an Amazon EBS snapshot".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::sharing::Change;
-use crate::snapshot::{Fact, Remedy, Snapshot, State};
+use crate::sharing::SharingChange;
+use crate::snapshot::{Snapshot, SnapshotChange, SnapshotFact};
 
 pub const CONTROL: Control<Snapshot> = Control {
     meta: Meta {
@@ -28,17 +28,17 @@ pub const CONTROL: Control<Snapshot> = Control {
         default: Switch::Notify,
         standards: &["EBS User Guide: share an Amazon EBS snapshot"],
         calls: &["CreateTags", "DeleteTags", "ModifySnapshotAttribute"],
-        writes: &["ec2:ModifySnapshotAttribute"],
     },
-    facts: &[Fact::Sharing],
-    judge,
+    reads: &[SnapshotFact::Sharing],
+    changes: &[SnapshotFact::Sharing],
+    judge: &judge,
 };
 
-fn judge(snapshot: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(snapshot: &Snapshot, context: &JudgeContext<'_>) -> Judgement<SnapshotChange> {
     let strangers = snapshot
         .sharing
         .get()
-        .map(|sharing| sharing.strangers(scope))
+        .map(|sharing| sharing.strangers(context))
         .unwrap_or_default();
     if strangers.is_empty() {
         return Judgement::Compliant;
@@ -48,7 +48,7 @@ fn judge(snapshot: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         Severity::High,
         format!("is shared with accounts that are not trusted: {names}"),
         format!("stop sharing it with {names}"),
-        vec![Remedy(Change::Unshare(strangers))],
+        vec![SnapshotChange(SharingChange::Unshare(strangers))],
     )
     .into()
 }

@@ -14,10 +14,10 @@
 //! EBS User Guide, "Share an Amazon EBS snapshot"; Security Hub EC2.1.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::sharing::Change;
-use crate::snapshot::{Fact, Remedy, Snapshot, State};
+use crate::sharing::SharingChange;
+use crate::snapshot::{Snapshot, SnapshotChange, SnapshotFact};
 
 pub const CONTROL: Control<Snapshot> = Control {
     meta: Meta {
@@ -28,14 +28,14 @@ pub const CONTROL: Control<Snapshot> = Control {
         default: Switch::Enforce,
         standards: &["Security Hub EC2.1", "Config ebs-snapshot-public-restorable-check"],
         calls: &["CreateTags", "DeleteTags", "ModifySnapshotAttribute"],
-        writes: &["ec2:ModifySnapshotAttribute"],
     },
-    facts: &[Fact::Sharing],
-    judge,
+    reads: &[SnapshotFact::Sharing],
+    changes: &[SnapshotFact::Sharing],
+    judge: &judge,
 };
 
-fn judge(snapshot: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    if !snapshot.sharing.get().is_some_and(|sharing| sharing.everybody) || scope.level.public {
+fn judge(snapshot: &Snapshot, context: &JudgeContext<'_>) -> Judgement<SnapshotChange> {
+    if !snapshot.sharing.get().is_some_and(|sharing| sharing.everybody) || context.level.public {
         return Judgement::Compliant;
     }
     let of = snapshot
@@ -48,7 +48,7 @@ fn judge(snapshot: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         Severity::Critical,
         summary,
         "stop sharing it with everybody",
-        vec![Remedy(Change::Everybody(false))],
+        vec![SnapshotChange(SharingChange::Everybody(false))],
     )
     .into()
 }

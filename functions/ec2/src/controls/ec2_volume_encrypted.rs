@@ -16,10 +16,10 @@
 //! EBS User Guide, "Amazon EBS encryption"; Security Hub EC2.3; Config encrypted-volumes.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::encryption::{and_need, severity_of_plain, wrong_key};
-use crate::volume::{Fact, Remedy, State, Volume};
+use crate::volume::{Volume, VolumeChange, VolumeFact};
 
 pub const CONTROL: Control<Volume> = Control {
     meta: Meta {
@@ -37,14 +37,14 @@ pub const CONTROL: Control<Volume> = Control {
             "DeleteTags",
             "RunInstances",
         ],
-        writes: &[],
     },
-    facts: &[Fact::Description, Fact::Key],
-    judge,
+    reads: &[VolumeFact::Description, VolumeFact::Key],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let Some((severity, what)) = wrong(volume, scope) else {
+fn judge(volume: &Volume, context: &JudgeContext<'_>) -> Judgement<VolumeChange> {
+    let Some((severity, what)) = wrong(volume, context) else {
         return Judgement::Compliant;
     };
     let attached = volume.attached.get().into_iter().flatten();
@@ -67,19 +67,19 @@ fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 }
 
 /// What is wrong with its encryption, and how bad that is.
-fn wrong(volume: &State, scope: &Scope<'_>) -> Option<(Severity, String)> {
+fn wrong(volume: &Volume, context: &JudgeContext<'_>) -> Option<(Severity, String)> {
     if volume.encrypted.get() == Some(&false) {
-        let what = format!("is not encrypted{}", and_need(scope));
-        return Some((severity_of_plain(scope), what));
+        let what = format!("is not encrypted{}", and_need(context));
+        return Some((severity_of_plain(context), what));
     }
-    let is = wrong_key(volume.key.get()?, volume.manager.get().copied(), scope)?;
-    let what = format!("is encrypted with {is}{}", and_need(scope));
+    let is = wrong_key(volume.key.get()?, volume.manager.get().copied(), context)?;
+    let what = format!("is encrypted with {is}{}", and_need(context));
     Some((Severity::Medium, what))
 }
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Seen;
+    use portcullis_core::Observed;
     use portcullis_core::settings::Encryption;
 
     use super::*;
@@ -90,14 +90,14 @@ mod tests {
     #[test]
     fn the_level_says_which_key_is_enough() {
         let found = |key: Option<Manager>, asked: Encryption, named: Option<&str>| {
-            let volume = State {
-                encrypted: Seen::Is(key.is_some()),
-                key: Seen::from(key.map(|_| KEY.to_owned())),
-                manager: Seen::from(key),
-                ..State::default()
+            let volume = Volume {
+                encrypted: Observed::Is(key.is_some()),
+                key: Observed::from(key.map(|_| KEY.to_owned())),
+                manager: Observed::from(key),
+                ..Volume::default()
             };
             let settings = asking(asked, named);
-            with_settings(&settings, |scope| judge(&volume, scope).finding()).map(|finding| finding.severity)
+            with_settings(&settings, |context| judge(&volume, context).finding()).map(|finding| finding.severity)
         };
         let (aws, own) = (Some(Manager::Aws), Some(Manager::Customer));
         let other = KEY.replace("1234abcd", "4321abcd");

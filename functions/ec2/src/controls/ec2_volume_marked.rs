@@ -15,10 +15,10 @@
 //! EC2 User Guide, "Tag your Amazon EC2 resources".
 
 use portcullis_core::settings::{Switch, VolumeQuarantine};
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use super::ec2_volume_encrypted;
-use crate::volume::{Fact, REPLACED, Remedy, State, TAG, UNENCRYPTED, Volume};
+use crate::volume::{REPLACED, TAG, UNENCRYPTED, Volume, VolumeChange, VolumeFact};
 
 pub const CONTROL: Control<Volume> = Control {
     meta: Meta {
@@ -36,29 +36,29 @@ pub const CONTROL: Control<Volume> = Control {
             "DeleteTags",
             "RunInstances",
         ],
-        writes: &["ec2:CreateTags", "ec2:DeleteTags"],
     },
-    facts: &[Fact::Description],
-    judge,
+    reads: &[VolumeFact::Description],
+    changes: &[VolumeFact::QuarantineTags],
+    judge: &judge,
 };
 
 /// The value of the tag of a volume that something is to be done about, if it has one; `None` of one that is encrypted, that may
 /// be as it is, or that was swapped out and is kept for people to delete.
 #[expect(clippy::option_option, reason = "a volume that is left, and one without the tag")]
-pub fn mark<'a>(volume: &'a State, scope: &Scope<'_>) -> Option<Option<&'a str>> {
-    let (settings, cause) = (scope.settings, ec2_volume_encrypted::CONTROL.meta);
+pub fn mark<'a>(volume: &'a Volume, context: &JudgeContext<'_>) -> Option<Option<&'a str>> {
+    let (settings, cause) = (context.settings, ec2_volume_encrypted::CONTROL.meta);
     let tags = volume.tags.get()?;
     let tolerated = settings.switch(&cause) == Switch::Off
         || settings
-            .exemption(cause.id, scope.resource, Some(tags), scope.now)
+            .exemption(cause.id, context.resource, Some(tags), context.now)
             .is_some();
     let mark = tags.get(TAG).map(AsRef::as_ref);
     (volume.encrypted.get() == Some(&false) && !tolerated && mark != Some(REPLACED)).then_some(mark)
 }
 
-fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let swaps = scope.settings.ec2.unencrypted_volumes == VolumeQuarantine::ReEncrypt;
-    if swaps || mark(volume, scope) != Some(None) {
+fn judge(volume: &Volume, context: &JudgeContext<'_>) -> Judgement<VolumeChange> {
+    let swaps = context.settings.ec2.unencrypted_volumes == VolumeQuarantine::ReEncrypt;
+    if swaps || mark(volume, context) != Some(None) {
         return Judgement::Compliant;
     }
     Judgement::Violated(Finding {
@@ -67,7 +67,7 @@ fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
             Severity::Low,
             "is not encrypted, and nothing on it says so",
             format!("tag it {TAG}={UNENCRYPTED}"),
-            vec![Remedy::Tag(Some(UNENCRYPTED.into()))],
+            vec![VolumeChange::Tag(Some(UNENCRYPTED.into()))],
         )
     })
 }

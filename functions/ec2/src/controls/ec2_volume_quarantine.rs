@@ -25,10 +25,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::settings::{Switch, VolumeQuarantine};
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use super::ec2_volume_marked;
-use crate::volume::{FAILED, Fact, RE_ENCRYPT, Remedy, State, TAG, Volume};
+use crate::volume::{FAILED, RE_ENCRYPT, TAG, Volume, VolumeChange, VolumeFact};
 
 pub const CONTROL: Control<Volume> = Control {
     meta: Meta {
@@ -46,23 +46,18 @@ pub const CONTROL: Control<Volume> = Control {
             "DeleteTags",
             "RunInstances",
         ],
-        writes: &[
-            "ec2:AttachVolume",
-            "ec2:CreateTags",
-            "ec2:DeleteTags",
-            "ec2:DetachVolume",
-            "ec2:ModifyInstanceAttribute",
-            "ec2:StartInstances",
-            "ec2:StopInstances",
-            "kms:CreateGrant",
-        ],
     },
-    facts: &[Fact::Description, Fact::Instances],
-    judge,
+    reads: &[VolumeFact::Description, VolumeFact::Instances],
+    changes: &[
+        VolumeFact::QuarantineTags,
+        VolumeFact::Attachments,
+        VolumeFact::Instances,
+    ],
+    judge: &judge,
 };
 
-fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let Some(mark) = ec2_volume_marked::mark(volume, scope) else {
+fn judge(volume: &Volume, context: &JudgeContext<'_>) -> Judgement<VolumeChange> {
+    let Some(mark) = ec2_volume_marked::mark(volume, context) else {
         return Judgement::Compliant;
     };
     let attached = || volume.attached.get().into_iter().flatten();
@@ -73,7 +68,7 @@ fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         members.map(|(id, group)| format!("{id} of the Auto Scaling group {group}"))
     };
     let in_use = "is not encrypted and in use like any other";
-    let left = |what: String, change: &str, why: &str| -> Judgement<Remedy> {
+    let left = |what: String, change: &str, why: &str| -> Judgement<VolumeChange> {
         Finding::new(Severity::Medium, what, change, Vec::new())
             .only_notify(why)
             .into()
@@ -84,7 +79,7 @@ fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         left(what, "have the group launch instances with encrypted volumes", why)
     };
     let listed = |ids: &mut dyn Iterator<Item = &String>| ids.cloned().collect::<Vec<_>>().join(", ");
-    let (change, remedy) = match scope.settings.ec2.unencrypted_volumes {
+    let (change, remedy) = match context.settings.ec2.unencrypted_volumes {
         VolumeQuarantine::Detach => {
             // What an instance starts from can't be taken from it while it runs, and must not be while it doesn't.
             let (data, roots): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -106,7 +101,7 @@ fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
             let from: BTreeMap<_, _> = from.collect();
             (
                 format!("detach it from {}", listed(&mut from.keys())),
-                Remedy::Detach(from),
+                VolumeChange::Detach(from),
             )
         }
         VolumeQuarantine::Stop => {
@@ -117,7 +112,7 @@ fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
                     .next()
                     .map_or(Judgement::Compliant, |member| terminates(&member));
             }
-            (format!("stop {}", listed(&mut ids.iter())), Remedy::Stop(ids))
+            (format!("stop {}", listed(&mut ids.iter())), VolumeChange::Stop(ids))
         }
         VolumeQuarantine::ReEncrypt if mark == Some(FAILED) => {
             let what = "is not encrypted, and could not be swapped for an encrypted one".to_owned();
@@ -129,11 +124,14 @@ fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
                 return terminates(&member);
             }
             let change = format!("tag it {TAG}={RE_ENCRYPT}, which has it swapped for an encrypted one");
-            let key = scope.level.key.as_ref().map(|key| format!(" key={key}"));
-            let days = scope.settings.ec2.keep_replaced_days;
+            let key = context.level.key.as_ref().map(|key| format!(" key={key}"));
+            let days = context.settings.ec2.keep_replaced_days;
             let plan = format!("keep-days={days}{}", key.unwrap_or_default());
             // The second tag starts it.
-            let remedies = vec![Remedy::Plan(Some(plan)), Remedy::Tag(Some(RE_ENCRYPT.into()))];
+            let remedies = vec![
+                VolumeChange::Plan(Some(plan)),
+                VolumeChange::Tag(Some(RE_ENCRYPT.into())),
+            ];
             return Judgement::Violated(Finding {
                 quarantine: true,
                 ..Finding::new(Severity::Medium, in_use, change, remedies)
@@ -149,14 +147,14 @@ fn judge(volume: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Seen, Settings, State as _, Tags};
+    use portcullis_core::{Observed, Settings, State as _, Tags};
 
     use super::*;
     use crate::controls::VOLUME;
     use crate::security_group::tests::with_settings;
     use crate::volume::{Attachment, REPLACED, UNENCRYPTED};
 
-    fn volume(attached: &[(&str, bool, bool)]) -> State {
+    fn volume(attached: &[(&str, bool, bool)]) -> Volume {
         let attachment = |&(instance, root, running): &(&str, bool, bool)| {
             let attachment = Attachment {
                 device: "/dev/sdf".into(),
@@ -166,21 +164,21 @@ mod tests {
             };
             (instance.to_owned(), attachment)
         };
-        State {
-            tags: Seen::Is(Tags::new()),
-            encrypted: Seen::Is(false),
-            attached: Seen::Is(attached.iter().map(attachment).collect()),
-            ..State::default()
+        Volume {
+            tags: Observed::Is(Tags::new()),
+            encrypted: Observed::Is(false),
+            attached: Observed::Is(attached.iter().map(attachment).collect()),
+            ..Volume::default()
         }
     }
 
-    fn remedies(volume: &State, how: VolumeQuarantine) -> Vec<Remedy> {
+    fn remedies(volume: &Volume, how: VolumeQuarantine) -> Vec<VolumeChange> {
         let mut settings = Settings::default();
         settings.ec2.unencrypted_volumes = how;
-        with_settings(&settings, |scope| {
+        with_settings(&settings, |context| {
             let findings = VOLUME
                 .iter()
-                .filter_map(|control| (control.judge)(volume, scope).finding());
+                .filter_map(|control| (control.judge)(volume, context).finding());
             findings.flat_map(|finding| finding.remedies).collect()
         })
     }
@@ -188,23 +186,27 @@ mod tests {
     #[test]
     fn each_way_is_as_settings_say_holds_and_can_be_undone() {
         let ids = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect::<BTreeSet<_>>();
-        let tag = Remedy::Tag(Some(UNENCRYPTED.into()));
+        let tag = VolumeChange::Tag(Some(UNENCRYPTED.into()));
         let data = volume(&[("i-1", false, true), ("i-2", false, false)]);
         let root = volume(&[("i-1", true, true)]);
         let from = ["i-1", "i-2"].map(|id| (id.to_owned(), "/dev/sdf".to_owned())).into();
         for (before, how, expected) in [
             (&data, VolumeQuarantine::Tag, vec![tag.clone()]),
-            (&data, VolumeQuarantine::Detach, vec![tag.clone(), Remedy::Detach(from)]),
+            (
+                &data,
+                VolumeQuarantine::Detach,
+                vec![tag.clone(), VolumeChange::Detach(from)],
+            ),
             (
                 &data,
                 VolumeQuarantine::Stop,
-                vec![tag.clone(), Remedy::Stop(ids(&["i-1"]))],
+                vec![tag.clone(), VolumeChange::Stop(ids(&["i-1"]))],
             ),
             (&root, VolumeQuarantine::Detach, vec![tag.clone()]),
             (
                 &root,
                 VolumeQuarantine::Stop,
-                vec![tag.clone(), Remedy::Stop(ids(&["i-1"]))],
+                vec![tag.clone(), VolumeChange::Stop(ids(&["i-1"]))],
             ),
         ] {
             let found = remedies(before, how);
@@ -225,10 +227,12 @@ mod tests {
     fn a_tag_has_it_swapped_and_what_was_swapped_out_is_left() {
         let tagged = |value: Option<&str>| {
             let before = volume(&[]);
-            value.map_or(before.clone(), |value| before.after(&Remedy::Tag(Some(value.into()))))
+            value.map_or(before.clone(), |value| {
+                before.after(&VolumeChange::Tag(Some(value.into())))
+            })
         };
-        let plan = Remedy::Plan(Some("keep-days=30".into()));
-        let swap = [plan, Remedy::Tag(Some(RE_ENCRYPT.into()))];
+        let plan = VolumeChange::Plan(Some("keep-days=30".into()));
+        let swap = [plan, VolumeChange::Tag(Some(RE_ENCRYPT.into()))];
         for (value, how, expected) in [
             (None, VolumeQuarantine::ReEncrypt, &swap[..]),
             (Some(UNENCRYPTED), VolumeQuarantine::ReEncrypt, &swap),
@@ -241,15 +245,15 @@ mod tests {
         }
     }
 
-    fn told(volume: &State, settings: &Settings) -> Option<Finding<Remedy>> {
-        with_settings(settings, |scope| judge(volume, scope).finding())
+    fn told(volume: &Volume, settings: &Settings) -> Option<Finding<VolumeChange>> {
+        with_settings(settings, |context| judge(volume, context).finding())
     }
 
     #[test]
     fn a_swap_that_failed_is_a_finding_and_not_tried_again() {
         let mut settings = Settings::default();
         settings.ec2.unencrypted_volumes = VolumeQuarantine::ReEncrypt;
-        let failed = volume(&[]).after(&Remedy::Tag(Some(FAILED.into())));
+        let failed = volume(&[]).after(&VolumeChange::Tag(Some(FAILED.into())));
         let finding = told(&failed, &settings).unwrap();
         assert!(finding.summary.contains("could not be swapped"), "{}", finding.summary);
         assert!(finding.remedies.is_empty());
@@ -258,7 +262,7 @@ mod tests {
     #[test]
     fn a_member_of_an_auto_scaling_group_is_told_and_never_stopped() {
         let mut member = volume(&[("i-1", false, true)]);
-        if let Seen::Is(attached) = &mut member.attached {
+        if let Observed::Is(attached) = &mut member.attached {
             attached.get_mut("i-1").unwrap().scaled_by = Some("web".into());
         }
         for how in [VolumeQuarantine::Stop, VolumeQuarantine::ReEncrypt] {
@@ -282,14 +286,14 @@ mod tests {
         let key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
         settings.classification.levels.get_mut("internal").unwrap().key = Some(key.into());
         let finding = told(&volume(&[]), &settings).unwrap();
-        let plan = Remedy::Plan(Some(format!("keep-days=7 key={key}")));
-        assert_eq!(finding.remedies, [plan, Remedy::Tag(Some(RE_ENCRYPT.into()))]);
+        let plan = VolumeChange::Plan(Some(format!("keep-days=7 key={key}")));
+        assert_eq!(finding.remedies, [plan, VolumeChange::Tag(Some(RE_ENCRYPT.into()))]);
     }
 
     #[test]
     fn an_encrypted_volume_and_an_exempt_one_are_left() {
         let mut encrypted = volume(&[("i-1", false, true)]);
-        encrypted.encrypted = Seen::Is(true);
+        encrypted.encrypted = Observed::Is(true);
         assert_eq!(remedies(&encrypted, VolumeQuarantine::Stop), []);
         let mut settings = Settings::default();
         let off = portcullis_core::settings::ControlSettings {
@@ -299,7 +303,7 @@ mod tests {
         settings.controls.insert("ec2-volume-encrypted".into(), off);
         let open = volume(&[]);
         assert_eq!(
-            with_settings(&settings, |scope| judge(&open, scope)),
+            with_settings(&settings, |context| judge(&open, context)),
             Judgement::Compliant
         );
     }

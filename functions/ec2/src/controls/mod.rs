@@ -1,14 +1,14 @@
 //! The controls, one file each. The order matters: a later one is judged on the state that the earlier ones leave.
 
-use portcullis_core::Control;
+use portcullis_core::{Control, Typed};
 
-use crate::account_defaults::AccountDefaults;
-use crate::image::Image;
-use crate::instance::Instance;
-use crate::launch_template::LaunchTemplate;
-use crate::security_group::SecurityGroup;
-use crate::snapshot::Snapshot;
-use crate::volume::Volume;
+use crate::account_defaults::{self, AccountDefaults};
+use crate::image::{self, Image};
+use crate::instance::{self, Instance};
+use crate::launch_template::{self, LaunchTemplate};
+use crate::security_group::{self, SecurityGroup};
+use crate::snapshot::{self, Snapshot};
+use crate::volume::{self, Volume};
 
 mod ec2_ebs_encryption_by_default;
 mod ec2_image_block_public_access;
@@ -78,3 +78,24 @@ pub const SECURITY_GROUP: &[Control<SecurityGroup>] = &[
     ec2_security_group_open_ingress::CONTROL,
     ec2_security_group_default::CONTROL,
 ];
+
+/// A region's defaults with their controls.
+pub const REGIONS: Typed<AccountDefaults> = Typed::new(&account_defaults::TYPE, ACCOUNT_DEFAULTS);
+
+/// Volumes with their controls.
+pub const VOLUMES: Typed<Volume> = Typed::new(&volume::TYPE, VOLUME);
+
+/// Snapshots with their controls.
+pub const SNAPSHOTS: Typed<Snapshot> = Typed::new(&snapshot::TYPE, SNAPSHOT);
+
+/// Images with their controls.
+pub const IMAGES: Typed<Image> = Typed::new(&image::TYPE, IMAGE);
+
+/// Security groups with their controls.
+pub const SECURITY_GROUPS: Typed<SecurityGroup> = Typed::new(&security_group::TYPE, SECURITY_GROUP);
+
+/// Instances with their controls.
+pub const INSTANCES: Typed<Instance> = Typed::new(&instance::TYPE, INSTANCE).with_quarantines(&[EXPOSED]);
+
+/// Launch templates with their controls.
+pub const LAUNCH_TEMPLATES: Typed<LaunchTemplate> = Typed::new(&launch_template::TYPE, LAUNCH_TEMPLATE);

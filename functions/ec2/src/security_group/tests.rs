@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use portcullis_core::event::Event;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Decision, Memory, Plan, Ruling, Scope, Settings, State as _, plan};
+use portcullis_core::{Decision, History, JudgeContext, Plan, Ruling, Settings, State as _, plan};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -12,15 +12,15 @@ use super::*;
 const ID: &str = "sg-0a1b2c3d4e5f60718";
 
 /// Runs with internal data under given settings.
-pub fn with_settings<T>(settings: &Settings, run: impl FnOnce(&Scope<'_>) -> T) -> T {
+pub fn with_settings<T>(settings: &Settings, run: impl FnOnce(&JudgeContext<'_>) -> T) -> T {
     let resource = &Resource {
-        kind: SecurityGroup::KIND.into(),
+        kind: TYPE.name.into(),
         arn: format!("arn:aws:ec2:eu-west-1:111122223333:security-group/{ID}"),
         account: "111122223333".into(),
         region: "eu-west-1".into(),
         id: ID.into(),
     };
-    run(&Scope {
+    run(&JudgeContext {
         resource,
         settings,
         level: &settings.classification.levels["internal"],
@@ -28,7 +28,7 @@ pub fn with_settings<T>(settings: &Settings, run: impl FnOnce(&Scope<'_>) -> T) 
         own_role: "arn:aws:iam::111122223333:role/portcullis",
         region: "eu-west-1",
         now: Timestamp::UNIX_EPOCH,
-        memory: &Memory::default(),
+        history: &History::default(),
     })
 }
 
@@ -68,7 +68,7 @@ fn a_group_is_named_in_many_ways() {
             Value::Null,
         ),
     ] {
-        let found = SecurityGroup::resources(&call(name, &parameters, &response)).unwrap();
+        let found = (TYPE.named)(&call(name, &parameters, &response)).unwrap();
         assert_eq!(found.len(), 1, "{parameters}");
         assert_eq!(
             found[0].arn,
@@ -91,7 +91,7 @@ fn what_names_no_group_is_refused_by_name() {
             json!({"ModifySecurityGroupRulesRequest": ""}),
         ),
     ] {
-        let error = SecurityGroup::resources(&call(name, &parameters, &Value::Null)).unwrap_err();
+        let error = (TYPE.named)(&call(name, &parameters, &Value::Null)).unwrap_err();
         assert!(
             error.to_string().to_lowercase().contains("groupid"),
             "{parameters}: {error}"
@@ -145,7 +145,7 @@ fn any_rule() -> impl Strategy<Value = Rule> {
     })
 }
 
-fn any_group() -> impl Strategy<Value = State> {
+fn any_group() -> impl Strategy<Value = SecurityGroup> {
     let names = prop::sample::select(vec!["default", "web"]);
     (prop::collection::vec(any_rule(), 0..8), names).prop_map(|(rules, name)| {
         let mut set: Vec<Rule> = Vec::new();
@@ -154,22 +154,22 @@ fn any_group() -> impl Strategy<Value = State> {
                 set.push(rule);
             }
         }
-        State {
-            tags: Seen::Is(Tags::new()),
-            name: Seen::Is(name.into()),
-            rules: Seen::Is(Rules(set)),
+        SecurityGroup {
+            tags: Observed::Is(Tags::new()),
+            name: Observed::Is(name.into()),
+            rules: Observed::Is(Rules(set)),
         }
     })
 }
 
 /// The plan with these controls enforced.
-fn enforced(state: &State, ids: &[&str]) -> Plan<SecurityGroup> {
-    let controls: Vec<_> = controls::SECURITY_GROUP
+fn enforced(state: &SecurityGroup, ids: &[&str]) -> Plan<SecurityGroup> {
+    let controls: Vec<_> = crate::controls::SECURITY_GROUP
         .iter()
         .filter(|control| ids.contains(&control.meta.id))
         .collect();
-    with_settings(&Settings::default(), |scope| {
-        plan(state, &controls, scope, |_, _| Ruling {
+    with_settings(&Settings::default(), |context| {
+        plan(state, &controls, context, |_, _| Ruling {
             decision: Decision::Enforce,
             notes: Vec::new(),
             fight: false,
@@ -181,8 +181,8 @@ const OPEN: &str = "ec2-security-group-open-ingress";
 const BOTH: [&str; 2] = [OPEN, "ec2-security-group-default"];
 
 /// Whether the rules let a protocol to a port in from a peer: an evaluation of its own, one request at a time.
-fn lets_in(state: &State, protocol: &str, port: u16, peer: &Peer) -> bool {
-    let Seen::Is(Rules(rules)) = &state.rules else {
+fn lets_in(state: &SecurityGroup, protocol: &str, port: u16, peer: &Peer) -> bool {
+    let Observed::Is(Rules(rules)) = &state.rules else {
         return false;
     };
     rules.iter().any(|rule| {
@@ -194,8 +194,8 @@ fn lets_in(state: &State, protocol: &str, port: u16, peer: &Peer) -> bool {
     })
 }
 
-fn lets_icmp_in(state: &State, protocol: &str, peer: &Peer) -> bool {
-    let Seen::Is(Rules(rules)) = &state.rules else {
+fn lets_icmp_in(state: &SecurityGroup, protocol: &str, peer: &Peer) -> bool {
+    let Observed::Is(Rules(rules)) = &state.rules else {
         return false;
     };
     let lets = |rule: &Rule| ["-1", protocol].contains(&rule.traffic.protocol.as_str());
@@ -210,7 +210,7 @@ proptest! {
     #[test]
     fn what_offends_goes_and_what_does_not_stays(group in any_group()) {
         let after = enforced(&group, &[OPEN]).after;
-        let Seen::Is(Rules(rules)) = &group.rules else { unreachable!() };
+        let Observed::Is(Rules(rules)) = &group.rules else { unreachable!() };
         let settings = Settings::default().ec2;
         for peer in rules.iter().map(|rule| &rule.peer) {
             for (protocol, allowed) in [("tcp", &settings.open_tcp_ports), ("udp", &settings.open_udp_ports)] {
@@ -228,7 +228,7 @@ proptest! {
                 prop_assert!(is == was || kind != icmp && was, "{} from {}", kind, peer);
             }
         }
-        let Seen::Is(Rules(left)) = &after.rules else { unreachable!() };
+        let Observed::Is(Rules(left)) = &after.rules else { unreachable!() };
         // Rules that do not offend are the same rules still, those of traffic that leaves among them.
         for rule in rules.iter().filter(|rule| rule.egress || rule.peer.open().is_none() || rule.traffic.is_icmp()) {
             prop_assert!(left.contains(rule), "{rule}");
@@ -256,15 +256,15 @@ proptest! {
     /// No group id makes it panic, and what it accepts is one.
     #[test]
     fn any_group_id_is_read_or_refused(text in "\\PC{0,40}") {
-        if let Ok(found) = SecurityGroup::resources(&call("AuthorizeSecurityGroupIngress", &json!({"groupId": text}), &Value::Null)) {
-            prop_assert!(found.iter().all(|group| super::TYPE.id.is(&group.id)));
+        if let Ok(found) = (TYPE.named)(&call("AuthorizeSecurityGroupIngress", &json!({"groupId": text}), &Value::Null)) {
+            prop_assert!(found.iter().all(|group| super::NAMING.id.is(&group.id)));
         }
     }
 }
 
 #[test]
 fn the_default_switch_of_what_breaks_members_is_notify() {
-    let metas: Vec<_> = controls::SECURITY_GROUP
+    let metas: Vec<_> = crate::controls::SECURITY_GROUP
         .iter()
         .map(|control| (control.meta.id, control.meta.default))
         .collect();
@@ -275,7 +275,7 @@ fn the_default_switch_of_what_breaks_members_is_notify() {
 fn a_prefix_list_is_named_and_what_names_none_is_refused() {
     const LIST: &str = "pl-0a1b2c3d4e5f60718";
     let named = |parameters: &Value| {
-        let found = SecurityGroup::resources(&call("ModifyManagedPrefixList", parameters, &Value::Null));
+        let found = (TYPE.named)(&call("ModifyManagedPrefixList", parameters, &Value::Null));
         found
             .map(|found| found.into_iter().map(|one| one.id).collect::<Vec<_>>())
             .map_err(|error| error.to_string())

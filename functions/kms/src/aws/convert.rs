@@ -5,10 +5,10 @@ use aws_sdk_kms::operation::get_key_last_usage::GetKeyLastUsageOutput;
 use aws_sdk_kms::primitives::DateTime;
 use aws_sdk_kms::types as kms;
 use jiff::Timestamp;
-use portcullis_core::Seen;
+use portcullis_core::Observed;
 use portcullis_runtime::{AwsError, Kind};
 
-use crate::key::{Deletion, Grant, KeyState, LastUse, Metadata, MultiRegion, State};
+use crate::key::{Deletion, Grant, Key, KeyState, LastUse, Metadata, MultiRegion};
 
 /// What KMS answers where a key of this kind, or in this state, has no such thing.
 pub const REFUSED_BY_KIND: [&str; 2] = ["UnsupportedOperationException", "KMSInvalidStateException"];
@@ -40,7 +40,7 @@ pub fn found<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
 }
 
 /// What `DescribeKey` says.
-pub fn state(key: &kms::KeyMetadata) -> State {
+pub fn state(key: &kms::KeyMetadata) -> Key {
     let state = key.key_state.as_ref().map_or(
         // The member is optional.
         if key.enabled {
@@ -52,10 +52,10 @@ pub fn state(key: &kms::KeyMetadata) -> State {
     );
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let region = |key: &kms::MultiRegionKey| key.region.clone().unwrap_or_default();
-    State {
-        key_state: Seen::Is(state),
+    Key {
+        key_state: Observed::Is(state),
         deletion: state.is_pending_deletion().then(|| deletion(key)).into(),
-        metadata: Seen::Is(Metadata {
+        metadata: Observed::Is(Metadata {
             manager: text(key.key_manager.as_ref().map(kms::KeyManagerType::as_str)),
             spec: text(key.key_spec.as_ref().map(kms::KeySpec::as_str)),
             usage: text(key.key_usage.as_ref().map(kms::KeyUsageType::as_str)),
@@ -72,7 +72,7 @@ pub fn state(key: &kms::KeyMetadata) -> State {
             }),
             material_expires: key.valid_to.as_ref().and_then(time),
         }),
-        ..State::default()
+        ..Key::default()
     }
 }
 

@@ -3,11 +3,11 @@ use std::future::Future;
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::types::KeyMetadata;
-use portcullis_core::{Place, Resource, Seen, Tags};
+use portcullis_core::{Location, Observed, Resource, Tags};
 use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Regional};
 
 use super::convert;
-use crate::key::{Fact, Grants, Key, LastUse, Remedy, State};
+use crate::key::{Grants, Key, KeyChange, KeyFact, LastUse};
 use crate::naming;
 
 /// A key can have 50,000 grants; past so many pages of a hundred the rest is told, not read.
@@ -15,8 +15,10 @@ const MOST_PAGES: usize = 50;
 
 pub struct Aws(pub Regional<Client>);
 
-impl Adapter<Key> for Aws {
-    async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
+impl Adapter for Aws {
+    type State = Key;
+
+    async fn observe(&self, resource: &Resource, facts: &BTreeSet<KeyFact>) -> Result<Option<Key>, AwsError> {
         let kms = &self.0.of(&resource.region);
         let read = Read {
             kms,
@@ -25,27 +27,27 @@ impl Adapter<Key> for Aws {
         };
         let (metadata, tags, rotation, policy, grants, aliases, last_use) = tokio::join!(
             read.metadata(),
-            read.fact(Fact::Tags, read.tags()),
-            read.fact(Fact::Rotation, read.rotation()),
-            read.fact(Fact::Policy, read.policy()),
-            read.fact(Fact::Grants, read.grants(&resource.account)),
-            read.fact(Fact::Aliases, read.aliases()),
-            read.fact(Fact::LastUse, read.last_use()),
+            read.fact(KeyFact::Tags, read.tags()),
+            read.fact(KeyFact::Rotation, read.rotation()),
+            read.fact(KeyFact::Policy, read.policy()),
+            read.fact(KeyFact::Grants, read.grants(&resource.account)),
+            read.fact(KeyFact::Aliases, read.aliases()),
+            read.fact(KeyFact::LastUse, read.last_use()),
         );
         let Some(metadata) = metadata? else {
-            let gone = State {
-                key_state: Seen::Absent,
-                ..State::default()
+            let gone = Key {
+                key_state: Observed::Absent,
+                ..Key::default()
             };
-            return Ok(facts.contains(&Fact::Existence).then_some(gone));
+            return Ok(facts.contains(&KeyFact::Existence).then_some(gone));
         };
         let mut state = convert::state(&metadata);
         // AWS's own keys are not judged, and not all of this can be asked of them.
         if state.customer_managed().is_some() {
             let told = state.key_state.get().is_some_and(|state| state.tells_rotation());
-            state = State {
+            state = Key {
                 tags: tags?,
-                rotation: if told { rotation? } else { Seen::Unread },
+                rotation: if told { rotation? } else { Observed::Unread },
                 policy: policy?,
                 grants: grants?,
                 aliases: aliases?,
@@ -76,8 +78,8 @@ impl Adapter<Key> for Aws {
         Ok(arn.and_then(|arn| naming::key_of_arn(&arn)))
     }
 
-    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
-        let Place { account, region } = place;
+    async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
+        let Location { account, region } = place;
         let list = self.0.of(region).list_keys().limit(PAGE).set_marker(from).send().await;
         let answer = convert::error("ListKeys", list)?;
         let keys = answer.keys.unwrap_or_default().into_iter();
@@ -90,30 +92,30 @@ impl Adapter<Key> for Aws {
         })
     }
 
-    async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
+    async fn execute(&self, resource: &Resource, change: &KeyChange) -> Result<(), AwsError> {
         let kms = &self.0.of(&resource.region);
         let key = &resource.arn;
-        match remedy {
-            Remedy::CancelDeletion => {
+        match change {
+            KeyChange::CancelDeletion => {
                 let answer = kms.cancel_key_deletion().key_id(key).send().await;
                 convert::error("CancelKeyDeletion", answer)?;
             }
-            Remedy::ScheduleDeletion(days) => {
+            KeyChange::ScheduleDeletion(days) => {
                 let call = kms
                     .schedule_key_deletion()
                     .key_id(key)
                     .pending_window_in_days(i32::from(*days));
                 convert::error("ScheduleKeyDeletion", call.send().await)?;
             }
-            Remedy::SetEnabled(true) => {
+            KeyChange::SetEnabled(true) => {
                 let answer = kms.enable_key().key_id(key).send().await;
                 convert::error("EnableKey", answer)?;
             }
-            Remedy::SetEnabled(false) => {
+            KeyChange::SetEnabled(false) => {
                 let answer = kms.disable_key().key_id(key).send().await;
                 convert::error("DisableKey", answer)?;
             }
-            Remedy::SetRotation(Some(days)) => {
+            KeyChange::SetRotation(Some(days)) => {
                 let call = kms
                     .enable_key_rotation()
                     .key_id(key)
@@ -123,11 +125,11 @@ impl Adapter<Key> for Aws {
                     return Err(not_ready_yet(kms, key, error).await);
                 }
             }
-            Remedy::SetRotation(None) => {
+            KeyChange::SetRotation(None) => {
                 let answer = kms.disable_key_rotation().key_id(key).send().await;
                 convert::error("DisableKeyRotation", answer)?;
             }
-            Remedy::SetPolicy(policy) => {
+            KeyChange::SetPolicy(policy) => {
                 // KMS refuses a policy under which this role could not put another one.
                 let call = kms
                     .put_key_policy()
@@ -137,7 +139,7 @@ impl Adapter<Key> for Aws {
                     .bypass_policy_lockout_safety_check(false);
                 convert::error("PutKeyPolicy", call.send().await)?;
             }
-            Remedy::RevokeGrant(grant) => {
+            KeyChange::RevokeGrant(grant) => {
                 let answer = kms.revoke_grant().key_id(key).grant_id(&grant.id).send().await;
                 // Revoked or retired meanwhile.
                 convert::found(convert::error("RevokeGrant", answer))?;
@@ -168,20 +170,20 @@ async fn not_ready_yet(kms: &Client, key: &str, error: AwsError) -> AwsError {
 struct Read<'a> {
     kms: &'a Client,
     key: &'a str,
-    facts: &'a BTreeSet<Fact>,
+    facts: &'a BTreeSet<KeyFact>,
 }
 
 impl Read<'_> {
     /// Reads a fact if it is asked for.
     async fn fact<T>(
         &self,
-        fact: Fact,
+        fact: KeyFact,
         read: impl Future<Output = Result<Option<T>, AwsError>>,
-    ) -> Result<Seen<T>, AwsError> {
+    ) -> Result<Observed<T>, AwsError> {
         if self.facts.contains(&fact) {
-            read.await.map(Seen::from)
+            read.await.map(Observed::from)
         } else {
-            Ok(Seen::Unread)
+            Ok(Observed::Unread)
         }
     }
 

@@ -16,9 +16,9 @@
 //! KMS Developer Guide, "Aliases in AWS KMS".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::alias::{Alias, Fact, Remedy, State};
+use crate::alias::{Alias, AliasChange, AliasFact};
 
 pub const CONTROL: Control<Alias> = Control {
     meta: Meta {
@@ -29,14 +29,14 @@ pub const CONTROL: Control<Alias> = Control {
         default: Switch::Notify,
         standards: &["KMS Developer Guide: aliases"],
         calls: &["CreateAlias", "DeleteAlias", "UpdateAlias"],
-        writes: &["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"],
     },
-    facts: &[Fact::Target],
-    judge,
+    reads: &[AliasFact::Target],
+    changes: &[AliasFact::Target],
+    judge: &judge,
 };
 
-fn judge(alias: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let Some(wanted) = scope.settings.kms.required_aliases.get(&scope.resource.id) else {
+fn judge(alias: &Alias, context: &JudgeContext<'_>) -> Judgement<AliasChange> {
+    let Some(wanted) = context.settings.kms.required_aliases.get(&context.resource.id) else {
         return Judgement::Compliant;
     };
     let summary = match alias.target.get() {
@@ -45,13 +45,13 @@ fn judge(alias: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         None => format!("is gone: it has to stand for {wanted}"),
     };
     let change = format!("let it stand for {wanted}");
-    let remedies = vec![Remedy::SetAlias(Some(wanted.clone()))];
+    let remedies = vec![AliasChange::SetAlias(Some(wanted.clone()))];
     Finding::new(Severity::High, summary, change, remedies).into()
 }
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Memory, Seen, Settings};
+    use portcullis_core::{History, Observed, Settings};
 
     use super::*;
     use crate::naming::resource;
@@ -60,8 +60,8 @@ mod tests {
     fn only_required_aliases_are_judged() {
         let mut settings = Settings::default();
         settings.kms.required_aliases.insert("alias/app".into(), "k-1".into());
-        let judged = |name: &str, target: Seen<String>| {
-            let scope = Scope {
+        let judged = |name: &str, target: Observed<String>| {
+            let context = JudgeContext {
                 resource: &resource(name, "eu-west-1", "111122223333"),
                 settings: &settings,
                 level: &settings.classification.levels["internal"],
@@ -69,16 +69,16 @@ mod tests {
                 own_role: "",
                 region: "eu-west-1",
                 now: jiff::Timestamp::UNIX_EPOCH,
-                memory: &Memory::default(),
+                history: &History::default(),
             };
-            judge(&State { target }, &scope)
+            judge(&Alias { target }, &context)
                 .finding()
                 .map(|finding| finding.remedies)
         };
-        let back = Some(vec![Remedy::SetAlias(Some("k-1".into()))]);
-        assert_eq!(judged("alias/app", Seen::Is("k-1".into())), None);
-        assert_eq!(judged("alias/app", Seen::Is("k-2".into())), back);
-        assert_eq!(judged("alias/app", Seen::Absent), back);
-        assert_eq!(judged("alias/other", Seen::Absent), None);
+        let back = Some(vec![AliasChange::SetAlias(Some("k-1".into()))]);
+        assert_eq!(judged("alias/app", Observed::Is("k-1".into())), None);
+        assert_eq!(judged("alias/app", Observed::Is("k-2".into())), back);
+        assert_eq!(judged("alias/app", Observed::Absent), back);
+        assert_eq!(judged("alias/other", Observed::Absent), None);
     }
 }

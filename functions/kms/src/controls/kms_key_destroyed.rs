@@ -15,9 +15,9 @@
 //! KMS Developer Guide, "Delete an AWS KMS key"; CloudTrail records of `DeleteKey`, an event of the service.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Seen, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Observed, Severity};
 
-use crate::key::{Fact, Key, Remedy, State};
+use crate::key::{Key, KeyChange, KeyFact};
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -28,14 +28,14 @@ pub const CONTROL: Control<Key> = Control {
         default: Switch::Notify,
         standards: &["KMS Developer Guide: deleting keys"],
         calls: &["DeleteKey"],
-        writes: &[],
     },
-    facts: &[Fact::Existence],
-    judge,
+    reads: &[KeyFact::Existence],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(key: &State, _: &Scope<'_>) -> Judgement<Remedy> {
-    if key.key_state != Seen::Absent {
+fn judge(key: &Key, _: &JudgeContext<'_>) -> Judgement<KeyChange> {
+    if key.key_state != Observed::Absent {
         return Judgement::Compliant;
     }
     let summary = "was destroyed by KMS: what was encrypted under it alone is lost";
@@ -55,12 +55,12 @@ mod tests {
 
     #[test]
     fn only_a_key_that_is_gone_was_destroyed() {
-        let gone = State {
-            key_state: Seen::Absent,
-            ..State::default()
+        let gone = Key {
+            key_state: Observed::Absent,
+            ..Key::default()
         };
         assert!(finding(judge, &gone).unwrap().only_notify.is_some());
         assert_eq!(finding(judge, &in_state(KeyState::PendingDeletion)), None);
-        assert_eq!(finding(judge, &State::default()), None);
+        assert_eq!(finding(judge, &Key::default()), None);
     }
 }

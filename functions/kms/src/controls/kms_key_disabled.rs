@@ -14,10 +14,10 @@
 //! KMS Developer Guide, "Enable and disable keys".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::former;
-use crate::key::{Fact, Key, KeyState, Remedy, State};
+use crate::key::{Key, KeyChange, KeyFact, KeyState};
+use crate::key_state_history;
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -29,26 +29,26 @@ pub const CONTROL: Control<Key> = Control {
         standards: &["KMS Developer Guide: key states"],
         // After the last it is as it should be, and the ledger forgets that it was not.
         calls: &["DisableKey", "CancelKeyDeletion", "EnableKey"],
-        writes: &["kms:DisableKey", "kms:EnableKey"],
     },
-    facts: &[Fact::Metadata, Fact::Aliases],
-    judge,
+    reads: &[KeyFact::Metadata, KeyFact::Aliases],
+    changes: &[KeyFact::KeyState],
+    judge: &judge,
 };
 
-fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let Some((state, _)) = key.customer_managed() else {
         return key.not_ours();
     };
     // While its deletion is pending it can't be seen any more that it was disabled before, but it is remembered.
-    let hidden = state.is_pending_deletion() && former::was_disabled(scope);
-    if key.is_retired(scope.settings.kms.retirement_tag.as_deref()) || !(state == KeyState::Disabled || hidden) {
+    let hidden = state.is_pending_deletion() && key_state_history::was_disabled(context, &CONTROL.meta);
+    if key.is_retired(context.settings.kms.retirement_tag.as_deref()) || !(state == KeyState::Disabled || hidden) {
         return Judgement::Compliant;
     }
     let summary = match key.aliases.get().filter(|aliases| !aliases.is_empty()) {
         Some(aliases) => format!("is disabled: known as {}", aliases.join(", ")),
         None => "is disabled".to_owned(),
     };
-    let finding = Finding::new(Severity::High, summary, "enable it", vec![Remedy::SetEnabled(true)]);
+    let finding = Finding::new(Severity::High, summary, "enable it", vec![KeyChange::SetEnabled(true)]);
     if hidden {
         return finding.only_notify("its deletion is pending as well").into();
     }
@@ -57,7 +57,7 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Memory;
+    use portcullis_core::History;
 
     use super::*;
     use crate::key::tests::{finding, in_state, remembering};
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn only_disabled_is_disabled() {
         let found = finding(judge, &in_state(KeyState::Disabled)).unwrap();
-        assert_eq!(found.remedies, [Remedy::SetEnabled(true)]);
+        assert_eq!(found.remedies, [KeyChange::SetEnabled(true)]);
         for state in [
             KeyState::Enabled,
             KeyState::PendingImport,
@@ -78,12 +78,12 @@ mod tests {
 
     #[test]
     fn a_pending_deletion_does_not_make_it_forgotten() {
-        let memory = Memory {
+        let memory = History {
             violated: [(CONTROL.meta.id.to_owned(), jiff::Timestamp::UNIX_EPOCH)].into(),
-            ..Memory::default()
+            ..History::default()
         };
-        remembering(&memory, |scope| {
-            let Judgement::Violated(found) = judge(&in_state(KeyState::PendingDeletion), scope) else {
+        remembering(&memory, |context| {
+            let Judgement::Violated(found) = judge(&in_state(KeyState::PendingDeletion), context) else {
                 panic!()
             };
             assert_eq!(

@@ -18,9 +18,9 @@
 
 use portcullis_access::Goal;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::key::{Fact, Key, Remedy, State};
+use crate::key::{Key, KeyChange, KeyFact};
 use crate::policies::{analyse, cure, external};
 
 pub const CONTROL: Control<Key> = Control {
@@ -32,21 +32,25 @@ pub const CONTROL: Control<Key> = Control {
         default: Switch::Notify,
         standards: &["IAM Access Analyzer external access"],
         calls: &["CreateKey", "PutKeyPolicy"],
-        writes: &["kms:PutKeyPolicy"],
     },
-    facts: &[Fact::Metadata, Fact::Policy],
-    judge,
+    reads: &[KeyFact::Metadata, KeyFact::Policy],
+    changes: &[KeyFact::Policy],
+    judge: &judge,
 };
 
-pub fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+pub fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let (Some(_), Some(text)) = (key.customer_managed(), key.policy.get()) else {
         return key.not_ours();
     };
     // A policy that can't be read is told by kms-key-public-policy.
-    let Ok(analysis) = analyse(text, scope) else {
+    let Ok(analysis) = analyse(text, context) else {
         return Judgement::Compliant;
     };
-    let found = external(&analysis, |analysis| cure(analysis, Goal::Private), Remedy::SetPolicy);
+    let found = external(
+        &analysis,
+        |analysis| cure(analysis, Goal::Private),
+        KeyChange::SetPolicy,
+    );
     found.map_or(Judgement::Compliant, Judgement::from)
 }
 
@@ -64,10 +68,12 @@ mod tests {
         let key = with_policy(&policy(&[ROOT, PARTNER]));
         let found = finding(judge, &key).unwrap();
         assert!(found.summary.contains("444455556666"));
-        assert_eq!(found.remedies, [Remedy::SetPolicy(policy(&[ROOT]))]);
+        assert_eq!(found.remedies, [KeyChange::SetPolicy(policy(&[ROOT]))]);
         let mut settings = Settings::default();
         settings.trusted.accounts.push("444455556666".into());
-        with_settings(&settings, |scope| assert_eq!(judge(&key, scope), Judgement::Compliant));
+        with_settings(&settings, |context| {
+            assert_eq!(judge(&key, context), Judgement::Compliant);
+        });
     }
 
     #[test]

@@ -18,9 +18,9 @@
 //! KMS Developer Guide, "Grants in AWS KMS"; KMS API Reference, `RevokeGrant`.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::key::{Fact, Grant, Key, Remedy, State};
+use crate::key::{Grant, Key, KeyChange, KeyFact};
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -33,17 +33,17 @@ pub const CONTROL: Control<Key> = Control {
         // After the last there may be none left, and the ledger forgets that there was. Services retire theirs all the time:
         // that is not looked at, and a new grant is told anew, since it has another id.
         calls: &["CreateGrant", "RevokeGrant"],
-        writes: &["kms:RevokeGrant"],
     },
-    facts: &[Fact::Metadata, Fact::Grants],
-    judge,
+    reads: &[KeyFact::Metadata, KeyFact::Grants],
+    changes: &[KeyFact::Grants],
+    judge: &judge,
 };
 
-fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let (Some(_), Some(grants)) = (key.customer_managed(), key.grants.get()) else {
         return key.not_ours();
     };
-    let trusted = &scope.settings.trusted.accounts;
+    let trusted = &context.settings.trusted.accounts;
     let is_trusted = |grant: &&Grant| {
         grant
             .account()
@@ -84,13 +84,13 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     }
     let ids: Vec<_> = known().map(|grant| grant.id.as_str()).collect();
     let change = format!("revoke the grants {}", ids.join(", "));
-    let remedies = known().cloned().map(Remedy::RevokeGrant).collect();
+    let remedies = known().cloned().map(KeyChange::RevokeGrant).collect();
     Finding::new(Severity::High, summary, change, remedies).into()
 }
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Seen, Settings, State as _};
+    use portcullis_core::{Observed, Settings, State as _};
 
     use super::*;
     use crate::key::tests::{finding, in_state, with_settings};
@@ -114,14 +114,14 @@ mod tests {
         }
     }
 
-    fn of(grants: Vec<Grant>) -> State {
-        State {
-            grants: Seen::Is(Grants::new(grants, "111122223333", false)),
+    fn of(grants: Vec<Grant>) -> Key {
+        Key {
+            grants: Observed::Is(Grants::new(grants, "111122223333", false)),
             ..in_state(KeyState::Enabled)
         }
     }
 
-    fn with(grantees: &[&str]) -> State {
+    fn with(grantees: &[&str]) -> Key {
         of(grantees.iter().map(|one| to(one)).collect())
     }
 
@@ -142,13 +142,15 @@ mod tests {
     fn a_foreign_account_is_revoked_whole_and_a_trusted_one_is_not() {
         let key = with(&[FOREIGN, "ec2.us-east-1.amazonaws.com"]);
         let found = finding(judge, &key).unwrap();
-        let revoked = Remedy::RevokeGrant(to(FOREIGN));
+        let revoked = KeyChange::RevokeGrant(to(FOREIGN));
         assert_eq!(found.remedies, std::slice::from_ref(&revoked));
         assert_eq!(finding(judge, &key.after(&revoked)), None);
         assert_eq!(key.inverse(&revoked), None);
         let mut settings = Settings::default();
         settings.trusted.accounts.push("444455556666".into());
-        with_settings(&settings, |scope| assert_eq!(judge(&key, scope), Judgement::Compliant));
+        with_settings(&settings, |context| {
+            assert_eq!(judge(&key, context), Judgement::Compliant);
+        });
     }
 
     #[test]
@@ -159,7 +161,7 @@ mod tests {
         let outsider = for_service(Some("arn:aws:iam::444455556666:root"));
         let key = of(vec![outsider.clone()]);
         let found = finding(judge, &key).unwrap();
-        assert_eq!(found.remedies, [Remedy::RevokeGrant(outsider)]);
+        assert_eq!(found.remedies, [KeyChange::RevokeGrant(outsider)]);
         assert!(
             found.summary.contains("for arn:aws:iam::444455556666:root"),
             "{}",
@@ -167,7 +169,9 @@ mod tests {
         );
         let mut settings = Settings::default();
         settings.trusted.accounts.push("444455556666".into());
-        with_settings(&settings, |scope| assert_eq!(judge(&key, scope), Judgement::Compliant));
+        with_settings(&settings, |context| {
+            assert_eq!(judge(&key, context), Judgement::Compliant);
+        });
         let unknown = finding(judge, &of(vec![for_service(None)])).unwrap();
         assert!(unknown.only_notify.is_some() && unknown.remedies.is_empty());
     }
@@ -177,7 +181,7 @@ mod tests {
         let other = FOREIGN.replace("Partner", "Other");
         let key = with(&[FOREIGN, &other]);
         let remedies = finding(judge, &key).unwrap().remedies;
-        let targets: Vec<_> = remedies.iter().map(portcullis_core::Remedy::target).collect();
+        let targets: Vec<_> = remedies.iter().map(portcullis_core::Change::target).collect();
         assert_eq!(targets, [format!("grant g-{FOREIGN}"), format!("grant g-{other}")]);
         let left = finding(judge, &key.after(&remedies[0])).unwrap();
         assert!(

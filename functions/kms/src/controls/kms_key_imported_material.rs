@@ -16,9 +16,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::key::{Fact, Key, KeyState, Remedy, State};
+use crate::key::{Key, KeyChange, KeyFact, KeyState};
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -33,17 +33,17 @@ pub const CONTROL: Control<Key> = Control {
             "DeleteImportedKeyMaterial",
             "ImportKeyMaterial",
         ],
-        writes: &[],
     },
-    facts: &[Fact::Metadata, Fact::Aliases],
-    judge,
+    reads: &[KeyFact::Metadata, KeyFact::Aliases],
+    changes: &[],
+    judge: &judge,
 };
 
 /// What to do, for the alert.
 const RUNBOOK: &str = "nothing can be put right in place. Get the same key material from where it is kept; then \
     GetParametersForImport, wrap it, ImportKeyMaterial (without expiry if it is to stay). Other material is refused";
 
-fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let Some((state, metadata)) = key.customer_managed() else {
         return key.not_ours();
     };
@@ -53,8 +53,11 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let summary = if state == KeyState::PendingImport {
         "has lost its imported key material: nothing under it can be decrypted".to_owned()
     } else {
-        let warning = SignedDuration::from_hours(24 * i64::from(scope.settings.kms.expiry_warning_days));
-        let soon = |date: &&String| date.parse::<Timestamp>().is_ok_and(|date| date <= scope.now + warning);
+        let warning = SignedDuration::from_hours(24 * i64::from(context.settings.kms.expiry_warning_days));
+        let soon = |date: &&String| {
+            date.parse::<Timestamp>()
+                .is_ok_and(|date| date <= context.now + warning)
+        };
         match metadata.material_expires.as_ref().filter(soon) {
             Some(date) => {
                 format!("has imported key material that expires on {date}: from then on nothing can be decrypted")
@@ -69,14 +72,14 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Seen;
+    use portcullis_core::Observed;
 
     use super::*;
     use crate::key::tests::{finding, in_state};
 
-    fn imported(state: KeyState, expires: Option<&str>) -> State {
+    fn imported(state: KeyState, expires: Option<&str>) -> Key {
         let mut key = in_state(state);
-        if let Seen::Is(metadata) = &mut key.metadata {
+        if let Observed::Is(metadata) = &mut key.metadata {
             metadata.origin = "EXTERNAL".into();
             metadata.material_expires = expires.map(str::to_owned);
         }

@@ -22,9 +22,9 @@
 
 use portcullis_access::KeyFinding;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::key::{Fact, Key, Remedy, State};
+use crate::key::{Key, KeyChange, KeyFact};
 use crate::policies::{analyse, keeps, lacks};
 
 pub const CONTROL: Control<Key> = Control {
@@ -36,26 +36,26 @@ pub const CONTROL: Control<Key> = Control {
         default: Switch::Notify,
         standards: &["AWS Prescriptive Guidance: encryption best practices for AWS KMS"],
         calls: &["CreateKey", "PutKeyPolicy", "TagResource", "UntagResource"],
-        writes: &[],
     },
-    facts: &[Fact::Metadata, Fact::Policy],
-    judge,
+    reads: &[KeyFact::Metadata, KeyFact::Policy],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let (Some(_), Some(text)) = (key.customer_managed(), key.policy.get()) else {
         return key.not_ours();
     };
     // A policy that can't be read is told by kms-key-public-policy.
-    let Ok(analysis) = analyse(text, scope) else {
+    let Ok(analysis) = analyse(text, context) else {
         return Judgement::Compliant;
     };
-    let via_service = scope
+    let via_service = context
         .settings
         .kms
         .via_service_levels
         .iter()
-        .any(|level| level == scope.level_name);
+        .any(|level| level == context.level_name);
     let mut lacks = lacks(&analysis);
     let good = keeps(&lacks).join(", ");
     lacks.retain(|(kind, _)| via_service || *kind != KeyFinding::UserNotViaService);
@@ -142,8 +142,8 @@ mod tests {
         let mut settings = Settings::default();
         settings.kms.via_service_levels.push("internal".into());
         let told = |text: &str| {
-            with_settings(&settings, |scope| {
-                judge(&with_policy(text), scope)
+            with_settings(&settings, |context| {
+                judge(&with_policy(text), context)
                     .finding()
                     .map(|finding| finding.summary)
                     .unwrap_or_default()

@@ -19,9 +19,9 @@
 
 use portcullis_access::{Goal, Verdict};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::key::{Fact, Key, Remedy, State};
+use crate::key::{Key, KeyChange, KeyFact};
 use crate::policies::{analyse, cure, unreadable};
 
 pub const CONTROL: Control<Key> = Control {
@@ -33,17 +33,17 @@ pub const CONTROL: Control<Key> = Control {
         default: Switch::Enforce,
         standards: &["Security Hub KMS.5", "Config kms-key-policy-no-public-access"],
         calls: &["CreateKey", "PutKeyPolicy"],
-        writes: &["kms:PutKeyPolicy"],
     },
-    facts: &[Fact::Metadata, Fact::Policy],
-    judge,
+    reads: &[KeyFact::Metadata, KeyFact::Policy],
+    changes: &[KeyFact::Policy],
+    judge: &judge,
 };
 
-pub fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+pub fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let (Some(_), Some(text)) = (key.customer_managed(), key.policy.get()) else {
         return key.not_ours();
     };
-    let analysis = match analyse(text, scope) {
+    let analysis = match analyse(text, context) {
         Ok(analysis) => analysis,
         Err(error) => return unreadable(&error).into(),
     };
@@ -52,7 +52,7 @@ pub fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     }
     let summary = format!("is public by its policy: {}", analysis.judgement.reason);
     cure(&analysis, Goal::NotPublic)
-        .finding(Severity::Critical, summary, Remedy::SetPolicy)
+        .finding(Severity::Critical, summary, KeyChange::SetPolicy)
         .into()
 }
 
@@ -70,7 +70,7 @@ mod tests {
     fn only_the_public_statement_goes() {
         let found = finding(judge, &with_policy(&policy(&[ROOT, USE]))).unwrap();
         assert_eq!(found.change, "remove statement \"Use\" of 2");
-        assert_eq!(found.remedies, [Remedy::SetPolicy(policy(&[ROOT]))]);
+        assert_eq!(found.remedies, [KeyChange::SetPolicy(policy(&[ROOT]))]);
         assert_eq!(finding(judge, &with_policy(&policy(&[ROOT]))), None);
     }
 
@@ -80,7 +80,7 @@ mod tests {
         let role = r#"{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/Admin"},"Action":"kms:*","Resource":"*"}"#;
         for statements in [vec![ALL], vec![USE, ALL], vec![ALL, role]] {
             let found = finding(judge, &with_policy(&policy(&statements))).unwrap();
-            let [Remedy::SetPolicy(new)] = &found.remedies[..] else {
+            let [KeyChange::SetPolicy(new)] = &found.remedies[..] else {
                 panic!("{found:?}")
             };
             let new: serde_json::Value = serde_json::from_str(new).unwrap();
@@ -99,7 +99,7 @@ mod tests {
             let all =
                 json!({"Sid": "All", "Effect": "Allow", "Principal": principal, "Action": "kms:*", "Resource": "*"});
             let found = finding(judge, &with_policy(&policy(&[&all.to_string()]))).unwrap();
-            let [Remedy::SetPolicy(new)] = &found.remedies[..] else {
+            let [KeyChange::SetPolicy(new)] = &found.remedies[..] else {
                 panic!("{found:?}")
             };
             let new: serde_json::Value = serde_json::from_str(new).unwrap();

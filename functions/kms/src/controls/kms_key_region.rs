@@ -15,9 +15,9 @@
 //! KMS Developer Guide, "Multi-Region keys in AWS KMS", "Control access to multi-Region keys".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::key::{Fact, Key, Remedy, State};
+use crate::key::{Key, KeyChange, KeyFact};
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -28,20 +28,20 @@ pub const CONTROL: Control<Key> = Control {
         default: Switch::Notify,
         standards: &["KMS Developer Guide: multi-Region keys"],
         calls: &["CreateKey", "ReplicateKey", "UpdatePrimaryRegion"],
-        writes: &[],
     },
-    facts: &[Fact::Metadata],
-    judge,
+    reads: &[KeyFact::Metadata],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let Some((state, metadata)) = key.customer_managed() else {
         return key.not_ours();
     };
     let Some(places) = metadata.multi_region.as_ref().filter(|_| !state.is_pending_deletion()) else {
         return Judgement::Compliant;
     };
-    let known = |region: &String| *region == scope.resource.region || scope.settings.kms.regions.contains(region);
+    let known = |region: &String| *region == context.resource.region || context.settings.kms.regions.contains(region);
     if known(&places.primary) && places.replicas.iter().all(known) {
         return Judgement::Compliant;
     }
@@ -61,7 +61,7 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Seen, Settings};
+    use portcullis_core::{Observed, Settings};
 
     use super::*;
     use crate::key::tests::{finding, in_state, with_settings};
@@ -72,7 +72,7 @@ mod tests {
         let mut key = in_state(KeyState::Enabled);
         assert_eq!(finding(judge, &key), None);
         let mut live = |primary: &str, replicas: &[&str]| {
-            if let Seen::Is(metadata) = &mut key.metadata {
+            if let Observed::Is(metadata) = &mut key.metadata {
                 metadata.multi_region = Some(MultiRegion {
                     replica: false,
                     primary: primary.into(),
@@ -87,8 +87,8 @@ mod tests {
         assert!(finding(judge, &live("us-east-1", &["eu-west-1"])).is_some());
         let mut settings = Settings::default();
         settings.kms.regions.push("us-east-1".into());
-        with_settings(&settings, |scope| {
-            assert_eq!(judge(&abroad, scope), Judgement::Compliant);
+        with_settings(&settings, |context| {
+            assert_eq!(judge(&abroad, context), Judgement::Compliant);
         });
     }
 }

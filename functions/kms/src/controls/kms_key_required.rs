@@ -17,10 +17,10 @@
 
 use portcullis_core::event::{field, strings};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Seen, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Observed, Severity};
 use serde_json::Value;
 
-use crate::key::{Fact, Key, KeyState, Remedy, State};
+use crate::key::{Key, KeyChange, KeyFact, KeyState};
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -42,15 +42,15 @@ pub const CONTROL: Control<Key> = Control {
             "PutKeyPolicy",
             "ScheduleKeyDeletion",
         ],
-        writes: &[],
     },
-    facts: &[Fact::Metadata, Fact::Existence, Fact::Policy],
-    judge,
+    reads: &[KeyFact::Metadata, KeyFact::Existence, KeyFact::Policy],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let arn = scope.resource.arn.as_str();
-    let levels = &scope.settings.classification.levels;
+fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
+    let arn = context.resource.arn.as_str();
+    let levels = &context.settings.classification.levels;
     let named: Vec<_> = levels
         .iter()
         .filter(|(_, level)| level.key.as_deref() == Some(arn))
@@ -59,7 +59,7 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     if named.is_empty() {
         return Judgement::Compliant;
     }
-    let wrong = wrongs(key, scope);
+    let wrong = wrongs(key, context);
     if wrong.is_empty() {
         return Judgement::Compliant;
     }
@@ -70,15 +70,15 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 }
 
 /// What keeps a key from being of use.
-fn wrongs(key: &State, scope: &Scope<'_>) -> Vec<String> {
-    let (place, services) = (&scope.resource.region, &scope.settings.kms.required_services);
-    if place != scope.region {
-        let here = scope.region;
+fn wrongs(key: &Key, context: &JudgeContext<'_>) -> Vec<String> {
+    let (place, services) = (&context.resource.region, &context.settings.kms.required_services);
+    if place != context.region {
+        let here = context.region;
         return vec![format!(
             "is in {place}, so that nothing in {here} can be encrypted with it: name one of {here}"
         )];
     }
-    if key.key_state == Seen::Absent {
+    if key.key_state == Observed::Absent {
         return vec!["is no more".into()];
     }
     let mut wrong = Vec::new();
@@ -146,9 +146,9 @@ mod tests {
         settings
     }
 
-    fn found(key: &State, settings: &Settings) -> Option<String> {
-        with_settings(settings, |scope| {
-            judge(key, scope).finding().map(|finding| finding.summary)
+    fn found(key: &Key, settings: &Settings) -> Option<String> {
+        with_settings(settings, |context| {
+            judge(key, context).finding().map(|finding| finding.summary)
         })
     }
 
@@ -162,9 +162,9 @@ mod tests {
             "{summary}"
         );
         assert_eq!(found(&in_state(KeyState::Enabled), &required(&[])), None);
-        let gone = State {
-            key_state: Seen::Absent,
-            ..State::default()
+        let gone = Key {
+            key_state: Observed::Absent,
+            ..Key::default()
         };
         assert!(found(&gone, &required(&[])).unwrap().contains("is no more"));
     }
@@ -172,12 +172,12 @@ mod tests {
     #[test]
     fn it_has_to_be_where_the_function_is() {
         let settings = required(&[]);
-        let summary = with_settings(&settings, |scope| {
-            let scope = Scope {
+        let summary = with_settings(&settings, |context| {
+            let context = JudgeContext {
                 region: "us-east-1",
-                ..*scope
+                ..*context
             };
-            judge(&State::default(), &scope)
+            judge(&Key::default(), &context)
                 .finding()
                 .map(|finding| finding.summary)
         });

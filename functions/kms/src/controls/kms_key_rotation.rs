@@ -17,9 +17,9 @@
 //! KMS Developer Guide, "Rotate AWS KMS keys"; Security Hub KMS.4; CIS AWS Foundations Benchmark 3.6.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::key::{Fact, Key, KeyState, Metadata, Remedy, State};
+use crate::key::{Key, KeyChange, KeyFact, KeyState, Metadata};
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -41,10 +41,10 @@ pub const CONTROL: Control<Key> = Control {
             "ReplicateKey",
             "UpdatePrimaryRegion",
         ],
-        writes: &["kms:DisableKeyRotation", "kms:EnableKeyRotation"],
     },
-    facts: &[Fact::Metadata, Fact::Rotation],
-    judge,
+    reads: &[KeyFact::Metadata, KeyFact::Rotation],
+    changes: &[KeyFact::Rotation],
+    judge: &judge,
 };
 
 /// Why KMS can't rotate such a key by itself, if so. Source: KMS API Reference, `EnableKeyRotation`.
@@ -72,8 +72,8 @@ fn cannot_rotate(state: KeyState, key: &Metadata) -> Option<String> {
     (!will_be).then(|| format!("only enabled keys rotate, and this one is in the state {state:?}"))
 }
 
-fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let wanted = scope.settings.kms.rotation_days;
+fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
+    let wanted = context.settings.kms.rotation_days;
     let Some((state, metadata)) = key.customer_managed() else {
         return key.not_ours();
     };
@@ -94,23 +94,23 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         Severity::Medium,
         summary,
         change,
-        vec![Remedy::SetRotation(Some(wanted))],
+        vec![KeyChange::SetRotation(Some(wanted))],
     )
     .into()
 }
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Seen, Settings, State as _};
+    use portcullis_core::{Observed, Settings, State as _};
 
     use super::*;
     use crate::key::MultiRegion;
     use crate::key::tests::{finding, in_state, with_settings};
 
-    fn with(rotation: Seen<u16>, change: impl FnOnce(&mut Metadata)) -> State {
+    fn with(rotation: Observed<u16>, change: impl FnOnce(&mut Metadata)) -> Key {
         let mut key = in_state(KeyState::Enabled);
         key.rotation = rotation;
-        if let Seen::Is(metadata) = &mut key.metadata {
+        if let Observed::Is(metadata) = &mut key.metadata {
             change(metadata);
         }
         key
@@ -118,23 +118,26 @@ mod tests {
 
     #[test]
     fn off_or_too_seldom_is_put_right_and_more_often_stays() {
-        let on = [Remedy::SetRotation(Some(365))];
-        assert_eq!(finding(judge, &with(Seen::Absent, |_| ())).unwrap().remedies, on);
-        assert_eq!(finding(judge, &with(Seen::Is(730), |_| ())).unwrap().remedies, on);
-        assert_eq!(finding(judge, &with(Seen::Is(365), |_| ())), None);
-        assert_eq!(finding(judge, &with(Seen::Is(90), |_| ())), None);
+        let on = [KeyChange::SetRotation(Some(365))];
+        assert_eq!(finding(judge, &with(Observed::Absent, |_| ())).unwrap().remedies, on);
+        assert_eq!(finding(judge, &with(Observed::Is(730), |_| ())).unwrap().remedies, on);
+        assert_eq!(finding(judge, &with(Observed::Is(365), |_| ())), None);
+        assert_eq!(finding(judge, &with(Observed::Is(90), |_| ())), None);
     }
 
     #[test]
     fn what_is_being_made_or_moved_is_to_rotate_as_well() {
         for state in [KeyState::Creating, KeyState::Updating] {
-            let key = State {
-                rotation: Seen::Absent,
+            let key = Key {
+                rotation: Observed::Absent,
                 ..in_state(state)
             };
-            assert_eq!(finding(judge, &key).unwrap().remedies, [Remedy::SetRotation(Some(365))]);
-            let key = State {
-                rotation: Seen::Is(90),
+            assert_eq!(
+                finding(judge, &key).unwrap().remedies,
+                [KeyChange::SetRotation(Some(365))]
+            );
+            let key = Key {
+                rotation: Observed::Is(90),
                 ..key
             };
             assert_eq!(finding(judge, &key), None);
@@ -149,30 +152,30 @@ mod tests {
             replicas: vec!["eu-west-1".into()],
         };
         let cases = [
-            (with(Seen::Absent, |key| key.spec = "RSA_2048".into()), "RSA_2048"),
-            (with(Seen::Absent, |key| key.spec = "HMAC_256".into()), "HMAC_256"),
-            (with(Seen::Absent, |key| key.origin = "EXTERNAL".into()), "EXTERNAL"),
+            (with(Observed::Absent, |key| key.spec = "RSA_2048".into()), "RSA_2048"),
+            (with(Observed::Absent, |key| key.spec = "HMAC_256".into()), "HMAC_256"),
+            (with(Observed::Absent, |key| key.origin = "EXTERNAL".into()), "EXTERNAL"),
             (
-                with(Seen::Absent, |key| key.key_store = Some("cks-1".into())),
+                with(Observed::Absent, |key| key.key_store = Some("cks-1".into())),
                 "custom key store",
             ),
             (
-                with(Seen::Absent, |key| key.multi_region = Some(replica)),
+                with(Observed::Absent, |key| key.multi_region = Some(replica)),
                 "primary, in us-east-1",
             ),
-            (with(Seen::Absent, |key| key.manager = "AWS".into()), "AWS manages"),
+            (with(Observed::Absent, |key| key.manager = "AWS".into()), "AWS manages"),
             (in_state(KeyState::Disabled), "Disabled"),
             (in_state(KeyState::PendingDeletion), "PendingDeletion"),
             // What another control's remedy leaves of such a key.
             (
                 in_state(KeyState::PendingDeletion)
-                    .after(&Remedy::CancelDeletion)
-                    .after(&Remedy::SetEnabled(true)),
+                    .after(&KeyChange::CancelDeletion)
+                    .after(&KeyChange::SetEnabled(true)),
                 "can't be seen",
             ),
         ];
         for (key, part) in cases {
-            let judged = with_settings(&Settings::default(), |scope| judge(&key, scope));
+            let judged = with_settings(&Settings::default(), |context| judge(&key, context));
             assert!(
                 matches!(&judged, Judgement::NotApplicable(why) if why.contains(part)),
                 "{part}: {judged:?}"

@@ -19,10 +19,11 @@
 //! KMS Developer Guide, "Delete an AWS KMS key"; KMS API Reference, `CancelKeyDeletion`; Security Hub KMS.3.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::former;
-use crate::key::{Fact, Key, KeyState, Remedy, State};
+use super::kms_key_disabled;
+use crate::key::{Key, KeyChange, KeyFact, KeyState};
+use crate::key_state_history;
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -34,25 +35,21 @@ pub const CONTROL: Control<Key> = Control {
         standards: &["Security Hub KMS.3", "Config kms-cmk-not-scheduled-for-deletion"],
         // The second says what the key was before. After the last two it may have been left disabled, or be as it should be.
         calls: &["ScheduleKeyDeletion", "DisableKey", "CancelKeyDeletion", "EnableKey"],
-        writes: &[
-            "kms:CancelKeyDeletion",
-            "kms:DisableKey",
-            "kms:EnableKey",
-            "kms:ScheduleKeyDeletion",
-        ],
     },
-    facts: &[Fact::Metadata, Fact::Grants, Fact::Aliases, Fact::LastUse],
-    judge,
+    reads: &[KeyFact::Metadata, KeyFact::Grants, KeyFact::Aliases, KeyFact::LastUse],
+    changes: &[KeyFact::Deletion, KeyFact::KeyState],
+    judge: &judge,
 };
 
-fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let Some((state, _)) = key.customer_managed() else {
         return key.not_ours();
     };
-    if key.is_retired(scope.settings.kms.retirement_tag.as_deref()) {
+    if key.is_retired(context.settings.kms.retirement_tag.as_deref()) {
         return Judgement::Compliant;
     }
-    let was_disabled = former::was_disabled(scope);
+    let disabled = &kms_key_disabled::CONTROL.meta;
+    let was_disabled = key_state_history::was_disabled(context, disabled);
     if state.is_pending_deletion() {
         let date = key.deletion.get().and_then(|deletion| deletion.date.as_deref());
         let when = date.map_or_else(|| "after its replicas".to_owned(), |date| format!("on {date}"));
@@ -60,34 +57,37 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         let (change, remedies) = if was_disabled {
             (
                 "cancel its deletion; it stays disabled, as it was",
-                vec![Remedy::CancelDeletion],
+                vec![KeyChange::CancelDeletion],
             )
         } else {
             (
                 "cancel its deletion and enable it again",
-                vec![Remedy::CancelDeletion, Remedy::SetEnabled(true)],
+                vec![KeyChange::CancelDeletion, KeyChange::SetEnabled(true)],
             )
         };
         return Finding::new(Severity::Critical, summary, change, remedies).into();
     }
     // AWS has forgotten by now that it was enabled; the ledger has not.
     let id = CONTROL.meta.id;
-    let interrupted = scope.memory.begun.contains(id) || scope.memory.violated.contains_key(id);
+    let interrupted = context.history.begun.contains(id) || context.history.violated.contains_key(id);
     if state == KeyState::Disabled && interrupted && !was_disabled {
         let summary = "was left disabled when its deletion was cancelled";
-        let remedies = vec![Remedy::SetEnabled(true)];
+        let remedies = vec![KeyChange::SetEnabled(true)];
         return Finding::new(Severity::High, summary, "enable it again, as it was", remedies).into();
     }
-    match (former::known_too_late(scope), state) {
+    match (
+        key_state_history::known_too_late(context, disabled, CONTROL.meta.id),
+        state,
+    ) {
         (Some(KeyState::Disabled), KeyState::Enabled) => {
             let summary =
                 "was enabled when its deletion was cancelled, but had been disabled before: that was known too late";
-            let remedies = vec![Remedy::SetEnabled(false)];
+            let remedies = vec![KeyChange::SetEnabled(false)];
             Finding::new(Severity::Critical, summary, "disable it again, as it was", remedies).into()
         }
         (Some(KeyState::Enabled), KeyState::Disabled) => {
             let summary = "was left disabled when its deletion was cancelled, but had been enabled before: that was known too late";
-            let remedies = vec![Remedy::SetEnabled(true)];
+            let remedies = vec![KeyChange::SetEnabled(true)];
             Finding::new(Severity::High, summary, "enable it again, as it was", remedies).into()
         }
         _ => Judgement::Compliant,
@@ -97,23 +97,26 @@ fn judge(key: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use portcullis_core::{Heard, Memory, Settings, Tags};
+    use portcullis_core::{History, RememberedCall, Settings, Tags};
 
     use super::*;
     use crate::key::tests::{finding, in_state, remembering, with_settings};
+    use crate::key::{DISABLE, ENABLE};
 
-    fn knowing(violated: &[&str], begun: &[&str]) -> Memory {
+    fn knowing(violated: &[&str], begun: &[&str]) -> History {
         let told = |&id: &&str| (id.to_owned(), Timestamp::UNIX_EPOCH);
-        Memory {
+        History {
             violated: violated.iter().map(told).collect(),
             begun: begun.iter().map(|&id| id.to_owned()).collect(),
-            ..Memory::default()
+            ..History::default()
         }
     }
 
-    fn remedies(state: KeyState, memory: &Memory) -> Option<Vec<Remedy>> {
-        remembering(memory, |scope| {
-            judge(&in_state(state), scope).finding().map(|finding| finding.remedies)
+    fn remedies(state: KeyState, memory: &History) -> Option<Vec<KeyChange>> {
+        remembering(memory, |context| {
+            judge(&in_state(state), context)
+                .finding()
+                .map(|finding| finding.remedies)
         })
     }
 
@@ -122,19 +125,19 @@ mod tests {
 
     #[test]
     fn a_key_comes_back_to_its_former_state() {
-        let enabled = vec![Remedy::CancelDeletion, Remedy::SetEnabled(true)];
+        let enabled = vec![KeyChange::CancelDeletion, KeyChange::SetEnabled(true)];
         for state in [KeyState::PendingDeletion, KeyState::PendingReplicaDeletion] {
             assert_eq!(remedies(state, &knowing(&[], &[])), Some(enabled.clone()));
             assert_eq!(
                 remedies(state, &knowing(&[DISABLED, OWN], &[])),
-                Some(vec![Remedy::CancelDeletion])
+                Some(vec![KeyChange::CancelDeletion])
             );
         }
     }
 
     #[test]
     fn a_cancellation_that_broke_off_is_finished() {
-        let enable = Some(vec![Remedy::SetEnabled(true)]);
+        let enable = Some(vec![KeyChange::SetEnabled(true)]);
         assert_eq!(remedies(KeyState::Disabled, &knowing(&[], &[OWN])), enable);
         assert_eq!(remedies(KeyState::Disabled, &knowing(&[OWN], &[])), enable);
         assert_eq!(remedies(KeyState::Disabled, &knowing(&[DISABLED], &[OWN])), None);
@@ -145,41 +148,43 @@ mod tests {
     #[test]
     fn what_was_known_too_late_is_put_right() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let heard = |made, heard| Heard {
+        let heard = |made, heard| RememberedCall {
             made: at(made),
             heard: at(heard),
         };
-        let known = |calls: &[(&str, Heard)]| Memory {
+        let known = |calls: &[(&str, RememberedCall)]| History {
             calls: calls.iter().map(|(call, heard)| ((*call).to_owned(), *heard)).collect(),
             remedied: [(OWN.to_owned(), at(5))].into(),
-            ..Memory::default()
+            ..History::default()
         };
-        let disabled = known(&[(former::DISABLE, heard(1, 9))]);
+        let disabled = known(&[(DISABLE, heard(1, 9))]);
         assert_eq!(
             remedies(KeyState::Enabled, &disabled),
-            Some(vec![Remedy::SetEnabled(false)])
+            Some(vec![KeyChange::SetEnabled(false)])
         );
         assert_eq!(remedies(KeyState::Disabled, &disabled), None);
-        let enabled = known(&[(former::DISABLE, heard(1, 4)), (former::ENABLE, heard(2, 9))]);
+        let enabled = known(&[(DISABLE, heard(1, 4)), (ENABLE, heard(2, 9))]);
         assert_eq!(
             remedies(KeyState::Disabled, &enabled),
-            Some(vec![Remedy::SetEnabled(true)])
+            Some(vec![KeyChange::SetEnabled(true)])
         );
         assert_eq!(remedies(KeyState::Enabled, &enabled), None);
-        let in_time = known(&[(former::DISABLE, heard(1, 2))]);
+        let in_time = known(&[(DISABLE, heard(1, 2))]);
         assert_eq!(remedies(KeyState::Enabled, &in_time), None);
     }
 
     #[test]
     fn a_key_that_is_retired_or_not_ours_is_left_alone() {
         let mut key = in_state(KeyState::PendingDeletion);
-        key.tags = portcullis_core::Seen::Is(Tags::from([("retire".into(), String::new())]));
+        key.tags = portcullis_core::Observed::Is(Tags::from([("retire".into(), String::new())]));
         let mut settings = Settings::default();
         settings.kms.retirement_tag = Some("retire".into());
-        with_settings(&settings, |scope| assert_eq!(judge(&key, scope), Judgement::Compliant));
+        with_settings(&settings, |context| {
+            assert_eq!(judge(&key, context), Judgement::Compliant);
+        });
         assert!(finding(judge, &key).is_some());
         let mut key = in_state(KeyState::PendingDeletion);
-        if let portcullis_core::Seen::Is(metadata) = &mut key.metadata {
+        if let portcullis_core::Observed::Is(metadata) = &mut key.metadata {
             metadata.manager = "AWS".into();
         }
         assert_eq!(finding(judge, &key), None);

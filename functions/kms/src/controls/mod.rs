@@ -1,9 +1,9 @@
 //! The controls, one file each. The order matters: a later one is judged on the state that the earlier ones leave.
 
-use portcullis_core::{Control, Meta};
+use portcullis_core::{Control, Meta, Typed};
 
-use crate::alias::Alias;
-use crate::key::Key;
+use crate::alias::{self, Alias};
+use crate::key::{self, Key};
 
 mod kms_alias_moved;
 mod kms_key_destroyed;
@@ -17,9 +17,6 @@ mod kms_key_region;
 mod kms_key_required;
 mod kms_key_rotation;
 mod kms_key_scheduled_deletion;
-
-/// What says whether a key that settings name can be used.
-pub const REQUIRED: &str = kms_key_required::CONTROL.meta.id;
 
 /// What tells of a disabled key.
 pub const DISABLED: &Meta = &kms_key_disabled::CONTROL.meta;
@@ -44,3 +41,9 @@ pub const KEY: &[Control<Key>] = &[
 
 /// The control of aliases.
 pub const ALIAS: &[Control<Alias>] = &[kms_alias_moved::CONTROL];
+
+/// Keys with their controls.
+pub const KEYS: Typed<Key> = Typed::new(&key::TYPE, KEY);
+
+/// Aliases with their control.
+pub const ALIASES: Typed<Alias> = Typed::new(&alias::TYPE, ALIAS);

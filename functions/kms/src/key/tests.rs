@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use portcullis_access::{Caller, Policy, Request, Service, Trust, Truth, evaluate};
-use portcullis_core::{Finding, Judgement, Memory, Scope, Settings, State as _};
+use portcullis_core::{Finding, History, JudgeContext, Judgement, Settings, State as _};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -12,15 +12,13 @@ use super::*;
 use crate::lockout::{Manager, manager};
 use crate::naming::tests::call;
 
-type Judge = fn(&State, &Scope<'_>) -> Judgement<Remedy>;
-
 pub fn resource_k1() -> Resource {
     naming::resource("k-1", "eu-west-1", "111122223333")
 }
 
 /// Runs under given settings, with what the ledger knows.
-pub fn scoped<T>(settings: &Settings, memory: &Memory, run: impl FnOnce(&Scope<'_>) -> T) -> T {
-    run(&Scope {
+pub fn scoped<T>(settings: &Settings, memory: &History, run: impl FnOnce(&JudgeContext<'_>) -> T) -> T {
+    run(&JudgeContext {
         resource: &resource_k1(),
         settings,
         level: &settings.classification.levels["internal"],
@@ -28,29 +26,32 @@ pub fn scoped<T>(settings: &Settings, memory: &Memory, run: impl FnOnce(&Scope<'
         own_role: "arn:aws:iam::111122223333:role/portcullis",
         region: "eu-west-1",
         now: Timestamp::UNIX_EPOCH,
-        memory,
+        history: memory,
     })
 }
 
 /// Runs under given settings.
-pub fn with_settings<T>(settings: &Settings, run: impl FnOnce(&Scope<'_>) -> T) -> T {
-    scoped(settings, &Memory::default(), run)
+pub fn with_settings<T>(settings: &Settings, run: impl FnOnce(&JudgeContext<'_>) -> T) -> T {
+    scoped(settings, &History::default(), run)
 }
 
 /// Runs with what the ledger knows.
-pub fn remembering<T>(memory: &Memory, run: impl FnOnce(&Scope<'_>) -> T) -> T {
+pub fn remembering<T>(memory: &History, run: impl FnOnce(&JudgeContext<'_>) -> T) -> T {
     scoped(&Settings::default(), memory, run)
 }
 
 /// What a control finds under the default settings.
-pub fn finding(judge: Judge, state: &State) -> Option<Finding<Remedy>> {
-    with_settings(&Settings::default(), |scope| judge(state, scope).finding())
+pub fn finding(
+    judge: impl Fn(&Key, &JudgeContext<'_>) -> Judgement<KeyChange>,
+    state: &Key,
+) -> Option<Finding<KeyChange>> {
+    with_settings(&Settings::default(), |context| judge(state, context).finding())
 }
 
 /// A customer's symmetric key.
-pub fn in_state(state: KeyState) -> State {
-    State {
-        key_state: Seen::Is(state),
+pub fn in_state(state: KeyState) -> Key {
+    Key {
+        key_state: Observed::Is(state),
         deletion: state
             .is_pending_deletion()
             .then(|| Deletion {
@@ -58,20 +59,20 @@ pub fn in_state(state: KeyState) -> State {
                 days: 12,
             })
             .into(),
-        metadata: Seen::Is(Metadata {
+        metadata: Observed::Is(Metadata {
             manager: "CUSTOMER".into(),
             spec: "SYMMETRIC_DEFAULT".into(),
             usage: "ENCRYPT_DECRYPT".into(),
             origin: "AWS_KMS".into(),
             ..Metadata::default()
         }),
-        ..State::default()
+        ..Key::default()
     }
 }
 
-pub fn with_policy(policy: &str) -> State {
-    State {
-        policy: Seen::Is(policy.into()),
+pub fn with_policy(policy: &str) -> Key {
+    Key {
+        policy: Observed::Is(policy.into()),
         ..in_state(KeyState::Enabled)
     }
 }
@@ -94,7 +95,7 @@ const ID: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
 const ARN: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
 fn named(name: &str, parameters: &Value, response: &Value, resources: &[&str]) -> Vec<String> {
-    let found = Key::resources(&call(name, parameters, response, resources)).unwrap();
+    let found = (TYPE.named)(&call(name, parameters, response, resources)).unwrap();
     found.into_iter().map(|key| key.arn).collect()
 }
 
@@ -126,7 +127,7 @@ fn what_kms_does_by_itself_names_the_key_elsewhere() {
     assert_eq!(named("DeleteKey", &Value::Null, &Value::Null, &[ARN]), [ARN]);
     let mut event = call("DeleteKey", &Value::Null, &Value::Null, &[]);
     event.details = json!({"keyId": ID});
-    assert_eq!(Key::resources(&event).unwrap()[0].arn, ARN);
+    assert_eq!((TYPE.named)(&event).unwrap()[0].arn, ARN);
 }
 
 #[test]
@@ -158,7 +159,7 @@ fn what_names_no_key_is_refused_by_name() {
         Value::Null,
     ] {
         let call = call("DisableKey", &json!({"keyId": key}), &Value::Null, &[""]);
-        let error = Key::resources(&call).unwrap_err().to_string();
+        let error = (TYPE.named)(&call).unwrap_err().to_string();
         assert!(error.contains("keyId"), "{error}");
     }
 }
@@ -185,7 +186,7 @@ fn a_grantee_is_a_service_or_of_an_account() {
     }
 }
 
-fn any_state() -> impl Strategy<Value = State> {
+fn any_state() -> impl Strategy<Value = Key> {
     let states = prop::sample::select(vec![
         KeyState::Enabled,
         KeyState::Disabled,
@@ -193,10 +194,14 @@ fn any_state() -> impl Strategy<Value = State> {
         KeyState::PendingReplicaDeletion,
         KeyState::PendingImport,
     ]);
-    let rotation = prop_oneof![Just(Seen::Absent), (90_u16..2561).prop_map(Seen::Is)];
-    (states, rotation, any_policy()).prop_map(|(state, rotation, policy)| State {
-        rotation: if state.tells_rotation() { rotation } else { Seen::Unread },
-        policy: Seen::Is(policy),
+    let rotation = prop_oneof![Just(Observed::Absent), (90_u16..2561).prop_map(Observed::Is)];
+    (states, rotation, any_policy()).prop_map(|(state, rotation, policy)| Key {
+        rotation: if state.tells_rotation() {
+            rotation
+        } else {
+            Observed::Unread
+        },
+        policy: Observed::Is(policy),
         ..in_state(state)
     })
 }
@@ -281,14 +286,14 @@ proptest! {
     fn no_remedy_locks_the_account_out(policy in any_policy()) {
         let before = manager(&policy, &resource_k1(), &Trust::default());
         if before != Manager::Root {
-            let practice = controls::KEY.iter().find(|control| control.meta.id == "kms-key-policy-practice").unwrap();
+            let practice = crate::controls::KEY.iter().find(|control| control.meta.id == "kms-key-policy-practice").unwrap();
             let told = finding(practice.judge, &with_policy(&policy));
             prop_assert!(told.is_some_and(|told| told.summary.contains("manage the key")), "{policy}");
         }
-        for control in controls::KEY {
+        for control in crate::controls::KEY {
             let Some(found) = finding(control.judge, &with_policy(&policy)) else { continue };
             for remedy in &found.remedies {
-                if let Remedy::SetPolicy(new) = remedy {
+                if let KeyChange::SetPolicy(new) = remedy {
                     let after = manager(new, &resource_k1(), &Trust::default());
                     prop_assert!(after == Manager::Root || after >= before && before == Manager::Principal, "{policy} became {new}");
                     prop_assert!(after != Manager::Root || root_manages(new), "{policy} became {new}");
@@ -300,7 +305,7 @@ proptest! {
     /// What a control wants is what satisfies it.
     #[test]
     fn remedies_converge(state in any_state()) {
-        for control in controls::KEY {
+        for control in crate::controls::KEY {
             let Some(found) = finding(control.judge, &state) else { continue };
             if found.remedies.is_empty() || found.only_notify.is_some() {
                 continue;
@@ -313,11 +318,11 @@ proptest! {
     /// What is done can be undone, but for grants.
     #[test]
     fn remedies_can_be_undone(state in any_state()) {
-        for control in controls::KEY {
+        for control in crate::controls::KEY {
             let Some(found) = finding(control.judge, &state) else { continue };
             let after = found.remedies.iter().fold(state.clone(), |state, remedy| state.after(remedy));
             let mut inverses: Vec<_> = found.remedies.iter().rev().map(|remedy| state.inverse(remedy).unwrap()).collect();
-            inverses.sort_by_key(portcullis_core::Remedy::restore_rank);
+            inverses.sort_by_key(portcullis_core::Change::restore_order);
             let back = inverses.iter().fold(after, |state, remedy| state.after(remedy));
             // A key that waits for its replicas is seen to do so again only where the replicas are known.
             let pending = state.key_state.get().is_some_and(|state| state.is_pending_deletion());
@@ -327,14 +332,13 @@ proptest! {
         }
     }
 
-    /// A control declares the IAM actions that its remedies take, and those that undo them: by these the role is judged.
+    /// A control declares the facts that its remedies change, and those that undo them: by these the role is judged.
     #[test]
-    fn a_control_declares_what_its_remedies_write(state in any_state()) {
-        for control in controls::KEY {
+    fn a_control_declares_what_its_remedies_change(state in any_state()) {
+        for control in crate::controls::KEY {
             let Some(found) = finding(control.judge, &state) else { continue };
             for made in found.remedies.iter().flat_map(|remedy| [Some(remedy.clone()), state.inverse(remedy)]).flatten() {
-                let takes = portcullis_core::Remedy::writes(&made);
-                prop_assert!(takes.iter().all(|action| control.meta.writes.contains(action)), "{}: {takes:?}", control.meta.id);
+                prop_assert!(control.changes.contains(&made.fact()), "{}: {made:?}", control.meta.id);
             }
         }
     }
@@ -342,7 +346,7 @@ proptest! {
     /// No keyId makes it panic, and what it accepts has the form of an ARN.
     #[test]
     fn any_key_id_is_read_or_refused(text in "\\PC{0,60}") {
-        if let Ok(found) = Key::resources(&call("DisableKey", &json!({"keyId": text}), &Value::Null, &[])) {
+        if let Ok(found) = (TYPE.named)(&call("DisableKey", &json!({"keyId": text}), &Value::Null, &[])) {
             prop_assert!(found.iter().all(|key| key.arn.parse::<portcullis_core::Arn>().is_ok()));
         }
     }
@@ -359,11 +363,11 @@ fn the_keys_that_settings_name_are_known() {
     ] {
         settings.classification.levels.get_mut(level).unwrap().key = Some(key.into());
     }
-    let place = Place {
+    let place = Location {
         account: "111122223333".into(),
         region: "eu-west-1".into(),
     };
-    let required = Key::required(&settings, &place);
+    let required = (TYPE.required)(&settings, &place);
     assert_eq!(required.iter().map(|key| key.arn.as_str()).collect::<Vec<_>>(), [ARN]);
 }
 
@@ -374,7 +378,7 @@ fn a_preflight_looks_at_each_key_once_wherever_it_is_and_refuses_what_is_none() 
         for (level, key) in names {
             settings.classification.levels.get_mut(*level).unwrap().key = Some((*key).into());
         }
-        let required = Key::preflight(&settings)?;
+        let required = (TYPE.preflight)(&settings)?;
         Ok(required.into_iter().map(|(key, _)| key.arn).collect::<Vec<_>>())
     };
     let arns = |names: &[&str]| Ok::<_, String>(names.iter().map(|&arn| arn.to_owned()).collect::<Vec<_>>());
@@ -388,12 +392,12 @@ fn a_preflight_looks_at_each_key_once_wherever_it_is_and_refuses_what_is_none() 
 
 #[test]
 fn a_state_survives_the_ledger() {
-    let state = State {
-        grants: Seen::Is(Grants::new(vec![Grant::default()], "111122223333", true)),
+    let state = Key {
+        grants: Observed::Is(Grants::new(vec![Grant::default()], "111122223333", true)),
         ..with_policy(EXAMPLE)
     };
     let kept = serde_json::to_string(&state).unwrap();
-    assert_eq!(serde_json::from_str::<State>(&kept).unwrap(), state);
+    assert_eq!(serde_json::from_str::<Key>(&kept).unwrap(), state);
     let strange: KeyState = serde_json::from_value(json!("Frozen")).unwrap();
     assert_eq!(strange, KeyState::Other);
 }

@@ -1,16 +1,23 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::try_join3;
-use portcullis_core::{Place, Resource, Seen};
+use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page};
 
-use super::{Clients, convert};
-use crate::access_point::{AccessPoint, Fact, Remedy, Settings, State, resource};
+use super::clients::Clients;
+use super::convert;
+use crate::access_point::{AccessPoint, AccessPointChange, AccessPointFact, Settings, resource};
 
 pub struct Aws(pub Clients);
 
-impl Adapter<AccessPoint> for Aws {
-    async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
+impl Adapter for Aws {
+    type State = AccessPoint;
+
+    async fn observe(
+        &self,
+        resource: &Resource,
+        facts: &BTreeSet<AccessPointFact>,
+    ) -> Result<Option<AccessPoint>, AwsError> {
         let (account, name) = (&resource.account, &resource.id);
         let control = &self.0.control;
         // Always read: it tells whether the access point is there, and of which bucket.
@@ -18,18 +25,18 @@ impl Adapter<AccessPoint> for Aws {
             let answer = control.get_access_point().account_id(account).name(name).send().await;
             let point = answer.map_err(|error| AwsError::new("GetAccessPoint", &error))?;
             let bucket = match &point.bucket {
-                _ if !facts.contains(&Fact::BucketBlock) => Seen::Unread,
+                _ if !facts.contains(&AccessPointFact::BucketBlock) => Observed::Unread,
                 Some(bucket) if point.bucket_account_id.as_ref().is_none_or(|owner| owner == account) => {
                     self.0.bucket_block(bucket, account, &resource.region).await?.into()
                 }
                 // That of another account can't be read.
-                _ => Seen::Absent,
+                _ => Observed::Absent,
             };
             Ok((point, bucket))
         };
         let policy = async {
-            if !facts.contains(&Fact::Policy) {
-                return Ok(Seen::Unread);
+            if !facts.contains(&AccessPointFact::Policy) {
+                return Ok(Observed::Unread);
             }
             let answer = control
                 .get_access_point_policy()
@@ -43,15 +50,15 @@ impl Adapter<AccessPoint> for Aws {
             Ok(policy.into())
         };
         let block = async {
-            if !facts.contains(&Fact::AccountBlock) {
-                return Ok(Seen::Unread);
+            if !facts.contains(&AccessPointFact::AccountBlock) {
+                return Ok(Observed::Unread);
             }
-            self.0.account_block(account).await.map(Seen::from)
+            self.0.account_block(account).await.map(Observed::from)
         };
         // Whichever read says that there is none: a point without a policy is something else.
         let read = convert::found(&["NoSuchAccessPoint"], try_join3(settings, policy, block).await)?;
-        Ok(read.map(|((point, bucket_block), policy, account_block)| State {
-            settings: Seen::Is(Settings {
+        Ok(read.map(|((point, bucket_block), policy, account_block)| AccessPoint {
+            settings: Observed::Is(Settings {
                 public_access_block: point
                     .public_access_block_configuration
                     .as_ref()
@@ -66,8 +73,8 @@ impl Adapter<AccessPoint> for Aws {
         }))
     }
 
-    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
-        let Place { account, region } = place;
+    async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
+        let Location { account, region } = place;
         let list = self
             .0
             .control
@@ -83,10 +90,10 @@ impl Adapter<AccessPoint> for Aws {
         })
     }
 
-    async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
+    async fn execute(&self, resource: &Resource, change: &AccessPointChange) -> Result<(), AwsError> {
         let (control, account, name) = (&self.0.control, &resource.account, &resource.id);
-        match remedy {
-            Remedy::Policy(Some(policy)) => {
+        match change {
+            AccessPointChange::Policy(Some(policy)) => {
                 let put = control
                     .put_access_point_policy()
                     .account_id(account)
@@ -96,7 +103,7 @@ impl Adapter<AccessPoint> for Aws {
                     .await;
                 put.map_err(|error| AwsError::new("PutAccessPointPolicy", &error))?;
             }
-            Remedy::Policy(None) => {
+            AccessPointChange::Policy(None) => {
                 let delete = control
                     .delete_access_point_policy()
                     .account_id(account)

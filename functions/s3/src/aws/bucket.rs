@@ -3,11 +3,12 @@ use std::future::Future;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{BucketVersioningStatus, OwnershipControls, OwnershipControlsRule, VersioningConfiguration};
-use portcullis_core::{Place, Resource, Seen};
+use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page};
 
-use super::{Clients, convert};
-use crate::bucket::{Bucket, Fact, Remedy, State, Versioning, resource};
+use super::clients::Clients;
+use super::convert;
+use crate::bucket::{Bucket, BucketChange, BucketFact, Versioning, resource};
 
 pub struct Aws(pub Clients);
 
@@ -25,31 +26,33 @@ macro_rules! send {
     };
 }
 
-impl Adapter<Bucket> for Aws {
-    async fn observe(&self, resource: &Resource, facts: &BTreeSet<Fact>) -> Result<Option<State>, AwsError> {
+impl Adapter for Aws {
+    type State = Bucket;
+
+    async fn observe(&self, resource: &Resource, facts: &BTreeSet<BucketFact>) -> Result<Option<Bucket>, AwsError> {
         let s3 = &self.0.s3.of(&resource.region);
         let read = Read { s3, resource, facts };
         let ((tags, public_access_block, account_block, encryption, policy), (acl, ownership, versioning, website)) = tokio::join!(
             async {
                 tokio::join!(
-                    read.fact(Fact::Tags, read.tags()),
-                    read.fact(Fact::PublicAccessBlock, read.block()),
-                    read.fact(Fact::AccountBlock, self.0.account_block(&resource.account)),
-                    read.fact(Fact::Encryption, read.encryption()),
-                    read.fact(Fact::Policy, read.policy()),
+                    read.fact(BucketFact::Tags, read.tags()),
+                    read.fact(BucketFact::PublicAccessBlock, read.block()),
+                    read.fact(BucketFact::AccountBlock, self.0.account_block(&resource.account)),
+                    read.fact(BucketFact::Encryption, read.encryption()),
+                    read.fact(BucketFact::Policy, read.policy()),
                 )
             },
             async {
                 tokio::join!(
-                    read.fact(Fact::Acl, read.acl()),
-                    read.fact(Fact::Ownership, read.ownership()),
-                    read.fact(Fact::Versioning, read.versioning()),
-                    read.fact(Fact::Website, read.website()),
+                    read.fact(BucketFact::Acl, read.acl()),
+                    read.fact(BucketFact::Ownership, read.ownership()),
+                    read.fact(BucketFact::Versioning, read.versioning()),
+                    read.fact(BucketFact::Website, read.website()),
                 )
             }
         );
         let state = || {
-            Ok(State {
+            Ok(Bucket {
                 tags: tags?,
                 public_access_block: public_access_block?,
                 account_block: account_block?,
@@ -69,8 +72,8 @@ impl Adapter<Bucket> for Aws {
     }
 
     /// The buckets of this region: those of others have a function there.
-    async fn list(&self, place: &Place, from: Option<String>) -> Result<Page, AwsError> {
-        let Place { account, region } = place;
+    async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
+        let Location { account, region } = place;
         let list = self
             .0
             .s3
@@ -90,10 +93,10 @@ impl Adapter<Bucket> for Aws {
         })
     }
 
-    async fn execute(&self, resource: &Resource, remedy: &Remedy) -> Result<(), AwsError> {
+    async fn execute(&self, resource: &Resource, change: &BucketChange) -> Result<(), AwsError> {
         let s3 = &self.0.s3.of(&resource.region);
-        match remedy {
-            Remedy::PublicAccessBlock(Some(block)) => {
+        match change {
+            BucketChange::PublicAccessBlock(Some(block)) => {
                 let block = convert::to_block(*block);
                 send!(
                     s3,
@@ -103,10 +106,10 @@ impl Adapter<Bucket> for Aws {
                     public_access_block_configuration = block
                 )?;
             }
-            Remedy::PublicAccessBlock(None) => {
+            BucketChange::PublicAccessBlock(None) => {
                 send!(s3, resource, delete_public_access_block, "DeletePublicAccessBlock")?;
             }
-            Remedy::Ownership(Some(ownership)) => {
+            BucketChange::Ownership(Some(ownership)) => {
                 let rule = OwnershipControlsRule::builder()
                     .object_ownership(ownership.as_str().into())
                     .build();
@@ -121,7 +124,7 @@ impl Adapter<Bucket> for Aws {
                     ownership_controls = controls
                 )?;
             }
-            Remedy::Ownership(None) => {
+            BucketChange::Ownership(None) => {
                 send!(
                     s3,
                     resource,
@@ -129,7 +132,7 @@ impl Adapter<Bucket> for Aws {
                     "DeleteBucketOwnershipControls"
                 )?;
             }
-            Remedy::Acl(acl) => {
+            BucketChange::Acl(acl) => {
                 let acl = convert::to_acl(acl)?;
                 send!(
                     s3,
@@ -139,14 +142,14 @@ impl Adapter<Bucket> for Aws {
                     access_control_policy = acl
                 )?;
             }
-            Remedy::Policy(Some(policy)) => {
+            BucketChange::Policy(Some(policy)) => {
                 // A policy that would lock this role out is refused, as the default asks.
                 send!(s3, resource, put_bucket_policy, "PutBucketPolicy", policy = policy)?;
             }
-            Remedy::Policy(None) => {
+            BucketChange::Policy(None) => {
                 send!(s3, resource, delete_bucket_policy, "DeleteBucketPolicy")?;
             }
-            Remedy::Encryption(Some(encryption)) => {
+            BucketChange::Encryption(Some(encryption)) => {
                 let encryption = convert::to_encryption(encryption)?;
                 send!(
                     s3,
@@ -156,10 +159,10 @@ impl Adapter<Bucket> for Aws {
                     server_side_encryption_configuration = encryption
                 )?;
             }
-            Remedy::Encryption(None) => {
+            BucketChange::Encryption(None) => {
                 send!(s3, resource, delete_bucket_encryption, "DeleteBucketEncryption")?;
             }
-            Remedy::Versioning(versioning) => {
+            BucketChange::Versioning(versioning) => {
                 let status = match versioning {
                     Versioning::Enabled => BucketVersioningStatus::Enabled,
                     Versioning::Off | Versioning::Suspended => BucketVersioningStatus::Suspended,
@@ -173,7 +176,7 @@ impl Adapter<Bucket> for Aws {
                     versioning_configuration = configuration
                 )?;
             }
-            Remedy::Website(Some(website)) => {
+            BucketChange::Website(Some(website)) => {
                 let website = convert::to_website(website)?;
                 send!(
                     s3,
@@ -183,7 +186,7 @@ impl Adapter<Bucket> for Aws {
                     website_configuration = website
                 )?;
             }
-            Remedy::Website(None) => {
+            BucketChange::Website(None) => {
                 send!(s3, resource, delete_bucket_website, "DeleteBucketWebsite")?;
             }
         }
@@ -195,20 +198,20 @@ impl Adapter<Bucket> for Aws {
 struct Read<'a> {
     s3: &'a Client,
     resource: &'a Resource,
-    facts: &'a BTreeSet<Fact>,
+    facts: &'a BTreeSet<BucketFact>,
 }
 
 impl Read<'_> {
     /// Reads a fact if it is asked for.
     async fn fact<T>(
         &self,
-        fact: Fact,
+        fact: BucketFact,
         read: impl Future<Output = Result<Option<T>, AwsError>>,
-    ) -> Result<Seen<T>, AwsError> {
+    ) -> Result<Observed<T>, AwsError> {
         if self.facts.contains(&fact) {
-            read.await.map(Seen::from)
+            read.await.map(Observed::from)
         } else {
-            Ok(Seen::Unread)
+            Ok(Observed::Unread)
         }
     }
 

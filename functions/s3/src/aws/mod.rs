@@ -3,55 +3,23 @@
 mod access_point;
 mod account;
 mod bucket;
+mod clients;
 mod convert;
 
-use portcullis_runtime::{AwsError, Regional, Serve};
+use portcullis_runtime::{Handler, Regional};
 
-use crate::PublicAccessBlock;
+use self::clients::Clients;
+use crate::controls;
 
-/// The clients of one process. A bucket is asked for in its own region.
-#[derive(Clone)]
-struct Clients {
-    s3: Regional<aws_sdk_s3::Client>,
-    control: aws_sdk_s3control::Client,
-}
-
-impl Clients {
-    /// The block of a bucket, which must be its owner's; none of a bucket that is gone.
-    async fn bucket_block(
-        &self,
-        bucket: &str,
-        account: &str,
-        region: &str,
-    ) -> Result<Option<PublicAccessBlock>, AwsError> {
-        let get = self.s3.of(region).get_public_access_block().bucket(bucket);
-        let answer = get.expected_bucket_owner(account).send().await;
-        let answer = answer.map_err(|error| AwsError::new("GetPublicAccessBlock", &error));
-        let answer = convert::found(&["NoSuchPublicAccessBlockConfiguration", "NoSuchBucket"], answer)?;
-        Ok(answer
-            .and_then(|answer| answer.public_access_block_configuration)
-            .map(|block| convert::block(&block)))
-    }
-
-    async fn account_block(&self, account: &str) -> Result<Option<PublicAccessBlock>, AwsError> {
-        let answer = self.control.get_public_access_block().account_id(account).send().await;
-        let answer = answer.map_err(|error| AwsError::new("GetPublicAccessBlock (account)", &error));
-        let answer = convert::found(&["NoSuchPublicAccessBlockConfiguration"], answer)?;
-        Ok(answer
-            .and_then(|answer| answer.public_access_block_configuration)
-            .map(|block| convert::account_block(&block)))
-    }
-}
-
-/// The guards of this function, with the SDK behind them.
-pub async fn serve(config: portcullis_runtime::SdkConfig) -> Vec<Box<dyn Serve>> {
+/// The resource types of this function, with the SDK behind them.
+pub async fn serve(config: portcullis_runtime::SdkConfig) -> Vec<Box<dyn Handler>> {
     let clients = Clients {
         s3: Regional::new(&config, aws_sdk_s3::Client::new),
         control: aws_sdk_s3control::Client::new(&config),
     };
     vec![
-        portcullis_runtime::serve(bucket::Aws(clients.clone())),
-        portcullis_runtime::serve(account::Aws(clients.clone())),
-        portcullis_runtime::serve(access_point::Aws(clients)),
+        portcullis_runtime::serve(controls::BUCKETS, bucket::Aws(clients.clone())),
+        portcullis_runtime::serve(controls::ACCOUNTS, account::Aws(clients.clone())),
+        portcullis_runtime::serve(controls::ACCESS_POINTS, access_point::Aws(clients)),
     ]
 }

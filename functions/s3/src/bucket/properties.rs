@@ -11,10 +11,10 @@ use super::*;
 
 const LEVELS: [&str; 4] = ["public", "internal", "confidential", "restricted"];
 
-fn enforced(state: &State, level: &str) -> Plan<Bucket> {
-    let controls: Vec<_> = controls::BUCKET.iter().collect();
-    in_scope(level, |scope| {
-        plan(state, &controls, scope, |_, finding| {
+fn enforced(state: &Bucket, level: &str) -> Plan<Bucket> {
+    let controls: Vec<_> = crate::controls::BUCKET.iter().collect();
+    in_scope(level, |context| {
+        plan(state, &controls, context, |_, finding| {
             let decision = match (&finding.only_notify, finding.remedies.as_slice()) {
                 (Some(why), _) => Decision::Notify(why.clone()),
                 (None, []) => Decision::Notify("there is no change".into()),
@@ -29,16 +29,16 @@ fn enforced(state: &State, level: &str) -> Plan<Bucket> {
     })
 }
 
-fn made(state: &State, plan: &Plan<Bucket>) -> State {
+fn made(state: &Bucket, plan: &Plan<Bucket>) -> Bucket {
     plan.remedies
         .iter()
         .fold(state.clone(), |state, remedy| state.after(remedy))
 }
 
-fn any_block() -> impl Strategy<Value = Seen<PublicAccessBlock>> {
+fn any_block() -> impl Strategy<Value = Observed<PublicAccessBlock>> {
     prop_oneof![
-        Just(Seen::Absent),
-        any::<[bool; 4]>().prop_map(|[one, two, three, four]| Seen::Is(PublicAccessBlock {
+        Just(Observed::Absent),
+        any::<[bool; 4]>().prop_map(|[one, two, three, four]| Observed::Is(PublicAccessBlock {
             block_public_acls: one,
             ignore_public_acls: two,
             block_public_policy: three,
@@ -67,7 +67,7 @@ fn any_encryption() -> impl Strategy<Value = Encryption> {
 }
 
 /// Policies put together of what matters for who gets in, over TLS or not, with what encryption.
-fn any_policy() -> impl Strategy<Value = Seen<String>> {
+fn any_policy() -> impl Strategy<Value = Observed<String>> {
     let allow = |principal: Value, action: &str| json!({"Effect": "Allow", "Principal": principal, "Action": action, "Resource": ["arn:aws:s3:::b-1", "arn:aws:s3:::b-1/*"]});
     let mut through = allow(json!("*"), "s3:GetObject");
     through["Condition"] = json!({"StringEquals": {"aws:SourceVpce": "vpce-0a1b2c3d"}});
@@ -92,7 +92,7 @@ fn any_policy() -> impl Strategy<Value = Seen<String>> {
     ];
     let some = prop::sample::subsequence(statements, 1..5).prop_shuffle();
     let policy = some.prop_map(|statements| json!({"Version": "2012-10-17", "Statement": statements}).to_string());
-    prop_oneof![Just(Seen::Absent), policy.prop_map(Seen::Is)]
+    prop_oneof![Just(Observed::Absent), policy.prop_map(Observed::Is)]
 }
 
 fn any_acl() -> impl Strategy<Value = Acl> {
@@ -111,12 +111,12 @@ fn any_acl() -> impl Strategy<Value = Acl> {
     })
 }
 
-fn any_state() -> impl Strategy<Value = State> {
+fn any_state() -> impl Strategy<Value = Bucket> {
     let ownership = prop::sample::select(vec![
-        Seen::Absent,
-        Seen::Is("ObjectWriter".to_owned()),
-        Seen::Is("BucketOwnerPreferred".to_owned()),
-        Seen::Is("BucketOwnerEnforced".to_owned()),
+        Observed::Absent,
+        Observed::Is("ObjectWriter".to_owned()),
+        Observed::Is("BucketOwnerPreferred".to_owned()),
+        Observed::Is("BucketOwnerEnforced".to_owned()),
     ]);
     let versioning = prop::sample::select(vec![Versioning::Off, Versioning::Enabled, Versioning::Suspended]);
     let website = prop::option::of(Just(Website {
@@ -134,15 +134,15 @@ fn any_state() -> impl Strategy<Value = State> {
         website,
     )
         .prop_map(
-            |((public_access_block, account_block), encryption, policy, acl, ownership, versioning, website)| State {
-                tags: Seen::Is(Tags::new()),
+            |((public_access_block, account_block), encryption, policy, acl, ownership, versioning, website)| Bucket {
+                tags: Observed::Is(Tags::new()),
                 public_access_block,
                 account_block,
-                encryption: Seen::Is(encryption),
+                encryption: Observed::Is(encryption),
                 policy,
-                acl: Seen::Is(acl),
+                acl: Observed::Is(acl),
                 ownership,
-                versioning: Seen::Is(versioning),
+                versioning: Observed::Is(versioning),
                 website: website.into(),
             },
         )
@@ -157,7 +157,7 @@ fn strength(encryption: &Encryption) -> usize {
         .unwrap_or_default()
 }
 
-fn statements(policy: &Seen<String>) -> Vec<String> {
+fn statements(policy: &Observed<String>) -> Vec<String> {
     let text = policy.get().map_or("{\"Statement\":[]}", String::as_str);
     let policy = portcullis_access::Policy::parse(text).unwrap();
     policy
@@ -182,7 +182,7 @@ proptest! {
     #[test]
     fn a_plan_changes_nothing_twice(state in any_state(), level in prop::sample::select(LEVELS.to_vec())) {
         let plan = enforced(&state, level);
-        let mut targets: Vec<_> = plan.remedies.iter().map(portcullis_core::Remedy::target).collect();
+        let mut targets: Vec<_> = plan.remedies.iter().map(portcullis_core::Change::target).collect();
         targets.sort();
         let count = targets.len();
         targets.dedup();
@@ -194,10 +194,10 @@ proptest! {
     fn a_plan_can_be_undone(state in any_state(), level in prop::sample::select(LEVELS.to_vec())) {
         let plan = enforced(&state, level);
         let mut inverses: Vec<_> = plan.remedies.iter().rev().map(|remedy| state.inverse(remedy).unwrap()).collect();
-        inverses.sort_by_key(portcullis_core::Remedy::restore_rank);
+        inverses.sort_by_key(portcullis_core::Change::restore_order);
         let mut back = inverses.iter().fold(made(&state, &plan), |state, remedy| state.after(remedy));
-        if state.versioning == Seen::Is(Versioning::Off) && back.versioning == Seen::Is(Versioning::Suspended) {
-            back.versioning = Seen::Is(Versioning::Off);
+        if state.versioning == Observed::Is(Versioning::Off) && back.versioning == Observed::Is(Versioning::Suspended) {
+            back.versioning = Observed::Is(Versioning::Off);
         }
         prop_assert_eq!(back, state);
     }
@@ -214,8 +214,8 @@ proptest! {
         prop_assert!(!blocks(&was) || blocks(&is));
         let (was, is) = (state.effective_block(), after.effective_block());
         prop_assert_eq!(was.or(is), is);
-        prop_assert!(state.versioning != Seen::Is(Versioning::Enabled) || after.versioning == state.versioning);
-        let enforced = Seen::Is("BucketOwnerEnforced".to_owned());
+        prop_assert!(state.versioning != Observed::Is(Versioning::Enabled) || after.versioning == state.versioning);
+        let enforced = Observed::Is("BucketOwnerEnforced".to_owned());
         prop_assert!(state.ownership != enforced || after.ownership == enforced);
     }
 
@@ -234,17 +234,17 @@ proptest! {
             prop_assert!(narrowed, "{statement} is new");
             prop_assert!(!statement["Principal"].to_string().contains("\"*\"") || !statement["Condition"].is_null());
         }
-        let (Seen::Is(was), Seen::Is(is)) = (&state.acl, &after.acl) else { unreachable!() };
+        let (Observed::Is(was), Observed::Is(is)) = (&state.acl, &after.acl) else { unreachable!() };
         prop_assert!(is.grants.iter().all(|grant| was.grants.contains(grant)));
         prop_assert!(is.grants.iter().all(|kept| !matches!(&kept.grantee, Grantee::Group(uri) if uri.contains("global")))
-            || after.ownership == Seen::Is("BucketOwnerEnforced".to_owned()) || level == "public" || after.effective_block().ignore_public_acls);
+            || after.ownership == Observed::Is("BucketOwnerEnforced".to_owned()) || level == "public" || after.effective_block().ignore_public_acls);
     }
 
     /// What the ledger keeps is what was read.
     #[test]
     fn a_state_survives_the_ledger(state in any_state()) {
         let kept = serde_json::to_string(&state).unwrap();
-        prop_assert_eq!(serde_json::from_str::<State>(&kept).unwrap(), state);
+        prop_assert_eq!(serde_json::from_str::<Bucket>(&kept).unwrap(), state);
     }
 }
 

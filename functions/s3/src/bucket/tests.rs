@@ -4,16 +4,14 @@ use jiff::Timestamp;
 use portcullis_access::Grantee;
 use portcullis_core::event::Event;
 use portcullis_core::settings::Level;
-use portcullis_core::{Finding, Judgement, Memory, Scope, Settings};
+use portcullis_core::{Finding, History, JudgeContext, Judgement, Settings};
 use serde_json::{Value, json};
 
 use super::*;
 
-type Judge = fn(&State, &Scope<'_>) -> Judgement<Remedy>;
-
 fn resource_b1() -> Resource {
     Resource {
-        kind: Bucket::KIND.into(),
+        kind: TYPE.name.into(),
         arn: "arn:aws:s3:::b-1".into(),
         account: "111122223333".into(),
         region: "eu-west-1".into(),
@@ -21,10 +19,10 @@ fn resource_b1() -> Resource {
     }
 }
 
-fn scoped<T>(settings: &Settings, level_name: &str, level: &Level, run: impl FnOnce(&Scope<'_>) -> T) -> T {
+fn scoped<T>(settings: &Settings, level_name: &str, level: &Level, run: impl FnOnce(&JudgeContext<'_>) -> T) -> T {
     let own_role = "arn:aws:iam::111122223333:role/portcullis";
     let resource = &resource_b1();
-    run(&Scope {
+    run(&JudgeContext {
         resource,
         settings,
         level,
@@ -32,29 +30,32 @@ fn scoped<T>(settings: &Settings, level_name: &str, level: &Level, run: impl FnO
         own_role,
         region: "eu-west-1",
         now: Timestamp::UNIX_EPOCH,
-        memory: &Memory::default(),
+        history: &History::default(),
     })
 }
 
 /// Runs with data of a level of the default settings.
-pub fn in_scope<T>(level: &str, run: impl FnOnce(&Scope<'_>) -> T) -> T {
+pub fn in_scope<T>(level: &str, run: impl FnOnce(&JudgeContext<'_>) -> T) -> T {
     let settings = Settings::default();
     scoped(&settings, level, &settings.classification.levels[level], run)
 }
 
 /// Runs with data of a given level.
-pub fn at_level<T>(level: &Level, run: impl FnOnce(&Scope<'_>) -> T) -> T {
+pub fn at_level<T>(level: &Level, run: impl FnOnce(&JudgeContext<'_>) -> T) -> T {
     scoped(&Settings::default(), "tested", level, run)
 }
 
 /// Runs with internal data under given settings.
-pub fn with_settings<T>(settings: &Settings, run: impl FnOnce(&Scope<'_>) -> T) -> T {
+pub fn with_settings<T>(settings: &Settings, run: impl FnOnce(&JudgeContext<'_>) -> T) -> T {
     scoped(settings, "internal", &settings.classification.levels["internal"], run)
 }
 
 /// What a control finds in internal data.
-pub fn finding(judge: Judge, state: &State) -> Option<Finding<Remedy>> {
-    in_scope("internal", |scope| judge(state, scope).finding())
+pub fn finding(
+    judge: impl Fn(&Bucket, &JudgeContext<'_>) -> Judgement<BucketChange>,
+    state: &Bucket,
+) -> Option<Finding<BucketChange>> {
+    in_scope("internal", |context| judge(state, context).finding())
 }
 
 pub fn grant(grantee: Grantee, permission: &str) -> Grant {
@@ -65,22 +66,22 @@ pub fn grant(grantee: Grantee, permission: &str) -> Grant {
 }
 
 /// A bucket whose list grants its owner everything, and others what is given.
-pub fn with_acl(grants: &[Grant]) -> State {
+pub fn with_acl(grants: &[Grant]) -> Bucket {
     let mut all = vec![grant(Grantee::CanonicalUser("owner".into()), "FULL_CONTROL")];
     all.extend_from_slice(grants);
-    State {
-        acl: Seen::Is(Acl {
+    Bucket {
+        acl: Observed::Is(Acl {
             owner: "owner".into(),
             grants: all,
         }),
-        ..State::default()
+        ..Bucket::default()
     }
 }
 
-pub fn with_policy(policy: &str) -> State {
-    State {
-        policy: Seen::Is(policy.into()),
-        ..State::default()
+pub fn with_policy(policy: &str) -> Bucket {
+    Bucket {
+        policy: Observed::Is(policy.into()),
+        ..Bucket::default()
     }
 }
 
@@ -106,10 +107,10 @@ fn a_bucket_is_in_the_region_of_its_location_constraint() {
             &json!({"bucketName": "b-1", "CreateBucketConfiguration": {"LocationConstraint": constraint}}),
             &json!([]),
         );
-        assert_eq!(Bucket::resources(&call).unwrap()[0].region, region);
+        assert_eq!((TYPE.named)(&call).unwrap()[0].region, region);
     }
     let call = call(&json!({"bucketName": "b-1"}), &json!([]));
-    assert_eq!(Bucket::resources(&call).unwrap()[0].region, "us-east-1");
+    assert_eq!((TYPE.named)(&call).unwrap()[0].region, "us-east-1");
 }
 
 #[test]
@@ -123,11 +124,11 @@ fn names_that_are_none_are_refused() {
         json!(["a-1", "b-2"]),
         json!("a b c"),
     ] {
-        let error = Bucket::resources(&call(&json!({"bucketName": name}), &json!([]))).unwrap_err();
+        let error = (TYPE.named)(&call(&json!({"bucketName": name}), &json!([]))).unwrap_err();
         assert!(error.to_string().contains("bucketName"), "{error}");
     }
     assert!(
-        Bucket::resources(&call(&Value::Null, &json!([])))
+        (TYPE.named)(&call(&Value::Null, &json!([])))
             .unwrap_err()
             .to_string()
             .contains("bucketName")
@@ -136,7 +137,7 @@ fn names_that_are_none_are_refused() {
 
 #[test]
 fn tags_are_set_by_arn_too_and_only_those_of_buckets_count() {
-    let names = |arn: &str| Bucket::resources(&call(&json!({"resourceArn": arn}), &json!([])));
+    let names = |arn: &str| (TYPE.named)(&call(&json!({"resourceArn": arn}), &json!([])));
     assert_eq!(names("arn:aws:s3:::b-1").unwrap()[0].id, "b-1");
     for other in [
         "arn:aws:s3:us-east-1:111122223333:accesspoint/reports-partner",
@@ -155,7 +156,7 @@ fn tags_are_set_by_arn_too_and_only_those_of_buckets_count() {
 fn what_belongs_to_another_account_is_left_alone() {
     let owned_by = |account: &str, parameters: Value| {
         let resources = json!([{"ARN": "arn:aws:s3:::b-1", "accountId": account, "type": "AWS::S3::Bucket"}]);
-        Bucket::resources(&call(&parameters, &resources)).unwrap().len()
+        (TYPE.named)(&call(&parameters, &resources)).unwrap().len()
     };
     for parameters in [
         json!({"bucketName": "b-1"}),
@@ -168,7 +169,7 @@ fn what_belongs_to_another_account_is_left_alone() {
     // The owner of something else says nothing of it.
     let other = json!([{"ARN": "arn:aws:s3:::b-2", "accountId": "444455556666"}]);
     let own = call(&json!({"bucketName": "b-1"}), &other);
-    assert_eq!(Bucket::resources(&own).unwrap().len(), 1);
+    assert_eq!((TYPE.named)(&own).unwrap().len(), 1);
 }
 
 #[test]
@@ -177,7 +178,7 @@ fn omitted_parameters_leave_the_arn() {
         &json!({"omitted": true, "originalSize": 1}),
         &json!([{"ARN": "arn:aws:s3:::hidden-1"}]),
     );
-    assert_eq!(Bucket::resources(&omitted).unwrap()[0].id, "hidden-1");
+    assert_eq!((TYPE.named)(&omitted).unwrap()[0].id, "hidden-1");
 }
 
 #[test]
@@ -189,7 +190,7 @@ fn other_partitions_have_their_own_arns() {
     let Event::Call(call) = Event::parse(&record).unwrap() else {
         panic!()
     };
-    let bucket = &Bucket::resources(&call).unwrap()[0];
+    let bucket = &(TYPE.named)(&call).unwrap()[0];
     assert_eq!(
         (bucket.arn.as_str(), bucket.region.as_str()),
         ("arn:aws-cn:s3:::b-1", "cn-north-1"),

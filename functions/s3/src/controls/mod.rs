@@ -4,11 +4,11 @@
 //! before they are disabled, as S3 demands; what removes statements of a policy goes before what adds some; the block goes
 //! after both, since under it S3 refuses what is still public.
 
-use portcullis_core::Control;
+use portcullis_core::{Control, Typed};
 
-use crate::access_point::AccessPoint;
-use crate::account::Account;
-use crate::bucket::Bucket;
+use crate::access_point::{self, AccessPoint};
+use crate::account::{self, Account};
+use crate::bucket::{self, Bucket};
 
 mod s3_access_point_public_access_block;
 mod s3_access_point_public_policy;
@@ -59,3 +59,12 @@ pub const ACCESS_POINT: &[Control<AccessPoint>] = &[
     s3_access_point_public_policy::CONTROL,
     s3_access_point_public_access_block::CONTROL,
 ];
+
+/// Buckets with their controls.
+pub const BUCKETS: Typed<Bucket> = Typed::new(&bucket::TYPE, BUCKET).with_quarantines(EXPOSURES);
+
+/// The account with its control.
+pub const ACCOUNTS: Typed<Account> = Typed::new(&account::TYPE, ACCOUNT);
+
+/// Access points with their controls.
+pub const ACCESS_POINTS: Typed<AccessPoint> = Typed::new(&access_point::TYPE, ACCESS_POINT);

@@ -16,10 +16,10 @@
 //! S3 User Guide, "Managing public access to access points for general purpose buckets".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::PublicAccessBlock;
-use crate::access_point::{AccessPoint, Fact, Remedy, State};
+use crate::access_point::{AccessPoint, AccessPointChange, AccessPointFact};
 
 pub const CONTROL: Control<AccessPoint> = Control {
     meta: Meta {
@@ -30,13 +30,17 @@ pub const CONTROL: Control<AccessPoint> = Control {
         default: Switch::Notify,
         standards: &["Security Hub S3.19", "Config s3-access-point-public-access-blocks"],
         calls: &["CreateAccessPoint"],
-        writes: &[],
     },
-    facts: &[Fact::Settings, Fact::BucketBlock, Fact::AccountBlock],
-    judge,
+    reads: &[
+        AccessPointFact::Settings,
+        AccessPointFact::BucketBlock,
+        AccessPointFact::AccountBlock,
+    ],
+    changes: &[],
+    judge: &judge,
 };
 
-fn judge(point: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(point: &AccessPoint, _: &JudgeContext<'_>) -> Judgement<AccessPointChange> {
     let Some(settings) = point.settings.get() else {
         return Judgement::Compliant;
     };

@@ -16,9 +16,9 @@
 
 use portcullis_access::Service;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::access_point::{AccessPoint, Fact, Remedy, State};
+use crate::access_point::{AccessPoint, AccessPointChange, AccessPointFact};
 use crate::policies::judge_public;
 
 pub const CONTROL: Control<AccessPoint> = Control {
@@ -30,13 +30,18 @@ pub const CONTROL: Control<AccessPoint> = Control {
         default: Switch::Enforce,
         standards: &["Security Hub S3.19"],
         calls: &["CreateAccessPoint", "PutAccessPointPolicy"],
-        writes: &["s3:PutAccessPointPolicy", "s3:DeleteAccessPointPolicy"],
     },
-    facts: &[Fact::Settings, Fact::Policy, Fact::BucketBlock, Fact::AccountBlock],
-    judge,
+    reads: &[
+        AccessPointFact::Settings,
+        AccessPointFact::Policy,
+        AccessPointFact::BucketBlock,
+        AccessPointFact::AccountBlock,
+    ],
+    changes: &[AccessPointFact::Policy],
+    judge: &judge,
 };
 
-fn judge(point: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(point: &AccessPoint, context: &JudgeContext<'_>) -> Judgement<AccessPointChange> {
     if point.settings.get().is_some_and(|settings| settings.vpc.is_some()) {
         return Judgement::Compliant;
     }
@@ -44,8 +49,8 @@ fn judge(point: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         point.policy.get(),
         Service::S3AccessPoint,
         (point.effective_block(), point.restricted_by()),
-        scope,
+        context,
         |_| false,
-        Remedy::Policy,
+        AccessPointChange::Policy,
     )
 }

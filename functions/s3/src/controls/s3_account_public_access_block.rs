@@ -14,10 +14,10 @@
 //! S3 User Guide, "Configuring block public access settings for your account".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::PublicAccessBlock;
-use crate::account::{Account, Fact, Remedy, State};
+use crate::account::{Account, AccountChange, AccountFact};
 
 pub const CONTROL: Control<Account> = Control {
     meta: Meta {
@@ -32,19 +32,19 @@ pub const CONTROL: Control<Account> = Control {
             "Config s3-account-level-public-access-blocks-periodic",
         ],
         calls: &["PutAccountPublicAccessBlock", "DeleteAccountPublicAccessBlock"],
-        writes: &["s3:PutAccountPublicAccessBlock"],
     },
-    facts: &[Fact::PublicAccessBlock],
-    judge,
+    reads: &[AccountFact::PublicAccessBlock],
+    changes: &[AccountFact::PublicAccessBlock],
+    judge: &judge,
 };
 
-fn judge(account: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(account: &Account, _: &JudgeContext<'_>) -> Judgement<AccountChange> {
     let block = account.public_access_block.get().copied().unwrap_or_default();
     if block == PublicAccessBlock::FULL {
         return Judgement::Compliant;
     }
     let summary = format!("has holes: {} off for the whole account", block.off().join(", "));
-    let remedy = Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL));
+    let remedy = AccountChange::PublicAccessBlock(Some(PublicAccessBlock::FULL));
     Finding::new(
         Severity::High,
         summary,

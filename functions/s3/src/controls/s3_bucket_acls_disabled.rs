@@ -18,9 +18,9 @@
 
 use portcullis_access::Grantee;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::bucket::{Bucket, Fact, Remedy, State};
+use crate::bucket::{Bucket, BucketChange, BucketFact};
 
 const ENFORCED: &str = "BucketOwnerEnforced";
 
@@ -38,13 +38,13 @@ pub const CONTROL: Control<Bucket> = Control {
             "PutBucketOwnershipControls",
             "DeleteBucketOwnershipControls",
         ],
-        writes: &["s3:PutBucketOwnershipControls"],
     },
-    facts: &[Fact::Ownership, Fact::Acl],
-    judge,
+    reads: &[BucketFact::Ownership, BucketFact::Acl],
+    changes: &[BucketFact::Ownership],
+    judge: &judge,
 };
 
-fn judge(bucket: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(bucket: &Bucket, _: &JudgeContext<'_>) -> Judgement<BucketChange> {
     let ownership = bucket.ownership.get().map(String::as_str);
     if ownership == Some(ENFORCED) {
         return Judgement::Compliant;
@@ -53,7 +53,7 @@ fn judge(bucket: &State, _: &Scope<'_>) -> Judgement<Remedy> {
         "has ACLs enabled: its object ownership is {}",
         ownership.unwrap_or("ObjectWriter")
     );
-    let remedy = Remedy::Ownership(Some(ENFORCED.into()));
+    let remedy = BucketChange::Ownership(Some(ENFORCED.into()));
     let finding = Finding::new(
         Severity::Medium,
         summary,
@@ -76,7 +76,7 @@ fn judge(bucket: &State, _: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Seen;
+    use portcullis_core::Observed;
 
     use super::*;
     use crate::bucket::tests::{finding, grant, with_acl};
@@ -84,12 +84,12 @@ mod tests {
     #[test]
     fn only_a_list_without_others_is_disabled() {
         let mut bucket = with_acl(&[]);
-        bucket.ownership = Seen::Is("ObjectWriter".into());
+        bucket.ownership = Observed::Is("ObjectWriter".into());
         assert_eq!(finding(judge, &bucket).unwrap().only_notify, None);
         let mut shared = with_acl(&[grant(Grantee::CanonicalUser("partner".into()), "READ")]);
-        shared.ownership = Seen::Absent;
+        shared.ownership = Observed::Absent;
         assert!(finding(judge, &shared).unwrap().only_notify.is_some());
-        bucket.ownership = Seen::Is(ENFORCED.into());
+        bucket.ownership = Observed::Is(ENFORCED.into());
         assert_eq!(finding(judge, &bucket), None);
     }
 }

@@ -19,9 +19,9 @@
 //! S3 User Guide, "Setting default server-side encryption behavior", "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys".
 
 use portcullis_core::settings::{Encryption as Required, Level, Switch};
-use portcullis_core::{Arn, Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Arn, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::bucket::{Bucket, Encryption, Fact, Remedy, State};
+use crate::bucket::{Bucket, BucketChange, BucketFact, Encryption};
 use crate::logs::receives_logs;
 
 pub const CONTROL: Control<Bucket> = Control {
@@ -46,10 +46,10 @@ pub const CONTROL: Control<Bucket> = Control {
             "TagResource",
             "UntagResource",
         ],
-        writes: &["s3:PutEncryptionConfiguration"],
     },
-    facts: &[Fact::Encryption, Fact::Policy, Fact::Acl],
-    judge,
+    reads: &[BucketFact::Encryption, BucketFact::Policy, BucketFact::Acl],
+    changes: &[BucketFact::Encryption],
+    judge: &judge,
 };
 
 const KMS: &str = "aws:kms";
@@ -110,9 +110,9 @@ fn describe(encryption: &Encryption) -> String {
 
 /// Why the level's key can't be used for a bucket of another region, if so. Source: S3 User Guide, "Specifying server-side
 /// encryption with AWS KMS (SSE-KMS)": the key has to be in the bucket's region.
-pub fn key_elsewhere(scope: &Scope<'_>) -> Option<String> {
-    let (level, bucket) = (scope.level_name, &scope.resource.region);
-    let key = scope.level.key.as_ref()?.parse::<Arn>().ok()?;
+pub fn key_elsewhere(context: &JudgeContext<'_>) -> Option<String> {
+    let (level, bucket) = (context.level_name, &context.resource.region);
+    let key = context.level.key.as_ref()?.parse::<Arn>().ok()?;
     (key.region != *bucket).then(|| {
         format!(
             "the key that the settings name for the level {level} is in {}, the bucket in {bucket}",
@@ -121,8 +121,8 @@ pub fn key_elsewhere(scope: &Scope<'_>) -> Option<String> {
     })
 }
 
-fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let level = scope.level;
+fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
+    let level = context.level;
     let now = bucket.effective_encryption();
     let wanted = wanted(&now, level);
     if wanted == now {
@@ -133,7 +133,7 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         format!(
             "is encrypted with less than its data needs: {} for data classified {}",
             describe(&now),
-            scope.level_name
+            context.level_name
         )
     } else {
         "has its S3 Bucket Key off: each object costs a call to KMS".into()
@@ -149,14 +149,14 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     };
     let severity = if weaker { Severity::High } else { Severity::Low };
     let needs_key = level.encryption >= Required::CustomerManagedKey && wanted.key.is_none() && weaker;
-    let finding = Finding::new(severity, summary, change, vec![Remedy::Encryption(Some(wanted))]);
-    match (receives_logs(bucket), key_elsewhere(scope)) {
+    let finding = Finding::new(severity, summary, change, vec![BucketChange::Encryption(Some(wanted))]);
+    match (receives_logs(bucket), key_elsewhere(context)) {
         (Some(logs), _) if weaker => finding
             .only_notify(format!("it receives {logs}, which SSE-KMS would stop"))
             .into(),
         (_, Some(why)) if weaker => finding.only_notify(why).into(),
         _ if needs_key && level.encryption == Required::CustomerManagedKey => {
-            let level = scope.level_name;
+            let level = context.level_name;
             finding
                 .only_notify(format!(
                     "the settings name no key for the level {level}: classification.levels.{level}.key"
@@ -169,7 +169,7 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Seen;
+    use portcullis_core::Observed;
     use proptest::prelude::*;
 
     use super::*;
@@ -178,16 +178,16 @@ mod tests {
 
     const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234";
 
-    fn with(algorithm: &str, key: Option<&str>, bucket_key: bool) -> State {
+    fn with(algorithm: &str, key: Option<&str>, bucket_key: bool) -> Bucket {
         let encryption = Encryption {
             algorithm: algorithm.into(),
             key: key.map(Into::into),
             bucket_key,
             blocked: None,
         };
-        State {
-            encryption: Seen::Is(encryption),
-            ..State::default()
+        Bucket {
+            encryption: Observed::Is(encryption),
+            ..Bucket::default()
         }
     }
 
@@ -199,13 +199,13 @@ mod tests {
         }
     }
 
-    fn result(bucket: &State, level: &Level) -> Option<Finding<Remedy>> {
-        at_level(level, |scope| judge(bucket, scope).finding())
+    fn result(bucket: &Bucket, level: &Level) -> Option<Finding<BucketChange>> {
+        at_level(level, |context| judge(bucket, context).finding())
     }
 
-    fn set(bucket: &State, level: &Level) -> Encryption {
+    fn set(bucket: &Bucket, level: &Level) -> Encryption {
         match &result(bucket, level).unwrap().remedies[0] {
-            Remedy::Encryption(Some(encryption)) => encryption.clone(),
+            BucketChange::Encryption(Some(encryption)) => encryption.clone(),
             other => panic!("{other:?}"),
         }
     }
@@ -214,7 +214,7 @@ mod tests {
     fn each_level_gets_what_it_asks_for() {
         let plain = with("AES256", None, false);
         assert_eq!(result(&plain, &level(Required::Any, None)), None);
-        assert_eq!(result(&State::default(), &level(Required::Any, None)), None);
+        assert_eq!(result(&Bucket::default(), &level(Required::Any, None)), None);
         let kms = set(&plain, &level(Required::AwsManagedKey, None));
         assert_eq!((kms.algorithm.as_str(), kms.key, kms.bucket_key), (KMS, None, true));
         let own = set(&plain, &level(Required::CustomerManagedKey, Some(KEY)));
@@ -293,7 +293,7 @@ mod tests {
             Grantee::Group("http://acs.amazonaws.com/groups/s3/LogDelivery".into()),
             "WRITE",
         );
-        let by_acl = State {
+        let by_acl = Bucket {
             encryption: with("AES256", None, false).encryption,
             ..with_acl(&[delivery])
         };
@@ -305,8 +305,8 @@ mod tests {
                 .contains("access logs")
         );
         let policy = r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":"logging.s3.amazonaws.com"},"Action":"s3:PutObject","Resource":"*"}]}"#;
-        let by_policy = State {
-            policy: Seen::Is(policy.into()),
+        let by_policy = Bucket {
+            policy: Observed::Is(policy.into()),
             ..with("AES256", None, false)
         };
         assert!(result(&by_policy, &needs).unwrap().only_notify.is_some());
@@ -346,13 +346,13 @@ mod tests {
             let asked = [Required::Any, Required::AwsManagedKey, Required::CustomerManagedKey, Required::DualLayer][asked];
             let key = (named && asked >= Required::CustomerManagedKey).then_some(KEY);
             let needs = level(asked, key);
-            let bucket = State { encryption: Seen::Is(now.clone()), ..State::default() };
+            let bucket = Bucket { encryption: Observed::Is(now.clone()), ..Bucket::default() };
             if let Some(finding) = result(&bucket, &needs) {
-                let Remedy::Encryption(Some(then)) = &finding.remedies[0] else { panic!() };
+                let BucketChange::Encryption(Some(then)) = &finding.remedies[0] else { panic!() };
                 prop_assert!(rank(then) >= rank(&now));
                 prop_assert_eq!(&then.blocked, &now.blocked);
                 if finding.only_notify.is_none() {
-                    let after = State { encryption: Seen::Is(then.clone()), ..State::default() };
+                    let after = Bucket { encryption: Observed::Is(then.clone()), ..Bucket::default() };
                     prop_assert_eq!(result(&after, &needs), None, "it converges in one step");
                 }
             }

@@ -20,11 +20,11 @@
 
 use portcullis_access::{Policy, RequiredEncryption, encrypted_writes};
 use portcullis_core::settings::{Encryption, Level, Switch};
-use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 use serde_json::{Value, json};
 
 use super::s3_bucket_default_encryption::key_elsewhere;
-use crate::bucket::{Bucket, Fact, Remedy, State};
+use crate::bucket::{Bucket, BucketChange, BucketFact};
 use crate::policies::lacks;
 
 pub const CONTROL: Control<Bucket> = Control {
@@ -44,10 +44,14 @@ pub const CONTROL: Control<Bucket> = Control {
             "TagResource",
             "UntagResource",
         ],
-        writes: &["s3:PutBucketPolicy", "s3:DeleteBucketPolicy"],
     },
-    facts: &[Fact::Policy, Fact::PublicAccessBlock, Fact::AccountBlock],
-    judge,
+    reads: &[
+        BucketFact::Policy,
+        BucketFact::PublicAccessBlock,
+        BucketFact::AccountBlock,
+    ],
+    changes: &[BucketFact::Policy],
+    judge: &judge,
 };
 
 const ALGORITHM: &str = "s3:x-amz-server-side-encryption";
@@ -78,12 +82,12 @@ fn deny(sid: &str, arn: &str, condition: &Value) -> Value {
     })
 }
 
-fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let Some(required) = required(scope.level) else {
+fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
+    let Some(required) = required(context.level) else {
         return Judgement::Compliant;
     };
     let text = bucket.policy.get().map(String::as_str);
-    let arn = &scope.resource.arn;
+    let arn = &context.resource.arn;
     // A policy that can't be read is told by s3-bucket-public-policy.
     let Ok(policy) = text.map(Policy::parse).transpose() else {
         return Judgement::Compliant;
@@ -122,11 +126,11 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     };
     let summary = format!(
         "accepts uploads that name a weaker encryption: {} data needs {names}",
-        scope.level_name
+        context.level_name
     );
     let change = format!("deny uploads that name another encryption than {names}");
-    let finding = lacks(bucket, scope, statements, summary, change);
-    match key_elsewhere(scope) {
+    let finding = lacks(bucket, context, statements, summary, change);
+    match key_elsewhere(context) {
         Some(why) => finding.only_notify(why).into(),
         None => finding.into(),
     }
@@ -147,13 +151,13 @@ mod tests {
         }
     }
 
-    fn written(bucket: &State, level: &Level) -> String {
-        at_level(level, |scope| {
-            let found = judge(bucket, scope).finding().unwrap();
-            let [Remedy::Policy(Some(text))] = &found.remedies[..] else {
+    fn written(bucket: &Bucket, level: &Level) -> String {
+        at_level(level, |context| {
+            let found = judge(bucket, context).finding().unwrap();
+            let [BucketChange::Policy(Some(text))] = &found.remedies[..] else {
                 panic!()
             };
-            assert_eq!(judge(&with_policy(text), scope), Judgement::Compliant);
+            assert_eq!(judge(&with_policy(text), context), Judgement::Compliant);
             text.clone()
         })
     }
@@ -168,7 +172,7 @@ mod tests {
             (Encryption::DualLayer, Some(OWN_KEY)),
         ] {
             let level = level(encryption, key);
-            let policy = Policy::parse(&written(&State::default(), &level)).unwrap();
+            let policy = Policy::parse(&written(&Bucket::default(), &level)).unwrap();
             let found = encrypted_writes(Some(&policy), "arn:aws:s3:::b-1", &required(&level).unwrap());
             assert!(!found.refuses_unnamed && !found.refuses_right, "{encryption:?} {key:?}");
         }
@@ -177,7 +181,7 @@ mod tests {
     #[test]
     fn an_upload_under_kms_that_names_no_key_is_denied_beside_what_is_denied_already() {
         let level = level(Encryption::CustomerManagedKey, Some(OWN_KEY));
-        let older = written(&State::default(), &level).replace(
+        let older = written(&Bucket::default(), &level).replace(
             &format!(r#"{{"StringNotEquals":{{"{KEY}":"{OWN_KEY}"}},"Null":{{"{ALGORITHM}":"false"}}}}"#),
             &format!(r#"{{"StringNotEquals":{{"{KEY}":"{OWN_KEY}"}},"Null":{{"{KEY}":"false"}}}}"#),
         );
@@ -192,14 +196,14 @@ mod tests {
             Encryption::CustomerManagedKey,
             Some("arn:aws:kms:us-east-1:111122223333:key/1234"),
         );
-        at_level(&level, |scope| {
-            let found = judge(&State::default(), scope).finding().unwrap();
+        at_level(&level, |context| {
+            let found = judge(&Bucket::default(), context).finding().unwrap();
             assert!(found.only_notify.unwrap().contains("is in us-east-1"));
         });
     }
 
     #[test]
     fn data_without_a_demand_is_left_alone() {
-        assert_eq!(finding(judge, &State::default()), None);
+        assert_eq!(finding(judge, &Bucket::default()), None);
     }
 }

@@ -20,11 +20,11 @@ use std::collections::BTreeSet;
 
 use portcullis_access::{Goal, Service, judge_acl};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use super::s3_bucket_public_acl::put;
 use crate::PublicAccessBlock;
-use crate::bucket::{Acl, Bucket, Fact, Remedy, State};
+use crate::bucket::{Acl, Bucket, BucketChange, BucketFact};
 use crate::policies::{Analysis, OUTSIDERS, cure, external};
 
 pub const CONTROL: Control<Bucket> = Control {
@@ -42,10 +42,15 @@ pub const CONTROL: Control<Bucket> = Control {
             "PutBucketOwnershipControls",
             "DeleteBucketOwnershipControls",
         ],
-        writes: &["s3:PutBucketPolicy", "s3:DeleteBucketPolicy", "s3:PutBucketAcl"],
     },
-    facts: &[Fact::Policy, Fact::Acl, Fact::PublicAccessBlock, Fact::AccountBlock],
-    judge,
+    reads: &[
+        BucketFact::Policy,
+        BucketFact::Acl,
+        BucketFact::PublicAccessBlock,
+        BucketFact::AccountBlock,
+    ],
+    changes: &[BucketFact::Acl, BucketFact::Policy],
+    judge: &judge,
 };
 
 /// The account that writes the logs of `CloudFront`, in the partitions `aws` and `aws-cn`. Source: `CloudFront` Developer Guide,
@@ -55,14 +60,14 @@ const LOG_DELIVERY: [&str; 2] = [
     "a52cb28745c0c06e84ec548334e44bfa7fc2a85c54af20cd59e4969344b7af56",
 ];
 
-pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+pub fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
     let block = bucket.effective_block();
     // A policy that can't be read is told by s3-bucket-public-policy.
     let policy = bucket.policy.get();
-    let analysis = policy.and_then(|text| Analysis::new(text, Service::S3Bucket, scope).ok());
+    let analysis = policy.and_then(|text| Analysis::new(text, Service::S3Bucket, context).ok());
     let private = |analysis: &Analysis<'_>| cure(analysis, Goal::Private, block);
-    let by_policy = analysis.and_then(|analysis| external(&analysis, private, Remedy::Policy));
-    let by_acl = bucket.acl.get().and_then(|acl| by_acl(acl, block, scope));
+    let by_policy = analysis.and_then(|analysis| external(&analysis, private, BucketChange::Policy));
+    let by_acl = bucket.acl.get().and_then(|acl| by_acl(acl, block, context));
     match (by_policy, by_acl) {
         (None, None) => Judgement::Compliant,
         (Some(found), None) | (None, Some(found)) => found.into(),
@@ -71,8 +76,8 @@ pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 }
 
 /// Whom an access control list lets in outside of trust. Public grants are another control's.
-fn by_acl(acl: &Acl, block: PublicAccessBlock, scope: &Scope<'_>) -> Option<Finding<Remedy>> {
-    let trusted = scope.settings.trusted.canonical_users.iter().cloned();
+fn by_acl(acl: &Acl, block: PublicAccessBlock, context: &JudgeContext<'_>) -> Option<Finding<BucketChange>> {
+    let trusted = context.settings.trusted.canonical_users.iter().cloned();
     let trusted: BTreeSet<_> = trusted.chain(LOG_DELIVERY.map(str::to_owned)).collect();
     let found = judge_acl(&acl.grants, &acl.owner, &trusted, true);
     if found.offending.is_empty() {
@@ -94,7 +99,7 @@ fn by_acl(acl: &Acl, block: PublicAccessBlock, scope: &Scope<'_>) -> Option<Find
 }
 
 /// One finding of two: neither is changed where one needs a person.
-fn both(policy: Finding<Remedy>, acl: Finding<Remedy>) -> Finding<Remedy> {
+fn both(policy: Finding<BucketChange>, acl: Finding<BucketChange>) -> Finding<BucketChange> {
     let reason = acl.summary.strip_prefix(OUTSIDERS).unwrap_or(&acl.summary);
     let changes = [policy.change.as_str(), acl.change.as_str()];
     let changes: Vec<_> = changes.into_iter().filter(|change| !change.is_empty()).collect();
@@ -127,8 +132,8 @@ mod tests {
         );
         let mut settings = Settings::default();
         settings.trusted.accounts.push("444455556666".into());
-        with_settings(&settings, |scope| {
-            assert_eq!(judge(&with_policy(PARTNER), scope), Judgement::Compliant);
+        with_settings(&settings, |context| {
+            assert_eq!(judge(&with_policy(PARTNER), context), Judgement::Compliant);
         });
     }
 
@@ -153,20 +158,20 @@ mod tests {
                 "remove 1 of 5 grants of its ACL"
             )
         );
-        let [Remedy::Acl(acl)] = &found.remedies[..] else {
+        let [BucketChange::Acl(acl)] = &found.remedies[..] else {
             panic!()
         };
         assert_eq!(acl.grants[1..], [logs, cloudfront, everybody]);
         let mut settings = Settings::default();
         settings.trusted.canonical_users.push("partner".into());
-        with_settings(&settings, |scope| {
-            assert_eq!(judge(&bucket, scope), Judgement::Compliant);
+        with_settings(&settings, |context| {
+            assert_eq!(judge(&bucket, context), Judgement::Compliant);
         });
     }
 
     #[test]
     fn policy_and_list_are_told_as_one() {
-        let bucket = State {
+        let bucket = Bucket {
             acl: with_acl(&[partner()]).acl,
             ..with_policy(PARTNER)
         };
@@ -177,13 +182,16 @@ mod tests {
                     .summary
                     .ends_with("; the ACL grants FULL_CONTROL to the canonical user partner")
         );
-        assert!(matches!(&found.remedies[..], [Remedy::Policy(None), Remedy::Acl(_)]));
+        assert!(matches!(
+            &found.remedies[..],
+            [BucketChange::Policy(None), BucketChange::Acl(_)]
+        ));
         let public = PARTNER.replace(
             r#""Statement":["#,
             r#""Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b-1/*"},"#,
         );
-        let bucket = State {
-            policy: portcullis_core::Seen::Is(public),
+        let bucket = Bucket {
+            policy: portcullis_core::Observed::Is(public),
             ..bucket
         };
         assert!(

@@ -16,10 +16,10 @@
 //! S3 User Guide, "Blocking public access to your Amazon S3 storage".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::PublicAccessBlock;
-use crate::bucket::{Bucket, Fact, Remedy, State};
+use crate::bucket::{Bucket, BucketChange, BucketFact};
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -42,15 +42,15 @@ pub const CONTROL: Control<Bucket> = Control {
             "TagResource",
             "UntagResource",
         ],
-        writes: &["s3:PutBucketPublicAccessBlock"],
     },
-    facts: &[Fact::PublicAccessBlock, Fact::AccountBlock],
-    judge,
+    reads: &[BucketFact::PublicAccessBlock, BucketFact::AccountBlock],
+    changes: &[BucketFact::PublicAccessBlock],
+    judge: &judge,
 };
 
-fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
     let block = bucket.public_access_block.get().copied().unwrap_or_default();
-    if scope.level.public || block == PublicAccessBlock::FULL {
+    if context.level.public || block == PublicAccessBlock::FULL {
         return Judgement::Compliant;
     }
     let summary = match bucket.public_access_block.get() {
@@ -65,7 +65,7 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     } else {
         (Severity::High, summary)
     };
-    let remedy = Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL));
+    let remedy = BucketChange::PublicAccessBlock(Some(PublicAccessBlock::FULL));
     Finding::new(
         severity,
         summary,
@@ -77,16 +77,16 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Seen;
+    use portcullis_core::Observed;
 
     use super::*;
     use crate::bucket::tests::{finding, in_scope};
 
-    fn bucket(own: Seen<PublicAccessBlock>, account: Seen<PublicAccessBlock>) -> State {
-        State {
+    fn bucket(own: Observed<PublicAccessBlock>, account: Observed<PublicAccessBlock>) -> Bucket {
+        Bucket {
             public_access_block: own,
             account_block: account,
-            ..State::default()
+            ..Bucket::default()
         }
     }
 
@@ -100,33 +100,38 @@ mod tests {
                 &mut block.block_public_policy,
                 &mut block.restrict_public_buckets,
             ][flag] = false;
-            let found = finding(judge, &bucket(Seen::Is(block), Seen::Absent)).unwrap();
+            let found = finding(judge, &bucket(Observed::Is(block), Observed::Absent)).unwrap();
             assert!(found.summary.contains(block.off()[0]));
             assert_eq!(
                 found.remedies,
-                [Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL))]
+                [BucketChange::PublicAccessBlock(Some(PublicAccessBlock::FULL))]
             );
         }
         assert_eq!(
-            finding(judge, &bucket(Seen::Is(PublicAccessBlock::FULL), Seen::Absent)),
+            finding(judge, &bucket(Observed::Is(PublicAccessBlock::FULL), Observed::Absent)),
             None
         );
     }
 
     #[test]
     fn the_accounts_block_lessens_it() {
-        let found = finding(judge, &bucket(Seen::Absent, Seen::Is(PublicAccessBlock::FULL))).unwrap();
+        let found = finding(judge, &bucket(Observed::Absent, Observed::Is(PublicAccessBlock::FULL))).unwrap();
         assert_eq!(found.severity, Severity::Low);
         assert_eq!(
-            finding(judge, &bucket(Seen::Absent, Seen::Absent)).unwrap().severity,
+            finding(judge, &bucket(Observed::Absent, Observed::Absent))
+                .unwrap()
+                .severity,
             Severity::High
         );
     }
 
     #[test]
     fn public_data_needs_none() {
-        in_scope("public", |scope| {
-            assert_eq!(judge(&bucket(Seen::Absent, Seen::Absent), scope), Judgement::Compliant);
+        in_scope("public", |context| {
+            assert_eq!(
+                judge(&bucket(Observed::Absent, Observed::Absent), context),
+                Judgement::Compliant
+            );
         });
     }
 }

@@ -17,10 +17,10 @@
 
 use portcullis_access::Grant;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::PublicAccessBlock;
-use crate::bucket::{Acl, Bucket, Fact, Remedy, State};
+use crate::bucket::{Acl, Bucket, BucketChange, BucketFact};
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -47,28 +47,34 @@ pub const CONTROL: Control<Bucket> = Control {
             "TagResource",
             "UntagResource",
         ],
-        writes: &["s3:PutBucketAcl"],
     },
-    facts: &[Fact::Acl, Fact::PublicAccessBlock, Fact::AccountBlock],
-    judge,
+    reads: &[BucketFact::Acl, BucketFact::PublicAccessBlock, BucketFact::AccountBlock],
+    changes: &[BucketFact::Acl],
+    judge: &judge,
 };
 
 /// The finding that this list puts right, or that is told where S3 would refuse the list. Source: S3 User Guide, "Blocking
 /// public access to your Amazon S3 storage".
-pub fn put(acl: Acl, block: PublicAccessBlock, severity: Severity, summary: String, change: String) -> Finding<Remedy> {
+pub fn put(
+    acl: Acl,
+    block: PublicAccessBlock,
+    severity: Severity,
+    summary: String,
+    change: String,
+) -> Finding<BucketChange> {
     let refused = block.block_public_acls && acl.grants.iter().any(|grant| grant.public().is_some());
-    let finding = Finding::new(severity, summary, change, vec![Remedy::Acl(acl)]);
+    let finding = Finding::new(severity, summary, change, vec![BucketChange::Acl(acl)]);
     if refused {
         return finding.only_notify("S3 would refuse it: what is left of the ACL is public, and BlockPublicAcls is on");
     }
     finding
 }
 
-pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+pub fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
     let Some(acl) = bucket.acl.get() else {
         return Judgement::Compliant;
     };
-    let offends = |grant: &Grant| grant.public().is_some() && !(scope.level.public && grant.permission == "READ");
+    let offends = |grant: &Grant| grant.public().is_some() && !(context.level.public && grant.permission == "READ");
     let offending: Vec<_> = acl.grants.iter().filter(|grant| offends(grant)).collect();
     if offending.is_empty() {
         return Judgement::Compliant;
@@ -98,7 +104,7 @@ pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
 #[cfg(test)]
 mod tests {
     use portcullis_access::{ALL_USERS, AUTHENTICATED_USERS, Grantee};
-    use portcullis_core::Seen;
+    use portcullis_core::Observed;
 
     use super::*;
     use crate::bucket::tests::{finding, grant, in_scope, with_acl};
@@ -118,7 +124,9 @@ mod tests {
             found.summary,
             "is public by its ACL: it grants READ to everybody, WRITE_ACP to every AWS account"
         );
-        let Remedy::Acl(acl) = &found.remedies[0] else { panic!() };
+        let BucketChange::Acl(acl) = &found.remedies[0] else {
+            panic!()
+        };
         assert_eq!(acl.grants[1..], [logs, partner]);
     }
 
@@ -134,8 +142,8 @@ mod tests {
     #[test]
     fn a_block_lessens_it() {
         let everybody = grant(Grantee::Group(ALL_USERS.into()), "READ");
-        let blocked = State {
-            account_block: Seen::Is(PublicAccessBlock::FULL),
+        let blocked = Bucket {
+            account_block: Observed::Is(PublicAccessBlock::FULL),
             ..with_acl(&[everybody])
         };
         assert_eq!(finding(judge, &blocked).unwrap().severity, Severity::Low);
@@ -145,7 +153,7 @@ mod tests {
     fn public_data_may_be_read_but_not_written() {
         let may = |permission| {
             let bucket = with_acl(&[grant(Grantee::Group(ALL_USERS.into()), permission)]);
-            in_scope("public", |scope| judge(&bucket, scope) == Judgement::Compliant)
+            in_scope("public", |context| judge(&bucket, context) == Judgement::Compliant)
         };
         assert!(may("READ"));
         assert!(!may("WRITE") && !may("READ_ACP") && !may("FULL_CONTROL"));
@@ -155,10 +163,10 @@ mod tests {
     fn what_s3_would_refuse_is_told() {
         let everybody = |permission| grant(Grantee::Group(ALL_USERS.into()), permission);
         let mut bucket = with_acl(&[everybody("READ"), everybody("WRITE")]);
-        in_scope("public", |scope| {
-            let told = |bucket: &State| judge(bucket, scope).finding().unwrap().only_notify;
+        in_scope("public", |context| {
+            let told = |bucket: &Bucket| judge(bucket, context).finding().unwrap().only_notify;
             assert_eq!(told(&bucket), None);
-            bucket.public_access_block = Seen::Is(PublicAccessBlock::FULL);
+            bucket.public_access_block = Observed::Is(PublicAccessBlock::FULL);
             assert!(told(&bucket).unwrap().contains("BlockPublicAcls"));
         });
     }

@@ -18,9 +18,9 @@
 
 use portcullis_access::{Service, Verdict};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::bucket::{Bucket, Fact, Remedy, State};
+use crate::bucket::{Bucket, BucketChange, BucketFact};
 use crate::policies::{Analysis, judge_public, only_reads};
 
 pub const CONTROL: Control<Bucket> = Control {
@@ -46,32 +46,36 @@ pub const CONTROL: Control<Bucket> = Control {
             "TagResource",
             "UntagResource",
         ],
-        writes: &["s3:PutBucketPolicy", "s3:DeleteBucketPolicy"],
     },
-    facts: &[Fact::Policy, Fact::PublicAccessBlock, Fact::AccountBlock],
-    judge,
+    reads: &[
+        BucketFact::Policy,
+        BucketFact::PublicAccessBlock,
+        BucketFact::AccountBlock,
+    ],
+    changes: &[BucketFact::Policy],
+    judge: &judge,
 };
 
-pub fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+pub fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
     let block = bucket.effective_block();
     let restricted = block.restrict_public_buckets.then_some("its block");
     let may_be_read = |analysis: &Analysis<'_>| {
         let public = analysis.offending(Verdict::Public);
-        scope.level.public && !public.is_empty() && public.iter().all(|index| only_reads(analysis, *index))
+        context.level.public && !public.is_empty() && public.iter().all(|index| only_reads(analysis, *index))
     };
     judge_public(
         bucket.policy.get(),
         Service::S3Bucket,
         (block, restricted),
-        scope,
+        context,
         may_be_read,
-        Remedy::Policy,
+        BucketChange::Policy,
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Seen;
+    use portcullis_core::Observed;
 
     use super::*;
     use crate::PublicAccessBlock;
@@ -92,7 +96,7 @@ mod tests {
             (found.severity, found.change.as_str()),
             (Severity::Critical, "remove statement \"Read\" of 2")
         );
-        let [Remedy::Policy(Some(left))] = &found.remedies[..] else {
+        let [BucketChange::Policy(Some(left))] = &found.remedies[..] else {
             panic!()
         };
         assert!(left.contains(OWN) && !left.contains("Read\""));
@@ -102,20 +106,20 @@ mod tests {
     fn a_policy_of_nothing_else_is_deleted() {
         assert_eq!(
             finding(judge, &with_policy(&policy(&[READ]))).unwrap().remedies,
-            [Remedy::Policy(None)]
+            [BucketChange::Policy(None)]
         );
     }
 
     #[test]
     fn a_private_policy_is_left_alone() {
         assert_eq!(finding(judge, &with_policy(&policy(&[OWN]))), None);
-        assert_eq!(finding(judge, &State::default()), None);
+        assert_eq!(finding(judge, &Bucket::default()), None);
     }
 
     #[test]
     fn a_block_lessens_it() {
         let mut bucket = with_policy(&policy(&[READ]));
-        bucket.public_access_block = Seen::Is(PublicAccessBlock::FULL);
+        bucket.public_access_block = Observed::Is(PublicAccessBlock::FULL);
         assert_eq!(finding(judge, &bucket).unwrap().severity, Severity::Low);
     }
 
@@ -125,7 +129,7 @@ mod tests {
         let own = r#"{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b-1/*","Condition":{"StringEquals":{"aws:PrincipalAccount":"${aws:ResourceAccount}"}}}"#;
         let mut bucket = with_policy(&policy(&[READ, own]));
         assert_eq!(finding(judge, &bucket).unwrap().remedies.len(), 1);
-        bucket.account_block = Seen::Is(PublicAccessBlock {
+        bucket.account_block = Observed::Is(PublicAccessBlock {
             block_public_policy: true,
             ..PublicAccessBlock::default()
         });
@@ -137,9 +141,9 @@ mod tests {
     #[test]
     fn public_data_may_be_read_but_not_written() {
         let write = READ.replace("GetObject", "PutObject");
-        in_scope("public", |scope| {
-            assert_eq!(judge(&with_policy(&policy(&[READ])), scope), Judgement::Compliant);
-            assert_ne!(judge(&with_policy(&policy(&[&write])), scope), Judgement::Compliant);
+        in_scope("public", |context| {
+            assert_eq!(judge(&with_policy(&policy(&[READ])), context), Judgement::Compliant);
+            assert_ne!(judge(&with_policy(&policy(&[&write])), context), Judgement::Compliant);
         });
     }
 

@@ -20,12 +20,12 @@
 use portcullis_access::{Goal, Policy, Service, Verdict};
 use portcullis_core::event::strings;
 use portcullis_core::settings::{Switch, Then};
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity, State as _};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity, State as _};
 use serde_json::{Value, json};
 
 use super::{s3_bucket_external_access, s3_bucket_public_acl, s3_bucket_public_policy};
 use crate::PublicAccessBlock;
-use crate::bucket::{Bucket, Fact, Remedy, State};
+use crate::bucket::{Bucket, BucketChange, BucketFact};
 use crate::policies::{Analysis, Cure, bucket_and_objects, cure, with_statements};
 
 /// The statement's name, by which people find it.
@@ -51,14 +51,15 @@ pub const CONTROL: Control<Bucket> = Control {
             "TagResource",
             "UntagResource",
         ],
-        writes: &[
-            "s3:PutBucketPublicAccessBlock",
-            "s3:PutBucketPolicy",
-            "s3:DeleteBucketPolicy",
-        ],
     },
-    facts: &[Fact::Policy, Fact::Acl, Fact::PublicAccessBlock, Fact::AccountBlock],
-    judge,
+    reads: &[
+        BucketFact::Policy,
+        BucketFact::Acl,
+        BucketFact::PublicAccessBlock,
+        BucketFact::AccountBlock,
+    ],
+    changes: &[BucketFact::PublicAccessBlock, BucketFact::Policy],
+    judge: &judge,
 };
 
 /// The controls whose violation exposes a bucket.
@@ -68,15 +69,15 @@ pub const EXPOSURES: [Control<Bucket>; 3] = [
     s3_bucket_external_access::CONTROL,
 ];
 
-fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
     // Either half may end the exposure; a quarantine that was begun is both.
-    let begun = scope.memory.begun.contains(ID);
-    let block = Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL));
+    let begun = context.history.begun.contains(ID);
+    let block = BucketChange::PublicAccessBlock(Some(PublicAccessBlock::FULL));
     let text = bucket.policy.get().map(String::as_str);
-    let settings = scope.settings;
-    let mut spared = vec![scope.own_role.to_owned()];
+    let settings = context.settings;
+    let mut spared = vec![context.own_role.to_owned()];
     spared.extend(settings.break_glass.iter().cloned());
-    if text.is_some_and(|text| is_closed(text, &scope.resource.arn, &spared)) {
+    if text.is_some_and(|text| is_closed(text, &context.resource.arn, &spared)) {
         if !begun || bucket.public_access_block.get() == Some(&PublicAccessBlock::FULL) {
             return Judgement::Compliant;
         }
@@ -87,18 +88,18 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     let demanded = |control: &&Control<Bucket>| {
         let id = control.meta.id;
         // Who is let in on purpose is not an exposure that closes a bucket, unless settings say so for that control.
-        let by_level = scope.level.quarantine && id != s3_bucket_external_access::CONTROL.meta.id;
-        let by_fight = settings.flips.then == Then::Quarantine && scope.memory.fights.contains(id);
+        let by_level = context.level.quarantine && id != s3_bucket_external_access::CONTROL.meta.id;
+        let by_fight = settings.flips.then == Then::Quarantine && context.history.fights.contains(id);
         (by_level || by_fight || settings.quarantines(id))
             && settings.switch(&control.meta) != Switch::Off
             && settings
-                .exemption(id, scope.resource, bucket.tags(), scope.now)
+                .exemption(id, context.resource, bucket.tags(), context.now)
                 .is_none()
     };
     let exposure = EXPOSURES
         .iter()
         .filter(demanded)
-        .find_map(|control| match (control.judge)(bucket, scope) {
+        .find_map(|control| match (control.judge)(bucket, context) {
             Judgement::Violated(finding) if begun || finding.severity >= Severity::High => Some(finding),
             _ => None,
         });
@@ -110,7 +111,7 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
         "Effect": "Deny",
         "Principal": "*",
         "Action": "s3:*",
-        "Resource": bucket_and_objects(&scope.resource.arn),
+        "Resource": bucket_and_objects(&context.resource.arn),
         "Condition": {"ArnNotLike": {"aws:PrincipalArn": spared}},
     });
     let change = format!(
@@ -120,16 +121,16 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     // S3 takes a policy for public whatever it denies, and under `BlockPublicPolicy` refuses to put one: what is public goes.
     let cured = text
         .filter(|_| bucket.effective_block().block_public_policy)
-        .and_then(|text| Analysis::new(text, Service::S3Bucket, scope).ok())
+        .and_then(|text| Analysis::new(text, Service::S3Bucket, context).ok())
         .filter(|analysis| analysis.verdict() == Verdict::Public)
         .map(|analysis| cure(&analysis, Goal::NotPublic, bucket.effective_block()));
     let kept = match &cured {
         Some(Cure::Write(policy, _)) => policy.as_deref(),
         Some(Cure::Nothing(_)) | None => text,
     };
-    match with_statements(kept, vec![statement], bucket.effective_block(), scope) {
+    match with_statements(kept, vec![statement], bucket.effective_block(), context) {
         Ok(policy) => {
-            let remedies = vec![block, Remedy::Policy(policy)];
+            let remedies = vec![block, BucketChange::Policy(policy)];
             quarantine(exposure.summary, change, remedies)
         }
         Err(why) => Finding::new(Severity::Critical, exposure.summary, change, Vec::new())
@@ -165,7 +166,7 @@ fn is_closed(policy: &str, arn: &str, spared: &[String]) -> bool {
     statements.any(|statement| statement.is_ok_and(|statement| closes(&statement)))
 }
 
-fn quarantine(summary: String, change: String, remedies: Vec<Remedy>) -> Judgement<Remedy> {
+fn quarantine(summary: String, change: String, remedies: Vec<BucketChange>) -> Judgement<BucketChange> {
     Judgement::Violated(Finding {
         quarantine: true,
         ..Finding::new(Severity::Critical, summary, change, remedies)
@@ -175,7 +176,7 @@ fn quarantine(summary: String, change: String, remedies: Vec<Remedy>) -> Judgeme
 #[cfg(test)]
 mod tests {
     use portcullis_core::settings::ControlSettings;
-    use portcullis_core::{Memory, Seen, Settings};
+    use portcullis_core::{History, Observed, Settings};
 
     use super::*;
     use crate::bucket::tests::{finding, in_scope, with_policy, with_settings};
@@ -184,35 +185,35 @@ mod tests {
 
     #[test]
     fn restricted_data_is_closed_off_once() {
-        in_scope("restricted", |scope| {
-            let Judgement::Violated(found) = judge(&with_policy(PUBLIC), scope) else {
+        in_scope("restricted", |context| {
+            let Judgement::Violated(found) = judge(&with_policy(PUBLIC), context) else {
                 panic!()
             };
             assert!(found.quarantine);
             let [
-                Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL)),
-                Remedy::Policy(Some(policy)),
+                BucketChange::PublicAccessBlock(Some(PublicAccessBlock::FULL)),
+                BucketChange::Policy(Some(policy)),
             ] = &found.remedies[..]
             else {
                 panic!()
             };
-            assert!(policy.contains(scope.own_role));
-            assert_eq!(judge(&with_policy(policy), scope), Judgement::Compliant);
+            assert!(policy.contains(context.own_role));
+            assert_eq!(judge(&with_policy(policy), context), Judgement::Compliant);
         });
     }
 
     #[test]
     fn a_statement_of_its_name_closes_nothing() {
-        in_scope("restricted", |scope| {
-            let found = judge(&with_policy(PUBLIC), scope).finding().unwrap();
-            let Some(Remedy::Policy(Some(policy))) = found.remedies.last() else {
+        in_scope("restricted", |context| {
+            let found = judge(&with_policy(PUBLIC), context).finding().unwrap();
+            let Some(BucketChange::Policy(Some(policy))) = found.remedies.last() else {
                 panic!()
             };
             for (from, to) in [
                 (r#""Effect":"Deny""#, r#""Effect":"Allow""#),
                 (r#""s3:*""#, r#""s3:PutObject""#),
                 (r#","arn:aws:s3:::b-1/*""#, ""),
-                (scope.own_role, "arn:aws:iam::*:role/*"),
+                (context.own_role, "arn:aws:iam::*:role/*"),
                 ("ArnNotLike", "ArnLike"),
                 (
                     r#""ArnNotLike":{"#,
@@ -220,37 +221,37 @@ mod tests {
                 ),
             ] {
                 let evaded = with_policy(&policy.replace(from, to));
-                assert_ne!(judge(&evaded, scope), Judgement::Compliant, "{to}");
+                assert_ne!(judge(&evaded, context), Judgement::Compliant, "{to}");
             }
             let named = PUBLIC.replace(
                 r#"{"Effect":"Allow""#,
                 r#"{"Sid":"PortcullisQuarantine","Effect":"Allow""#,
             );
-            let found = judge(&with_policy(&named), scope).finding().unwrap();
-            let Some(Remedy::Policy(Some(policy))) = found.remedies.last() else {
+            let found = judge(&with_policy(&named), context).finding().unwrap();
+            let Some(BucketChange::Policy(Some(policy))) = found.remedies.last() else {
                 panic!()
             };
-            assert_eq!(judge(&with_policy(policy), scope), Judgement::Compliant);
+            assert_eq!(judge(&with_policy(policy), context), Judgement::Compliant);
         });
     }
 
     #[test]
     fn what_was_begun_is_both_halves_though_either_ends_the_exposure() {
-        let memory = Memory {
+        let memory = History {
             begun: [ID.to_owned()].into(),
-            ..Memory::default()
+            ..History::default()
         };
-        in_scope("restricted", |scope| {
-            let begun = Scope {
-                memory: &memory,
-                ..*scope
+        in_scope("restricted", |context| {
+            let begun = JudgeContext {
+                history: &memory,
+                ..*context
             };
-            let blocked = State {
-                public_access_block: Seen::Is(PublicAccessBlock::FULL),
+            let blocked = Bucket {
+                public_access_block: Observed::Is(PublicAccessBlock::FULL),
                 ..with_policy(PUBLIC)
             };
-            assert_eq!(judge(&blocked, scope), Judgement::Compliant);
-            let [Remedy::PublicAccessBlock(_), Remedy::Policy(Some(policy))] =
+            assert_eq!(judge(&blocked, context), Judgement::Compliant);
+            let [BucketChange::PublicAccessBlock(_), BucketChange::Policy(Some(policy))] =
                 &judge(&blocked, &begun).finding().unwrap().remedies[..]
             else {
                 panic!()
@@ -258,13 +259,13 @@ mod tests {
             // With its block on, S3 would refuse a policy that is public still.
             assert!(!policy.contains("GetObject"));
             let denying = with_policy(policy);
-            assert_eq!(judge(&denying, scope), Judgement::Compliant);
+            assert_eq!(judge(&denying, context), Judgement::Compliant);
             assert_eq!(
                 judge(&denying, &begun).finding().unwrap().remedies,
-                [Remedy::PublicAccessBlock(Some(PublicAccessBlock::FULL))]
+                [BucketChange::PublicAccessBlock(Some(PublicAccessBlock::FULL))]
             );
-            let whole = State {
-                public_access_block: Seen::Is(PublicAccessBlock::FULL),
+            let whole = Bucket {
+                public_access_block: Observed::Is(PublicAccessBlock::FULL),
                 ..denying
             };
             assert_eq!(judge(&whole, &begun), Judgement::Compliant);
@@ -280,8 +281,8 @@ mod tests {
             ..ControlSettings::default()
         };
         settings.controls.insert("s3-bucket-public-policy".into(), quarantine);
-        with_settings(&settings, |scope| {
-            assert_ne!(judge(&with_policy(PUBLIC), scope), Judgement::Compliant);
+        with_settings(&settings, |context| {
+            assert_ne!(judge(&with_policy(PUBLIC), context), Judgement::Compliant);
         });
     }
 }

@@ -15,9 +15,9 @@
 //! S3 User Guide, "Blocking or unblocking SSE-C for a general purpose bucket".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::bucket::{Bucket, Encryption, Fact, Remedy, State};
+use crate::bucket::{Bucket, BucketChange, BucketFact, Encryption};
 
 const SSE_C: &str = "SSE-C";
 
@@ -30,13 +30,13 @@ pub const CONTROL: Control<Bucket> = Control {
         default: Switch::Enforce,
         standards: &["S3 User Guide: SSE-C blocked by default since April 2026"],
         calls: &["CreateBucket", "PutBucketEncryption", "DeleteBucketEncryption"],
-        writes: &["s3:PutEncryptionConfiguration"],
     },
-    facts: &[Fact::Encryption],
-    judge,
+    reads: &[BucketFact::Encryption],
+    changes: &[BucketFact::Encryption],
+    judge: &judge,
 };
 
-fn judge(bucket: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(bucket: &Bucket, _: &JudgeContext<'_>) -> Judgement<BucketChange> {
     let now = bucket.effective_encryption();
     let mut blocked = now.blocked.clone().unwrap_or_default();
     if blocked.iter().any(|kind| kind == SSE_C) {
@@ -45,7 +45,7 @@ fn judge(bucket: &State, _: &Scope<'_>) -> Judgement<Remedy> {
     // NONE stands for "nothing is blocked", and can't stand beside a type.
     blocked.retain(|kind| kind != "NONE");
     blocked.push(SSE_C.into());
-    let remedy = Remedy::Encryption(Some(Encryption {
+    let remedy = BucketChange::Encryption(Some(Encryption {
         blocked: Some(blocked),
         ..now
     }));
@@ -61,7 +61,7 @@ fn judge(bucket: &State, _: &Scope<'_>) -> Judgement<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Seen;
+    use portcullis_core::Observed;
 
     use super::*;
     use crate::bucket::tests::finding;
@@ -74,9 +74,9 @@ mod tests {
             bucket_key: true,
             blocked: Some(vec!["NONE".into()]),
         };
-        let bucket = State {
-            encryption: Seen::Is(now.clone()),
-            ..State::default()
+        let bucket = Bucket {
+            encryption: Observed::Is(now.clone()),
+            ..Bucket::default()
         };
         let then = Encryption {
             blocked: Some(vec![SSE_C.into()]),
@@ -84,14 +84,14 @@ mod tests {
         };
         assert_eq!(
             finding(judge, &bucket).unwrap().remedies,
-            [Remedy::Encryption(Some(then.clone()))]
+            [BucketChange::Encryption(Some(then.clone()))]
         );
         assert_eq!(
             finding(
                 judge,
-                &State {
-                    encryption: Seen::Is(then),
-                    ..State::default()
+                &Bucket {
+                    encryption: Observed::Is(then),
+                    ..Bucket::default()
                 }
             ),
             None

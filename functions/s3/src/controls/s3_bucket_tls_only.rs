@@ -16,10 +16,10 @@
 
 use portcullis_access::{Policy, tls_only};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 use serde_json::json;
 
-use crate::bucket::{Bucket, Fact, Remedy, State};
+use crate::bucket::{Bucket, BucketChange, BucketFact};
 use crate::policies::{bucket_and_objects, lacks};
 
 pub const CONTROL: Control<Bucket> = Control {
@@ -35,15 +35,19 @@ pub const CONTROL: Control<Bucket> = Control {
             "Config s3-bucket-ssl-requests-only",
         ],
         calls: &["CreateBucket", "PutBucketPolicy", "DeleteBucketPolicy"],
-        writes: &["s3:PutBucketPolicy", "s3:DeleteBucketPolicy"],
     },
-    facts: &[Fact::Policy, Fact::PublicAccessBlock, Fact::AccountBlock],
-    judge,
+    reads: &[
+        BucketFact::Policy,
+        BucketFact::PublicAccessBlock,
+        BucketFact::AccountBlock,
+    ],
+    changes: &[BucketFact::Policy],
+    judge: &judge,
 };
 
-fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
     let text = bucket.policy.get().map(String::as_str);
-    let arn = &scope.resource.arn;
+    let arn = &context.resource.arn;
     // A policy that can't be read is told by s3-bucket-public-policy.
     let Ok(policy) = text.map(Policy::parse).transpose() else {
         return Judgement::Compliant;
@@ -61,7 +65,7 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
     });
     let summary = "accepts plain HTTP: no statement of its policy denies that to everybody";
     let change = "add a statement that denies requests without TLS";
-    lacks(bucket, scope, vec![statement], summary, change).into()
+    lacks(bucket, context, vec![statement], summary, change).into()
 }
 
 #[cfg(test)]
@@ -73,13 +77,13 @@ mod tests {
     fn the_statement_is_added_once() {
         let found = finding(
             judge,
-            &State {
-                policy: portcullis_core::Seen::Absent,
-                ..State::default()
+            &Bucket {
+                policy: portcullis_core::Observed::Absent,
+                ..Bucket::default()
             },
         )
         .unwrap();
-        let [Remedy::Policy(Some(policy))] = &found.remedies[..] else {
+        let [BucketChange::Policy(Some(policy))] = &found.remedies[..] else {
             panic!()
         };
         assert_eq!(finding(judge, &with_policy(policy)), None);
@@ -89,7 +93,7 @@ mod tests {
     fn other_statements_and_their_sids_stay() {
         let half = r#"{"Statement":[ {"Sid":"PortcullisTlsOnly","Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b-1/*","Condition":{"Bool":{"aws:SecureTransport":"false"}}} ],"Version":"2012-10-17"}"#;
         let found = finding(judge, &with_policy(half)).unwrap();
-        let [Remedy::Policy(Some(policy))] = &found.remedies[..] else {
+        let [BucketChange::Policy(Some(policy))] = &found.remedies[..] else {
             panic!()
         };
         assert!(policy.contains(half.split(" ]").next().unwrap()) && policy.contains("PortcullisTlsOnly2"));

@@ -15,9 +15,9 @@
 //! S3 User Guide, "Retaining multiple versions of objects with S3 Versioning".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::bucket::{Bucket, Fact, Remedy, State, Versioning};
+use crate::bucket::{Bucket, BucketChange, BucketFact, Versioning};
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -28,13 +28,13 @@ pub const CONTROL: Control<Bucket> = Control {
         default: Switch::Notify,
         standards: &["Security Hub S3.14", "Config s3-bucket-versioning-enabled"],
         calls: &["CreateBucket", "PutBucketVersioning"],
-        writes: &["s3:PutBucketVersioning"],
     },
-    facts: &[Fact::Versioning],
-    judge,
+    reads: &[BucketFact::Versioning],
+    changes: &[BucketFact::Versioning],
+    judge: &judge,
 };
 
-fn judge(bucket: &State, _: &Scope<'_>) -> Judgement<Remedy> {
+fn judge(bucket: &Bucket, _: &JudgeContext<'_>) -> Judgement<BucketChange> {
     let state = match bucket.versioning.get() {
         Some(Versioning::Enabled) => return Judgement::Compliant,
         Some(Versioning::Suspended) => "suspended",
@@ -45,14 +45,14 @@ fn judge(bucket: &State, _: &Scope<'_>) -> Judgement<Remedy> {
         Severity::Low,
         summary,
         "enable versioning",
-        vec![Remedy::Versioning(Versioning::Enabled)],
+        vec![BucketChange::Versioning(Versioning::Enabled)],
     )
     .into()
 }
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Seen;
+    use portcullis_core::Observed;
 
     use super::*;
     use crate::bucket::tests::finding;
@@ -62,9 +62,9 @@ mod tests {
         let with = |versioning| {
             finding(
                 judge,
-                &State {
-                    versioning: Seen::Is(versioning),
-                    ..State::default()
+                &Bucket {
+                    versioning: Observed::Is(versioning),
+                    ..Bucket::default()
                 },
             )
         };

@@ -16,10 +16,10 @@
 
 use portcullis_access::{Policy, endpoints_only};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 use serde_json::json;
 
-use crate::bucket::{Bucket, Fact, Remedy, State};
+use crate::bucket::{Bucket, BucketChange, BucketFact};
 use crate::policies::{bucket_and_objects, lacks};
 
 pub const CONTROL: Control<Bucket> = Control {
@@ -39,10 +39,14 @@ pub const CONTROL: Control<Bucket> = Control {
             "TagResource",
             "UntagResource",
         ],
-        writes: &["s3:PutBucketPolicy", "s3:DeleteBucketPolicy"],
     },
-    facts: &[Fact::Policy, Fact::PublicAccessBlock, Fact::AccountBlock],
-    judge,
+    reads: &[
+        BucketFact::Policy,
+        BucketFact::PublicAccessBlock,
+        BucketFact::AccountBlock,
+    ],
+    changes: &[BucketFact::Policy],
+    judge: &judge,
 };
 
 const DATA: [&str; 6] = [
@@ -54,19 +58,19 @@ const DATA: [&str; 6] = [
     "s3:ListMultipartUploadParts",
 ];
 
-fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    let endpoints = &scope.level.vpc_endpoints;
+fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
+    let endpoints = &context.level.vpc_endpoints;
     if endpoints.is_empty() {
         return Judgement::Compliant;
     }
     let text = bucket.policy.get().map(String::as_str);
-    let arn = &scope.resource.arn;
+    let arn = &context.resource.arn;
     // A policy that can't be read is told by s3-bucket-public-policy.
     let Ok(policy) = text.map(Policy::parse).transpose() else {
         return Judgement::Compliant;
     };
-    let mut spared = vec![scope.own_role.to_owned()];
-    spared.extend(scope.settings.break_glass.iter().cloned());
+    let mut spared = vec![context.own_role.to_owned()];
+    spared.extend(context.settings.break_glass.iter().cloned());
     if endpoints_only(policy.as_ref(), arn, &DATA, endpoints, &spared) {
         return Judgement::Compliant;
     }
@@ -82,10 +86,10 @@ fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
             "BoolIfExists": {"aws:PrincipalIsAWSService": "false", "aws:ViaAWSService": "false"},
         },
     });
-    let (level, ways) = (scope.level_name, endpoints.join(", "));
+    let (level, ways) = (context.level_name, endpoints.join(", "));
     let summary = format!("is reachable from anywhere: {level} data may be reached only through {ways}");
     let change = format!("add a statement that denies its data to whoever does not come through {ways}");
-    lacks(bucket, scope, vec![statement], summary, change).into()
+    lacks(bucket, context, vec![statement], summary, change).into()
 }
 
 #[cfg(test)]
@@ -101,12 +105,12 @@ mod tests {
             vpc_endpoints: vec!["vpce-1".into(), "vpce-2".into()],
             ..Level::default()
         };
-        at_level(&level, |scope| {
-            let found = judge(&State::default(), scope).finding().unwrap();
-            let [Remedy::Policy(Some(policy))] = &found.remedies[..] else {
+        at_level(&level, |context| {
+            let found = judge(&Bucket::default(), context).finding().unwrap();
+            let [BucketChange::Policy(Some(policy))] = &found.remedies[..] else {
                 panic!()
             };
-            judge(&with_policy(&change(policy)), scope) == Judgement::Compliant
+            judge(&with_policy(&change(policy)), context) == Judgement::Compliant
         })
     }
 
@@ -153,6 +157,6 @@ mod tests {
 
     #[test]
     fn without_a_level_there_is_no_demand() {
-        assert_eq!(finding(judge, &State::default()), None);
+        assert_eq!(finding(judge, &Bucket::default()), None);
     }
 }

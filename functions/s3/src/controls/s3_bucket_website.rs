@@ -14,9 +14,9 @@
 //! S3 User Guide, "Hosting a static website using Amazon S3".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, Judgement, Meta, Scope, Severity};
+use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::bucket::{Bucket, Fact, Remedy, State};
+use crate::bucket::{Bucket, BucketChange, BucketFact};
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -33,29 +33,29 @@ pub const CONTROL: Control<Bucket> = Control {
             "TagResource",
             "UntagResource",
         ],
-        writes: &["s3:DeleteBucketWebsite", "s3:PutBucketWebsite"],
     },
-    facts: &[Fact::Website],
-    judge,
+    reads: &[BucketFact::Website],
+    changes: &[BucketFact::Website],
+    judge: &judge,
 };
 
-fn judge(bucket: &State, scope: &Scope<'_>) -> Judgement<Remedy> {
-    if scope.level.public || bucket.website.get().is_none() {
+fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
+    if context.level.public || bucket.website.get().is_none() {
         return Judgement::Compliant;
     }
-    let summary = format!("is served as a website: its data is classified {}", scope.level_name);
+    let summary = format!("is served as a website: its data is classified {}", context.level_name);
     Finding::new(
         Severity::Medium,
         summary,
         "delete its website configuration",
-        vec![Remedy::Website(None)],
+        vec![BucketChange::Website(None)],
     )
     .into()
 }
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Seen;
+    use portcullis_core::Observed;
 
     use super::*;
     use crate::bucket::Website;
@@ -63,13 +63,13 @@ mod tests {
 
     #[test]
     fn public_data_may_have_a_website() {
-        let bucket = State {
-            website: Seen::Is(Website::default()),
-            ..State::default()
+        let bucket = Bucket {
+            website: Observed::Is(Website::default()),
+            ..Bucket::default()
         };
-        assert_eq!(finding(judge, &bucket).unwrap().remedies, [Remedy::Website(None)]);
-        in_scope("public", |scope| {
-            assert_eq!(judge(&bucket, scope), Judgement::Compliant);
+        assert_eq!(finding(judge, &bucket).unwrap().remedies, [BucketChange::Website(None)]);
+        in_scope("public", |context| {
+            assert_eq!(judge(&bucket, context), Judgement::Compliant);
         });
     }
 }

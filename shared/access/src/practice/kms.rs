@@ -8,13 +8,15 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::condition::{Comparison, Truth, is_true};
-use crate::evaluate::{Caller, account_of, action_matches, arn_account, principal_matches};
-use crate::judge::{Scope, Verdict, judge};
+use crate::evaluate::{Caller, action_matches, principal_matches};
+use crate::judge::judge;
 use crate::keys::{Class, class};
-use crate::names::Names;
 use crate::parse::{Effect, Policy, Principal, PrincipalKind, Statement};
+use crate::principals::{account_of, arn_account, principal_arn};
+use crate::scope::Scope;
 use crate::service::Service;
 use crate::trust::Trust;
+use crate::verdict::Verdict;
 
 /// Something that a key policy should not do, or should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -284,7 +286,7 @@ fn account_manages(policy: &Policy, account: &str) -> bool {
 /// Whether anybody of the account may still change the policy: the account as a whole, or one of its principals that the
 /// policy names. Conditions that don't go by who calls are taken to be met.
 pub(crate) fn is_manageable(policy: &Policy, scope: &Scope) -> bool {
-    let root = format!("arn:{}:iam::{}:root", Names::new(policy, scope).partition, scope.owner);
+    let root = format!("arn:{}:iam::{}:root", scope.partition(policy), scope.owner);
     let named = policy.statements().iter().filter(|one| one.effect == Effect::Allow);
     let named = named.flat_map(|one| one.principals.iter().flat_map(|selection| &selection.values));
     let named = named.filter(|one| arn_account(&one.value).is_some_and(|(of, _)| of == scope.owner));
@@ -309,7 +311,7 @@ fn may_manage(policy: &Policy, scope: &Scope, arn: &str) -> bool {
             let organizations = &scope.trust.organizations;
             match class(&condition.key) {
                 Class::Account => known(scope.owner),
-                Class::Arn => known(&crate::adversary::principal_arn(arn)),
+                Class::Arn => known(&principal_arn(arn)),
                 Class::IsService => known("false"),
                 Class::Organization if !organizations.is_empty() => {
                     organizations.iter().map(|one| known(one)).max().unwrap_or(Truth::No)

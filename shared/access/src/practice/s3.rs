@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use crate::condition::{Comparison, Condition, Quantifier, Truth};
 use crate::evaluate::{action_matches, resource_matches};
-use crate::judge::Scope;
 use crate::parse::{Effect, Policy, Principal, Statement};
+use crate::scope::Scope;
+use crate::search::resources;
 use crate::service::{S3_BUCKET_ACTIONS, S3_OBJECT_ACTIONS, Service};
-use crate::targets::resources;
 use crate::trust::Trust;
 
 const TRANSPORT: &str = "aws:securetransport";

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::sweep::{Head, LISTED, Swept, attributes, sort, write_findings};
 use super::{Alert, DocumentEvent, LONGEST_SUBJECT, clean, printable, shorten, write_who};
-use crate::{Actor, Cause, Place};
+use crate::{Actor, Cause, Location};
 
 /// The alert of an event of many resources for machines, version 1. A field may be added; one that is renamed or removed makes
 /// another version.
@@ -31,7 +31,7 @@ pub struct StormDocument<'a> {
 }
 
 /// Writes the alert of all that one event came to; none where nothing was wrong.
-pub fn compose(function: &str, place: &Place, kind: &str, cause: &Cause, mut findings: Vec<Swept>) -> Option<Alert> {
+pub fn compose(function: &str, place: &Location, kind: &str, cause: &Cause, mut findings: Vec<Swept>) -> Option<Alert> {
     sort(&mut findings);
     let severity = findings.first()?.severity;
     let outcome = findings.iter().map(|one| one.outcome).max()?;
@@ -42,7 +42,7 @@ pub fn compose(function: &str, place: &Place, kind: &str, cause: &Cause, mut fin
     let attributes = attributes(severity, outcome, &findings, place, kind);
     let head = format!(
         "{severity} {outcome}: {new} findings in {resources} resources by one {}",
-        clean(&cause.event)
+        clean(&cause.origin.event)
     );
     let mut said = String::new();
     // Writing to a String can't fail.
@@ -50,13 +50,8 @@ pub fn compose(function: &str, place: &Place, kind: &str, cause: &Cause, mut fin
     findings.truncate(LISTED);
     let document = StormDocument {
         head: Head::of("storm", function, place),
-        event: DocumentEvent {
-            name: &cause.event,
-            id: &cause.id,
-            time: &cause.time,
-            parameters_omitted: cause.omitted,
-        },
-        actor: &cause.actor,
+        event: DocumentEvent::from(&cause.origin),
+        actor: &cause.origin.actor,
         resource_type: kind,
         resources,
         new,
@@ -75,14 +70,13 @@ fn write_body(
     text: &mut String,
     head: &str,
     function: &str,
-    place: &Place,
+    place: &Location,
     cause: &Cause,
     findings: &[Swept],
 ) -> std::fmt::Result {
     writeln!(text, "{head}")?;
     writeln!(text, "account {}, region {}\n", place.account, place.region)?;
-    let event = (&*cause.event, &*cause.time, &*cause.id);
-    write_who(text, &cause.actor, event, &place.region)?;
+    write_who(text, &cause.origin, &place.region)?;
     writeln!(text, "\nWHAT ({} findings)", findings.len())?;
     write_findings(text, function, findings)
 }
@@ -91,7 +85,7 @@ fn write_body(
 mod tests {
     use super::*;
     use crate::alert::sweep::tests::{finding as swept, place};
-    use crate::{Asks, Outcome, Severity};
+    use crate::{Origin, Outcome, Selector, Severity};
 
     fn finding(number: usize, severity: Severity, outcome: Outcome) -> Swept {
         Swept {
@@ -104,16 +98,18 @@ mod tests {
 
     fn told(findings: Vec<Swept>) -> Option<Alert> {
         let cause = Cause {
-            event: "RunInstances".into(),
-            id: "8c2f0a4e-0000-4000-8000-000000000001".into(),
-            time: "2026-11-23T10:00:00Z".into(),
-            actor: Actor {
-                arn: "arn:aws:iam::111122223333:user/ana".into(),
-                address: "198.51.100.7".into(),
-                ..Actor::default()
+            origin: Origin {
+                event: "RunInstances".into(),
+                id: "8c2f0a4e-0000-4000-8000-000000000001".into(),
+                time: "2026-11-23T10:00:00Z".into(),
+                omitted: false,
+                actor: Actor {
+                    arn: "arn:aws:iam::111122223333:user/ana".into(),
+                    address: "198.51.100.7".into(),
+                    ..Actor::default()
+                },
             },
-            omitted: false,
-            asks: Asks::Breakable,
+            selector: Selector::Breakable,
         };
         compose("portcullis-ec2", &place(), "AWS::EC2::Instance", &cause, findings)
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Alert, AttributeValue, LONGEST_SUBJECT, clean, shorten};
 use crate::event::Counts;
-use crate::{Outcome, Place, Report, Severity};
+use crate::{Location, Outcome, Report, Severity};
 
 /// So many findings are listed. SNS takes messages of at most 256 KB, and the document is in it once a protocol.
 pub const LISTED: usize = 40;
@@ -33,7 +33,7 @@ pub struct Swept {
 impl Swept {
     /// The findings of a report, without what is right.
     pub fn of(report: &Report) -> Vec<Self> {
-        let wrong = report.told.iter().filter(|told| told.outcome > Outcome::Gone);
+        let wrong = report.results.iter().filter(|told| told.outcome > Outcome::Gone);
         wrong
             .map(|told| Self {
                 severity: told.severity,
@@ -64,7 +64,7 @@ pub struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    pub(super) fn of(kind: &'static str, function: &'a str, place: &'a Place) -> Self {
+    pub(super) fn of(kind: &'static str, function: &'a str, place: &'a Location) -> Self {
         Self {
             version: 1,
             kind,
@@ -80,7 +80,7 @@ pub(super) fn attributes(
     severity: Severity,
     outcome: Outcome,
     findings: &[Swept],
-    place: &Place,
+    place: &Location,
     resource_type: &str,
 ) -> Vec<(&'static str, AttributeValue)> {
     let text = |text: &str| AttributeValue::Text(text.to_owned());
@@ -120,7 +120,7 @@ pub(super) fn sort(findings: &mut [Swept]) {
 }
 
 /// Writes the summary. `findings` are the new ones.
-pub fn compose(function: &str, place: &Place, counts: &Counts, mut findings: Vec<Swept>) -> Alert {
+pub fn compose(function: &str, place: &Location, counts: &Counts, mut findings: Vec<Swept>) -> Alert {
     sort(&mut findings);
     let new = findings.len();
     let incomplete = counts.unseen > 0 || counts.lost > 0;
@@ -159,7 +159,7 @@ pub fn compose(function: &str, place: &Place, counts: &Counts, mut findings: Vec
     }
 }
 
-fn body(function: &str, place: &Place, counts: &Counts, findings: &[Swept]) -> String {
+fn body(function: &str, place: &Location, counts: &Counts, findings: &[Swept]) -> String {
     let mut text = String::new();
     // Writing to a String can't fail.
     let _ = write_body(&mut text, function, place, counts, findings);
@@ -169,7 +169,7 @@ fn body(function: &str, place: &Place, counts: &Counts, findings: &[Swept]) -> S
 fn write_body(
     text: &mut String,
     function: &str,
-    place: &Place,
+    place: &Location,
     counts: &Counts,
     findings: &[Swept],
 ) -> std::fmt::Result {
@@ -255,8 +255,8 @@ pub(super) mod tests {
         }
     }
 
-    pub fn place() -> Place {
-        Place {
+    pub fn place() -> Location {
+        Location {
             account: "111122223333".into(),
             region: "eu-west-1".into(),
         }

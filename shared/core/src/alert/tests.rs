@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::{Actor, Resource, Severity};
+use crate::{Actor, Origin, Resource, Severity};
 
 fn report() -> Report {
     Report {
@@ -14,19 +14,21 @@ fn report() -> Report {
             region: "eu-west-1".into(),
             id: "invoices".into(),
         },
-        event: "PutBucketAcl".into(),
-        event_id: "8c2f0a4e-0000-4000-8000-000000000001".into(),
-        event_time: "2026-11-23T10:00:00Z".into(),
-        parameters_omitted: false,
-        actor: Actor {
-            kind: "AssumedRole".into(),
-            arn: "arn:aws:sts::111122223333:assumed-role/Dev/ana".into(),
-            human: "ana".into(),
-            address: "198.51.100.7".into(),
-            ..Actor::default()
+        origin: Origin {
+            event: "PutBucketAcl".into(),
+            id: "8c2f0a4e-0000-4000-8000-000000000001".into(),
+            time: "2026-11-23T10:00:00Z".into(),
+            omitted: false,
+            actor: Actor {
+                kind: "AssumedRole".into(),
+                arn: "arn:aws:sts::111122223333:assumed-role/Dev/ana".into(),
+                human: "ana".into(),
+                address: "198.51.100.7".into(),
+                ..Actor::default()
+            },
         },
-        told: vec![
-            Told {
+        results: vec![
+            ControlResult {
                 control: "s3-bucket-public-acl".into(),
                 severity: Severity::Critical,
                 outcome: Outcome::Remediated,
@@ -35,8 +37,9 @@ fn report() -> Report {
                 why: String::new(),
                 until: None,
                 notes: Vec::new(),
+                unjudged: false,
             },
-            Told {
+            ControlResult {
                 control: "s3-bucket-versioning".into(),
                 severity: Severity::Low,
                 outcome: Outcome::WouldRemediate,
@@ -45,6 +48,7 @@ fn report() -> Report {
                 why: "this control is set to notify".into(),
                 until: None,
                 notes: Vec::new(),
+                unjudged: false,
             },
         ],
         before: json!({"acl": [{"grantee": "AllUsers", "permission": "READ"}]}),
@@ -65,10 +69,10 @@ fn a_remediation_in_words_and_for_machines() {
 #[test]
 fn a_failure_says_that_the_resource_is_still_open() {
     let mut failed = report();
-    failed.told.truncate(1);
-    failed.told[0].outcome = Outcome::Failed;
-    failed.told[0].why = "PutBucketAcl was denied (AccessDenied)".into();
-    failed.parameters_omitted = true;
+    failed.results.truncate(1);
+    failed.results[0].outcome = Outcome::Failed;
+    failed.results[0].why = "PutBucketAcl was denied (AccessDenied)".into();
+    failed.origin.omitted = true;
     failed.managed_by = None;
     failed.before = json!({});
     let alert = compose(&failed, "portcullis-s3", "req-1");
@@ -80,9 +84,9 @@ fn a_failure_says_that_the_resource_is_still_open() {
 fn text_from_outside_forges_nothing() {
     let mut hostile = report();
     hostile.resource.id = "a\r\nSubject: all is well\u{1b}[2J".into();
-    hostile.actor.arn = "x\nUNDO\n  rm -rf".into();
-    hostile.actor.human = "\u{202e}evil".repeat(1_000);
-    hostile.told[0].summary = "is \u{1b}[31mred".into();
+    hostile.origin.actor.arn = "x\nUNDO\n  rm -rf".into();
+    hostile.origin.actor.human = "\u{202e}evil".repeat(1_000);
+    hostile.results[0].summary = "is \u{1b}[31mred".into();
     let alert = compose(&hostile, "portcullis-s3", "req-1");
     assert!(!alert.subject.contains('\n') && !alert.text.contains('\u{1b}') && !alert.text.contains('\u{202e}'));
     assert_eq!(alert.text.matches("\nUNDO\n").count(), 1);
@@ -118,7 +122,7 @@ proptest! {
     fn every_subject_is_one_that_sns_takes(id in ".{0,300}", summary in ".{0,300}") {
         let mut any = report();
         any.resource.id = id;
-        any.told[0].summary = summary;
+        any.results[0].summary = summary;
         let subject = compose(&any, "f", "req-1").subject;
         prop_assert!(subject.len() <= 100 && subject.bytes().all(|byte| (32..127).contains(&byte)));
         prop_assert!(subject.starts_with("[portcullis] CRITICAL remediated: bucket"));

@@ -1,6 +1,6 @@
 use super::*;
 use crate::settings::{ByTag, ControlSettings};
-use crate::{Asks, Severity};
+use crate::{Actor, Selector, Severity};
 
 const ID: &str = "s3-bucket-test";
 
@@ -21,7 +21,6 @@ fn meta(impact: Impact) -> Meta {
         default: Switch::Enforce,
         standards: &[],
         calls: &[],
-        writes: &[],
     }
 }
 
@@ -37,15 +36,16 @@ fn bucket() -> Resource {
 
 fn cause(event: &str) -> Cause {
     Cause {
-        event: event.into(),
-        id: "e".into(),
-        time: String::new(),
-        actor: Actor {
-            arn: "arn:aws:iam::111122223333:user/bob".into(),
-            ..Actor::default()
+        origin: Origin {
+            event: event.into(),
+            id: "e".into(),
+            actor: Actor {
+                arn: "arn:aws:iam::111122223333:user/bob".into(),
+                ..Actor::default()
+            },
+            ..Origin::default()
         },
-        omitted: false,
-        asks: Asks::Breakable,
+        selector: Selector::Breakable,
     }
 }
 
@@ -67,10 +67,7 @@ fn deferral(reason: Reason, until: Timestamp) -> Deferral {
         reason,
         tries: 0,
         resource: bucket(),
-        event: "PutBucketPolicy".into(),
-        event_id: String::new(),
-        event_time: String::new(),
-        actor: cause("").actor,
+        origin: cause("PutBucketPolicy").origin,
     }
 }
 
@@ -106,7 +103,7 @@ impl Case {
     }
 
     fn ruling(&self) -> Ruling {
-        let circumstances = Circumstances {
+        let decision_context = DecisionContext {
             resource: &bucket(),
             tags: Some(&self.tags),
             settings: &self.settings,
@@ -117,7 +114,7 @@ impl Case {
             budget_spent: self.budget_spent,
             now: now(),
         };
-        decide(&meta(self.impact), &self.finding, &circumstances)
+        decide(&meta(self.impact), &self.finding, &decision_context)
     }
 
     fn grace(&mut self) {
@@ -341,7 +338,7 @@ fn the_nth_remediation_within_the_window_is_a_fight() {
 fn a_fight_names_both_sides_and_the_tool_and_stops_where_settings_say_so() {
     let mut case = Case::new();
     case.put_right(&[2, 1]);
-    case.cause.actor.agent = "APN/1.0 HashiCorp/1.0 Terraform/1.9".into();
+    case.cause.origin.actor.agent = "APN/1.0 HashiCorp/1.0 Terraform/1.9".into();
     let ruling = case.ruling();
     let note = &ruling.notes[0];
     for part in [

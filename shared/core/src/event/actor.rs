@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::EventError;
+use super::error::EventError;
 use super::fields::{object_in, optional_text};
 
 /// Who made a call. Source: CloudTrail User Guide, "CloudTrail userIdentity element". Every field may be missing.
@@ -28,14 +28,7 @@ pub struct Actor {
 
 impl Actor {
     pub(super) fn parse(record: &Value) -> Result<Self, EventError> {
-        let at = |error| match error {
-            EventError::Unexpected { field, expected, found } => EventError::Unexpected {
-                field: format!("userIdentity.{field}"),
-                expected,
-                found,
-            },
-            other => other,
-        };
+        let at = |error: EventError| error.within("userIdentity.");
         let none = Value::Null;
         let identity = object_in(record, "userIdentity")?.unwrap_or(&none);
         let session = object_in(identity, "sessionContext").map_err(at)?.unwrap_or(&none);
@@ -54,6 +47,14 @@ impl Actor {
             address: from(record, "sourceIPAddress")?,
             agent: from(record, "userAgent")?,
         })
+    }
+
+    /// Whoever asks for an operation, by the name that the request gives.
+    pub fn asking(who: Option<&str>) -> Self {
+        Self {
+            arn: who.unwrap_or("somebody who did not say who").to_owned(),
+            ..Self::default()
+        }
     }
 
     /// The infrastructure-as-code tool behind the call, which will put its own state back at its next run.

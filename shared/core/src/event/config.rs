@@ -5,10 +5,12 @@
 
 use std::collections::BTreeSet;
 
+use aws_lambda_events::config::ConfigEvent as Invocation;
 use serde_json::Value;
 
-use super::EventError;
-use super::fields::{object_in, optional_text, text};
+use super::envelope::{self, Envelope};
+use super::error::EventError;
+use super::fields::{object_in, optional_text, required, text, typed};
 
 pub(super) const COMPLIANCE_CHANGE: &str = "Config Rules Compliance Change";
 pub(super) const ITEM_CHANGE: &str = "Config Configuration Item Change";
@@ -67,14 +69,14 @@ pub struct ConfigRule {
 }
 
 impl ConfigEvent {
-    pub(super) fn parse(event: &Value, kind: &str) -> Result<Self, EventError> {
-        let detail = object_in(event, "detail")?.ok_or_else(|| EventError::Missing("detail".into()))?;
-        let id = optional_text(event, "id")?.unwrap_or_default();
-        let time = text(event, "time")?;
+    pub(super) fn parse(envelope: &Envelope) -> Result<Self, EventError> {
+        let (detail, kind) = (envelope::detail(envelope)?, &envelope.detail_type);
+        let id = envelope.id.clone().unwrap_or_default();
+        let time = envelope::time(envelope).ok_or_else(|| EventError::Missing("time".into()))?;
         if kind == ITEM_CHANGE {
             let item = changed(detail, "detail.")?;
             return Ok(Self {
-                event: kind.to_owned(),
+                event: kind.clone(),
                 id,
                 time,
                 ignored: item.gone.then_some("AWS Config saw that it was deleted"),
@@ -97,9 +99,10 @@ impl ConfigEvent {
 
 impl ConfigRule {
     pub(super) fn parse(event: &Value) -> Result<Self, EventError> {
-        let invoking = within(event, "invokingEvent")?;
-        let token = text(event, "resultToken")?;
-        let (controls, remediate) = parameters(event)?;
+        let event = invocation(event)?;
+        let invoking = document("invokingEvent", required("invokingEvent", event.invoking_event)?)?;
+        let token = required("resultToken", event.result_token)?;
+        let (controls, remediate) = parameters(event.rule_parameters)?;
         let message =
             text(&invoking, "messageType").map_err(|_| EventError::Missing("invokingEvent.messageType".into()))?;
         let mut item = match message.as_str() {
@@ -117,7 +120,7 @@ impl ConfigRule {
             }
         };
         if let Some(item) = &mut item {
-            item.gone |= event.get("eventLeftScope").and_then(Value::as_bool).unwrap_or_default();
+            item.gone |= event.event_left_scope;
         }
         let of_item = ["configurationItem", "configurationItemSummary"]
             .iter()
@@ -125,10 +128,10 @@ impl ConfigRule {
         let time = of_item.or_else(|| invoking.get("notificationCreationTime"));
         let time = time.and_then(Value::as_str).map(ToOwned::to_owned);
         Ok(Self {
-            name: optional_text(event, "configRuleName")?.unwrap_or_default(),
+            name: event.config_rule_name.unwrap_or_default(),
             test: token == TEST_TOKEN,
             token,
-            account: text(event, "accountId")?,
+            account: required("accountId", event.account_id)?,
             controls,
             remediate,
             time: time.ok_or_else(|| EventError::Missing("invokingEvent.notificationCreationTime".into()))?,
@@ -147,17 +150,7 @@ fn changed(notification: &Value, at: &str) -> Result<Item, EventError> {
 }
 
 fn item(of: &Value, at: &str) -> Result<Item, EventError> {
-    let named = |name: &str| {
-        text(of, name).map_err(|error| match error {
-            EventError::Missing(name) => EventError::Missing(format!("{at}{name}")),
-            EventError::Unexpected { field, expected, found } => EventError::Unexpected {
-                field: format!("{at}{field}"),
-                expected,
-                found,
-            },
-            other => other,
-        })
-    };
+    let named = |name: &str| text(of, name).map_err(|error| error.within(at));
     let status = optional_text(of, "configurationItemStatus")?.unwrap_or_default();
     Ok(Item {
         kind: named("resourceType")?,
@@ -169,20 +162,27 @@ fn item(of: &Value, at: &str) -> Result<Item, EventError> {
     })
 }
 
+/// The invocation as `aws_lambda_events` types it, which asks for a field that nobody misses.
+fn invocation(event: &Value) -> Result<Invocation, EventError> {
+    let mut event = event.clone();
+    if let Some(fields) = event.as_object_mut() {
+        fields.entry("eventLeftScope").or_insert(false.into());
+    }
+    typed(&event)
+}
+
 /// A document that Config writes as a text.
-fn within(event: &Value, name: &str) -> Result<Value, EventError> {
-    let written = text(event, name)?;
+fn document(name: &str, written: String) -> Result<Value, EventError> {
     let inner: Option<Value> = serde_json::from_str(&written).ok().filter(Value::is_object);
     inner.ok_or_else(|| EventError::unexpected(name, "an object in JSON, written as a text", &written.into()))
 }
 
 /// The rule's parameters: which controls, and whether to remediate.
-fn parameters(event: &Value) -> Result<(BTreeSet<String>, bool), EventError> {
+fn parameters(written: Option<String>) -> Result<(BTreeSet<String>, bool), EventError> {
     let (mut controls, mut remediate) = (BTreeSet::new(), false);
-    let given = match event.get("ruleParameters") {
-        None | Some(Value::Null) => return Ok((controls, remediate)),
-        Some(Value::String(none)) if none.is_empty() => return Ok((controls, remediate)),
-        Some(_) => within(event, "ruleParameters")?,
+    let given = match written {
+        Some(written) if !written.is_empty() => document("ruleParameters", written)?,
+        _ => return Ok((controls, remediate)),
     };
     for (name, value) in given.as_object().into_iter().flatten() {
         match (name.as_str(), value.as_str()) {

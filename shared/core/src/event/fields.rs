@@ -1,8 +1,9 @@
 //! Reading fields of records whose case and type vary between services and years.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::EventError;
+use super::error::EventError;
 
 /// A member by name, whatever its case: `dBInstanceIdentifier` and `dbInstanceIdentifier` are one.
 pub fn field<'a>(of: &'a Value, name: &str) -> Option<&'a Value> {
@@ -43,19 +44,50 @@ pub(super) fn optional_text(of: &Value, name: &str) -> Result<Option<String>, Ev
 }
 
 pub(super) fn text(of: &Value, name: &str) -> Result<String, EventError> {
-    match optional_text(of, name)? {
-        Some(text) if text.is_empty() => Err(EventError::unexpected(name, "a text that is not empty", &text.into())),
-        Some(text) => Ok(text),
-        None => Err(EventError::Missing(name.into())),
-    }
+    required(name, optional_text(of, name)?)
 }
 
 pub(super) fn object_in<'a>(of: &'a Value, name: &str) -> Result<Option<&'a Value>, EventError> {
-    match of.get(name) {
+    object(name, of.get(name))
+}
+
+pub(super) fn object<'a>(name: &str, value: Option<&'a Value>) -> Result<Option<&'a Value>, EventError> {
+    match value {
         // Newer EC2 calls without parameters record them as "".
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),
         Some(object @ Value::Object(_)) => Ok(Some(object)),
         Some(other) => Err(EventError::unexpected(name, "an object", other)),
     }
+}
+
+/// A text that was read already, where it must be there and say something.
+pub(super) fn required(name: &str, text: Option<String>) -> Result<String, EventError> {
+    match text {
+        Some(text) if text.is_empty() => Err(EventError::unexpected(name, "a text that is not empty", &text.into())),
+        Some(text) => Ok(text),
+        None => Err(EventError::Missing(name.into())),
+    }
+}
+
+/// An event of AWS by its type in `aws_lambda_events`, refused by the name of the field that is missing or has another type.
+pub(super) fn typed<T: DeserializeOwned>(event: &Value) -> Result<T, EventError> {
+    serde_path_to_error::deserialize(event).map_err(|error| {
+        let why = error.inner().to_string();
+        let missing = why
+            .strip_prefix("missing field `")
+            .and_then(|rest| rest.strip_suffix('`'));
+        if let Some(name) = missing {
+            return EventError::Missing(name.into());
+        }
+        let path = error.path().to_string();
+        let name = path.split(['[', '.']).next().unwrap_or_default();
+        let expected = match name {
+            "time" => "a time (ISO 8601)",
+            "resources" => "a list of texts",
+            "eventLeftScope" => "true or false",
+            _ => "a text",
+        };
+        EventError::unexpected(path.as_str(), expected, event.get(name).unwrap_or(event))
+    })
 }

@@ -168,9 +168,12 @@ fn what_is_no_event_is_refused_by_name() {
             "detail-type",
         ),
         (json!({"detail-type": 7, "detail": {}}), "detail-type"),
-        (json!({"detail-type": "AWS API Call via CloudTrail"}), "detail"),
         (
-            json!({"detail-type": "AWS API Call via CloudTrail", "detail": []}),
+            json!({"detail-type": "AWS API Call via CloudTrail", "source": "aws.s3"}),
+            "detail",
+        ),
+        (
+            json!({"detail-type": "AWS API Call via CloudTrail", "source": "aws.s3", "detail": []}),
             "detail",
         ),
         (json!({"sweep": true}), "sweep"),
@@ -235,13 +238,16 @@ fn accounts_and_regions_have_their_form() {
 
 #[test]
 fn bytes_that_are_no_event_are_refused() {
-    assert!(matches!(Event::from_slice(b"{not json"), Err(EventError::NotJson(_))));
     assert!(matches!(
-        Event::from_slice("[".repeat(5_000).as_bytes()),
+        Event::from_slice(b"{not json", &[]),
+        Err(EventError::NotJson(_))
+    ));
+    assert!(matches!(
+        Event::from_slice("[".repeat(5_000).as_bytes(), &[]),
         Err(EventError::NotJson(_))
     ));
     assert_eq!(
-        Event::from_slice(&vec![b' '; LARGEST_EVENT + 1]),
+        Event::from_slice(&vec![b' '; LARGEST_EVENT + 1], &[]),
         Err(EventError::TooLarge(LARGEST_EVENT + 1))
     );
 }
@@ -278,7 +284,7 @@ mod fuzz {
     proptest! {
         #[test]
         fn bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-            let _ = Event::from_slice(&bytes);
+            let _ = Event::from_slice(&bytes, &[]);
         }
 
         #[test]
@@ -292,46 +298,133 @@ mod fuzz {
 }
 
 #[test]
-fn a_volume_that_ebs_tells_of_is_one_that_was_made() {
-    type Change = fn(&mut Value);
-    let told = |change: &dyn Fn(&mut Value)| {
-        let mut event = json!({
-            "id": "6a1f0f3b", "detail-type": "EBS Volume Notification", "source": "aws.ec2", "account": "111122223333",
-            "region": "eu-west-1", "time": "2026-11-23T10:04:09Z",
-            "resources": ["arn:aws:ec2:eu-west-1:111122223333:volume/vol-0a6b8c4d1e700d9f3"],
-            "detail": {"event": "createVolume", "result": "available", "cause": ""},
-        });
-        change(&mut event);
-        Event::parse(&event)
+fn a_native_event_is_read_by_the_service_that_knows_it() {
+    const NATIVE: NativeEvent = NativeEvent {
+        detail_type: "Thing Changed",
+        read: |event| Call::from_native(event, "things.amazonaws.com", "PutThing"),
     };
-    let Ok(Event::Call(call)) = told(&|_| ()) else {
+    let mut event = envelope(&json!({"thing": 1}));
+    event["detail-type"] = json!("Thing Changed");
+    event["resources"] = json!(["arn:aws:things:eu-west-1:111122223333:thing/1"]);
+    let bytes = event.to_string();
+    let Ok(Event::Call(call)) = Event::from_slice(bytes.as_bytes(), &[NATIVE]) else {
         panic!("expected a call")
     };
     assert_eq!(
         (call.source.as_str(), call.name.as_str()),
-        ("ec2.amazonaws.com", "CreateVolume")
+        ("things.amazonaws.com", "PutThing")
     );
-    assert_eq!(
-        (call.account.as_str(), call.region.as_str()),
-        ("111122223333", "eu-west-1")
+    assert_eq!((call.id.as_str(), call.time.as_str()), ("x", "2026-11-23T10:00:05Z"));
+    assert_eq!(call.actor.describe(), "things.amazonaws.com");
+    let unknown = Event::from_slice(bytes.as_bytes(), &[]).unwrap_err().to_string();
+    assert!(
+        unknown.contains("in the field detail-type, found \"Thing Changed\""),
+        "{unknown}"
     );
-    assert_eq!(
-        call.resources,
-        ["arn:aws:ec2:eu-west-1:111122223333:volume/vol-0a6b8c4d1e700d9f3"]
-    );
-    assert_eq!(call.error, None);
-    let Ok(Event::Call(failed)) = told(&|event| event["detail"]["result"] = json!("failed")) else {
-        panic!("expected a call")
+}
+
+#[test]
+fn an_envelope_is_refused_by_the_name_of_its_field() {
+    for (field, value, expected) in [
+        ("id", json!(7), "expected a text in the field id, found 7"),
+        (
+            "source",
+            json!({}),
+            "expected a text in the field source, found an object",
+        ),
+        ("source", json!(null), "expected a text in the field source, found null"),
+        (
+            "time",
+            json!("yesterday"),
+            "expected a time (ISO 8601) in the field time, found \"yesterday\"",
+        ),
+        (
+            "resources",
+            json!("x"),
+            "expected a list of texts in the field resources, found \"x\"",
+        ),
+        (
+            "resources",
+            json!(["x", []]),
+            "expected a list of texts in the field resources[1], found a list",
+        ),
+    ] {
+        let mut event = envelope(&record());
+        event[field] = value;
+        assert_eq!(Event::parse(&event).unwrap_err().to_string(), expected);
+    }
+    for field in ["source", "detail"] {
+        let mut event = envelope(&record());
+        event.as_object_mut().unwrap().remove(field);
+        assert_eq!(Event::parse(&event), Err(EventError::Missing(field.into())));
+    }
+}
+
+#[test]
+fn times_stay_as_aws_wrote_them() {
+    for time in [
+        "2026-11-20T09:30:12Z",
+        "2026-11-20T09:30:12.412Z",
+        "2024-02-29T23:59:59Z",
+    ] {
+        let mut event = envelope(&json!({"configurationItem": {
+            "resourceType": "AWS::S3::Bucket", "resourceId": "b", "awsAccountId": "111122223333",
+        }}));
+        event["detail-type"] = json!("Config Configuration Item Change");
+        event["time"] = json!(time);
+        let Ok(Event::Config(event)) = Event::parse(&event) else {
+            panic!("expected an event of AWS Config")
+        };
+        assert_eq!(event.time, time);
+    }
+}
+
+#[test]
+fn an_invocation_by_a_rule_is_refused_by_the_name_of_its_field() {
+    let invocation = || {
+        json!({
+            "invokingEvent": "{\"messageType\": \"ScheduledNotification\", \"notificationCreationTime\": \"2026-11-20T09:30:12Z\"}",
+            "resultToken": "token", "accountId": "111122223333", "configRuleName": "a-rule",
+        })
     };
-    assert_eq!(failed.error.as_deref(), Some("failed"));
-    let wrong: [(Change, &str); 4] = [
-        (|event| event["detail"]["event"] = json!("deleteVolume"), "createVolume"),
-        (|event| event["resources"] = json!([]), "resources"),
-        (|event| event["detail"] = json!(null), "detail"),
-        (|event| event["account"] = json!("1"), "twelve digits"),
-    ];
-    for (change, named) in wrong {
-        let error = told(&change).unwrap_err().to_string();
-        assert!(error.contains(named), "{error}");
+    let Ok(Event::Rule(rule)) = Event::parse(&invocation()) else {
+        panic!("expected an invocation by AWS Config")
+    };
+    assert_eq!(
+        (rule.name.as_str(), rule.token.as_str(), &rule.item),
+        ("a-rule", "token", &None)
+    );
+    for (field, value, expected) in [
+        (
+            "resultToken",
+            json!(7),
+            "expected a text in the field resultToken, found 7",
+        ),
+        (
+            "resultToken",
+            json!(""),
+            "expected a text that is not empty in the field resultToken, found \"\"",
+        ),
+        ("resultToken", json!(null), "expected the field resultToken, found none"),
+        ("accountId", json!(null), "expected the field accountId, found none"),
+        (
+            "invokingEvent",
+            json!({}),
+            "expected a text in the field invokingEvent, found an object",
+        ),
+        (
+            "eventLeftScope",
+            json!("no"),
+            "expected true or false in the field eventLeftScope, found \"no\"",
+        ),
+        (
+            "ruleParameters",
+            json!({}),
+            "expected a text in the field ruleParameters, found an object",
+        ),
+    ] {
+        let mut event = invocation();
+        event[field] = value;
+        assert_eq!(Event::parse(&event).unwrap_err().to_string(), expected);
     }
 }

@@ -3,41 +3,22 @@
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
 
+use super::error::{SettingsError, Wrong, is_account, is_key, nearest};
 use super::locate::locate;
 use super::{Classification, Encryption, KmsSettings, Level, Settings, Switch, Trusted, words};
-use crate::{Arn, Listing, Meta};
+use crate::{Arn, Meta};
 
 /// The controls that settings may name.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
-    pub(super) controls: BTreeMap<&'static str, &'static Meta>,
+    pub(crate) controls: BTreeMap<&'static str, &'static Meta>,
     /// Those whose violation can close a resource off.
-    pub(super) quarantines: Vec<&'static str>,
+    pub(crate) quarantines: Vec<&'static str>,
     /// Whether there are no others, or only none of the same services.
-    pub(super) all: bool,
+    pub(crate) all: bool,
 }
 
 impl Known {
-    /// All that there are: any other is a mistake.
-    pub fn all<'a>(listings: impl IntoIterator<Item = &'a dyn Listing>) -> Self {
-        Self {
-            all: true,
-            ..Self::own(listings)
-        }
-    }
-
-    /// Those of one function: the settings may name other services' controls, but no unknown one of its own service.
-    pub fn own<'a>(listings: impl IntoIterator<Item = &'a dyn Listing>) -> Self {
-        let mut known = Self::default();
-        for listing in listings {
-            known
-                .controls
-                .extend(listing.controls().into_iter().map(|meta| (meta.id, meta)));
-            known.quarantines.extend(listing.quarantines());
-        }
-        known
-    }
-
     fn allows(&self, id: &str) -> bool {
         let service = |id: &str| id.split('-').next().map(str::to_owned);
         let foreign = || self.controls.keys().all(|own| service(own) != service(id));
@@ -48,32 +29,6 @@ impl Known {
         nearest(id, &self.controls.keys().copied().collect::<Vec<_>>())
     }
 }
-
-/// Why settings were refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SettingsError {
-    /// It is not even YAML.
-    #[error("the settings can't be read: {place}{what}")]
-    Unreadable {
-        /// Where it breaks off, as `line 3 column 5: `.
-        place: String,
-        /// What was expected, and what is to be done.
-        what: String,
-    },
-    /// A setting does not exist, has the wrong type or value, or is at odds with another.
-    #[error("the settings can't be used: {place}{path}: {what}")]
-    Refused {
-        /// The setting.
-        path: String,
-        /// Where it is, as `line 3 column 5: `; empty where the text is not at hand.
-        place: String,
-        /// What was expected, what was found, and what to write instead.
-        what: String,
-    },
-}
-
-/// A setting's path and what is wrong with it.
-pub(super) type Wrong = (String, String);
 
 fn wrong<T>(path: impl Into<String>, what: impl Into<String>) -> Result<T, Wrong> {
     Err((path.into(), what.into()))
@@ -292,10 +247,6 @@ impl Trusted {
     }
 }
 
-pub(super) fn is_account(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
 /// An id with this beginning, and nothing in it that would match more than one.
 fn is_id(prefix: &str, text: &str) -> Result<(), String> {
     let rest = text.strip_prefix(prefix).unwrap_or_default();
@@ -329,22 +280,6 @@ fn is_network(text: &str) -> Result<(), String> {
     }
 }
 
-/// The ARN of one key: all that works wherever keys are compared, as a key's id or alias may stand for another one elsewhere.
-pub(super) fn is_key(text: &str) -> Result<(), String> {
-    let arn = text.parse::<Arn>().ok().filter(|arn| {
-        let id = arn.resource.strip_prefix("key/").unwrap_or_default();
-        let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        arn.service == "kms" && is_account(&arn.account) && !arn.region.is_empty() && is_id
-    });
-    if arn.is_some() {
-        return Ok(());
-    }
-    Err(format!(
-        "expected the ARN of a key, as in arn:…:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab, found \
-         {text:?}; an id or an alias is not enough: `aws kms describe-key --key-id ID-OR-ALIAS --query KeyMetadata.Arn` tells the ARN"
-    ))
-}
-
 /// The ARN of a principal of one account. Part of its name may be a wildcard.
 fn is_principal(text: &str) -> Result<(), String> {
     let arn = text.parse::<Arn>().ok().filter(|arn| {
@@ -362,27 +297,4 @@ fn is_principal(text: &str) -> Result<(), String> {
         "expected the ARN of a role or a user, as in arn:…:iam::111122223333:role/BreakGlass, found {text:?}; whoever it fits is \
          spared by every quarantine"
     ))
-}
-
-/// `; did you mean …?` for a name that is nearly one of those known.
-pub(super) fn nearest(name: &str, known: &[&str]) -> String {
-    let distance = |other: &str| {
-        let other: Vec<char> = other.chars().collect();
-        let mut row: Vec<usize> = (0..=other.len()).collect();
-        for (at, letter) in name.chars().enumerate() {
-            let mut before = std::mem::replace(&mut row[0], at + 1);
-            for (column, expected) in other.iter().enumerate() {
-                let replaced = before + usize::from(letter != *expected);
-                before = row[column + 1];
-                row[column + 1] = replaced.min(before + 1).min(row[column] + 1);
-            }
-        }
-        row[other.len()]
-    };
-    known
-        .iter()
-        .map(|other| (distance(other), other))
-        .min()
-        .filter(|(distance, _)| *distance <= name.len().div_ceil(3))
-        .map_or_else(String::new, |(_, other)| format!("; did you mean {other}?"))
 }

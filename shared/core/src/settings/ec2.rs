@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::check::{Wrong, is_key};
+use super::error::{Wrong, is_key};
 
 /// What is asked of EC2.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

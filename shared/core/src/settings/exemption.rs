@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Settings;
 use crate::{Resource, Tags};
 
 /// One thing that is left as it is: the resources that a pattern matches, those that carry a tag, or those for which both holds.
@@ -42,36 +41,8 @@ pub struct ByTag {
     pub value: String,
 }
 
-impl Settings {
-    /// The exemption of a control on a resource that holds now.
-    pub fn exemption(
-        &self,
-        control: &str,
-        resource: &Resource,
-        tags: Option<&Tags>,
-        now: Timestamp,
-    ) -> Option<&Exemption> {
-        let mut fitting = self.exemptions.iter().filter(|one| one.fits(control, resource, tags));
-        fitting.find(|exemption| now < exemption.until)
-    }
-
-    /// The exemption that would hold, had it not ended: of several the last to end.
-    pub fn ended_exemption(
-        &self,
-        control: &str,
-        resource: &Resource,
-        tags: Option<&Tags>,
-        now: Timestamp,
-    ) -> Option<&Exemption> {
-        let fitting = self.exemptions.iter().filter(|one| one.fits(control, resource, tags));
-        fitting
-            .max_by_key(|exemption| exemption.until)
-            .filter(|exemption| exemption.until <= now)
-    }
-}
-
 impl Exemption {
-    fn fits(&self, control: &str, resource: &Resource, tags: Option<&Tags>) -> bool {
+    pub(super) fn fits(&self, control: &str, resource: &Resource, tags: Option<&Tags>) -> bool {
         let carries = |tag: &ByTag| tags.and_then(|tags| tags.get(&tag.key)) == Some(&tag.value);
         (self.control == "*" || self.control == control)
             && self

@@ -2,21 +2,24 @@
 
 mod check;
 mod ec2;
+mod error;
 mod exemption;
 mod locate;
 mod words;
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
 use jiff::fmt::serde::duration::friendly::compact;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub use check::{Known, SettingsError};
+pub use check::Known;
 pub use ec2::{Ec2Settings, VolumeQuarantine};
+pub use error::SettingsError;
 pub use exemption::{ByTag, Exemption};
 
-use crate::{Meta, Tags};
+pub use crate::meta::Switch;
+use crate::{Meta, Resource, Tags};
 
 /// All settings. Their defaults are written out in the `portcullis.yaml` at the root of the repository.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,19 +62,6 @@ pub enum Mode {
     /// Tell what would be done.
     Notify,
     /// Do it.
-    Enforce,
-}
-
-/// What one control does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Switch {
-    /// Nothing; its facts are not even read.
-    Off,
-    /// Tell.
-    Notify,
-    /// Put right, in enforce mode.
     Enforce,
 }
 
@@ -385,6 +375,32 @@ impl Settings {
     /// How long a violation of this control is only announced.
     pub fn grace(&self, control: &str) -> Option<SignedDuration> {
         self.controls.get(control).and_then(|set| set.grace)
+    }
+
+    /// The exemption of a control on a resource that holds now.
+    pub fn exemption(
+        &self,
+        control: &str,
+        resource: &Resource,
+        tags: Option<&Tags>,
+        now: Timestamp,
+    ) -> Option<&Exemption> {
+        let mut fitting = self.exemptions.iter().filter(|one| one.fits(control, resource, tags));
+        fitting.find(|exemption| now < exemption.until)
+    }
+
+    /// The exemption that would hold, had it not ended: of several the last to end.
+    pub fn ended_exemption(
+        &self,
+        control: &str,
+        resource: &Resource,
+        tags: Option<&Tags>,
+        now: Timestamp,
+    ) -> Option<&Exemption> {
+        let fitting = self.exemptions.iter().filter(|one| one.fits(control, resource, tags));
+        fitting
+            .max_by_key(|exemption| exemption.until)
+            .filter(|exemption| exemption.until <= now)
     }
 
     /// The name and needs of the data's level.

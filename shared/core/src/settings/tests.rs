@@ -14,7 +14,6 @@ const fn control(id: &'static str, default: Switch) -> Meta {
         default,
         standards: &[],
         calls: &[],
-        writes: &[],
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_saphyr::{Error, MessageFormatter as _, UserMessageFormatter};
 
 use super::Settings;
-use super::check::{SettingsError, nearest};
+use super::error::{SettingsError, nearest};
 use super::locate::{found, locate, not_yaml, place_of};
 
 /// Why settings that can't be read are refused.

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::{Item, Ledger, OPEN, Record, STATUS, UNTOLD, View, budget, hour, item, status_item, text};
 use crate::error::{AwsError, Failure};
-use crate::status::Status;
+use crate::resource_status::Status;
 
 /// Pauses before drawing on the budget again where somebody else did at the same moment.
 const CONFLICT_PAUSES: [Duration; 5] = [
@@ -34,7 +34,7 @@ pub enum Opened {
 
 /// What the opening of a record takes along in its transaction.
 #[derive(Debug, Clone, Copy)]
-pub enum Along<'a> {
+pub enum WithWrites<'a> {
     /// Nothing else.
     Nothing,
     /// One of the hour's budget, of which there are so many.
@@ -98,18 +98,20 @@ impl Ledger {
         owner: &str,
         until: i64,
         view: &View,
-        along: Along<'_>,
+        along: WithWrites<'_>,
     ) -> Result<Opened, Failure> {
         let resource = &record.report.resource.arn;
         let mut items = vec![self.lease(record, owner, until)?];
         items.push(match along {
-            Along::Status(status) => self.put_status(resource, status, view)?,
-            Along::Nothing | Along::Draw(_) => self.is_current(resource, view)?,
+            WithWrites::Status(status) => self.put_status(resource, status, view)?,
+            WithWrites::Nothing | WithWrites::Draw(_) => self.is_current(resource, view)?,
         });
         match along {
-            Along::Draw(0) => return Ok(Opened::BudgetSpent),
-            Along::Draw(limit) => items.push(self.draw(&record.report.resource.account, limit, Timestamp::now())?),
-            Along::Nothing | Along::Status(_) => {}
+            WithWrites::Draw(0) => return Ok(Opened::BudgetSpent),
+            WithWrites::Draw(limit) => {
+                items.push(self.draw(&record.report.resource.account, limit, Timestamp::now())?);
+            }
+            WithWrites::Nothing | WithWrites::Status(_) => {}
         }
         let mut pauses = CONFLICT_PAUSES.into_iter();
         loop {
@@ -238,7 +240,7 @@ impl Ledger {
             closed.insert("since".into(), text(&Timestamp::now().to_string()));
         }
         // A set of DynamoDB's takes no value twice, and none that is empty.
-        let controls: BTreeSet<_> = report.told.iter().map(|told| told.control.clone()).collect();
+        let controls: BTreeSet<_> = report.results.iter().map(|told| told.control.clone()).collect();
         if !controls.is_empty() {
             closed.insert("controls".into(), AttributeValue::Ss(controls.into_iter().collect()));
         }

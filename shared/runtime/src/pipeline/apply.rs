@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use portcullis_core::{Control, Guard, Outcome, Plan, Remedy, Resource, Scope, Told};
+use portcullis_core::{Change, Control, ControlResult, JudgeContext, Outcome, Plan, Resource, State};
 use serde_json::{Map, Value};
 
-use super::facts;
-use crate::adapter::Adapter;
+use super::observe::facts;
+use crate::adapter::{Adapter, Bound, ChangeOf};
 use crate::error::{AwsError, Failure, Kind};
 
 /// Pauses before reading again what was just written: S3's bucket configurations are eventually consistent.
@@ -20,19 +20,19 @@ const VERIFY_PAUSES: [Duration; 3] = [
 ];
 
 /// Makes the changes, lane by lane at the same time; yields what went wrong, by target.
-pub async fn apply<G: Guard, A: Adapter<G>>(
-    adapter: &A,
+pub async fn apply<A: Adapter>(
+    bound: &Bound<A>,
     resource: &Resource,
-    remedies: &[G::Remedy],
+    remedies: &[ChangeOf<A>],
 ) -> Result<BTreeMap<Cow<'static, str>, AwsError>, Failure> {
-    let mut lanes: BTreeMap<u8, Vec<&G::Remedy>> = BTreeMap::new();
+    let mut lanes: BTreeMap<u8, Vec<&ChangeOf<A>>> = BTreeMap::new();
     for remedy in remedies {
-        lanes.entry(remedy.lane()).or_default().push(remedy);
+        lanes.entry(remedy.concurrency_group()).or_default().push(remedy);
     }
     let run = lanes.into_values().map(|lane| async move {
         let mut failures = Vec::new();
         for remedy in lane {
-            if let Err(error) = adapter.execute(resource, remedy).await {
+            if let Err(error) = bound.adapter.execute(resource, remedy).await {
                 // What somebody else changed is read again: what was to follow may not be right any more.
                 let lost = error.kind == Kind::Conflict;
                 failures.push((remedy.target(), error));
@@ -50,22 +50,25 @@ pub async fn apply<G: Guard, A: Adapter<G>>(
     Ok(failures)
 }
 
+/// Controls whose facts are read again, and those among them that have to hold then.
+type Expected<'a, S> = (&'a [&'static Control<S>], &'a [&'static Control<S>]);
+
 /// Reads again what was changed, until it is as it should be or patience ends; none where it is gone by now.
-pub(super) async fn verify<G: Guard, A: Adapter<G>>(
-    adapter: &A,
+pub(super) async fn verify<A: Adapter>(
+    bound: &Bound<A>,
     resource: &Resource,
-    (about, made): (&[&'static Control<G>], &[&'static Control<G>]),
-    scope: &Scope<'_>,
-) -> Result<Option<G::State>, Failure> {
+    (about, made): Expected<'_, A::State>,
+    judge_context: &JudgeContext<'_>,
+) -> Result<Option<A::State>, Failure> {
     let mut pauses = VERIFY_PAUSES.into_iter();
     loop {
-        let read = adapter.observe(resource, &facts::<G>(about)).await;
+        let read = bound.adapter.observe(resource, &facts(bound.typed, about)).await;
         match (read, pauses.next()) {
             (Ok(None), _) => return Ok(None),
             (Ok(Some(state)), pause) => {
                 let holds = made
                     .iter()
-                    .all(|control| (control.judge)(&state, scope).finding().is_none());
+                    .all(|control| (control.judge)(&state, judge_context).finding().is_none());
                 if holds || pause.is_none() {
                     return Ok(Some(state));
                 }
@@ -79,8 +82,8 @@ pub(super) async fn verify<G: Guard, A: Adapter<G>>(
 }
 
 /// Whether a change that a control asked for was refused.
-pub(super) fn has_failed<G: Guard>(
-    plan: &Plan<G>,
+pub(super) fn has_failed<S: State>(
+    plan: &Plan<S>,
     control: &str,
     failures: &BTreeMap<Cow<'static, str>, AwsError>,
 ) -> bool {
@@ -95,12 +98,12 @@ pub(super) fn has_failed<G: Guard>(
 }
 
 /// Turns an intention into what came of it.
-pub(super) fn settle<G: Guard>(
-    told: &mut Told,
-    enforced: &[&'static Control<G>],
-    plan: &Plan<G>,
-    after: &G::State,
-    scope: &Scope<'_>,
+pub(super) fn settle<S: State>(
+    told: &mut ControlResult,
+    enforced: &[&'static Control<S>],
+    plan: &Plan<S>,
+    after: &S,
+    judge_context: &JudgeContext<'_>,
     failures: &BTreeMap<Cow<'static, str>, AwsError>,
 ) {
     let Some(control) = enforced.iter().find(|control| control.meta.id == told.control) else {
@@ -109,7 +112,7 @@ pub(super) fn settle<G: Guard>(
     let judged = plan.findings.iter().find(|judged| judged.control.id == told.control);
     // Half a quarantine may end the exposure, and is none.
     let half = told.outcome == Outcome::Quarantined && has_failed(plan, control.meta.id, failures);
-    let still = match (control.judge)(after, scope).finding() {
+    let still = match (control.judge)(after, judge_context).finding() {
         Some(still) => still.summary,
         None if half => String::new(),
         None => return,
@@ -117,7 +120,7 @@ pub(super) fn settle<G: Guard>(
     let targets = judged
         .into_iter()
         .flat_map(|judged| &judged.finding.remedies)
-        .map(Remedy::target);
+        .map(Change::target);
     let reasons: BTreeSet<_> = targets
         .filter_map(|target| failures.get(&target))
         .map(ToString::to_string)
@@ -131,13 +134,13 @@ pub(super) fn settle<G: Guard>(
 }
 
 /// What would have been put right by another control's remedy, and is still wrong since that failed.
-pub(super) fn uncovered<G: Guard>(
-    controls: &[&'static Control<G>],
-    plan: &Plan<G>,
-    after: &G::State,
-    scope: &Scope<'_>,
+pub(super) fn uncovered<S: State>(
+    controls: &[&'static Control<S>],
+    plan: &Plan<S>,
+    after: &S,
+    judge_context: &JudgeContext<'_>,
     failures: &BTreeMap<Cow<'static, str>, AwsError>,
-) -> Vec<Told> {
+) -> Vec<ControlResult> {
     let why = failures
         .values()
         .map(ToString::to_string)
@@ -145,16 +148,10 @@ pub(super) fn uncovered<G: Guard>(
         .join("; ");
     let still = controls.iter().filter_map(|control| {
         let (meta, finding) = plan.covered.iter().find(|(meta, _)| meta.id == control.meta.id)?;
-        let still = (control.judge)(after, scope).finding()?;
-        Some(Told {
-            control: meta.id.into(),
-            severity: finding.severity,
-            outcome: Outcome::Failed,
-            summary: still.summary,
-            change: String::new(),
+        let still = (control.judge)(after, judge_context).finding()?;
+        Some(ControlResult {
             why: why.clone(),
-            until: None,
-            notes: Vec::new(),
+            ..ControlResult::new(meta.id, finding.severity, Outcome::Failed, still.summary)
         })
     });
     let failed = !failures.is_empty();

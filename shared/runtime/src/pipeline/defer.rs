@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use portcullis_core::{
-    Cause, Decision, Deferral, Guard, Outcome, Plan, Reason, Remedy, Report, Told, Wait, whole_second,
+    Cause, Change, Control, ControlResult, Decision, Deferral, Outcome, Plan, Reason, Report, Selector, State, Wait,
+    whole_second,
 };
 
-use super::Work;
+use super::work::Work;
 use crate::error::{AwsError, Failure, Kind};
 use crate::metrics;
-use crate::status::Status;
+use crate::resource_status::Status;
 
 /// How long a resource that can't be changed now is left alone, and how often: six hours, then it is a failure.
 const NOT_READY: SignedDuration = SignedDuration::from_mins(10);
@@ -19,7 +20,7 @@ const NOT_READY_TRIES: u32 = 36;
 
 impl Work<'_> {
     /// The status once a plan is carried out: what holds again is forgotten, so that its return is told; what waits is kept.
-    pub(super) fn status_after<G: Guard>(&self, plan: &Plan<G>, cause: &Cause) -> Status {
+    pub(super) fn status_after<S: State>(&self, plan: &Plan<S>, cause: &Cause) -> Status {
         let mut status = self.view.status.clone();
         status.told.retain(|control, _| !plan.clears(control));
         for judged in &plan.findings {
@@ -38,10 +39,7 @@ impl Work<'_> {
             reason,
             tries: 0,
             resource: self.resource.clone(),
-            event: cause.event.clone(),
-            event_id: cause.id.clone(),
-            event_time: cause.time.clone(),
-            actor: cause.actor.clone(),
+            origin: cause.origin.clone(),
         });
         let again = deferral.reason == reason && deferral.until != until;
         deferral.tries = if again { deferral.tries + 1 } else { 0 };
@@ -49,62 +47,51 @@ impl Work<'_> {
     }
 
     /// What was announced, and is right now that its time has come: nothing is done, and that is told.
-    pub(super) fn put_right_meanwhile<G: Guard>(&self, plan: &Plan<G>, now: Timestamp) -> Vec<Told> {
+    pub(super) fn put_right_meanwhile<S: State>(
+        &self,
+        controls: &[&Control<S>],
+        plan: &Plan<S>,
+        now: Timestamp,
+    ) -> Vec<ControlResult> {
         let waited = self.view.status.deferred.iter();
         waited
             .filter(|(control, deferral)| deferral.until <= now && plan.clears(control))
             .filter_map(|(control, deferral)| {
                 let told = self.view.status.told.get(control);
-                let meta = G::controls().iter().find(|one| one.meta.id == control)?;
-                Some(Told {
-                    control: control.clone(),
-                    severity: meta.meta.severity,
-                    outcome: Outcome::Compliant,
-                    summary: told.map_or_else(
-                        || "is right by now".to_owned(),
-                        |told| format!("is right by now: it no longer {}", told.summary),
-                    ),
-                    change: String::new(),
+                let control = controls.iter().find(|one| one.meta.id == control)?;
+                let summary = told.map_or_else(
+                    || "is right by now".to_owned(),
+                    |told| format!("is right by now: it no longer {}", told.summary),
+                );
+                Some(ControlResult {
                     why: format!(
                         "it was to be looked at again on {}; it was put right meanwhile, so nothing was done",
                         deferral.until
                     ),
-                    until: None,
-                    notes: Vec::new(),
+                    ..ControlResult::new(control.meta.id, control.meta.severity, Outcome::Compliant, summary)
                 })
             })
             .collect()
     }
 
     /// Turns what failed since AWS can't change the resource yet into something that waits for some minutes.
-    pub(super) fn put_off<G: Guard>(
+    pub(super) fn put_off<S: State>(
         &self,
         report: &mut Report,
         status: &mut Status,
         failures: &BTreeMap<Cow<'static, str>, AwsError>,
-        plan: &Plan<G>,
+        plan: &Plan<S>,
     ) {
-        let Report {
-            event,
-            event_id,
-            event_time,
-            actor,
-            ..
-        } = &*report;
         let cause = Cause {
-            event: event.clone(),
-            id: event_id.clone(),
-            time: event_time.clone(),
-            actor: actor.clone(),
-            omitted: false,
-            asks: portcullis_core::Asks::All,
+            origin: report.origin.clone(),
+            selector: Selector::All,
         };
-        for told in report.told.iter_mut().filter(|told| told.outcome == Outcome::Failed) {
+        for told in report.results.iter_mut().filter(|told| told.outcome == Outcome::Failed) {
             let judged = plan.findings.iter().find(|judged| judged.control.id == told.control);
             let targets = judged
                 .into_iter()
                 .flat_map(|judged| &judged.finding.remedies)
-                .map(Remedy::target);
+                .map(Change::target);
             let mut kinds = targets
                 .filter_map(|target| failures.get(&target))
                 .map(|error| error.kind)
@@ -130,12 +117,12 @@ impl Work<'_> {
     }
 
     /// Has the function invoked again for what waits.
-    pub(super) async fn schedule(&self, told: &mut [Told], status: &Status) -> Result<(), Failure> {
+    pub(super) async fn schedule(&self, told: &mut [ControlResult], status: &Status) -> Result<(), Failure> {
         self.schedule_hour(told, status).await;
         for told in told.iter().filter(|told| told.outcome == Outcome::Deferred) {
             let timed = |one: &&Deferral| one.reason != Reason::Budget;
             if let Some(deferral) = status.deferred.get(&told.control).filter(timed) {
-                self.shell
+                self.invocation
                     .schedules
                     .put(&self.resource.arn, &told.control, deferral.until)
                     .await
@@ -147,36 +134,25 @@ impl Work<'_> {
 
     /// Has the function invoked again when the next hour brings another budget. So much may be put off at once that EventBridge
     /// Scheduler throttles: that must not keep it from being told, and the sweep finds it as well.
-    pub(super) async fn schedule_hour(&self, told: &mut [Told], status: &Status) {
+    pub(super) async fn schedule_hour(&self, told: &mut [ControlResult], status: &Status) {
         for told in told.iter_mut().filter(|told| told.outcome == Outcome::Deferred) {
             let budget = |one: &&Deferral| one.reason == Reason::Budget;
             let Some(deferral) = status.deferred.get(&told.control).filter(budget) else {
                 continue;
             };
-            if let Err(error) = self.shell.schedules.put_hour(deferral.until).await {
+            if let Err(error) = self.invocation.schedules.put_hour(deferral.until).await {
                 let failure = Failure::Schedule(error);
                 let note = "that can't be scheduled: unless another finding has the same hour scheduled, the next sweep tries again";
                 told.notes.push(note.into());
                 tracing::error!(resource = self.resource.arn, failure = failure.name(), error = %failure, "left to the sweep");
-                metrics::failure(&self.shell.function, failure.name());
+                metrics::failure(&self.invocation.function, failure.name());
             }
         }
-    }
-
-    /// Writes the status outside of any record, where it changed.
-    pub(super) async fn note(&self, status: &Status) -> Result<(), Failure> {
-        if *status == self.view.status && !self.view.news {
-            return Ok(());
-        }
-        if self.is_old {
-            return Err(Failure::LostRace(self.resource.arn.clone()));
-        }
-        self.shell.ledger.note(&self.resource.arn, self.view, status).await
     }
 }
 
 /// Counts what waits; an alarm watches those that wait for budget.
-pub(super) fn count_deferred<G: Guard>(plan: &Plan<G>) {
+pub(super) fn count_deferred<S: State>(plan: &Plan<S>) {
     for judged in &plan.findings {
         if let Decision::Defer(wait) = &judged.ruling.decision {
             metrics::deferred(wait.reason);

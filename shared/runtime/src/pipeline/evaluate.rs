@@ -2,16 +2,18 @@
 
 use futures_util::future::try_join;
 use jiff::Timestamp;
-use portcullis_core::{Cause, Decision, Guard, Plan, Resource, State, decide, plan};
+use portcullis_core::{Cause, Decision, Plan, Resource, State, decide, plan};
 
-use super::{Work, enabled, facts};
-use crate::adapter::Adapter;
+use super::observe::{enabled, facts};
+use super::record::history;
+use super::work::Work;
+use crate::adapter::{Adapter, Bound};
 use crate::error::Failure;
-use crate::pipeline::Shell;
+use crate::invocation::Invocation;
 
 /// What a look found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Looked {
+pub enum Evaluation {
     /// The resource is no more.
     Gone,
     /// None of the controls can be asked of it.
@@ -23,35 +25,37 @@ pub enum Looked {
 }
 
 /// Reads and judges one resource.
-pub async fn evaluate<G: Guard, A: Adapter<G>>(
-    shell: &Shell,
-    adapter: &A,
+pub async fn evaluate<A: Adapter>(
+    invocation: &Invocation,
+    bound: &Bound<A>,
     resource: &Resource,
     cause: &Cause,
-) -> Result<Looked, Failure> {
-    let controls = enabled::<G>(&shell.settings, |control| cause.asks_for(&control.meta));
+) -> Result<Evaluation, Failure> {
+    let controls = enabled(bound.typed, &invocation.settings, |control| {
+        cause.selects(&control.meta)
+    });
     if controls.is_empty() {
-        return Ok(Looked::NotApplicable);
+        return Ok(Evaluation::NotApplicable);
     }
-    let needed = facts::<G>(&controls);
-    let observing = async { adapter.observe(resource, &needed).await.map_err(Failure::Observe) };
-    let (observed, view) = try_join(observing, shell.ledger.read(&resource.arn)).await?;
+    let needed = facts(bound.typed, &controls);
+    let observing = async { bound.adapter.observe(resource, &needed).await.map_err(Failure::Observe) };
+    let (observed, view) = try_join(observing, invocation.ledger.read(&resource.arn)).await?;
     let Some(state) = observed else {
-        return Ok(Looked::Gone);
+        return Ok(Evaluation::Gone);
     };
     let work = Work {
-        shell,
+        invocation,
         resource,
         view: &view,
         carried: None,
         is_old: false,
         unread: Vec::new(),
     };
-    let circumstances = work.circumstances(state.tags(), cause, Timestamp::now());
-    let memory = super::memory(&circumstances, &view.status, None);
-    let scope = work.scope(state.tags(), circumstances.now, &memory);
-    let plan: Plan<G> = plan(&state, &controls, &scope, |control, finding| {
-        let mut ruling = decide(control, finding, &circumstances);
+    let decision_context = work.decision_context(state.tags(), cause, Timestamp::now());
+    let history = history(&decision_context, &view.status, None);
+    let judge_context = work.judge_context(state.tags(), decision_context.now, &history);
+    let plan: Plan<A::State> = plan(&state, &controls, &judge_context, |control, finding| {
+        let mut ruling = decide(control, finding, &decision_context);
         // Each is judged on what is there, not on what another's remedy would leave.
         if ruling.decision == Decision::Enforce {
             ruling.decision = Decision::Notify(String::new());
@@ -59,11 +63,16 @@ pub async fn evaluate<G: Guard, A: Adapter<G>>(
         ruling
     });
     if plan.findings.is_empty() {
-        return Ok(match (state.is_gone(), plan.compliant.is_empty()) {
-            (true, _) => Looked::Gone,
-            (false, true) => Looked::NotApplicable,
-            (false, false) => Looked::Compliant,
-        });
+        return Ok(
+            match (
+                (bound.typed.resource_type.is_deleted)(&state),
+                plan.compliant.is_empty(),
+            ) {
+                (true, _) => Evaluation::Gone,
+                (false, true) => Evaluation::NotApplicable,
+                (false, false) => Evaluation::Compliant,
+            },
+        );
     }
     let findings = plan.findings.into_iter().map(|judged| {
         let summary = judged.finding.summary;
@@ -72,5 +81,5 @@ pub async fn evaluate<G: Guard, A: Adapter<G>>(
             _ => (judged.control.id, summary),
         }
     });
-    Ok(Looked::Violated(findings.collect()))
+    Ok(Evaluation::Violated(findings.collect()))
 }

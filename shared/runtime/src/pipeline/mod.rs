@@ -1,101 +1,63 @@
 //! The one pipeline: observe, judge, decide, record, apply, verify, notify.
 
-mod apply;
+pub mod apply;
 mod defer;
-mod evaluate;
+mod denied;
+pub mod evaluate;
+mod notify;
+mod observe;
 mod record;
-mod tell;
-mod unread;
+mod work;
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join;
-use jiff::{SignedDuration, Timestamp};
-use portcullis_core::settings::Switch;
+use jiff::Timestamp;
 use portcullis_core::{
-    Asks, Cause, Circumstances, Control, Decision, Guard, Memory, Place, Plan, Resource, Scope, Settings, State, Tags,
-    decide, plan,
+    Cause, Control, Decision, DecisionContext, JudgeContext, Plan, Resource, Selector, State, Typed, decide, plan,
 };
-use serde_json::Value;
 
-pub use apply::{apply, difference};
-use apply::{has_failed, settle, uncovered, verify};
+use apply::{apply, difference, has_failed, settle, uncovered, verify};
 use defer::count_deferred;
-pub use evaluate::{Looked, evaluate};
-pub use record::json_of;
-use record::{memory, merge_intentions, merged, remedies_of, told_of};
-pub use tell::{answer, log};
-use tell::{gone, with_not_applicable};
-use unread::{Unread, readable};
+use denied::{Unread, readable};
+use observe::{Age, enabled, facts};
+use record::{history, merge_intentions, merged, remedies_of, results_of};
+use work::Work;
 
-use crate::adapter::{Adapter, Aside};
-use crate::digest::Digest;
+use crate::adapter::{Adapter, Bound, ImpactNotes};
+use crate::answer::{Answer, Conclusion};
 use crate::error::{Failure, Kind};
-use crate::ledger::{Along, Ledger, Open, Opened, Record, View};
-use crate::release;
-use crate::restore;
-use crate::schedule::Schedules;
-use crate::status::Status;
-use crate::topic::Topic;
+use crate::invocation::Invocation;
+use crate::ledger::{Opened, Record, View, WithWrites, json_of};
+use crate::log;
+use crate::operations::{release, restore};
+use crate::resource_status::Status;
 
 /// How often a change that somebody else's crossed is begun again from the read.
 const ATTEMPTS: u32 = 4;
 
-/// How the summary begins of what could not even be looked at.
-const UNJUDGED: &str = "can't be judged";
-
-/// What all resources of one invocation share.
-#[derive(Clone)]
-pub struct Shell {
-    pub ledger: Ledger,
-    pub topic: Topic,
-    pub schedules: Schedules,
-    pub settings: Arc<Settings>,
-    pub own_role: String,
-    pub function: String,
-    /// Where the function is.
-    pub place: Place,
-    /// The Lambda request. Lambda's own retries keep it.
-    pub request: String,
-    /// The owner of what this invocation opens, made up for it alone: Lambda may deliver an event twice, at the same time and under
-    /// the same request id. Its retries come a minute later at the earliest, when the lease of what broke off has ended. Source:
-    /// Lambda Developer Guide, "Error handling for asynchronous invocation".
-    pub owner: String,
-    /// When Lambda will stop this invocation, in Unix milliseconds: the end of its leases.
-    pub deadline: i64,
-    /// In a sweep, and an event of many resources: what gathers the findings, which are told at its end and not one by one.
-    pub digest: Option<Arc<Digest>>,
-}
-
-impl Shell {
-    /// The milliseconds until Lambda stops this invocation.
-    pub fn remaining(&self) -> i64 {
-        self.deadline - Timestamp::now().as_millisecond()
-    }
-}
-
 /// Takes one resource through the pipeline. `since` is the moment from which on the resource may have been read.
-pub async fn process<G: Guard, A: Adapter<G>>(
-    shell: &Shell,
-    adapter: &A,
+pub async fn process<A: Adapter>(
+    invocation: &Invocation,
+    bound: &Bound<A>,
     resource: &Resource,
     cause: &Cause,
     since: Timestamp,
-) -> Result<Value, Failure> {
-    let is_deleted = cause.asks == Asks::Breakable && G::deletes().contains(&cause.event.as_str());
+) -> Result<Answer, Failure> {
+    let is_deleted = cause.selector == Selector::Breakable
+        && bound.typed.resource_type.deletes.contains(&cause.origin.event.as_str());
     let released = if is_deleted {
-        release::deleted(shell, resource, cause).await?
+        release::deleted(invocation, resource, cause).await?
     } else {
         None
     };
     // What was held is looked at: another one may have its name by now.
     let cause = released.as_ref().map_or(cause, |released| &released.cause);
-    let mut age = Age { since, after: None };
+    let mut age = Age::since(since);
     for attempt in 1..=ATTEMPTS {
-        match once::<G, A>(shell, adapter, resource, cause, &mut age).await {
+        match once(invocation, bound, resource, cause, &mut age).await {
             Err(Failure::LostRace(_)) if attempt < ATTEMPTS => {
                 tracing::info!(
                     resource = resource.arn,
@@ -112,7 +74,7 @@ pub async fn process<G: Guard, A: Adapter<G>>(
                 | Failure::Schedule(_)
                 | Failure::Ledger(_)),
             ) => {
-                shell.ledger.give_back(&resource.arn, &shell.owner).await;
+                invocation.ledger.give_back(&resource.arn, &invocation.owner).await;
                 return Err(failure);
             }
             other => return other,
@@ -121,80 +83,61 @@ pub async fn process<G: Guard, A: Adapter<G>>(
     Err(Failure::LostRace(resource.arn.clone()))
 }
 
-/// How old what was read of a resource can be. State and ledger are read at the same time, so that the state may be from
-/// before a change of which the ledger says already that it is told.
-struct Age {
-    /// From when on the resource was read.
-    since: Timestamp,
-    /// The record that was known to be closed before.
-    after: Option<String>,
-}
-
-/// What the clocks of two functions differ by at most, and then some.
-const CLOCKS: SignedDuration = SignedDuration::from_millis(500);
-
-impl Age {
-    /// Whether a record was closed that may have been open while the resource was read. The next look is younger.
-    fn is_old(&mut self, status: &Status) -> bool {
-        let known = status.closed == self.after;
-        let closed = status.closed_at.filter(|_| !known);
-        let old = closed.is_some_and(|closed| self.since < closed + CLOCKS);
-        (self.since, self.after) = (Timestamp::now(), status.closed.clone());
-        old
-    }
-}
-
-async fn once<G: Guard, A: Adapter<G>>(
-    shell: &Shell,
-    adapter: &A,
+async fn once<A: Adapter>(
+    invocation: &Invocation,
+    bound: &Bound<A>,
     resource: &Resource,
     cause: &Cause,
     age: &mut Age,
-) -> Result<Value, Failure> {
-    let mut controls = enabled::<G>(&shell.settings, |control| cause.asks_for(&control.meta));
+) -> Result<Answer, Failure> {
+    let mut controls = enabled(bound.typed, &invocation.settings, |control| {
+        cause.selects(&control.meta)
+    });
     // A sweep finishes what was begun before its control was switched off.
-    if controls.is_empty() && cause.asks == Asks::Breakable {
-        return Ok(answer(resource, "ignored", &[], None));
+    if controls.is_empty() && cause.selector == Selector::Breakable {
+        return Ok(Answer::of(resource, Conclusion::Ignored));
     }
-    let facts_of_cause = facts::<G>(&controls);
+    let facts_of_cause = facts(bound.typed, &controls);
     let observing = async {
         Ok(if controls.is_empty() {
             Ok(None)
         } else {
-            adapter.observe(resource, &facts_of_cause).await
+            bound.adapter.observe(resource, &facts_of_cause).await
         })
     };
-    let (mut observed, mut view) = try_join(observing, shell.ledger.read(&resource.arn)).await?;
+    let (mut observed, mut view) = try_join(observing, invocation.ledger.read(&resource.arn)).await?;
     let is_old = age.is_old(&view.status);
-    hear::<G>(&mut view, cause, Timestamp::now());
-    let carried = take_over(shell, resource, &view)?;
+    remember_call(bound.typed, &mut view, cause, Timestamp::now());
+    let carried = view.acquire_lease(resource, &invocation.owner)?;
     if let Some(open) = carried {
         if open.record.restores.is_some() {
             // Whoever comes by finishes it, then looks anew: what it put back is held.
-            restore::finish::<G, A>(shell, adapter, open.record.clone(), &view).await?;
+            restore::finish(invocation, bound, open.record.clone(), &view).await?;
             return Err(Failure::LostRace(resource.arn.clone()));
         }
         // The unfinished record may be about more than this call: its controls are judged as well, even if they are off by now.
-        let told = &open.record.report.told;
-        let begun: Vec<_> = G::controls()
+        let told = &open.record.report.results;
+        let begun: Vec<_> = bound
+            .typed
+            .controls
             .iter()
             .filter(|control| told.iter().any(|told| told.control == control.meta.id))
             .collect();
-        let asked = |control: &&'static Control<G>| {
-            let is = |one: &&'static Control<G>| one.meta.id == control.meta.id;
+        let asked = |control: &&'static Control<A::State>| {
+            let is = |one: &&'static Control<A::State>| one.meta.id == control.meta.id;
             controls.iter().any(is) || begun.iter().any(is)
         };
-        controls = G::controls().iter().filter(asked).collect();
-        let needed = facts::<G>(&controls);
+        controls = bound.typed.controls.iter().filter(asked).collect();
+        let needed = facts(bound.typed, &controls);
         if needed != facts_of_cause {
-            observed = adapter.observe(resource, &needed).await;
+            observed = bound.adapter.observe(resource, &needed).await;
         }
     } else if controls.is_empty() {
-        return Ok(answer(resource, "ignored", &[], None));
+        return Ok(Answer::of(resource, Conclusion::Ignored));
     }
     let carried = carried.map(|open| &open.record);
     let mut work = Work {
-        shell,
+        invocation,
         resource,
         view: &view,
         carried,
@@ -202,28 +145,28 @@ async fn once<G: Guard, A: Adapter<G>>(
         unread: Vec::new(),
     };
     let gone = match &observed {
-        Ok(state) => state.as_ref().is_none_or(State::is_gone),
+        Ok(state) => state.as_ref().is_none_or(bound.typed.resource_type.is_deleted),
         Err(_) => false,
     };
-    if gone && carried.is_none() && cause.just_made_it(Timestamp::now()) {
+    if gone && carried.is_none() && cause.is_recent_creation(bound.typed.resource_type.creates, Timestamp::now()) {
         return Err(Failure::NotVisibleYet {
             resource: resource.arn.clone(),
-            event: cause.event.clone(),
-            time: cause.time.clone(),
+            event: cause.origin.event.clone(),
+            time: cause.origin.time.clone(),
         });
     }
     if matches!(&observed, Err(error) if error.kind == Kind::Denied)
-        && let Some((state, denied)) = readable::<G, A>(adapter, resource, &controls).await
+        && let Some((state, denied)) = readable(bound, resource, &controls).await
     {
         work.unread = controls
             .iter()
             .filter_map(|control| Unread::of(control, &denied, carried))
             .collect();
-        controls.retain(|control| control.facts.iter().all(|fact| !denied.contains_key(fact)));
+        controls.retain(|control| control.reads.iter().all(|fact| !denied.contains_key(fact)));
         observed = Ok(Some(state));
     }
     match observed {
-        Ok(Some(state)) => work.judge(adapter, &state, &controls, cause).await,
+        Ok(Some(state)) => work.judge(bound, &state, &controls, cause).await,
         Ok(None) => work.gone(cause).await,
         Err(error) if error.kind == Kind::Denied => work.denied(&controls, cause, error).await,
         Err(error) => Err(Failure::Observe(error)),
@@ -231,133 +174,51 @@ async fn once<G: Guard, A: Adapter<G>>(
 }
 
 /// Remembers the call, if it is one whose effect AWS may not show any more.
-fn hear<G: Guard>(view: &mut View, cause: &Cause, now: Timestamp) {
-    if cause.asks == Asks::Breakable && G::remembers().contains(&cause.event.as_str()) {
-        view.news = view.status.hear(&cause.event, cause.time.parse().unwrap_or(now), now);
+fn remember_call<S: State>(typed: Typed<S>, view: &mut View, cause: &Cause, now: Timestamp) {
+    if cause.selector == Selector::Breakable && typed.resource_type.remembers.contains(&cause.origin.event.as_str()) {
+        view.news = view
+            .status
+            .remember_call(&cause.origin.event, cause.origin.time.parse().unwrap_or(now), now);
     }
-}
-
-/// The controls that are not off and that the event, or an unfinished record, is about.
-fn enabled<G: Guard>(settings: &Settings, wanted: impl Fn(&Control<G>) -> bool) -> Vec<&'static Control<G>> {
-    G::controls()
-        .iter()
-        .filter(|control| settings.switch(&control.meta) != Switch::Off && wanted(control))
-        .collect()
-}
-
-/// The facts that these controls need.
-pub fn facts<G: Guard>(controls: &[&Control<G>]) -> BTreeSet<G::Fact> {
-    controls
-        .iter()
-        .flat_map(|control| control.facts)
-        .chain(G::always())
-        .copied()
-        .collect()
-}
-
-/// The open record of this resource, if there is one that nobody is at any more.
-pub fn take_over<'a>(shell: &Shell, resource: &Resource, view: &'a View) -> Result<Option<&'a Open>, Failure> {
-    match &view.open {
-        Some(open) if open.owner != shell.owner && open.until > Timestamp::now().as_millisecond() => {
-            Err(Failure::Busy {
-                resource: resource.arn.clone(),
-                until: open.until,
-            })
-        }
-        open => Ok(open.as_ref()),
-    }
-}
-
-/// One resource in one invocation.
-struct Work<'a> {
-    shell: &'a Shell,
-    resource: &'a Resource,
-    view: &'a View,
-    carried: Option<&'a Record>,
-    /// What was read of the resource may be from before a record that is closed by now.
-    is_old: bool,
-    /// The controls that can't be judged.
-    unread: Vec<Unread>,
 }
 
 /// How far an event has come before anything is changed.
-enum Beginning<G: Guard> {
+enum Beginning<S: State> {
     /// There is nothing to do: the answer.
-    Answered(Value),
+    Answered(Answer),
     /// The record is open.
     Begun {
-        plan: Box<Plan<G>>,
+        plan: Box<Plan<S>>,
         record: Box<Record>,
         status: Status,
     },
 }
 
-impl<'a> Work<'a> {
-    fn circumstances(&self, tags: Option<&'a Tags>, cause: &'a Cause, now: Timestamp) -> Circumstances<'a> {
-        let Self {
-            shell, resource, view, ..
-        } = self;
-        Circumstances {
-            resource,
-            tags,
-            settings: &shell.settings,
-            cause,
-            holds: &view.status.holds,
-            deferred: &view.status.deferred,
-            history: &view.status.remedied,
-            budget_spent: false,
-            now,
-        }
-    }
-
-    fn scope(&self, tags: Option<&Tags>, now: Timestamp, memory: &'a Memory) -> Scope<'a> {
-        let Self { shell, resource, .. } = *self;
-        let (level_name, level) = shell.settings.level(tags);
-        Scope {
-            resource,
-            settings: &shell.settings,
-            level,
-            level_name,
-            own_role: &shell.own_role,
-            region: &shell.place.region,
-            now,
-            memory,
-        }
-    }
-}
-
 impl Work<'_> {
-    /// Opens the record, unless what it says may be from before another one.
-    async fn open(&self, record: &Record, along: Along<'_>) -> Result<Opened, Failure> {
-        let Self { shell, view, .. } = self;
-        if self.is_old {
-            return Err(Failure::LostRace(self.resource.arn.clone()));
-        }
-        let (owner, until) = (&shell.owner, shell.deadline);
-        shell.ledger.open(record, owner, until, view, along).await
-    }
-
-    async fn judge<G: Guard, A: Adapter<G>>(
+    async fn judge<A: Adapter>(
         &self,
-        adapter: &A,
-        state: &G::State,
-        controls: &[&'static Control<G>],
+        bound: &Bound<A>,
+        state: &A::State,
+        controls: &[&'static Control<A::State>],
         cause: &Cause,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Answer, Failure> {
         let Self {
             resource,
             view,
             carried,
             ..
         } = self;
-        let circumstances = self.circumstances(state.tags(), cause, Timestamp::now());
-        let known = memory(&circumstances, &view.status, *carried);
-        let scope = self.scope(state.tags(), circumstances.now, &known);
-        let (plan, mut record, mut status) = match self.begin(adapter, state, controls, &scope, circumstances).await? {
+        let decision_context = self.decision_context(state.tags(), cause, Timestamp::now());
+        let known = history(&decision_context, &view.status, *carried);
+        let judge_context = self.judge_context(state.tags(), decision_context.now, &known);
+        let (plan, mut record, mut status) = match self
+            .begin(bound, state, controls, &judge_context, decision_context)
+            .await?
+        {
             Beginning::Answered(answer) => return Ok(answer),
             Beginning::Begun { plan, record, status } => (*plan, *record, status),
         };
-        let failures = apply::<G, A>(adapter, resource, &plan.remedies).await?;
+        let failures = apply(bound, resource, &plan.remedies).await?;
         let enforced: Vec<_> = plan
             .findings
             .iter()
@@ -372,9 +233,9 @@ impl Work<'_> {
         begun
             .begun
             .extend(enforced.iter().map(|control| control.meta.id.to_owned()));
-        let scope = Scope {
-            memory: &begun,
-            ..scope
+        let judge_context = JudgeContext {
+            history: &begun,
+            ..judge_context
         };
         let after = if plan.remedies.is_empty() {
             Some(state.clone())
@@ -389,80 +250,85 @@ impl Work<'_> {
                 .iter()
                 .filter(|control| plan.covered.iter().any(|(meta, _)| meta.id == control.meta.id));
             let about: Vec<_> = enforced.iter().chain(covered).copied().collect();
-            verify::<G, A>(adapter, resource, (&about, &made), &scope).await?
+            verify(bound, resource, (&about, &made), &judge_context).await?
         };
-        let told = &mut record.report.told;
+        let results = &mut record.report.results;
         if let Some(after) = after {
-            for told in &mut *told {
-                settle::<G>(told, &enforced, &plan, &after, &scope, &failures);
+            for result in &mut *results {
+                settle(result, &enforced, &plan, &after, &judge_context, &failures);
             }
-            told.extend(uncovered(controls, &plan, &after, &scope, &failures));
+            results.extend(uncovered(controls, &plan, &after, &judge_context, &failures));
             (record.report.before, record.report.after) = difference(&record.prior, &json_of(&after)?);
         } else {
-            let intended = told.iter_mut().filter(|told| told.outcome.is_change());
-            intended.for_each(gone);
+            let intended = results.iter_mut().filter(|result| result.outcome.is_change());
+            intended.for_each(record::gone);
         }
         self.put_off(&mut record.report, &mut status, &failures, &plan);
-        self.schedule(&mut record.report.told, &status).await?;
+        self.schedule(&mut record.report.results, &status).await?;
         let answer = self.tell(record, status).await?;
-        Ok(with_not_applicable(answer, &plan))
+        Ok(answer.with_not_applicable(&plan.not_applicable))
     }
 
     /// Plans, decides, and opens the record where anything is to be done or told. Where the hour's budget turns out to be
     /// spent, all is decided once more, knowing that.
-    async fn begin<G: Guard, A: Adapter<G>>(
+    async fn begin<A: Adapter>(
         &self,
-        adapter: &A,
-        state: &G::State,
-        controls: &[&'static Control<G>],
-        scope: &Scope<'_>,
-        mut circumstances: Circumstances<'_>,
-    ) -> Result<Beginning<G>, Failure> {
+        bound: &Bound<A>,
+        state: &A::State,
+        controls: &[&'static Control<A::State>],
+        judge_context: &JudgeContext<'_>,
+        mut decision_context: DecisionContext<'_>,
+    ) -> Result<Beginning<A::State>, Failure> {
         let Self {
-            shell,
+            invocation,
             resource,
             view,
             carried,
             ..
         } = self;
-        let Circumstances { cause, now, .. } = circumstances;
-        let mut asides: BTreeMap<&str, Aside> = BTreeMap::new();
+        let DecisionContext { cause, now, .. } = decision_context;
+        let is_deleted = (bound.typed.resource_type.is_deleted)(state);
+        let mut impact_reads: BTreeMap<&str, ImpactNotes> = BTreeMap::new();
         loop {
-            let mut plan: Plan<G> = plan(state, controls, scope, |control, finding| {
-                decide(control, finding, &circumstances)
+            let mut plan: Plan<A::State> = plan(state, controls, judge_context, |control, finding| {
+                decide(control, finding, &decision_context)
             });
             for judged in &mut plan.findings {
                 // What is left as it is disturbs nobody.
                 let is_left = matches!(judged.ruling.decision, Decision::Exempt(_));
                 if !is_left && !judged.finding.remedies.is_empty() {
-                    let aside = match asides.entry(judged.control.id) {
+                    let found = match impact_reads.entry(judged.control.id) {
                         Entry::Occupied(known) => known.into_mut(),
-                        Entry::Vacant(new) => {
-                            new.insert(adapter.aside(resource, state, &judged.finding.remedies).await)
-                        }
+                        Entry::Vacant(new) => new.insert(
+                            bound
+                                .adapter
+                                .impact_notes(resource, state, &judged.finding.remedies)
+                                .await,
+                        ),
                     };
-                    judged.finding.summary.push_str(&aside.clause);
-                    judged.ruling.notes.extend_from_slice(&aside.notes);
+                    judged.finding.summary.push_str(&found.clause);
+                    judged.ruling.notes.extend_from_slice(&found.notes);
                 }
             }
-            let mut told = told_of(&plan, cause.omitted);
-            told.extend(self.put_right_meanwhile(&plan, now));
-            told.extend(self.unread.iter().map(|unread| unread.told.clone()));
+            let mut told = results_of(&plan, cause.origin.omitted);
+            told.extend(self.put_right_meanwhile(controls, &plan, now));
+            told.extend(self.unread.iter().map(|unread| unread.result.clone()));
             let status = self.status_after(&plan, cause);
             if carried.is_none() {
                 if told.is_empty() {
                     self.note(&status).await?;
                     log_not_applicable(resource, &plan);
-                    let outcome = match (state.is_gone(), plan.compliant.is_empty()) {
-                        (true, _) => "gone",
-                        (false, true) => "not-applicable",
-                        (false, false) => "compliant",
+                    let conclusion = match (is_deleted, plan.compliant.is_empty()) {
+                        (true, _) => Conclusion::Gone,
+                        (false, true) => Conclusion::NotApplicable,
+                        (false, false) => Conclusion::Compliant,
                     };
-                    tracing::info!(resource = resource.arn, event = cause.event, outcome, "handled");
-                    let answer = with_not_applicable(answer(resource, outcome, &[], None), &plan);
-                    return Ok(Beginning::Answered(answer));
+                    let outcome = conclusion.as_str();
+                    tracing::info!(resource = resource.arn, event = cause.origin.event, outcome, "handled");
+                    let answer = Answer::of(resource, conclusion);
+                    return Ok(Beginning::Answered(answer.with_not_applicable(&plan.not_applicable)));
                 }
-                let reminder = shell.settings.notifications.reminder_days;
+                let reminder = invocation.settings.notifications.reminder_days;
                 if plan.remedies.is_empty() && told.iter().all(|one| view.status.knows(one, now, reminder)) {
                     self.schedule_hour(&mut told, &status).await;
                     self.note(&status).await?;
@@ -470,32 +336,38 @@ impl Work<'_> {
                         return Err(Failure::Observe(unread.error.clone()));
                     }
                     count_deferred(&plan);
-                    log(resource, &told, "told before");
-                    let answer = with_not_applicable(answer(resource, "told-before", &told, None), &plan);
-                    return Ok(Beginning::Answered(answer));
+                    log::results(resource, &told, "told before");
+                    let answer = Answer {
+                        results: told,
+                        ..Answer::of(resource, Conclusion::ToldBefore)
+                    };
+                    return Ok(Beginning::Answered(answer.with_not_applicable(&plan.not_applicable)));
                 }
             }
-            merge_intentions(&mut told, *carried, state.is_gone(), |control| plan.clears(control));
+            merge_intentions(&mut told, *carried, is_deleted, |control| plan.clears(control));
             let prior = merged(&json_of(state)?, carried.map(|record| &record.prior));
             let mut record = self.record(cause, told, prior, state.tags());
             record.remedies = remedies_of(&plan, *carried)?;
-            let limit = shell.settings.budget.disruptive_per_hour;
+            let limit = invocation.settings.budget.disruptive_per_hour;
             let draw = limit.filter(|_| plan.disturbs() && !record.drawn);
             record.drawn |= draw.is_some();
-            match self.open(&record, draw.map_or(Along::Nothing, Along::Draw)).await? {
+            match self
+                .open(&record, draw.map_or(WithWrites::Nothing, WithWrites::Draw))
+                .await?
+            {
                 Opened::Yes => {
                     log_not_applicable(resource, &plan);
                     count_deferred(&plan);
                     let (plan, record) = (Box::new(plan), Box::new(record));
                     return Ok(Beginning::Begun { plan, record, status });
                 }
-                Opened::BudgetSpent => circumstances.budget_spent = true,
+                Opened::BudgetSpent => decision_context.budget_spent = true,
             }
         }
     }
 }
 
-fn log_not_applicable<G: Guard>(resource: &Resource, plan: &Plan<G>) {
+fn log_not_applicable<S: State>(resource: &Resource, plan: &Plan<S>) {
     for (control, why) in &plan.not_applicable {
         tracing::info!(
             resource = resource.arn,

@@ -4,32 +4,34 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use portcullis_core::{
-    Asks, Cause, Circumstances, Decision, Guard, Memory, Outcome, Plan, Remedy, Report, Severity, Tags, Told,
+    Cause, Change as _, ControlResult, Decision, DecisionContext, History, Origin, Outcome, Plan, Report, Selector,
+    Severity, State, Tags,
 };
 use serde_json::{Value, json};
 
-use super::tell::gone;
-use super::{UNJUDGED, Work};
+use super::work::Work;
 use crate::error::Failure;
-use crate::ledger::Record;
-use crate::status::Status;
+use crate::ledger::{Record, json_of};
+use crate::resource_status::Status;
 
 impl Work<'_> {
-    pub(super) fn record(&self, cause: &Cause, told: Vec<Told>, prior: Value, tags: Option<&Tags>) -> Record {
+    pub(super) fn record(
+        &self,
+        cause: &Cause,
+        results: Vec<ControlResult>,
+        prior: Value,
+        tags: Option<&Tags>,
+    ) -> Record {
         let drawn = self.carried.is_some_and(|record| record.drawn);
         let carried = self.carried.map(|record| &record.report);
-        let cause = &*self.origin(cause, &told);
+        let cause = &*self.cause(cause, &results);
         // An unfinished record keeps its id and its event: who opened the hole matters, not who came by later.
         let report = carried.map_or_else(
             || Report {
                 ledger_id: uuid::Uuid::now_v7().to_string(),
                 resource: self.resource.clone(),
-                event: cause.event.clone(),
-                event_id: cause.id.clone(),
-                event_time: cause.time.clone(),
-                parameters_omitted: cause.omitted,
-                actor: cause.actor.clone(),
-                told: Vec::new(),
+                origin: cause.origin.clone(),
+                results: Vec::new(),
                 before: json!({}),
                 after: json!({}),
                 managed_by: cause.managed_by(tags),
@@ -37,7 +39,7 @@ impl Work<'_> {
             Clone::clone,
         );
         Record {
-            report: Report { told, ..report },
+            report: Report { results, ..report },
             prior,
             remedies: Vec::new(),
             restores: None,
@@ -47,15 +49,15 @@ impl Work<'_> {
     }
 
     /// What led to it: where nobody called but its time has come, who opened the hole then.
-    fn origin<'a>(&self, cause: &'a Cause, told: &[Told]) -> Cow<'a, Cause> {
-        let waited = |told: &Told| self.view.status.deferred.get(&told.control);
-        match told.iter().find_map(waited) {
-            Some(first) if cause.asks != Asks::Breakable => Cow::Owned(Cause {
-                event: first.event.clone(),
-                id: first.event_id.clone(),
-                time: first.event_time.clone(),
-                actor: first.actor.clone(),
-                ..cause.clone()
+    fn cause<'a>(&self, cause: &'a Cause, results: &[ControlResult]) -> Cow<'a, Cause> {
+        let waited = |result: &ControlResult| self.view.status.deferred.get(&result.control);
+        match results.iter().find_map(waited) {
+            Some(first) if cause.selector != Selector::Breakable => Cow::Owned(Cause {
+                origin: Origin {
+                    omitted: cause.origin.omitted,
+                    ..first.origin.clone()
+                },
+                selector: cause.selector.clone(),
             }),
             _ => Cow::Borrowed(cause),
         }
@@ -63,15 +65,10 @@ impl Work<'_> {
 }
 
 /// What the ledger knows of a resource when it is judged.
-pub(super) fn memory(circumstances: &Circumstances<'_>, status: &Status, carried: Option<&Record>) -> Memory {
-    let judged = || {
-        status
-            .told
-            .iter()
-            .filter(|(_, last)| !last.summary.starts_with(UNJUDGED))
-    };
-    let broken_off = carried.into_iter().flat_map(|record| &record.report.told);
-    Memory {
+pub(super) fn history(decision_context: &DecisionContext<'_>, status: &Status, carried: Option<&Record>) -> History {
+    let judged = || status.told.iter().filter(|(_, last)| !last.unjudged);
+    let broken_off = carried.into_iter().flat_map(|record| &record.report.results);
+    History {
         violated: judged().map(|(control, last)| (control.clone(), last.at)).collect(),
         begun: broken_off
             .filter(|told| told.outcome.is_change())
@@ -85,7 +82,7 @@ pub(super) fn memory(circumstances: &Circumstances<'_>, status: &Status, carried
         fights: status
             .remedied
             .keys()
-            .filter(|control| circumstances.fight(control).is_some())
+            .filter(|control| decision_context.fight(control).is_some())
             .cloned()
             .collect(),
         remedied: status
@@ -98,7 +95,7 @@ pub(super) fn memory(circumstances: &Circumstances<'_>, status: &Status, carried
 }
 
 /// What the findings come to, if all goes well.
-pub(super) fn told_of<G: Guard>(plan: &Plan<G>, omitted: bool) -> Vec<Told> {
+pub(super) fn results_of<S: State>(plan: &Plan<S>, omitted: bool) -> Vec<ControlResult> {
     let told = plan.findings.iter().map(|judged| {
         let finding = &judged.finding;
         let ruling = &judged.ruling;
@@ -116,7 +113,7 @@ pub(super) fn told_of<G: Guard>(plan: &Plan<G>, omitted: bool) -> Vec<Told> {
                 severity
             }
         };
-        Told {
+        ControlResult {
             control: judged.control.id.into(),
             severity: raised(finding.severity),
             outcome,
@@ -125,6 +122,7 @@ pub(super) fn told_of<G: Guard>(plan: &Plan<G>, omitted: bool) -> Vec<Told> {
             why,
             until,
             notes: ruling.notes.clone(),
+            unjudged: false,
         }
     });
     told.collect()
@@ -132,12 +130,12 @@ pub(super) fn told_of<G: Guard>(plan: &Plan<G>, omitted: bool) -> Vec<Told> {
 
 /// Adds what an unfinished record had set out to do and what now holds: it was done, but not told.
 pub(super) fn merge_intentions(
-    told: &mut Vec<Told>,
+    told: &mut Vec<ControlResult>,
     carried: Option<&Record>,
     is_gone: bool,
     clears: impl Fn(&str) -> bool,
 ) {
-    for intended in carried.into_iter().flat_map(|record| &record.report.told) {
+    for intended in carried.into_iter().flat_map(|record| &record.report.results) {
         let is_told = told.iter().any(|told| told.control == intended.control);
         if clears(&intended.control) && !is_told {
             let mut intended = intended.clone();
@@ -153,10 +151,10 @@ pub(super) fn merge_intentions(
 }
 
 /// The plan's remedies, and those of an unfinished record that the plan need not repeat.
-pub(super) fn remedies_of<G: Guard>(plan: &Plan<G>, carried: Option<&Record>) -> Result<Vec<Value>, Failure> {
+pub(super) fn remedies_of<S: State>(plan: &Plan<S>, carried: Option<&Record>) -> Result<Vec<Value>, Failure> {
     let mut remedies = Vec::new();
     for earlier in carried.into_iter().flat_map(|record| &record.remedies) {
-        let remedy: G::Remedy =
+        let remedy: S::Change =
             serde_json::from_value(earlier.clone()).map_err(|error| Failure::LedgerRecord(error.to_string()))?;
         if !plan.remedies.iter().any(|planned| planned.target() == remedy.target()) {
             remedies.push(earlier.clone());
@@ -177,36 +175,33 @@ pub(super) fn merged(state: &Value, earlier: Option<&Value>) -> Value {
     merged
 }
 
-pub fn json_of(value: &impl serde::Serialize) -> Result<Value, Failure> {
-    serde_json::to_value(value).map_err(|error| Failure::LedgerRecord(error.to_string()))
+/// Turns a result into that of a resource that is no more.
+pub(super) fn gone(result: &mut ControlResult) {
+    result.outcome = Outcome::Gone;
+    result.why = "it was deleted before the outcome could be verified".into();
 }
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Actor, Resource, Settings};
+    use portcullis_core::{Resource, Settings};
 
     use super::*;
 
     #[test]
     fn the_ledger_remembers_what_was_violated_and_not_what_could_not_be_seen() {
-        let told = |control: &str, outcome, summary: &str| Told {
-            control: control.into(),
-            severity: Severity::High,
-            outcome,
-            summary: summary.into(),
-            change: String::new(),
-            why: String::new(),
-            until: None,
-            notes: Vec::new(),
-        };
+        let result =
+            |control: &str, outcome, summary: &str| ControlResult::new(control, Severity::High, outcome, summary);
         let mut status = Status::default();
         let all = [
-            told("left", Outcome::WouldRemediate, "is open"),
-            told("restored", Outcome::Restored, "is again as before"),
-            told("exempt", Outcome::Exempt, "is open"),
-            told("fixed", Outcome::Remediated, "was open"),
-            told("half", Outcome::Failed, "is open"),
-            told("unseen", Outcome::Failed, "can't be judged: DescribeKey was denied"),
+            result("left", Outcome::WouldRemediate, "is open"),
+            result("restored", Outcome::Restored, "is again as before"),
+            result("exempt", Outcome::Exempt, "is open"),
+            result("fixed", Outcome::Remediated, "was open"),
+            result("half", Outcome::Failed, "is open"),
+            ControlResult {
+                unjudged: true,
+                ..result("unseen", Outcome::Failed, "can't be judged: DescribeKey was denied")
+            },
         ];
         let resource = Resource {
             kind: "AWS::S3::Bucket".into(),
@@ -215,29 +210,18 @@ mod tests {
             account: "111122223333".into(),
             region: "eu-west-1".into(),
         };
-        let cause = Cause {
-            event: "CreateBucket".into(),
-            id: String::new(),
-            time: String::new(),
-            actor: Actor::default(),
-            omitted: false,
-            asks: Asks::All,
-        };
+        let cause = Cause::other("CreateBucket", Timestamp::UNIX_EPOCH, Selector::All);
         let report = Report {
             ledger_id: "r-1".into(),
             resource: resource.clone(),
-            event: cause.event.clone(),
-            event_id: String::new(),
-            event_time: String::new(),
-            parameters_omitted: false,
-            actor: Actor::default(),
-            told: all.into(),
+            origin: cause.origin.clone(),
+            results: all.into(),
             before: json!({}),
             after: json!({}),
             managed_by: None,
         };
         status.note(&report, Timestamp::UNIX_EPOCH);
-        let circumstances = Circumstances {
+        let decision_context = DecisionContext {
             resource: &resource,
             tags: None,
             settings: &Settings::default(),
@@ -248,7 +232,7 @@ mod tests {
             budget_spent: false,
             now: Timestamp::UNIX_EPOCH,
         };
-        let known = memory(&circumstances, &status, None);
+        let known = history(&decision_context, &status, None);
         assert_eq!(
             known.violated.keys().collect::<Vec<_>>(),
             ["exempt", "half", "left", "restored"]

@@ -1,0 +1,18 @@
+use std::io;
+use std::path::PathBuf;
+
+/// What was asked for could be done, but the answer is no: an event, a setting or a page was refused.
+pub const REFUSED: u8 = 2;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("can't write the answer: {0}")]
+    Output(#[from] io::Error),
+    #[error("can't write the answer: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("{0}")]
+    Refused(String),
+}

@@ -1,0 +1,568 @@
+//! The actions and resources of a policy, one of each kind that its statements can tell apart.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::LazyLock;
+
+use super::fresh_names::FreshNames;
+use super::mentions::{Mentions, WORK};
+use crate::classes::{classes, in_common, meets};
+use crate::glob::{Glob, Span, Token};
+use crate::parse::{Effect, Policy, Statement};
+use crate::principals::is_account;
+use crate::scope::Scope;
+use crate::service::{S3_BUCKET_ACTIONS, S3_OBJECT_ACTIONS, Service};
+use crate::template::Template;
+
+/// An action on a resource, with the statements that name both.
+pub(super) struct Target {
+    pub action: String,
+    /// `None` stands for those that could not all be tried: the statement may be about it, and Denies are only if they
+    /// are about everything.
+    pub resource: Option<String>,
+    pub relevant: Vec<bool>,
+}
+
+/// Texts that a policy variable can have for one caller, and whether those are all.
+pub(super) type Texts<'a> = &'a dyn Fn(&str) -> (Vec<String>, bool);
+
+/// What all statements have in common: the actions that they can tell apart, and the resource they are on.
+pub(super) struct ActionResources {
+    /// The statements, sorted by what they say, so that their order in the policy makes no difference to a search.
+    order: Vec<usize>,
+    actions: Vec<Action>,
+    roots: BTreeSet<String>,
+}
+
+impl ActionResources {
+    pub(super) fn new(policy: &Policy, scope: &Scope, names: &FreshNames) -> Self {
+        let order = order(policy);
+        Self {
+            actions: actions(policy, &order, scope.service),
+            roots: roots(policy, &order, scope, names),
+            order,
+        }
+    }
+
+    /// All statements, in the order in which they are looked at.
+    pub(super) fn order(&self) -> &[usize] {
+        &self.order
+    }
+
+    /// The resources that the policy can be on, as far as no variable decides on it.
+    pub(super) fn roots(&self) -> &BTreeSet<String> {
+        &self.roots
+    }
+
+    /// Whether two statements name an action in common.
+    pub(super) fn meet(&self, one: usize, other: usize) -> bool {
+        self.actions
+            .iter()
+            .any(|action| action.names[one] && action.names[other])
+    }
+
+    /// Every kind of action and resource that the included statements can tell apart, as far as statement `at` names it.
+    pub(super) fn targets(
+        &self,
+        policy: &Policy,
+        scope: &Scope,
+        mentions: &Mentions,
+        at: usize,
+        texts: Texts,
+    ) -> Vec<Target> {
+        let found = Patterns::of(policy, &mentions.included, texts);
+        let mut all_roots = Cow::Borrowed(&self.roots);
+        if scope.resource.is_none() && scope.service != Service::IamTrust {
+            for text in &found.filled {
+                all_roots.to_mut().extend(root(scope, text));
+            }
+        }
+        if all_roots.is_empty() {
+            let example = scope.service.example(&mentions.names.partition, scope.owner);
+            all_roots.to_mut().insert(example);
+        }
+        let (resources, mut complete) = parts(scope, &found, &all_roots, &mentions.names, &mentions.work);
+        complete &= found.complete;
+        let variables = mentions
+            .included
+            .iter()
+            .any(|&index| has_variables(&policy.statements()[index]));
+        // Actions that the included statements treat alike are one.
+        let mut kinds: HashSet<(Vec<bool>, u8)> = HashSet::new();
+        let mut actions: Vec<&Action> = Vec::new();
+        for action in &self.actions {
+            let names: Vec<bool> = mentions.included.iter().map(|&index| action.names[index]).collect();
+            if action.names[at] && kinds.insert((names, action.kind)) {
+                actions.push(action);
+            }
+        }
+        let mut targets: Vec<Target> = Vec::new();
+        let mut seen: HashSet<(Option<String>, Vec<bool>, u8)> = HashSet::new();
+        for resource in resources {
+            let mut on = vec![false; policy.statements().len()];
+            for &index in &mentions.included {
+                on[index] = touches(&policy.statements()[index], scope.service, &resource);
+            }
+            if !on[at] {
+                continue;
+            }
+            let level = level(scope.service, &resource);
+            for Action { name, names, kind } in &actions {
+                // An object action is asked for on objects, a bucket action on the bucket; an unknown one on either.
+                if scope.service.is_s3() && *kind != 2 && *kind != level {
+                    continue;
+                }
+                let relevant: Vec<bool> = names.iter().zip(&on).map(|(a, b)| *a && *b).collect();
+                // One of those that the same statements decide on, unless a variable tells resources apart.
+                let which = variables.then(|| resource.clone());
+                if seen.insert((which, relevant.clone(), call(scope.service, name))) {
+                    targets.push(Target {
+                        action: name.clone(),
+                        resource: Some(resource.clone()),
+                        relevant,
+                    });
+                }
+            }
+        }
+        if !complete {
+            let mut everywhere = vec![false; policy.statements().len()];
+            for &index in &mentions.included {
+                let statement = &policy.statements()[index];
+                everywhere[index] = index == at || all_roots.iter().all(|root| covers(statement, scope.service, root));
+            }
+            targets.extend(actions.iter().map(|action| Target {
+                action: action.name.clone(),
+                resource: None,
+                relevant: action.names.iter().zip(&everywhere).map(|(a, b)| *a && *b).collect(),
+            }));
+        }
+        targets
+    }
+}
+
+/// The statements sorted by all that they say but their ids.
+fn order(policy: &Policy) -> Vec<usize> {
+    let statements = policy.statements();
+    let said = |at: &usize| {
+        let Statement {
+            effect,
+            principals,
+            actions,
+            resources,
+            conditions,
+            ..
+        } = &statements[*at];
+        let principals = principals.as_ref().map(|all| {
+            let values: Vec<_> = all.values.iter().map(|one| (one.kind as u8, &one.value)).collect();
+            (all.negated, values)
+        });
+        let actions = actions.as_ref().map(|all| (all.negated, &all.values));
+        let resources = resources.as_ref().map(|all| {
+            let values: Vec<_> = all.values.iter().map(Template::source).collect();
+            (all.negated, values)
+        });
+        let conditions: Vec<_> = conditions
+            .iter()
+            .map(|one| {
+                let values: Vec<_> = one.values.iter().map(Template::source).collect();
+                (&one.key, &one.operator.name, values)
+            })
+            .collect();
+        (*effect as u8, principals, actions, resources, conditions)
+    };
+    let mut all: Vec<_> = (0..statements.len()).map(|at| (said(&at), at)).collect();
+    all.sort();
+    all.into_iter().map(|(_, at)| at).collect()
+}
+
+/// Whether what the statement is about depends on the request.
+pub(super) fn has_variables(statement: &Statement) -> bool {
+    let resources = statement.resources.iter();
+    resources
+        .flat_map(|selection| &selection.values)
+        .any(Template::has_variables)
+}
+
+/// Whether the statement is about all of a resource and its parts.
+fn covers(statement: &Statement, service: Service, root: &str) -> bool {
+    let Some(selection) = &statement.resources else {
+        return service != Service::Kms;
+    };
+    let prefix = |value: &Template| {
+        let source = value.source().strip_suffix('*')?;
+        (!source.contains(['*', '?', '$'])).then(|| source.to_owned())
+    };
+    service == Service::IamTrust
+        || !selection.negated
+            && selection.values.iter().filter_map(prefix).any(|start| {
+                let parts = service.parts_of(root);
+                root.starts_with(&start) || parts.is_some_and(|parts| parts.starts_with(&start))
+            })
+}
+
+/// The resource that a policy is most likely on: the one the scope names, else the first that the policy names whole.
+pub fn likely_resource(policy: &Policy, scope: &Scope) -> Option<String> {
+    let names = FreshNames::new(policy, scope);
+    let example = || scope.service.example(&names.partition, scope.owner);
+    let roots = roots(policy, &order(policy), scope, &names);
+    Some(roots.into_iter().next().unwrap_or_else(example))
+}
+
+/// Whether the statement may be about the resource, whatever its variables turn out to be.
+fn touches(statement: &Statement, service: Service, resource: &str) -> bool {
+    let Some(selection) = &statement.resources else {
+        return service != Service::Kms;
+    };
+    if service == Service::IamTrust || has_variables(statement) {
+        return true;
+    }
+    let any = statement
+        .resource_globs
+        .iter()
+        .flatten()
+        .any(|glob| glob.matches(resource));
+    any != selection.negated
+}
+
+/// An action with the statements that name it.
+struct Action {
+    name: String,
+    names: Vec<bool>,
+    kind: u8,
+}
+
+/// 0 for an object, 1 for a bucket or access point.
+fn level(service: Service, resource: &str) -> u8 {
+    u8::from(match service {
+        Service::S3AccessPoint => !resource.contains("/object/"),
+        _ => !resource.contains('/'),
+    })
+}
+
+/// S3's actions: name, name in lower case, kind.
+static S3: LazyLock<Vec<(&str, String, u8)>> = LazyLock::new(|| {
+    let objects = S3_OBJECT_ACTIONS
+        .iter()
+        .map(|name| (*name, name.to_ascii_lowercase(), 0));
+    let buckets = S3_BUCKET_ACTIONS
+        .iter()
+        .map(|name| (*name, name.to_ascii_lowercase(), 1));
+    objects.chain(buckets).collect()
+});
+
+/// Actions with the statements that name them. Of those that all statements treat alike, the first.
+fn actions(policy: &Policy, order: &[usize], service: Service) -> Vec<Action> {
+    let mut known: Vec<(Cow<str>, Cow<str>, u8)> = if service.is_s3() {
+        let lists = S3
+            .iter()
+            .map(|(name, lower, kind)| (Cow::Borrowed(*name), Cow::Borrowed(lower.as_str()), *kind));
+        lists.collect()
+    } else {
+        let list = service.actions().iter();
+        list.map(|name| {
+            (
+                Cow::Borrowed(*name),
+                Cow::Owned(name.to_ascii_lowercase()),
+                kind(service, name),
+            )
+        })
+        .collect()
+    };
+    let prefix = format!("{}:", service.prefix());
+    for statement in order.iter().map(|&at| &policy.statements()[at]) {
+        let selection = statement.actions.as_ref();
+        let values = selection.map_or(&[][..], |selection| selection.values.as_slice());
+        let globs = &statement.action_globs;
+        if statement.effect != Effect::Neither {
+            for (value, glob) in values.iter().zip(globs) {
+                // What the policy names is counted even if this list does not know it: AWS adds actions.
+                let listed = known.iter().any(|(_, lower, _)| glob.matches(lower));
+                if !listed {
+                    let named = value.replace(['*', '?'], "X");
+                    let lower = named.to_ascii_lowercase();
+                    if lower.starts_with(&prefix) {
+                        let kind = kind(service, &named);
+                        known.push((named.into(), lower.into(), kind));
+                    }
+                }
+            }
+        }
+    }
+    let kind_of_future = if service.is_s3() { 2 } else { kind(service, "") };
+    known.push((
+        format!("{prefix}FutureAction").into(),
+        format!("{prefix}futureaction").into(),
+        kind_of_future,
+    ));
+    let statements = policy.statements();
+    let mut names = vec![false; statements.len()];
+    let mut found: Vec<Action> = Vec::new();
+    for (name, lower, kind) in known {
+        for (names, statement) in names.iter_mut().zip(statements) {
+            let any = || statement.action_globs.iter().any(|glob| glob.matches(&lower));
+            *names = statement
+                .actions
+                .as_ref()
+                .is_some_and(|selection| any() != selection.negated);
+        }
+        let new = names.contains(&true) && found.iter().all(|known| known.kind != kind || known.names != names);
+        if new {
+            found.push(Action {
+                name: name.into_owned(),
+                names: names.clone(),
+                kind,
+            });
+        }
+    }
+    found
+}
+
+/// Which kind of caller a call is for, where that differs.
+fn call(service: Service, action: &str) -> u8 {
+    match service {
+        Service::IamTrust | Service::BackupVault => kind(service, action),
+        _ => 0,
+    }
+}
+
+fn kind(service: Service, action: &str) -> u8 {
+    match service {
+        Service::S3Bucket | Service::S3AccessPoint => {
+            if S3_OBJECT_ACTIONS.iter().any(|known| known.eq_ignore_ascii_case(action)) {
+                0
+            } else {
+                1 + u8::from(!S3_BUCKET_ACTIONS.iter().any(|known| known.eq_ignore_ascii_case(action)))
+            }
+        }
+        // Who asks with which call differs.
+        Service::IamTrust => match action.to_ascii_lowercase().as_str() {
+            "sts:assumerole" => 0,
+            "sts:assumerolewithwebidentity" => 1,
+            "sts:assumerolewithsaml" => 2,
+            _ => 3,
+        },
+        Service::BackupVault => u8::from(!action.eq_ignore_ascii_case("backup:CopyIntoBackupVault")),
+        _ => 0,
+    }
+}
+
+/// The resource with its parts (objects, versions, indexes), one of each kind that the policy can tell apart; and whether
+/// that is all.
+pub(crate) fn resources(policy: &Policy, scope: &Scope) -> (Vec<String>, bool) {
+    let names = FreshNames::new(policy, scope);
+    let all = order(policy);
+    let any = |_: &str| (vec![names.fresh.clone()], true);
+    let found = Patterns::of(policy, &all, &any);
+    let roots = roots(policy, &all, scope, &names);
+    let (resources, complete) = parts(scope, &found, &roots, &names, &Cell::new(WORK));
+    (resources, complete && found.complete)
+}
+
+/// The resources that the policy can be on, as far as no variable decides on it.
+fn roots(policy: &Policy, order: &[usize], scope: &Scope, names: &FreshNames) -> BTreeSet<String> {
+    if let Some(arn) = scope.resource {
+        return BTreeSet::from([arn.to_owned()]);
+    }
+    if scope.service == Service::IamTrust {
+        return BTreeSet::from([scope.service.example(&names.partition, scope.owner)]);
+    }
+    // What a variable stands for is not known here: a text that no resource has.
+    let unknown = |_: &str| Some("\u{0}".to_owned());
+    let mut roots = BTreeSet::new();
+    let mut wild: Vec<Glob> = Vec::new();
+    for statement in order.iter().map(|&at| &policy.statements()[at]) {
+        let values = statement.resources.iter().flat_map(|selection| &selection.values);
+        for (value, fixed) in values.zip(&statement.resource_globs) {
+            match value.literal(&unknown).and_then(|text| root(scope, &text)) {
+                Some(root) if !root.contains('\u{0}') => drop(roots.insert(root)),
+                Some(_) => {}
+                None => wild.extend(fixed.clone()),
+            }
+        }
+    }
+    // A pattern that is about none of those is about another.
+    let budget = Cell::new(WORK);
+    let mut others = BTreeSet::new();
+    for glob in wild {
+        let known = roots.iter().chain(&others).any(|root| {
+            let parts = scope.service.parts_of(root);
+            glob.matches(root) || parts.is_some_and(|parts| meets(&Glob::literal(&parts).then(SOME), &glob, &budget))
+        });
+        if !known {
+            others.extend(wild_root(scope, &names.partition, &glob, &budget));
+        }
+    }
+    roots.extend(others);
+    if roots.is_empty() && !policy.statements().iter().any(has_variables) {
+        roots.insert(scope.service.example(&names.partition, scope.owner));
+    }
+    roots
+}
+
+/// At least one character.
+const SOME: [Token; 2] = [Token::One(Span::Any), Token::Many(Span::Any)];
+
+/// What statements say of resources.
+struct Patterns {
+    literals: HashSet<String>,
+    /// Those with wildcards, by statement.
+    groups: Vec<Vec<Glob>>,
+    /// Texts that come from variables, wildcards left in them.
+    filled: Vec<String>,
+    complete: bool,
+}
+
+/// How many ways to fill in the variables of one resource are tried.
+const FILLINGS: usize = 64;
+
+impl Patterns {
+    fn of(policy: &Policy, included: &[usize], texts: Texts) -> Self {
+        let mut found = Self {
+            literals: HashSet::new(),
+            groups: Vec::new(),
+            filled: Vec::new(),
+            complete: true,
+        };
+        for statement in included.iter().map(|&at| &policy.statements()[at]) {
+            let mut group = Vec::new();
+            let values = statement.resources.iter().flat_map(|selection| &selection.values);
+            for (value, fixed) in values.zip(&statement.resource_globs) {
+                match fixed {
+                    Some(glob) => match glob.as_literal() {
+                        Some(literal) => drop(found.literals.insert(literal)),
+                        None => group.push(glob.clone()),
+                    },
+                    None => found.fill(value, texts),
+                }
+            }
+            if !group.is_empty() && !found.groups.contains(&group) {
+                found.groups.push(group);
+            }
+        }
+        found
+    }
+
+    fn fill(&mut self, template: &Template, texts: Texts) {
+        let mut names: Vec<&str> = template.variables().collect();
+        names.sort_unstable();
+        names.dedup();
+        let mut choices: Vec<Vec<String>> = Vec::new();
+        for name in &names {
+            let (all, complete) = texts(name);
+            self.complete &= complete;
+            choices.push(all);
+        }
+        let counts = choices.iter().map(|all| all.len().max(1));
+        let total = counts.fold(1_usize, usize::saturating_mul);
+        self.complete &= total <= FILLINGS;
+        for number in 0..total.min(FILLINGS) {
+            let mut rest = number;
+            let mut filling: BTreeMap<&str, &String> = BTreeMap::new();
+            for (name, all) in names.iter().zip(&choices) {
+                if let Some(text) = all.get(rest % all.len().max(1)) {
+                    filling.insert(name, text);
+                }
+                rest /= all.len().max(1);
+            }
+            let lookup = |name: &str| filling.get(name).map(|text| (*text).clone());
+            let (Some(glob), Some(text)) = (template.glob(&lookup), template.literal(&lookup)) else {
+                continue;
+            };
+            self.filled.push(text);
+            if let Some(literal) = glob.as_literal() {
+                self.literals.insert(literal);
+                continue;
+            }
+            let group = vec![glob];
+            if !self.groups.contains(&group) {
+                self.groups.push(group);
+            }
+        }
+    }
+}
+
+fn parts(
+    scope: &Scope,
+    patterns: &Patterns,
+    roots: &BTreeSet<String>,
+    names: &FreshNames,
+    work: &Cell<usize>,
+) -> (Vec<String>, bool) {
+    let mut complete = true;
+    let groups: Vec<&[Glob]> = patterns.groups.iter().map(Vec::as_slice).collect();
+    let mut found = Vec::new();
+    for root in roots {
+        found.push(root.clone());
+        let Some(start) = scope.service.parts_of(root) else {
+            continue;
+        };
+        let own = patterns.literals.iter().filter(|literal| literal.starts_with(&start));
+        let mut parts: Vec<String> = own.cloned().collect();
+        parts.sort();
+        let domain = Glob::literal(&start).then(SOME);
+        found.push(format!("{start}{}", names.unnamed("file-")));
+        if !groups.is_empty() {
+            let classes = classes(&domain, &groups, &patterns.literals, 'x', work);
+            complete &= classes.complete;
+            found.extend(classes.texts);
+        }
+        found.extend(parts);
+    }
+    (found, complete)
+}
+
+/// The resource that a pattern names without a wildcard, if it can be the owner's.
+fn root(scope: &Scope, text: &str) -> Option<String> {
+    let mut parts = text.splitn(6, ':');
+    let (arn, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
+    let (region, account, name) = (parts.next()?, parts.next()?, parts.next()?);
+    if arn != "arn" || service != scope.service.prefix() || (is_account(account) && account != scope.owner) {
+        return None;
+    }
+    let own = match scope.service {
+        Service::S3Bucket => name.split('/').next()?,
+        Service::S3AccessPoint => name.split("/object/").next()?,
+        Service::DynamoDb | Service::OpenSearch => {
+            let mut pieces = name.splitn(3, '/');
+            let (kind, own) = (pieces.next()?, pieces.next()?);
+            name.get(..kind.len() + 1 + own.len())?
+        }
+        Service::Lambda => {
+            let mut pieces = name.splitn(3, ':');
+            let (kind, own) = (pieces.next()?, pieces.next()?);
+            name.get(..kind.len() + 1 + own.len())?
+        }
+        // A rule belongs to its bus.
+        Service::EventBus => {
+            if let Some(rule) = name.strip_prefix("rule/") {
+                let bus = rule.split_once('/').map_or("default", |(bus, _)| bus);
+                let bus = format!("arn:{partition}:{service}:{region}:{account}:event-bus/{bus}");
+                return (!bus.contains(['*', '?'])).then_some(bus);
+            }
+            name
+        }
+        _ => name,
+    };
+    let root = format!("arn:{partition}:{service}:{region}:{account}:{own}");
+    (!root.contains(['*', '?'])).then_some(root)
+}
+
+/// A resource that a pattern with wildcards can mean.
+fn wild_root(scope: &Scope, partition: &str, glob: &Glob, budget: &Cell<usize>) -> Option<String> {
+    let example = scope.service.example(partition, scope.owner);
+    let parts = scope.service.parts_of(&example);
+    if glob.matches(&example) || parts.is_some_and(|parts| meets(&Glob::literal(&parts).then(SOME), glob, budget)) {
+        return Some(example);
+    }
+    let start = match scope.service {
+        Service::S3Bucket => format!("arn:{partition}:s3:::"),
+        service => format!("arn:{partition}:{}:*:{}:", service.prefix(), scope.owner),
+    };
+    let domain = Glob::new(&start)
+        .into_arn()
+        .unwrap_or_else(|| Glob::new(&start))
+        .then(SOME);
+    let text = in_common(&domain, glob, budget)?;
+    root(scope, &text).or(Some(text))
+}

@@ -1,0 +1,65 @@
+//! The one list of services. The command line, the docs, the template, the tests and the benchmarks read it.
+
+use portcullis_core::{Listing, Meta, Service};
+
+macro_rules! services {
+    ($($name:ident),* $(,)?) => {
+        /// All services, in the order in which they are shown.
+        pub fn services() -> Vec<Service> {
+            vec![$($name::service()),*]
+        }
+
+        /// All services as the tests, the demo and the benchmarks know them, in the same order.
+        #[cfg(feature = "violations")]
+        pub const UNDER_TEST: &[portcullis_testkit::ServiceUnderTest] = &[$($name::violations::SERVICE),*];
+    };
+}
+
+// A new service is one more line here, and in `Cargo.toml`.
+services! {
+    portcullis_s3,
+    portcullis_kms,
+    portcullis_ec2,
+}
+
+/// The resource types of all services.
+pub fn listings() -> Vec<Box<dyn Listing>> {
+    services().into_iter().flat_map(|service| service.types).collect()
+}
+
+/// The controls of all services, in their order.
+pub fn controls() -> Vec<&'static Meta> {
+    listings().iter().flat_map(|listing| listing.controls()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn each_folder_of_functions_is_in_the_list_under_its_name() {
+        let functions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions");
+        let folders = fs::read_dir(functions).unwrap().map(|entry| entry.unwrap().file_name());
+        let folders: BTreeSet<_> = folders.map(|name| name.to_string_lossy().into_owned()).collect();
+        let listed: Vec<_> = services().iter().map(|service| service.name.to_owned()).collect();
+        assert_eq!(folders.len(), listed.len(), "{listed:?}");
+        assert_eq!(folders, listed.into_iter().collect());
+    }
+
+    #[test]
+    fn a_service_s_controls_and_types_carry_its_name_and_its_source() {
+        for service in services() {
+            assert_eq!(service.binary(), format!("portcullis-{}", service.name));
+            for listing in &service.types {
+                assert_eq!(listing.source(), service.source, "{}", listing.kind());
+                for meta in listing.controls() {
+                    assert!(meta.id.starts_with(&format!("{}-", service.name)), "{}", meta.id);
+                }
+            }
+        }
+    }
+}

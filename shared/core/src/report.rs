@@ -1,0 +1,47 @@
+//! All that one event came to for one resource.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{ControlResult, Origin, Outcome, Resource, Severity};
+
+/// All that one event came to for one resource: what the ledger keeps and the alert tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The id of the ledger's record, which a restore names.
+    pub ledger_id: String,
+    /// The resource.
+    pub resource: Resource,
+    /// What led here.
+    #[serde(flatten)]
+    pub origin: Origin,
+    /// What came of it, control by control.
+    #[serde(rename = "told")]
+    pub results: Vec<ControlResult>,
+    /// The facts before the change, as far as they changed.
+    pub before: Value,
+    /// The same facts afterwards.
+    pub after: Value,
+    /// The stack or tool that manages the resource, where its tags or the event tell.
+    pub managed_by: Option<String>,
+}
+
+impl Report {
+    /// The highest severity in it.
+    pub fn severity(&self) -> Severity {
+        self.results
+            .iter()
+            .map(|result| result.severity)
+            .max()
+            .unwrap_or(Severity::Low)
+    }
+
+    /// The gravest outcome in it.
+    pub fn outcome(&self) -> Outcome {
+        self.results
+            .iter()
+            .map(|result| result.outcome)
+            .max()
+            .unwrap_or(Outcome::Compliant)
+    }
+}
