@@ -50,7 +50,7 @@ pub struct Verdict {
 
 /// The role of a service's function, as the template names it.
 fn role(service: &ServiceUnderTest) -> String {
-    let (first, rest) = service.name.split_at(1);
+    let (first, rest) = service.name().split_at(1);
     format!("{}{rest}Role", first.to_uppercase())
 }
 
@@ -215,5 +215,5 @@ async fn fixable(service: &ServiceUnderTest, world: &World) -> (&'static str, po
             return (violation.control, arranged);
         }
     }
-    panic!("{} puts nothing right", service.name)
+    panic!("{} puts nothing right", service.name())
 }

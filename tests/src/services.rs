@@ -2,18 +2,13 @@
 
 use portcullis_testkit::{Arranged, Enforced, ServiceUnderTest};
 
-/// All of them.
-pub const SERVICES: &[ServiceUnderTest] = &[
-    portcullis_s3::violations::SERVICE,
-    portcullis_kms::violations::SERVICE,
-    portcullis_ec2::violations::SERVICE,
-];
+pub use portcullis_catalog::UNDER_TEST as SERVICES;
 
 /// The service whose control this is.
 pub fn service_of(control: &str) -> &'static ServiceUnderTest {
     let begins = |service: &&ServiceUnderTest| {
         control
-            .strip_prefix(service.name)
+            .strip_prefix(service.name())
             .is_some_and(|rest| rest.starts_with('-'))
     };
     let found = SERVICES.iter().find(begins);

@@ -33,15 +33,15 @@ fn main() -> ExitCode {
         }
         for &sample in service.samples {
             trials.push(trial(
-                format!("sample::{}::{}", service.name, sample.call),
+                format!("sample::{}::{}", service.name(), sample.call),
                 answered(service, sample),
             ));
         }
-        trials.push(trial(format!("complete::{}", service.name), async {
+        trials.push(trial(format!("complete::{}", service.name()), async {
             complete(service);
         }));
         trials.push(trial(
-            format!("least_privilege::{}", service.name),
+            format!("least_privilege::{}", service.name()),
             least_privilege(service),
         ));
     }
@@ -64,21 +64,24 @@ fn complete(service: &'static ServiceUnderTest) {
     violated.sort_unstable();
     let mut sorted = controls.clone();
     sorted.sort_unstable();
-    assert_eq!(violated, sorted, "one violation for each control of {}", service.name);
+    assert_eq!(violated, sorted, "one violation for each control of {}", service.name());
 
-    let listings = (service.listings)();
+    let listings = (service.service)().types;
     let calls: BTreeSet<_> = listings.iter().flat_map(|listing| listing.calls()).collect();
-    let files = samples::in_folder(service.name);
+    let files = samples::in_folder(service.name());
     assert_eq!(
         calls,
         files.keys().map(String::as_str).collect(),
         "events/{}",
-        service.name
+        service.name()
     );
     assert_eq!(calls, service.samples.iter().map(|sample| sample.call).collect());
     assert_eq!(calls.len(), service.samples.len(), "no call twice");
 
-    let manifest = template::root().join("functions").join(service.name).join("Cargo.toml");
+    let manifest = template::root()
+        .join("functions")
+        .join(service.name())
+        .join("Cargo.toml");
     let manifest = std::fs::read_to_string(manifest).unwrap();
     assert!(manifest.contains("\ndefault = [\"aws\"]\n") && manifest.contains("\nviolations = [\"aws\", "));
 }
@@ -86,7 +89,7 @@ fn complete(service: &'static ServiceUnderTest) {
 /// A sample event is answered as its call deserves, by the packed settings in enforce mode.
 async fn answered(service: &'static ServiceUnderTest, sample: Sample) {
     let world = World::new().await;
-    let text = &samples::in_folder(service.name)[sample.call];
+    let text = &samples::in_folder(service.name())[sample.call];
     let event = serde_json::from_str(text).expect("a sample is JSON");
     let (_, event) = service
         .staged(&world, &event)
@@ -104,7 +107,7 @@ async fn answered(service: &'static ServiceUnderTest, sample: Sample) {
         outcomes.extend(controls_in(resource));
     }
     let expected = sample.comes_to.into_iter().flat_map(|(outcome, ids)| {
-        let full = |id: &str| (format!("{}-{id}", service.name), outcome.to_owned());
+        let full = |id: &str| (format!("{}-{id}", service.name()), outcome.to_owned());
         ids.split_whitespace().map(full).collect::<Vec<_>>()
     });
     assert_eq!(outcomes, expected.collect(), "{answer}");

@@ -10,24 +10,20 @@
     reason = "this is test support: a panic is how a test fails"
 )]
 
+mod account;
 mod key;
 
-use aws_sdk_kms::Client;
-use aws_sdk_kms::operation::create_key::builders::CreateKeyFluentBuilder;
-use aws_sdk_kms::primitives::{Blob, DateTime};
-use aws_sdk_kms::types::OriginType;
 use portcullis_testkit::{
-    Actor, CloudTrail, Function, FunctionBuilder, Sample, ServiceUnderTest, Subject as _, Violation, Way, World,
-    levels, put_back, violation,
+    CloudTrail, Function, Sample, ServiceUnderTest, Subject as _, Violation, Way, levels, put_back, violation,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
+pub use account::{Kms, allow, policy};
 pub use key::{Alias, Key};
 
 /// KMS as the tests know it.
 pub const SERVICE: ServiceUnderTest = ServiceUnderTest {
-    name: "kms",
-    listings: crate::listings,
+    service: crate::service,
     violations: VIOLATIONS,
     samples: SAMPLES,
     ways: &[Way {
@@ -201,121 +197,12 @@ const SAMPLES: &[Sample] = &[
     Sample::of("UntagResource", "kms-key-policy-practice").told("key-policy-practice"),
 ];
 
-/// An account with keys.
-#[derive(Debug, Clone)]
-pub struct Kms {
-    /// The account.
-    pub world: World,
-    /// For the test's own calls, as somebody who is not the function.
-    pub client: Client,
-}
-
-impl From<World> for Kms {
-    fn from(world: World) -> Self {
-        let client = Client::new(&world.sdk_config());
-        Self { world, client }
-    }
-}
-
 impl Kms {
-    /// A new one in us-east-1.
-    pub async fn new() -> Self {
-        World::new().await.into()
-    }
-
-    /// A new one elsewhere.
-    pub async fn in_region(region: &str) -> Self {
-        World::in_region(region).await.into()
-    }
-
-    /// The real function, in enforce mode unless told otherwise.
-    pub fn function(&self) -> FunctionBuilder {
-        SERVICE.function(&self.world)
-    }
-
     /// The same, with only these controls on.
     pub async fn enforcing(&self, controls: &[&str], more: &str) -> Function {
         let settings = SERVICE.only(controls, more);
         self.function().env("PORTCULLIS_SETTINGS", settings).start().await
     }
-
-    /// A symmetric key.
-    pub async fn key(&self) -> Key {
-        self.key_with(|create| create).await
-    }
-
-    /// A key of another kind.
-    pub async fn key_with(&self, change: impl FnOnce(CreateKeyFluentBuilder) -> CreateKeyFluentBuilder) -> Key {
-        let made = change(self.client.create_key()).send().await.unwrap();
-        let metadata = made.key_metadata.unwrap();
-        Key {
-            kms: self.clone(),
-            arn: metadata.arn.unwrap(),
-            id: metadata.key_id,
-        }
-    }
-
-    /// A key whose imported material expires in so many days.
-    pub async fn imported(&self, days: i64) -> Key {
-        let key = self.key_with(|create| create.origin(OriginType::External)).await;
-        let until = jiff::Timestamp::now().as_second() + days * 24 * 60 * 60;
-        let import = self.client.import_key_material().key_id(&key.id);
-        let import = import
-            .import_token(Blob::new("token"))
-            .encrypted_key_material(Blob::new("material"));
-        import.valid_to(DateTime::from_secs(until)).send().await.unwrap();
-        key
-    }
-
-    /// A key that is not there.
-    fn never_made(&self) -> Key {
-        let (region, account) = (&self.world.region, self.world.aws.account());
-        let id = "1234abcd-12ab-34cd-56ef-1234567890ab".to_owned();
-        Key {
-            kms: self.clone(),
-            arn: format!("arn:aws:kms:{region}:{account}:key/{id}"),
-            id,
-        }
-    }
-
-    /// An alias, whether or not it is there.
-    pub fn alias(&self, name: &str) -> Alias {
-        Alias {
-            kms: self.clone(),
-            name: name.to_owned(),
-        }
-    }
-
-    /// A call of KMS in this account and region, by a role.
-    pub fn call(&self, name: &str, params: Value) -> CloudTrail {
-        let call = self.world.call(crate::SOURCE, name, params);
-        call.actor(Actor::role("deploy", "build-17"))
-    }
-
-    /// The ARN that stands for the account.
-    pub fn root(&self) -> String {
-        format!("arn:aws:iam::{}:root", self.world.aws.account())
-    }
-
-    /// The ARN of a role of the account.
-    pub fn role(&self, name: &str) -> String {
-        format!("arn:aws:iam::{}:role/{name}", self.world.aws.account())
-    }
-
-    /// The statement that lets the account manage a key.
-    pub fn whole_account(&self) -> Value {
-        allow(&json!({"AWS": self.root()}), &["kms:*"])
-    }
-}
-
-/// A policy of these statements.
-pub fn policy(statements: &[Value]) -> String {
-    json!({"Version": "2012-10-17", "Statement": statements}).to_string()
-}
-
-/// A statement that lets somebody call these actions.
-pub fn allow(principal: &Value, actions: &[&str]) -> Value {
-    json!({"Sid": "Some", "Effect": "Allow", "Principal": principal, "Action": actions, "Resource": "*"})
 }
 
 fn required_alias(key: &Key) -> String {

@@ -11,25 +11,25 @@
     reason = "this is test support: a panic is how a test fails"
 )]
 
+mod account;
 mod bucket;
 mod control_plane;
 
-use std::ops::Deref;
-
-use aws_sdk_s3::types::{CreateBucketConfiguration, IndexDocument, WebsiteConfiguration};
 use portcullis_testkit::{
-    CloudTrail, Finds, FunctionBuilder, Sample, ServiceUnderTest, Subject as _, Violation, Way, World, arrangement,
-    levels, put_back, violation,
+    Finds, Sample, ServiceUnderTest, Subject as _, Violation, Way, arrangement, levels, put_back, violation,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
+use account::policy;
+use bucket::least_website;
+
+pub use account::S3;
 pub use bucket::{ALL_USERS, AUTHENTICATED_USERS, Bucket, LOG_DELIVERY};
 pub use control_plane::{AccessPoint, AccountBlock};
 
 /// S3 as the tests know it.
 pub const SERVICE: ServiceUnderTest = ServiceUnderTest {
-    name: "s3",
-    listings: crate::listings,
+    service: crate::service,
     violations: VIOLATIONS,
     samples: SAMPLES,
     ways: &[Way {
@@ -158,7 +158,7 @@ const VIOLATIONS: &[Violation] = &[
     }),
     violation!("s3-bucket-website", |s3: S3| {
         let bucket = s3.bucket("site").await;
-        bucket.put_website(website()).await;
+        bucket.put_website(least_website()).await;
         bucket
             .broken_by("PutBucketWebsite")
             .told("MEDIUM", "remediated")
@@ -308,113 +308,4 @@ const EXPOSED: &str = "bucket-public-access-block bucket-public-acl bucket-publi
 const fn bucket(call: &'static str, right: &'static str, told: &'static str) -> Sample {
     let open = Finds::This(arrangement!(|s3: S3| s3.open_bucket().await.broken_by("CreateBucket")));
     Sample::new(call, open).right(right).told(told)
-}
-
-/// An account with buckets.
-#[derive(Debug, Clone)]
-pub struct S3 {
-    world: World,
-    /// For the test's own calls, as somebody who is not the function.
-    pub s3: aws_sdk_s3::Client,
-    /// The same for S3 Control.
-    pub control: aws_sdk_s3control::Client,
-}
-
-impl From<World> for S3 {
-    fn from(world: World) -> Self {
-        let config = world.sdk_config();
-        Self {
-            s3: aws_sdk_s3::Client::new(&config),
-            control: aws_sdk_s3control::Client::new(&config),
-            world,
-        }
-    }
-}
-
-impl Deref for S3 {
-    type Target = World;
-
-    fn deref(&self) -> &World {
-        &self.world
-    }
-}
-
-impl S3 {
-    /// A new one in us-east-1.
-    pub async fn new() -> Self {
-        World::new().await.into()
-    }
-
-    /// A new one elsewhere.
-    pub async fn in_region(region: &str) -> Self {
-        World::in_region(region).await.into()
-    }
-
-    /// The real function, in enforce mode unless told otherwise.
-    pub fn function(&self) -> FunctionBuilder {
-        SERVICE.function(self)
-    }
-
-    /// A bucket as made before April 2023: SSE-S3, no public access block, ACLs enabled.
-    pub async fn bucket(&self, name: &str) -> Bucket {
-        let name = self.aws.unique(name);
-        let mut create = self.s3.create_bucket().bucket(&name);
-        if self.region != "us-east-1" {
-            let place = CreateBucketConfiguration::builder().location_constraint(self.region.as_str().into());
-            create = create.create_bucket_configuration(place.build());
-        }
-        create.send().await.expect("create the bucket");
-        Bucket {
-            world: self.clone(),
-            name,
-        }
-    }
-
-    /// A bucket on which every control finds something that settings do not have to ask for.
-    pub async fn open_bucket(&self) -> Bucket {
-        let bucket = self.bucket("open").await;
-        let partner = bucket.lets_in("Partner", &json!({"AWS": self.role("Partner")}));
-        bucket
-            .put_policy(policy(&[partner, bucket.lets_in("Everybody", &json!("*"))]))
-            .await;
-        bucket.put_canned_acl("public-read").await;
-        bucket.put_website(website()).await;
-        bucket
-    }
-
-    /// The account's own public access block.
-    pub fn account_block(&self) -> AccountBlock {
-        AccountBlock { world: self.clone() }
-    }
-
-    /// An access point of a bucket; its block is fixed now.
-    pub async fn access_point(&self, bucket: &Bucket, flags: [bool; 4], vpc: Option<&str>) -> AccessPoint {
-        AccessPoint::create(self, bucket, flags, vpc).await
-    }
-
-    /// One whose block has all its flags off, of a bucket without any.
-    async fn open_access_point(&self) -> AccessPoint {
-        let bucket = self.bucket("behind").await;
-        self.access_point(&bucket, [false; 4], None).await
-    }
-
-    /// A call of S3 in this account and region.
-    pub fn call(&self, name: &str, params: Value) -> CloudTrail {
-        self.world.call("s3.amazonaws.com", name, params)
-    }
-
-    /// The ARN of a role of the account.
-    pub fn role(&self, name: &str) -> String {
-        format!("arn:aws:iam::{}:role/{name}", self.aws.account())
-    }
-}
-
-/// A policy of these statements.
-fn policy(statements: &[Value]) -> String {
-    json!({"Version": "2012-10-17", "Statement": statements}).to_string()
-}
-
-fn website() -> WebsiteConfiguration {
-    let index = IndexDocument::builder().suffix("index.html").build().unwrap();
-    WebsiteConfiguration::builder().index_document(index).build()
 }

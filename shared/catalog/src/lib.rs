@@ -2,13 +2,24 @@
 
 use portcullis_core::{Listing, Meta, Service};
 
-/// All services, in the order in which they are shown. A new one is one more line here, and one in `Cargo.toml`.
-pub fn services() -> Vec<Service> {
-    vec![
-        portcullis_s3::service(),
-        portcullis_kms::service(),
-        portcullis_ec2::service(),
-    ]
+macro_rules! services {
+    ($($name:ident),* $(,)?) => {
+        /// All services, in the order in which they are shown.
+        pub fn services() -> Vec<Service> {
+            vec![$($name::service()),*]
+        }
+
+        /// All services as the tests, the demo and the benchmarks know them, in the same order.
+        #[cfg(feature = "violations")]
+        pub const UNDER_TEST: &[portcullis_testkit::ServiceUnderTest] = &[$($name::violations::SERVICE),*];
+    };
+}
+
+// A new service is one more line here, and in `Cargo.toml`.
+services! {
+    portcullis_s3,
+    portcullis_kms,
+    portcullis_ec2,
 }
 
 /// The resource types of all services.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use portcullis_core::{Event, Listing, Meta};
+use portcullis_core::{Event, Meta, Service};
 use serde_json::Value;
 
 use crate::violation::{Arrange, Arranged, Boxed, Violation};
@@ -12,10 +12,8 @@ use crate::{FunctionBuilder, World, samples};
 /// A service as its violations tell of it. Each service's crate has one, behind the feature `violations`.
 #[derive(Clone, Copy)]
 pub struct ServiceUnderTest {
-    /// The name of its folder, which its controls' ids begin with: `s3`.
-    pub name: &'static str,
-    /// Its resource types.
-    pub listings: fn() -> Vec<Box<dyn Listing>>,
+    /// The service, as the catalog lists it.
+    pub service: fn() -> Service,
     /// One violation for each control.
     pub violations: &'static [Violation],
     /// What each event in `events/<name>/` comes to.
@@ -89,20 +87,24 @@ pub enum Finds {
 }
 
 impl ServiceUnderTest {
+    /// The name of its folder, which its controls' ids begin with: `s3`.
+    pub fn name(&self) -> &'static str {
+        (self.service)().name
+    }
+
     /// The name of its function's binary.
     pub fn function_name(&self) -> String {
-        format!("portcullis-{}", self.name)
+        (self.service)().binary()
     }
 
     /// The event source of its calls.
     pub fn source(&self) -> &'static str {
-        (self.listings)().first().map_or("", |listing| listing.source())
+        (self.service)().source
     }
 
     /// Its controls.
     pub fn controls(&self) -> Vec<&'static Meta> {
-        let listings = (self.listings)();
-        listings.iter().flat_map(|listing| listing.controls()).collect()
+        (self.service)().controls()
     }
 
     /// Its function, in enforce mode unless told otherwise.
@@ -159,7 +161,7 @@ impl ServiceUnderTest {
             (call.region.clone(), world.region.clone()),
         ]);
         let mut all = vec![arrange(world.clone()).await];
-        for listing in (self.listings)() {
+        for listing in (self.service)().types {
             let resources = listing
                 .resources(&call)
                 .transpose()

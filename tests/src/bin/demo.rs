@@ -146,11 +146,11 @@ impl Tour {
     /// The function of a control's service, with the packed settings in enforce mode.
     async fn start(&mut self, control: &str) -> &Function {
         let service = service_of(control);
-        if !self.functions.contains_key(service.name) {
+        if !self.functions.contains_key(service.name()) {
             let function = service.function(&self.world).start().await;
-            self.functions.insert(service.name, function);
+            self.functions.insert(service.name(), function);
         }
-        &self.functions[service.name]
+        &self.functions[service.name()]
     }
 
     /// Makes a violation, sends its event, and shows what came of it.
@@ -175,7 +175,7 @@ impl Tour {
     /// Undoes a scene, and shows that its event does not redo it.
     async fn restore(&mut self, arranged: &Arranged, alert: &Message) {
         let (before, event) = (arranged.snapshot().await, arranged.event());
-        let function = &self.functions[service_of(TO_UNDO).name];
+        let function = &self.functions[service_of(TO_UNDO).name()];
         let undo = json!({"restore": alert.json["ledger_id"], "by": "ana"});
         let invocation = function.invoke(undo).await;
         let after = arranged.snapshot().await;

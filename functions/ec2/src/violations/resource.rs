@@ -13,7 +13,7 @@ use aws_sdk_ec2::types::{
 use portcullis_testkit::{CloudTrail, Snapshot, Subject, World};
 use serde_json::json;
 
-use super::Ec2;
+use super::account::Ec2;
 
 /// A resource of the test's.
 #[derive(Debug, Clone)]

@@ -3,7 +3,8 @@
 use portcullis_testkit::{Answered as _, Boxed, Subject as _, Way, World, controls_in, put_back};
 use serde_json::json;
 
-use super::{Ec2, balance};
+use super::account::Ec2;
+use super::balanced::balance;
 
 pub const WAYS: &[Way] = &[
     Way {
@@ -32,10 +33,11 @@ pub const WAYS: &[Way] = &[
     },
 ];
 
-/// All controls, with this done to unencrypted volumes.
+/// All controls enforced, and more.
 fn everything(more: &str) -> String {
-    let all: Vec<_> = super::SERVICE.controls().into_iter().map(|meta| meta.id).collect();
-    super::SERVICE.only(&all, more)
+    let enforce = |meta: &portcullis_core::Meta| format!("{}: {{mode: enforce}}", meta.id);
+    let all: Vec<_> = crate::service().controls().into_iter().map(enforce).collect();
+    format!("controls: {{{}}}\n{more}", all.join(", "))
 }
 
 fn apart(world: World, how: &'static str) -> Boxed<()> {

@@ -1,11 +1,13 @@
 //! Keys and aliases under test, and what AWS says of them.
 
 use aws_sdk_kms::error::ProvideErrorMetadata;
-use aws_sdk_kms::types::{GrantOperation, Tag};
+use aws_sdk_kms::operation::create_key::builders::CreateKeyFluentBuilder;
+use aws_sdk_kms::primitives::{Blob, DateTime};
+use aws_sdk_kms::types::{GrantOperation, OriginType, Tag};
 use portcullis_testkit::{CloudTrail, Snapshot, Subject, World};
 use serde_json::json;
 
-use super::Kms;
+use super::account::Kms;
 
 /// A key of the test's.
 #[derive(Debug, Clone)]
@@ -16,6 +18,55 @@ pub struct Key {
     pub id: String,
     /// Its ARN.
     pub arn: String,
+}
+
+impl Kms {
+    /// A symmetric key.
+    pub async fn key(&self) -> Key {
+        self.key_with(|create| create).await
+    }
+
+    /// A key of another kind.
+    pub async fn key_with(&self, change: impl FnOnce(CreateKeyFluentBuilder) -> CreateKeyFluentBuilder) -> Key {
+        let made = change(self.client.create_key()).send().await.unwrap();
+        let metadata = made.key_metadata.unwrap();
+        Key {
+            kms: self.clone(),
+            arn: metadata.arn.unwrap(),
+            id: metadata.key_id,
+        }
+    }
+
+    /// A key whose imported material expires in so many days.
+    pub async fn imported(&self, days: i64) -> Key {
+        let key = self.key_with(|create| create.origin(OriginType::External)).await;
+        let until = jiff::Timestamp::now().as_second() + days * 24 * 60 * 60;
+        let import = self.client.import_key_material().key_id(&key.id);
+        let import = import
+            .import_token(Blob::new("token"))
+            .encrypted_key_material(Blob::new("material"));
+        import.valid_to(DateTime::from_secs(until)).send().await.unwrap();
+        key
+    }
+
+    /// A key that is not there.
+    pub(super) fn never_made(&self) -> Key {
+        let (region, account) = (&self.world.region, self.world.aws.account());
+        let id = "1234abcd-12ab-34cd-56ef-1234567890ab".to_owned();
+        Key {
+            kms: self.clone(),
+            arn: format!("arn:aws:kms:{region}:{account}:key/{id}"),
+            id,
+        }
+    }
+
+    /// An alias, whether or not it is there.
+    pub fn alias(&self, name: &str) -> Alias {
+        Alias {
+            kms: self.clone(),
+            name: name.to_owned(),
+        }
+    }
 }
 
 impl Key {

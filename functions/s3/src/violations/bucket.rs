@@ -5,15 +5,15 @@ use std::fmt::Write as _;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::operation::get_bucket_website::GetBucketWebsiteOutput;
 use aws_sdk_s3::types::{
-    AccessControlPolicy, BlockedEncryptionTypes, BucketCannedAcl, BucketVersioningStatus, Grant, Grantee, Owner,
-    OwnershipControls, OwnershipControlsRule, PublicAccessBlockConfiguration, ServerSideEncryptionByDefault,
-    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, Type, VersioningConfiguration,
-    WebsiteConfiguration,
+    AccessControlPolicy, BlockedEncryptionTypes, BucketCannedAcl, BucketVersioningStatus, CreateBucketConfiguration,
+    Grant, Grantee, IndexDocument, Owner, OwnershipControls, OwnershipControlsRule, PublicAccessBlockConfiguration,
+    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, Type,
+    VersioningConfiguration, WebsiteConfiguration,
 };
 use portcullis_testkit::{CloudTrail, Snapshot, Subject, World};
 use serde_json::{Value, json};
 
-use super::S3;
+use super::account::{S3, policy};
 
 /// Everybody.
 pub const ALL_USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
@@ -29,6 +29,35 @@ pub struct Bucket {
     pub world: S3,
     /// Its name.
     pub name: String,
+}
+
+impl S3 {
+    /// A bucket as made before April 2023: SSE-S3, no public access block, ACLs enabled.
+    pub async fn bucket(&self, name: &str) -> Bucket {
+        let name = self.aws.unique(name);
+        let mut create = self.s3.create_bucket().bucket(&name);
+        if self.region != "us-east-1" {
+            let place = CreateBucketConfiguration::builder().location_constraint(self.region.as_str().into());
+            create = create.create_bucket_configuration(place.build());
+        }
+        create.send().await.expect("create the bucket");
+        Bucket {
+            world: self.clone(),
+            name,
+        }
+    }
+
+    /// A bucket on which every control finds something that settings do not have to ask for.
+    pub async fn open_bucket(&self) -> Bucket {
+        let bucket = self.bucket("open").await;
+        let partner = bucket.lets_in("Partner", &json!({"AWS": self.role("Partner")}));
+        bucket
+            .put_policy(policy(&[partner, bucket.lets_in("Everybody", &json!("*"))]))
+            .await;
+        bucket.put_canned_acl("public-read").await;
+        bucket.put_website(least_website()).await;
+        bucket
+    }
 }
 
 impl Bucket {
@@ -182,7 +211,7 @@ impl Bucket {
     pub async fn make_safe(&self) -> &Self {
         let tls_only = self.denies("Tls", &json!({"Bool": {"aws:SecureTransport": "false"}}));
         self.put_block([true; 4]).await;
-        self.put_policy(super::policy(&[tls_only])).await;
+        self.put_policy(policy(&[tls_only])).await;
         self.put_ownership("BucketOwnerEnforced").await;
         self.put_encryption("AES256", None, false, &["SSE-C"]).await;
         self.put_versioning(true).await
@@ -350,4 +379,10 @@ pub(super) fn block(flags: Option<[bool; 4]>) -> String {
             on.collect::<Vec<_>>().join("+")
         }
     }
+}
+
+/// The least that is a website.
+pub(super) fn least_website() -> WebsiteConfiguration {
+    let index = IndexDocument::builder().suffix("index.html").build().unwrap();
+    WebsiteConfiguration::builder().index_document(index).build()
 }

@@ -4,8 +4,8 @@ use aws_sdk_s3control::types::{PublicAccessBlockConfiguration, VpcConfiguration}
 use portcullis_testkit::{CloudTrail, Snapshot, Subject, World};
 use serde_json::{Value, json};
 
-use super::bucket::{block, lets_in, read};
-use super::{Bucket, S3};
+use super::account::S3;
+use super::bucket::{Bucket, block, lets_in, read};
 
 fn configuration([acls, ignore, policy, restrict]: [bool; 4]) -> PublicAccessBlockConfiguration {
     PublicAccessBlockConfiguration::builder()
@@ -24,6 +24,24 @@ fn flags(found: &PublicAccessBlockConfiguration) -> [bool; 4] {
         found.restrict_public_buckets,
     ]
     .map(Option::unwrap_or_default)
+}
+
+impl S3 {
+    /// The account's own public access block.
+    pub fn account_block(&self) -> AccountBlock {
+        AccountBlock { world: self.clone() }
+    }
+
+    /// An access point of a bucket; its block is fixed now.
+    pub async fn access_point(&self, bucket: &Bucket, flags: [bool; 4], vpc: Option<&str>) -> AccessPoint {
+        AccessPoint::create(self, bucket, flags, vpc).await
+    }
+
+    /// One whose block has all its flags off, of a bucket without any.
+    pub(super) async fn open_access_point(&self) -> AccessPoint {
+        let bucket = self.bucket("behind").await;
+        self.access_point(&bucket, [false; 4], None).await
+    }
 }
 
 /// The account's public access block.
