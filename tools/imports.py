@@ -21,15 +21,13 @@ MAY_DEPEND_ON = {
     "shared/access": (),
     "shared/derive": (),
     "shared/core": ("shared/derive",),
-    "shared/policies": ("shared/access", "shared/core", "shared/derive"),
-    "shared/controls": ("shared/access", "shared/core", "shared/derive"),
+    "shared/controls": ("shared/access", "shared/core", "shared/derive", "shared/runtime"),
     "shared/runtime": ("shared/access", "shared/core", "shared/derive"),
     "functions/*": (
         "shared/access",
         "shared/controls",
         "shared/core",
         "shared/derive",
-        "shared/policies",
         "shared/runtime",
         "shared/testkit",  # behind the feature `violations`, which no Lambda has
     ),

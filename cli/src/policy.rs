@@ -371,7 +371,7 @@ fn answer(
     if service == Service::S3Bucket
         && let Some(bucket) = likely_resource(&policy, &scope)
     {
-        let tls = tls_only(Some(&policy), &bucket);
+        let tls = tls_only(Some(&policy), service, &bucket);
         if tls.blocks_tls {
             findings.push(json!({"kind": "blocks-tls", "text": format!("{bucket} refuses requests over TLS")}));
         }

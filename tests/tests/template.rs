@@ -647,7 +647,7 @@ fn no_arn_has_a_fixed_partition() {
     for folder in [
         "shared/core/src",
         "shared/access/src",
-        "shared/policies/src",
+        "shared/controls/src",
         "shared/runtime/src",
         "cli/src",
     ] {

@@ -3,15 +3,15 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use portcullis_controls::encryption::Key;
+use portcullis_controls::sharing::{Sharing, SharingChange};
 use portcullis_core::event::{Call, EventError};
 use portcullis_core::{Change, Observed, Resource, ResourceType, Tags};
 use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
-use crate::encryption::Key;
 use crate::naming::SOURCE;
 use crate::naming::{self, Id, Naming};
-use crate::sharing::{Sharing, SharingChange};
 
 /// How it is named.
 pub(crate) const NAMING: Naming = Naming {

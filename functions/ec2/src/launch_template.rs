@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use portcullis_controls::encryption::Key;
 use portcullis_core::event::{Call, EventError};
 use portcullis_core::{Observed, Resource, ResourceType, Tags};
 use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
-use crate::encryption::Key;
 use crate::instance::Tokens;
 use crate::naming::SOURCE;
 use crate::naming::{self, Id, Naming, at};

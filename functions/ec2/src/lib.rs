@@ -9,14 +9,13 @@ pub mod account_defaults;
 mod aws;
 pub mod balanced;
 pub mod controls;
-pub mod encryption;
+mod encryption;
 pub mod image;
 pub mod instance;
 pub mod launch_template;
 mod naming;
 mod native;
 pub mod security_group;
-pub mod sharing;
 pub mod snapshot;
 #[cfg(feature = "violations")]
 pub mod violations;

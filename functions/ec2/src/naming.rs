@@ -159,13 +159,8 @@ pub fn matters(call: &Call, settings: &Settings) -> bool {
     if !sets_tags(call) || call.omitted || tags.is_empty() {
         return true;
     }
-    let exempts = |key: &str| {
-        let mut tags = settings.exemptions.iter().filter_map(|one| one.tag.as_ref());
-        tags.any(|tag| tag.key == key)
-    };
-    let known = |key: &str| key == settings.classification.tag || exempts(key);
-    let keys = tags.iter().map(|tag| field(tag, "key").and_then(string));
-    keys.into_iter().any(|key| key.is_none_or(|key| known(&key)))
+    let mut keys = tags.iter().map(|tag| field(tag, "key").and_then(string));
+    keys.any(|key| key.is_none_or(|key| settings.knows_tag(&key)))
 }
 
 #[cfg(test)]

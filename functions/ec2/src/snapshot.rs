@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
+use portcullis_controls::encryption::Manager;
+use portcullis_controls::sharing::{Sharing, SharingChange};
 use portcullis_core::event::{Call, EventError, field};
 use portcullis_core::{Change, Observed, Resource, ResourceType, Tags};
 use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
-use crate::encryption::Manager;
 use crate::naming::SOURCE;
 use crate::naming::{self, Id, Naming, items};
-use crate::sharing::{Sharing, SharingChange};
 
 /// How it is named.
 pub(crate) const NAMING: Naming = Naming {

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use portcullis_controls::encryption::Manager;
 use portcullis_core::event::{Call, EventError};
 use portcullis_core::{Change, Observed, Resource, ResourceType, Tags};
 use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
-use crate::encryption::Manager;
 use crate::instance;
 use crate::naming::SOURCE;
 use crate::naming::{self, Id, Naming, at, items};

@@ -1,21 +1,11 @@
 //! What the controls of key policies share: how a fix is made that locks nobody out, and what a policy lacks of practice.
 
 use portcullis_access::{Fix, Goal, KeyFinding, Policy, Service, Verdict};
-use portcullis_core::JudgeContext;
+use portcullis_controls::{Analysis, Cure, NO_FIX, named};
 use portcullis_core::event::{field, string, strings};
-pub use portcullis_policies::{Analysis, Cure, external, unreadable};
-use portcullis_policies::{NO_FIX, named};
 use serde_json::{Value, json};
 
 use crate::lockout::{self, Manager};
-
-/// The most that KMS takes, in bytes. Source: KMS Developer Guide, "Quotas".
-const LARGEST_POLICY: usize = 32 * 1024;
-
-/// Judges a key's policy; an error says why it can't be read.
-pub fn analyse<'a>(text: &str, context: &JudgeContext<'a>) -> Result<Analysis<'a>, String> {
-    Analysis::new(text, Service::Kms, context)
-}
 
 /// The smallest fix that reaches a goal and leaves the account in charge of the key.
 pub fn cure(analysis: &Analysis<'_>, goal: Goal) -> Cure<String> {
@@ -64,11 +54,9 @@ fn narrow(analysis: &Analysis<'_>, goal: Goal) -> Option<Cure<String>> {
 /// Why a policy must not be written in place of the one that was analysed, if so.
 fn refusal(analysis: &Analysis<'_>, new: &str) -> Option<String> {
     let key = analysis.resource();
-    if new.len() > LARGEST_POLICY {
-        return Some(format!(
-            "it would have {} bytes, of {LARGEST_POLICY} that KMS takes",
-            new.len()
-        ));
+    let (bytes, largest) = (new.len(), Service::Kms.policy_limit());
+    if bytes > largest {
+        return Some(format!("it would have {bytes} bytes, of {largest} that KMS takes"));
     }
     let before = lockout::manager(analysis.policy().text(), key, analysis.trust());
     match lockout::manager(new, key, analysis.trust()) {

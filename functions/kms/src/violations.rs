@@ -18,8 +18,9 @@ use portcullis_testkit::{
 };
 use serde_json::json;
 
-pub use account::{Kms, allow, policy};
+pub use account::{Kms, allow};
 pub use key::{Alias, Key};
+pub use portcullis_testkit::policy;
 
 /// KMS as the tests know it.
 pub const SERVICE: ServiceUnderTest = ServiceUnderTest {

@@ -3,8 +3,9 @@
 use std::net::Ipv4Addr;
 
 use portcullis_access::{Grant, Service};
+use portcullis_controls::ResourcePolicy;
 use portcullis_core::event::{Call, EventError, field, is_region, string};
-use portcullis_core::{Arn, Location, Observed, Resource, ResourceType, Tags, partition_of};
+use portcullis_core::{Arn, JudgeContext, Location, Observed, Resource, ResourceType, Tags, partition_of};
 use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
@@ -190,6 +191,11 @@ pub struct RoutingRule {
 }
 
 impl Bucket {
+    /// Its policy, to be judged.
+    pub(crate) fn policy_in<'a>(&'a self, context: &'a JudgeContext<'a>) -> ResourcePolicy<'a> {
+        ResourcePolicy::of(Service::S3Bucket, &self.policy, context)
+    }
+
     /// The block in effect: of bucket and account, the more restrictive.
     pub fn effective_block(&self) -> PublicAccessBlock {
         let block = |seen: &Observed<PublicAccessBlock>| seen.get().copied().unwrap_or_default();

@@ -1,16 +1,13 @@
 //! What the controls of S3's policies share beside what those of all policies do.
 
-use portcullis_access::{Goal, Policy, S3Verdict, Service, Verdict};
+use portcullis_access::{Goal, Policy, S3Verdict, Service};
+use portcullis_controls::{Analysis, Cure, ResourcePolicy, by_its_policy};
 use portcullis_core::event::strings;
-use portcullis_core::{Finding, JudgeContext, Judgement, Severity};
-pub use portcullis_policies::{Analysis, Cure, OUTSIDERS, external, unreadable};
+use portcullis_core::{Finding, JudgeContext, Severity};
 use serde_json::{Value, json};
 
 use crate::PublicAccessBlock;
 use crate::bucket::{Bucket, BucketChange};
-
-/// The most that S3 takes, in bytes. Source: S3 User Guide, "Bucket policies".
-const LARGEST_POLICY: usize = 20 * 1024;
 
 /// Why a policy is not written. Source: S3 User Guide, "Blocking public access to your Amazon S3 storage".
 const REFUSED: &str = "S3 would refuse it: what is left of the policy is public by S3's own definition, whatever it denies, \
@@ -35,37 +32,16 @@ pub fn only_reads(analysis: &Analysis<'_>, index: usize) -> bool {
     !actions.is_empty() && actions.iter().all(reads)
 }
 
-/// What is wrong with a policy that is public, if it is and is not `tolerated`. `restricted` names the block that leaves a
-/// public policy to the owner's account.
-pub fn judge_public<R>(
-    text: Option<&String>,
-    service: Service,
-    (block, restricted): (PublicAccessBlock, Option<&str>),
-    context: &JudgeContext<'_>,
-    tolerated: impl FnOnce(&Analysis<'_>) -> bool,
-    remedy: impl FnOnce(Option<String>) -> R,
-) -> Judgement<R> {
-    let Some(text) = text else {
-        return Judgement::Compliant;
-    };
-    let analysis = match Analysis::new(text, service, context) {
-        Ok(analysis) => analysis,
-        Err(error) => return unreadable(&error).into(),
-    };
-    if analysis.verdict() < Verdict::Public || tolerated(&analysis) {
-        return Judgement::Compliant;
-    }
+/// What is told of a policy that is public: less while a block leaves it to the owner's account, which `restricted` names.
+pub fn rated(analysis: &Analysis<'_>, restricted: Option<&str>) -> (Severity, String) {
     let reason = &analysis.judgement.reason;
-    let (severity, summary) = match restricted {
+    match restricted {
         Some(by) => (
             Severity::Low,
             format!("has a public policy, which {by} restricts for now: {reason}"),
         ),
-        None => (Severity::Critical, format!("is public by its policy: {reason}")),
-    };
-    cure(&analysis, Goal::NotPublic, block)
-        .finding(severity, summary, remedy)
-        .into()
+        None => (Severity::Critical, by_its_policy(analysis)),
+    }
 }
 
 /// The smallest fix that reaches a goal and that S3 takes under a block.
@@ -105,7 +81,12 @@ pub fn with_statements(
 ) -> Result<Option<String>, String> {
     let mut written = policy.map(str::to_owned);
     for statement in statements {
-        written = portcullis_policies::with_statement(written.as_deref(), statement, LARGEST_POLICY).map(Some)?;
+        let policy = ResourcePolicy {
+            text: written.as_deref(),
+            service: Service::S3Bucket,
+            context,
+        };
+        written = policy.with_statement(statement).map(Some)?;
     }
     let Some(text) = written.as_ref().filter(|_| block.block_public_policy) else {
         return Ok(written);

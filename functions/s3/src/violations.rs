@@ -16,11 +16,10 @@ mod bucket;
 mod control_plane;
 
 use portcullis_testkit::{
-    Finds, Sample, ServiceUnderTest, Subject as _, Violation, Way, arrangement, levels, put_back, violation,
+    Finds, Sample, ServiceUnderTest, Subject as _, Violation, Way, arrangement, levels, policy, put_back, violation,
 };
 use serde_json::json;
 
-use account::policy;
 use bucket::least_website;
 
 pub use account::S3;

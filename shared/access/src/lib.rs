@@ -42,8 +42,9 @@ pub use narrow::Goal;
 pub use parse::{Effect, MAX_POLICY_BYTES, Policy, Principal, PrincipalKind, Selection, Statement};
 pub use practice::kms::{KeyFinding, KeyPractice, key_practice};
 pub use practice::s3::{
-    EncryptedWrites, RequiredEncryption, TlsOnly, Upload, encrypted_writes, endpoints_only, refused_uploads, tls_only,
+    EncryptedWrites, RequiredEncryption, Upload, encrypted_writes, endpoints_only, refused_uploads,
 };
+pub use practice::tls::{TlsOnly, tls_only};
 pub use scope::Scope;
 pub use search::likely_resource;
 pub use service::{Service, UnknownService};

@@ -91,7 +91,7 @@ impl Service {
     }
 
     /// The prefix of its actions.
-    pub(crate) fn prefix(self) -> &'static str {
+    pub fn prefix(self) -> &'static str {
         match self {
             Self::S3Bucket | Self::S3AccessPoint => "s3",
             Self::Efs => "elasticfilesystem",

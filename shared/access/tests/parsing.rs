@@ -29,7 +29,7 @@ fn judge_all(policy: &Policy) {
         }
     }
     let _ = key_practice(policy, OWNER, &trust);
-    let _ = tls_only(Some(policy), "arn:aws:s3:::b");
+    let _ = tls_only(Some(policy), Service::S3Bucket, "arn:aws:s3:::b");
     let _ = encrypted_writes(Some(policy), "arn:aws:s3:::b", &RequiredEncryption::default());
 }
 

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use portcullis_access::{
-    Grant, Grantee, Policy, RequiredEncryption, Share, Trust, Upload, Verdict, encrypted_writes, judge_acl,
+    Grant, Grantee, Policy, RequiredEncryption, Service, Share, Trust, Upload, Verdict, encrypted_writes, judge_acl,
     judge_sharing, key_practice, refused_uploads, tls_only,
 };
 use serde_json::Value;
@@ -46,7 +46,7 @@ fn strings(value: &Value) -> Vec<String> {
 #[test]
 fn tls_is_enforced_only_for_everyone_everything_and_every_object() {
     for case in cases(include_str!("cases/tls-only.json")) {
-        let found = tls_only(Some(&policy(&case)), BUCKET);
+        let found = tls_only(Some(&policy(&case)), Service::S3Bucket, BUCKET);
         let expected = (case["expect"]["enforced"] == true, case["expect"]["blocks_tls"] == true);
         assert_eq!(
             (found.enforced, found.blocks_tls),
@@ -56,7 +56,7 @@ fn tls_is_enforced_only_for_everyone_everything_and_every_object() {
             case["why"]
         );
     }
-    assert!(!tls_only(None, BUCKET).enforced);
+    assert!(!tls_only(None, Service::S3Bucket, BUCKET).enforced);
 }
 
 #[test]

@@ -20,6 +20,8 @@ mod resource_type;
 mod service;
 pub mod settings;
 mod state;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod triage;
 mod typed;
 

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::arn::{Arn, partition_of};
+
 /// One AWS thing, of a type that is looked after.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -26,7 +28,38 @@ pub struct Location {
     pub region: String,
 }
 
+impl From<Arn> for Location {
+    fn from(arn: Arn) -> Self {
+        Self {
+            account: arn.account,
+            region: arn.region,
+        }
+    }
+}
+
 impl Resource {
+    /// A resource of a service in a region, whose ARN ends with a path, such as `table/`, and its name.
+    pub fn regional(kind: &str, service: &str, path: &str, name: &str, location: &Location) -> Self {
+        let Location { account, region } = location;
+        Self {
+            kind: kind.into(),
+            arn: format!("arn:{}:{service}:{region}:{account}:{path}{name}", partition_of(region)),
+            id: name.into(),
+            account: account.clone(),
+            region: region.clone(),
+        }
+    }
+
+    /// The resource of a service that a name stands for, or an ARN that ends with a path, such as `table/`, and the name.
+    pub fn named(kind: &str, service: &str, path: &str, text: &str, location: &Location) -> Option<Self> {
+        let Ok(arn) = text.parse::<Arn>() else {
+            return Some(Self::regional(kind, service, path, text, location));
+        };
+        let name = arn.resource.strip_prefix(path)?.to_owned();
+        let is_of_service = arn.service == service;
+        is_of_service.then(|| Self::regional(kind, service, path, &name, &arn.into()))
+    }
+
     /// Where it is.
     pub fn place(&self) -> Location {
         Location {

@@ -6,6 +6,7 @@
 
 mod adapter;
 mod answer;
+mod answered;
 mod digest;
 mod dispatch;
 mod environment;
@@ -25,6 +26,7 @@ mod settings;
 mod topic;
 
 pub use adapter::{Adapter, ImpactNotes, PAGE, Page, Resolved};
+pub use answered::{done, unless};
 pub use aws_config::SdkConfig;
 pub use environment::Environment;
 pub use error::{AwsError, Failure, Kind};

@@ -64,7 +64,7 @@ pub use message::Message;
 pub use round_trip::Enforced;
 pub use service::{Finds, Sample, ServiceUnderTest, Way, levels};
 pub use snapshot::{Snapshot, assert_changed};
-pub use violation::{Arrange, Arranged, Boxed, Subject, Violation};
+pub use violation::{Arrange, Arranged, Boxed, Subject, Violation, policy};
 pub use world::{
     Answered, World, changes, controls_in, outcome_of, put_back, put_back_record, record_of, resource_of, told,
     writes_to,

@@ -7,7 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{Actor, CloudTrail, Snapshot, World};
 
@@ -51,6 +51,11 @@ macro_rules! arrangement {
     };
 }
 
+/// A policy of these statements.
+pub fn policy(statements: &[Value]) -> String {
+    json!({"Version": "2012-10-17", "Statement": statements}).to_string()
+}
+
 /// A resource of a test: where it is, and what AWS says of it.
 pub trait Subject: Clone + Send + Sync + 'static {
     /// Where it is.
@@ -65,6 +70,12 @@ pub trait Subject: Clone + Send + Sync + 'static {
     /// It was left insecure, and this call tells of it.
     fn broken_by(&self, call: &str) -> Arranged {
         Arranged::new(self, self.call(call))
+    }
+
+    /// The same where a call of the same kind puts it right, and another one undoes that.
+    fn remediated(&self, call: &str, severity: &'static str, by: &'static [&'static str]) -> Arranged {
+        let arranged = self.broken_by(call).told(severity, "remediated");
+        arranged.fixed_by(by).undone_by(by)
     }
 }
 

@@ -48,6 +48,11 @@ impl World {
         function.region(&self.region).mode("enforce")
     }
 
+    /// The ARN of something in this account and region: `arn("sqs", "jobs")`.
+    pub fn arn(&self, service: &str, path: &str) -> String {
+        format!("arn:aws:{service}:{}:{}:{path}", self.region, self.aws.account())
+    }
+
     /// A call in this account and region.
     pub fn call(&self, source: &str, name: &str, params: Value) -> CloudTrail {
         CloudTrail::call(source, name)

@@ -7,6 +7,7 @@ use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::types::Tag;
 use portcullis_core::Tags;
 use portcullis_runtime::AwsError;
+pub use portcullis_runtime::unless;
 
 /// How many values a filter takes. Source: EC2 API Reference, `DescribeInstances`.
 pub const MANY: usize = 200;
@@ -51,15 +52,6 @@ where
     R: std::fmt::Debug,
 {
     answer.map_err(|error| AwsError::new(operation, &error))
-}
-
-/// The same, or none where one of these codes says that there is nothing to do any more.
-pub fn unless<T>(codes: &[&str], answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(error) if codes.contains(&error.code.as_str()) => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 pub fn tags(tags: &[Tag]) -> Tags {

@@ -7,14 +7,14 @@ use aws_sdk_ec2::types::{
     LaunchPermissionModifications, PermissionGroup,
 };
 use futures_util::future::try_join;
+use portcullis_controls::Keys;
+use portcullis_controls::encryption::Key;
+use portcullis_controls::sharing::Sharing;
 use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page, Regional};
 
 use super::calls::{done, tags, unless};
-use super::keys::Keys;
-use crate::encryption::Key;
 use crate::image::{Image, ImageChange, ImageFact, NAMING};
-use crate::sharing::Sharing;
 
 const GONE: [&str; 2] = ["InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"];
 

@@ -7,12 +7,12 @@ use aws_sdk_ec2::types::{
     ResponseLaunchTemplateData,
 };
 use futures_util::future::try_join;
+use portcullis_controls::Keys;
+use portcullis_controls::encryption::Key;
 use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page, Regional};
 
 use super::calls::{done, tags, unless};
-use super::keys::Keys;
-use crate::encryption::Key;
 use crate::instance::Tokens;
 use crate::launch_template::{LaunchTemplate, LaunchTemplateChange, LaunchTemplateFact, NAMING, Version};
 

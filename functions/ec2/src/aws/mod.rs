@@ -5,7 +5,6 @@ mod balanced;
 mod calls;
 mod image;
 mod instance;
-mod keys;
 mod launch_template;
 mod security_group;
 mod snapshot;
@@ -14,6 +13,7 @@ mod volume;
 use std::sync::Arc;
 
 use aws_sdk_ec2::Client;
+use portcullis_controls::Keys;
 use portcullis_runtime::{Handler, Regional};
 
 use self::calls::Ahead;
@@ -22,10 +22,7 @@ use crate::controls;
 /// The resource types of this function, with the SDK behind them.
 pub async fn serve(config: portcullis_runtime::SdkConfig) -> Vec<Box<dyn Handler>> {
     let ec2 = Regional::new(&config, Client::new);
-    let keys = Arc::new(keys::Keys {
-        kms: Regional::new(&config, aws_sdk_kms::Client::new),
-        known: Ahead::default(),
-    });
+    let keys = Arc::new(Keys::new(&config));
     let snapshots = snapshot::Aws {
         ec2: ec2.clone(),
         keys: Arc::clone(&keys),

@@ -7,12 +7,12 @@ use aws_sdk_ec2::types::{
     SnapshotAttributeName,
 };
 use futures_util::future::try_join;
+use portcullis_controls::Keys;
+use portcullis_controls::sharing::Sharing;
 use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page, Regional};
 
 use super::calls::{done, tags, unless};
-use super::keys::Keys;
-use crate::sharing::Sharing;
 use crate::snapshot::{NAMING, Snapshot, SnapshotChange, SnapshotFact};
 
 const GONE: [&str; 1] = ["InvalidSnapshot.NotFound"];

@@ -7,11 +7,11 @@ use aws_sdk_ec2::types::{
     Reservation, Tag, Volume as Described, VolumeAttachmentState,
 };
 use futures_util::future::try_join;
+use portcullis_controls::Keys;
 use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Regional, Resolved};
 
 use super::calls::{Ahead, MANY, done, tags, unless};
-use super::keys::Keys;
 use crate::volume::{Attachment, Mount, NAMING, Volume, VolumeChange, VolumeFact};
 
 /// Source: Amazon EC2 Auto Scaling User Guide, "Tag Auto Scaling groups and instances".

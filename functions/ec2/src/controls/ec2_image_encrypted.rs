@@ -16,10 +16,11 @@
 //! # References
 //! EC2 User Guide, "Use encryption with EBS-backed AMIs".
 
+use portcullis_controls::encryption::{and_need, is_particular, need, severity_of_plain, wrong_key};
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::encryption::{and_need, copied, is_particular, need, severity_of_plain, wrong_key};
+use crate::encryption::copied;
 use crate::image::{Image, ImageChange, ImageFact};
 
 pub const CONTROL: Control<Image> = Control {
@@ -85,16 +86,15 @@ fn judge(image: &Image, context: &JudgeContext<'_>) -> Judgement<ImageChange> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use portcullis_core::{Observed, Settings, State as _};
-
+    use portcullis_controls::encryption::{Key, Manager};
+    use portcullis_controls::sharing::{Sharing, SharingChange};
     use portcullis_core::settings::Encryption;
+    use portcullis_core::{Observed, Settings, State as _};
 
     use super::*;
     use crate::controls::IMAGE;
     use crate::encryption::tests::{KEY, asking};
-    use crate::encryption::{Key, Manager};
     use crate::security_group::tests::with_settings;
-    use crate::sharing::{Sharing, SharingChange};
 
     const STRANGERS: &str = "arn:aws:organizations::777788889999:organization/o-strangers";
 

@@ -14,11 +14,11 @@
 //! EC2 User Guide, "Share an AMI with specific AWS accounts", "Share an AMI with specific AWS organizations and organizational
 //! units".
 
+use portcullis_controls::sharing::only_trusted;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::image::{Image, ImageChange, ImageFact};
-use crate::sharing::SharingChange;
 
 pub const CONTROL: Control<Image> = Control {
     meta: Meta {
@@ -36,20 +36,5 @@ pub const CONTROL: Control<Image> = Control {
 };
 
 fn judge(image: &Image, context: &JudgeContext<'_>) -> Judgement<ImageChange> {
-    let strangers = image
-        .sharing
-        .get()
-        .map(|sharing| sharing.strangers(context))
-        .unwrap_or_default();
-    if strangers.is_empty() {
-        return Judgement::Compliant;
-    }
-    let names = strangers.iter().cloned().collect::<Vec<_>>().join(", ");
-    Finding::new(
-        Severity::High,
-        format!("is shared with those that are not trusted: {names}"),
-        format!("stop sharing it with {names}"),
-        vec![ImageChange(SharingChange::Unshare(strangers))],
-    )
-    .into()
+    only_trusted(&image.sharing, context, ImageChange)
 }

@@ -14,11 +14,11 @@
 //! # References
 //! EC2 User Guide, "Make your AMI publicly available for use in Amazon EC2".
 
+use portcullis_controls::sharing::not_public;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::image::{Image, ImageChange, ImageFact};
-use crate::sharing::SharingChange;
 
 pub const CONTROL: Control<Image> = Control {
     meta: Meta {
@@ -36,15 +36,9 @@ pub const CONTROL: Control<Image> = Control {
 };
 
 fn judge(image: &Image, context: &JudgeContext<'_>) -> Judgement<ImageChange> {
-    if !image.sharing.get().is_some_and(|sharing| sharing.everybody) || context.level.public {
-        return Judgement::Compliant;
-    }
-    let name = image.name.get().map(|name| format!(" ({name})")).unwrap_or_default();
-    Finding::new(
-        Severity::Critical,
-        format!("is public: everybody may launch it and read its disks{name}"),
-        "stop sharing it with everybody",
-        vec![ImageChange(SharingChange::Everybody(false))],
-    )
-    .into()
+    let so = || {
+        let name = image.name.get().map(|name| format!(" ({name})")).unwrap_or_default();
+        format!("everybody may launch it and read its disks{name}")
+    };
+    not_public(&image.sharing, context, so, ImageChange)
 }

@@ -18,10 +18,10 @@
 
 use std::collections::BTreeSet;
 
+use portcullis_controls::encryption::{and_need, severity_of_plain, wrong_key};
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::encryption::{and_need, severity_of_plain, wrong_key};
 use crate::launch_template::{LaunchTemplate, LaunchTemplateChange, LaunchTemplateFact, versions_in_words};
 
 pub const CONTROL: Control<LaunchTemplate> = Control {
@@ -101,12 +101,12 @@ fn wrong(template: &LaunchTemplate, context: &JudgeContext<'_>) -> Option<String
 
 #[cfg(test)]
 mod tests {
+    use portcullis_controls::encryption::{Key, Manager};
     use portcullis_core::settings::Encryption;
     use portcullis_core::{Observed, Settings};
 
     use super::*;
     use crate::encryption::tests::{KEY, asking};
-    use crate::encryption::{Key, Manager};
     use crate::launch_template::Version;
     use crate::security_group::tests::with_settings;
 

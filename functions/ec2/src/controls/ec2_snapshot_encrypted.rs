@@ -16,10 +16,11 @@
 //! # References
 //! EBS User Guide, "Amazon EBS encryption"; Config ec2-ebs-snapshot-encrypted.
 
+use portcullis_controls::encryption::{and_need, severity_of_plain, wrong_key};
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::encryption::{and_need, copied, severity_of_plain, wrong_key};
+use crate::encryption::copied;
 use crate::snapshot::{Snapshot, SnapshotChange, SnapshotFact};
 
 pub const CONTROL: Control<Snapshot> = Control {
@@ -70,16 +71,15 @@ fn judge(snapshot: &Snapshot, context: &JudgeContext<'_>) -> Judgement<SnapshotC
 mod tests {
     use std::collections::BTreeSet;
 
-    use portcullis_core::{Observed, Settings, State as _};
-
+    use portcullis_controls::encryption::Manager;
+    use portcullis_controls::sharing::{Sharing, SharingChange};
     use portcullis_core::settings::Encryption;
+    use portcullis_core::{Observed, Settings, State as _};
 
     use super::*;
     use crate::controls::SNAPSHOT;
-    use crate::encryption::Manager;
     use crate::encryption::tests::{KEY, asking};
     use crate::security_group::tests::with_settings;
-    use crate::sharing::{Sharing, SharingChange};
 
     fn shared(everybody: bool, accounts: &[&str]) -> Snapshot {
         Snapshot {

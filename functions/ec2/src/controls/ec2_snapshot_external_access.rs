@@ -13,10 +13,10 @@
 //! # References
 //! EBS User Guide, "Share an Amazon EBS snapshot".
 
+use portcullis_controls::sharing::only_trusted;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::sharing::SharingChange;
 use crate::snapshot::{Snapshot, SnapshotChange, SnapshotFact};
 
 pub const CONTROL: Control<Snapshot> = Control {
@@ -35,20 +35,5 @@ pub const CONTROL: Control<Snapshot> = Control {
 };
 
 fn judge(snapshot: &Snapshot, context: &JudgeContext<'_>) -> Judgement<SnapshotChange> {
-    let strangers = snapshot
-        .sharing
-        .get()
-        .map(|sharing| sharing.strangers(context))
-        .unwrap_or_default();
-    if strangers.is_empty() {
-        return Judgement::Compliant;
-    }
-    let names = strangers.iter().cloned().collect::<Vec<_>>().join(", ");
-    Finding::new(
-        Severity::High,
-        format!("is shared with accounts that are not trusted: {names}"),
-        format!("stop sharing it with {names}"),
-        vec![SnapshotChange(SharingChange::Unshare(strangers))],
-    )
-    .into()
+    only_trusted(&snapshot.sharing, context, SnapshotChange)
 }

@@ -13,10 +13,10 @@
 //! # References
 //! EBS User Guide, "Share an Amazon EBS snapshot"; Security Hub EC2.1.
 
+use portcullis_controls::sharing::not_public;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::sharing::SharingChange;
 use crate::snapshot::{Snapshot, SnapshotChange, SnapshotFact};
 
 pub const CONTROL: Control<Snapshot> = Control {
@@ -35,20 +35,10 @@ pub const CONTROL: Control<Snapshot> = Control {
 };
 
 fn judge(snapshot: &Snapshot, context: &JudgeContext<'_>) -> Judgement<SnapshotChange> {
-    if !snapshot.sharing.get().is_some_and(|sharing| sharing.everybody) || context.level.public {
-        return Judgement::Compliant;
-    }
-    let of = snapshot
-        .volume
-        .get()
-        .map(|volume| format!(" of {volume}"))
-        .unwrap_or_default();
-    let summary = format!("is public: everybody may make a volume of this copy{of}");
-    Finding::new(
-        Severity::Critical,
-        summary,
-        "stop sharing it with everybody",
-        vec![SnapshotChange(SharingChange::Everybody(false))],
-    )
-    .into()
+    let so = || {
+        let of = snapshot.volume.get();
+        let of = of.map(|volume| format!(" of {volume}")).unwrap_or_default();
+        format!("everybody may make a volume of this copy{of}")
+    };
+    not_public(&snapshot.sharing, context, so, SnapshotChange)
 }

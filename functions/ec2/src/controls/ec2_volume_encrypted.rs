@@ -15,10 +15,10 @@
 //! # References
 //! EBS User Guide, "Amazon EBS encryption"; Security Hub EC2.3; Config encrypted-volumes.
 
+use portcullis_controls::encryption::{and_need, severity_of_plain, wrong_key};
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::encryption::{and_need, severity_of_plain, wrong_key};
 use crate::volume::{Volume, VolumeChange, VolumeFact};
 
 pub const CONTROL: Control<Volume> = Control {
@@ -79,11 +79,11 @@ fn wrong(volume: &Volume, context: &JudgeContext<'_>) -> Option<(Severity, Strin
 
 #[cfg(test)]
 mod tests {
+    use portcullis_controls::encryption::Manager;
     use portcullis_core::Observed;
     use portcullis_core::settings::Encryption;
 
     use super::*;
-    use crate::encryption::Manager;
     use crate::encryption::tests::{KEY, asking};
     use crate::security_group::tests::with_settings;
 

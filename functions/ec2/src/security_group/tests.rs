@@ -1,9 +1,9 @@
 //! Helpers for the tests of controls, and the tests of the type itself.
 
-use jiff::Timestamp;
 use portcullis_core::event::Event;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Decision, History, JudgeContext, Plan, Ruling, Settings, State as _, plan};
+use portcullis_core::testing::{judging, resource};
+use portcullis_core::{Decision, JudgeContext, Plan, Ruling, Settings, State as _, plan};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -13,23 +13,8 @@ const ID: &str = "sg-0a1b2c3d4e5f60718";
 
 /// Runs with internal data under given settings.
 pub fn with_settings<T>(settings: &Settings, run: impl FnOnce(&JudgeContext<'_>) -> T) -> T {
-    let resource = &Resource {
-        kind: TYPE.name.into(),
-        arn: format!("arn:aws:ec2:eu-west-1:111122223333:security-group/{ID}"),
-        account: "111122223333".into(),
-        region: "eu-west-1".into(),
-        id: ID.into(),
-    };
-    run(&JudgeContext {
-        resource,
-        settings,
-        level: &settings.classification.levels["internal"],
-        level_name: "internal",
-        own_role: "arn:aws:iam::111122223333:role/portcullis",
-        region: "eu-west-1",
-        now: Timestamp::UNIX_EPOCH,
-        history: &History::default(),
-    })
+    let arn = format!("arn:aws:ec2:eu-west-1:111122223333:security-group/{ID}");
+    judging(&resource(TYPE.name, &arn), settings, run)
 }
 
 fn call(name: &str, parameters: &Value, response: &Value) -> Call {

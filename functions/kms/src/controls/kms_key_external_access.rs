@@ -16,12 +16,13 @@
 //! # References
 //! KMS Developer Guide, "Allowing users in other accounts to use a KMS key"; IAM User Guide, "IAM Access Analyzer".
 
-use portcullis_access::Goal;
+use portcullis_access::Service;
+use portcullis_controls::{ResourcePolicy, external_access};
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::key::{Key, KeyChange, KeyFact};
-use crate::policies::{analyse, cure, external};
+use crate::policies::cure;
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -39,19 +40,11 @@ pub const CONTROL: Control<Key> = Control {
 };
 
 pub fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
-    let (Some(_), Some(text)) = (key.customer_managed(), key.policy.get()) else {
+    if key.customer_managed().is_none() || key.policy.get().is_none() {
         return key.not_ours();
-    };
-    // A policy that can't be read is told by kms-key-public-policy.
-    let Ok(analysis) = analyse(text, context) else {
-        return Judgement::Compliant;
-    };
-    let found = external(
-        &analysis,
-        |analysis| cure(analysis, Goal::Private),
-        KeyChange::SetPolicy,
-    );
-    found.map_or(Judgement::Compliant, Judgement::from)
+    }
+    let policy = ResourcePolicy::of(Service::Kms, &key.policy, context);
+    external_access(policy, cure, KeyChange::SetPolicy)
 }
 
 #[cfg(test)]

@@ -20,12 +20,13 @@
 //! KMS Developer Guide, "Key policies in AWS KMS", "Condition keys for AWS KMS"; AWS Prescriptive Guidance, "Encryption best
 //! practices for AWS KMS".
 
-use portcullis_access::KeyFinding;
+use portcullis_access::{KeyFinding, Service};
+use portcullis_controls::ResourcePolicy;
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::key::{Key, KeyChange, KeyFact};
-use crate::policies::{analyse, keeps, lacks};
+use crate::policies::{keeps, lacks};
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -43,11 +44,12 @@ pub const CONTROL: Control<Key> = Control {
 };
 
 fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
-    let (Some(_), Some(text)) = (key.customer_managed(), key.policy.get()) else {
+    if key.customer_managed().is_none() || key.policy.get().is_none() {
         return key.not_ours();
-    };
+    }
     // A policy that can't be read is told by kms-key-public-policy.
-    let Ok(analysis) = analyse(text, context) else {
+    let policy = ResourcePolicy::of(Service::Kms, &key.policy, context);
+    let Some(Ok(analysis)) = policy.analyse() else {
         return Judgement::Compliant;
     };
     let via_service = context

@@ -17,12 +17,13 @@
 //! # References
 //! KMS Developer Guide, "Key policies in AWS KMS", "Default key policy"; Security Hub KMS.5.
 
-use portcullis_access::{Goal, Verdict};
+use portcullis_access::Service;
+use portcullis_controls::{ResourcePolicy, public_policy};
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::key::{Key, KeyChange, KeyFact};
-use crate::policies::{analyse, cure, unreadable};
+use crate::policies::cure;
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -40,20 +41,11 @@ pub const CONTROL: Control<Key> = Control {
 };
 
 pub fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
-    let (Some(_), Some(text)) = (key.customer_managed(), key.policy.get()) else {
+    if key.customer_managed().is_none() || key.policy.get().is_none() {
         return key.not_ours();
-    };
-    let analysis = match analyse(text, context) {
-        Ok(analysis) => analysis,
-        Err(error) => return unreadable(&error).into(),
-    };
-    if analysis.verdict() < Verdict::Public {
-        return Judgement::Compliant;
     }
-    let summary = format!("is public by its policy: {}", analysis.judgement.reason);
-    cure(&analysis, Goal::NotPublic)
-        .finding(Severity::Critical, summary, KeyChange::SetPolicy)
-        .into()
+    let policy = ResourcePolicy::of(Service::Kms, &key.policy, context);
+    public_policy(policy, cure, KeyChange::SetPolicy)
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use portcullis_access::{Caller, Policy, Request, Service, Trust, Truth, evaluate};
+use portcullis_core::testing::judging;
 use portcullis_core::{Finding, History, JudgeContext, Judgement, Settings, State as _};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -18,15 +18,11 @@ pub fn resource_k1() -> Resource {
 
 /// Runs under given settings, with what the ledger knows.
 pub fn scoped<T>(settings: &Settings, memory: &History, run: impl FnOnce(&JudgeContext<'_>) -> T) -> T {
-    run(&JudgeContext {
-        resource: &resource_k1(),
-        settings,
-        level: &settings.classification.levels["internal"],
-        level_name: "internal",
-        own_role: "arn:aws:iam::111122223333:role/portcullis",
-        region: "eu-west-1",
-        now: Timestamp::UNIX_EPOCH,
-        history: memory,
+    judging(&resource_k1(), settings, |context| {
+        run(&JudgeContext {
+            history: memory,
+            ..*context
+        })
     })
 }
 

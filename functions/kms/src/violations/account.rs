@@ -58,11 +58,6 @@ impl Kms {
     }
 }
 
-/// A policy of these statements.
-pub fn policy(statements: &[Value]) -> String {
-    json!({"Version": "2012-10-17", "Statement": statements}).to_string()
-}
-
 /// A statement that lets somebody call these actions.
 pub fn allow(principal: &Value, actions: &[&str]) -> Value {
     json!({"Sid": "Some", "Effect": "Allow", "Principal": principal, "Action": actions, "Resource": "*"})

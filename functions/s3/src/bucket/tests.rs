@@ -1,36 +1,25 @@
 //! Helpers for the tests of controls, and the tests of the type itself.
 
-use jiff::Timestamp;
 use portcullis_access::Grantee;
 use portcullis_core::event::Event;
 use portcullis_core::settings::Level;
-use portcullis_core::{Finding, History, JudgeContext, Judgement, Settings};
+use portcullis_core::testing::{judging, resource};
+use portcullis_core::{Finding, JudgeContext, Judgement, Settings};
 use serde_json::{Value, json};
 
 use super::*;
 
 fn resource_b1() -> Resource {
-    Resource {
-        kind: TYPE.name.into(),
-        arn: "arn:aws:s3:::b-1".into(),
-        account: "111122223333".into(),
-        region: "eu-west-1".into(),
-        id: "b-1".into(),
-    }
+    resource(TYPE.name, "arn:aws:s3:::b-1")
 }
 
 fn scoped<T>(settings: &Settings, level_name: &str, level: &Level, run: impl FnOnce(&JudgeContext<'_>) -> T) -> T {
-    let own_role = "arn:aws:iam::111122223333:role/portcullis";
-    let resource = &resource_b1();
-    run(&JudgeContext {
-        resource,
-        settings,
-        level,
-        level_name,
-        own_role,
-        region: "eu-west-1",
-        now: Timestamp::UNIX_EPOCH,
-        history: &History::default(),
+    judging(&resource_b1(), settings, |context| {
+        run(&JudgeContext {
+            level,
+            level_name,
+            ..*context
+        })
     })
 }
 

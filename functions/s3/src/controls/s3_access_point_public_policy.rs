@@ -15,11 +15,12 @@
 //! S3 User Guide, "Managing access to shared datasets with access points", "The meaning of public".
 
 use portcullis_access::Service;
+use portcullis_controls::{ResourcePolicy, public_policy_rated};
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::access_point::{AccessPoint, AccessPointChange, AccessPointFact};
-use crate::policies::judge_public;
+use crate::policies::{cure, rated};
 
 pub const CONTROL: Control<AccessPoint> = Control {
     meta: Meta {
@@ -45,12 +46,11 @@ fn judge(point: &AccessPoint, context: &JudgeContext<'_>) -> Judgement<AccessPoi
     if point.settings.get().is_some_and(|settings| settings.vpc.is_some()) {
         return Judgement::Compliant;
     }
-    judge_public(
-        point.policy.get(),
-        Service::S3AccessPoint,
-        (point.effective_block(), point.restricted_by()),
-        context,
-        |_| false,
+    let policy = ResourcePolicy::of(Service::S3AccessPoint, &point.policy, context);
+    public_policy_rated(
+        policy,
+        |analysis| Some(rated(analysis, point.restricted_by())),
+        |analysis, goal| cure(analysis, goal, point.effective_block()),
         AccessPointChange::Policy,
     )
 }

@@ -18,14 +18,15 @@
 
 use std::collections::BTreeSet;
 
-use portcullis_access::{Goal, Service, judge_acl};
+use portcullis_access::judge_acl;
+use portcullis_controls::{Analysis, Outsiders};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use super::s3_bucket_public_acl::put;
+use super::s3_bucket_public_acl::refused;
 use crate::PublicAccessBlock;
 use crate::bucket::{Acl, Bucket, BucketChange, BucketFact};
-use crate::policies::{Analysis, OUTSIDERS, cure, external};
+use crate::policies::cure;
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -62,21 +63,18 @@ const LOG_DELIVERY: [&str; 2] = [
 
 pub fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
     let block = bucket.effective_block();
-    // A policy that can't be read is told by s3-bucket-public-policy.
-    let policy = bucket.policy.get();
-    let analysis = policy.and_then(|text| Analysis::new(text, Service::S3Bucket, context).ok());
-    let private = |analysis: &Analysis<'_>| cure(analysis, Goal::Private, block);
-    let by_policy = analysis.and_then(|analysis| external(&analysis, private, BucketChange::Policy));
+    let private = |analysis: &Analysis<'_>, goal| cure(analysis, goal, block);
+    let by_policy = Outsiders::of(bucket.policy_in(context), private, BucketChange::Policy);
     let by_acl = bucket.acl.get().and_then(|acl| by_acl(acl, block, context));
     match (by_policy, by_acl) {
         (None, None) => Judgement::Compliant,
-        (Some(found), None) | (None, Some(found)) => found.into(),
-        (Some(policy), Some(acl)) => both(policy, acl).into(),
+        (Some(outsiders), None) | (None, Some(outsiders)) => outsiders.finding().into(),
+        (Some(policy), Some(acl)) => policy.and(acl).finding().into(),
     }
 }
 
 /// Whom an access control list lets in outside of trust. Public grants are another control's.
-fn by_acl(acl: &Acl, block: PublicAccessBlock, context: &JudgeContext<'_>) -> Option<Finding<BucketChange>> {
+fn by_acl(acl: &Acl, block: PublicAccessBlock, context: &JudgeContext<'_>) -> Option<Outsiders<BucketChange>> {
     let trusted = context.settings.trusted.canonical_users.iter().cloned();
     let trusted: BTreeSet<_> = trusted.chain(LOG_DELIVERY.map(str::to_owned)).collect();
     let found = judge_acl(&acl.grants, &acl.owner, &trusted, true);
@@ -94,22 +92,12 @@ fn by_acl(acl: &Acl, block: PublicAccessBlock, context: &JudgeContext<'_>) -> Op
         owner: acl.owner.clone(),
         grants: rest.map(|(_, grant)| grant.clone()).collect(),
     };
-    let summary = format!("{OUTSIDERS}: {}", found.reason);
-    Some(put(acl, block, Severity::High, summary, change))
-}
-
-/// One finding of two: neither is changed where one needs a person.
-fn both(policy: Finding<BucketChange>, acl: Finding<BucketChange>) -> Finding<BucketChange> {
-    let reason = acl.summary.strip_prefix(OUTSIDERS).unwrap_or(&acl.summary);
-    let changes = [policy.change.as_str(), acl.change.as_str()];
-    let changes: Vec<_> = changes.into_iter().filter(|change| !change.is_empty()).collect();
-    Finding {
-        summary: format!("{};{}", policy.summary, reason.trim_start_matches(':')),
-        change: changes.join("; "),
-        remedies: [policy.remedies, acl.remedies].concat(),
-        only_notify: policy.only_notify.or(acl.only_notify),
-        ..Finding::new(policy.severity.max(acl.severity), "", "", Vec::new())
-    }
+    Some(Outsiders {
+        reasons: vec![found.reason],
+        change,
+        only_notify: refused(&acl, block),
+        remedies: vec![BucketChange::Acl(acl)],
+    })
 }
 
 #[cfg(test)]

@@ -53,21 +53,10 @@ pub const CONTROL: Control<Bucket> = Control {
     judge: &judge,
 };
 
-/// The finding that this list puts right, or that is told where S3 would refuse the list. Source: S3 User Guide, "Blocking
-/// public access to your Amazon S3 storage".
-pub fn put(
-    acl: Acl,
-    block: PublicAccessBlock,
-    severity: Severity,
-    summary: String,
-    change: String,
-) -> Finding<BucketChange> {
+/// Why S3 would refuse a list under a block, if so. Source: S3 User Guide, "Blocking public access to your Amazon S3 storage".
+pub fn refused(acl: &Acl, block: PublicAccessBlock) -> Option<String> {
     let refused = block.block_public_acls && acl.grants.iter().any(|grant| grant.public().is_some());
-    let finding = Finding::new(severity, summary, change, vec![BucketChange::Acl(acl)]);
-    if refused {
-        return finding.only_notify("S3 would refuse it: what is left of the ACL is public, and BlockPublicAcls is on");
-    }
-    finding
+    refused.then(|| "S3 would refuse it: what is left of the ACL is public, and BlockPublicAcls is on".to_owned())
 }
 
 pub fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
@@ -98,7 +87,11 @@ pub fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketCha
         grants: rest,
     };
     let change = format!("remove from its ACL the grants of {granted}");
-    put(acl, bucket.effective_block(), severity, summary, change).into()
+    Finding {
+        only_notify: refused(&acl, bucket.effective_block()),
+        ..Finding::new(severity, summary, change, vec![BucketChange::Acl(acl)])
+    }
+    .into()
 }
 
 #[cfg(test)]

@@ -16,12 +16,13 @@
 //! # References
 //! S3 User Guide, "The meaning of public"; IAM User Guide, "AWS JSON policy elements: Principal".
 
-use portcullis_access::{Service, Verdict};
+use portcullis_access::Verdict;
+use portcullis_controls::{Analysis, public_policy_rated};
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::bucket::{Bucket, BucketChange, BucketFact};
-use crate::policies::{Analysis, judge_public, only_reads};
+use crate::policies::{cure, only_reads, rated};
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -63,12 +64,10 @@ pub fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketCha
         let public = analysis.offending(Verdict::Public);
         context.level.public && !public.is_empty() && public.iter().all(|index| only_reads(analysis, *index))
     };
-    judge_public(
-        bucket.policy.get(),
-        Service::S3Bucket,
-        (block, restricted),
-        context,
-        may_be_read,
+    public_policy_rated(
+        bucket.policy_in(context),
+        |analysis| (!may_be_read(analysis)).then(|| rated(analysis, restricted)),
+        |analysis, goal| cure(analysis, goal, block),
         BucketChange::Policy,
     )
 }

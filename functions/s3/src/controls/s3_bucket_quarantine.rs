@@ -18,6 +18,7 @@
 //! S3 User Guide, "Bucket policies"; AWS Security Incident Response Guide, "Containment".
 
 use portcullis_access::{Goal, Policy, Service, Verdict};
+use portcullis_controls::{Analysis, Cure};
 use portcullis_core::event::strings;
 use portcullis_core::settings::{Switch, Then};
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity, State as _};
@@ -26,7 +27,7 @@ use serde_json::{Value, json};
 use super::{s3_bucket_external_access, s3_bucket_public_acl, s3_bucket_public_policy};
 use crate::PublicAccessBlock;
 use crate::bucket::{Bucket, BucketChange, BucketFact};
-use crate::policies::{Analysis, Cure, bucket_and_objects, cure, with_statements};
+use crate::policies::{bucket_and_objects, cure, with_statements};
 
 /// The statement's name, by which people find it.
 const SID: &str = "PortcullisQuarantine";

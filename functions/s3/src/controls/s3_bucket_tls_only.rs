@@ -14,13 +14,12 @@
 //! # References
 //! S3 User Guide, "Security best practices for Amazon S3": "Enforce encryption of data in transit".
 
-use portcullis_access::{Policy, tls_only};
+use portcullis_controls::tls_only;
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
-use serde_json::json;
 
 use crate::bucket::{Bucket, BucketChange, BucketFact};
-use crate::policies::{bucket_and_objects, lacks};
+use crate::policies::with_statements;
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -46,26 +45,16 @@ pub const CONTROL: Control<Bucket> = Control {
 };
 
 fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
-    let text = bucket.policy.get().map(String::as_str);
-    let arn = &context.resource.arn;
-    // A policy that can't be read is told by s3-bucket-public-policy.
-    let Ok(policy) = text.map(Policy::parse).transpose() else {
-        return Judgement::Compliant;
+    let add = |statement| {
+        let policy = bucket.policy.get().map(String::as_str);
+        with_statements(policy, vec![statement], bucket.effective_block(), context)
     };
-    if tls_only(policy.as_ref(), arn).enforced {
-        return Judgement::Compliant;
-    }
-    let statement = json!({
-        "Sid": "PortcullisTlsOnly",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Resource": bucket_and_objects(arn),
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    });
-    let summary = "accepts plain HTTP: no statement of its policy denies that to everybody";
-    let change = "add a statement that denies requests without TLS";
-    lacks(bucket, context, vec![statement], summary, change).into()
+    tls_only(
+        bucket.policy_in(context),
+        CONTROL.meta.severity,
+        add,
+        BucketChange::Policy,
+    )
 }
 
 #[cfg(test)]

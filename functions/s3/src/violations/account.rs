@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use portcullis_testkit::{CloudTrail, FunctionBuilder, World};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// An account with buckets.
 #[derive(Debug, Clone)]
@@ -59,9 +59,4 @@ impl S3 {
     pub fn role(&self, name: &str) -> String {
         format!("arn:aws:iam::{}:role/{name}", self.aws.account())
     }
-}
-
-/// A policy of these statements.
-pub fn policy(statements: &[Value]) -> String {
-    json!({"Version": "2012-10-17", "Statement": statements}).to_string()
 }

@@ -10,10 +10,10 @@ use aws_sdk_s3::types::{
     ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, Type,
     VersioningConfiguration, WebsiteConfiguration,
 };
-use portcullis_testkit::{CloudTrail, Snapshot, Subject, World};
+use portcullis_testkit::{CloudTrail, Snapshot, Subject, World, policy};
 use serde_json::{Value, json};
 
-use super::account::{S3, policy};
+use super::account::S3;
 
 /// Everybody.
 pub const ALL_USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";

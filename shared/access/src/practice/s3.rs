@@ -1,117 +1,18 @@
-//! What a bucket policy refuses to everyone: plain HTTP, and uploads that name the wrong encryption.
+//! Which uploads a bucket policy refuses to everyone: those that name the wrong encryption.
 //!
-//! Sources: S3 User Guide, "Amazon S3 security best practices" (enforce encryption of data in transit), "Protecting data
-//! with server-side encryption", "Blocking or unblocking SSE-C".
-
-use std::collections::BTreeMap;
+//! Sources: S3 User Guide, "Protecting data with server-side encryption", "Blocking or unblocking SSE-C".
 
 use serde::Serialize;
 
-use crate::condition::{Comparison, Condition, Quantifier, Truth};
-use crate::evaluate::{action_matches, resource_matches};
-use crate::parse::{Effect, Policy, Principal, Statement};
-use crate::scope::Scope;
-use crate::search::resources;
+use super::refusal::{Known, covers, denies_everyone, kinds_of_resource, refuses};
+use crate::condition::{Comparison, Condition, Quantifier};
+use crate::parse::{Policy, Statement};
 use crate::service::{S3_BUCKET_ACTIONS, S3_OBJECT_ACTIONS, Service};
-use crate::trust::Trust;
 
-const TRANSPORT: &str = "aws:securetransport";
-const TLS_VERSION: &str = "s3:tlsversion";
 const ALGORITHM: &str = "s3:x-amz-server-side-encryption";
 const KEY: &str = "s3:x-amz-server-side-encryption-aws-kms-key-id";
 const VPC_ENDPOINT: &str = "aws:sourcevpce";
 const CUSTOMER: &str = "s3:x-amz-server-side-encryption-customer-algorithm";
-
-/// Whether a bucket policy keeps plain HTTP out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct TlsOnly {
-    /// Every request over plain HTTP is refused, to everyone.
-    pub enforced: bool,
-    /// Requests over TLS are refused by what was meant to enforce it.
-    pub blocks_tls: bool,
-}
-
-/// Known keys of a request: a key that maps to `None` is known to be missing; others are unknown.
-type Known<'a> = BTreeMap<&'a str, Option<&'a str>>;
-
-/// Whether it is a Deny to everyone, as far as its conditions hold.
-fn denies_everyone(statement: &Statement) -> bool {
-    let everyone = statement
-        .principals
-        .as_ref()
-        .is_some_and(|selection| !selection.negated && selection.values.iter().any(Principal::is_everyone));
-    statement.effect == Effect::Deny && !statement.doubtful && everyone
-}
-
-/// Whether a Deny applies to everyone's request, whatever else is in it.
-fn refuses(statement: &Statement, known: &Known) -> bool {
-    let none = |_: &str| None;
-    denies_everyone(statement)
-        && statement.conditions.iter().all(|condition| {
-            let Some(actual) = known.get(condition.key.as_str()) else {
-                return false;
-            };
-            let actual = actual.map(|value| vec![value.to_owned()]);
-            condition.holds(actual.as_deref(), &none, false) == Truth::Yes
-        })
-}
-
-fn covers(statement: &Statement, action: &str, resource: &str) -> bool {
-    action_matches(statement, Service::S3Bucket, action, resource)
-        && resource_matches(statement, Service::S3Bucket, resource, &|_| None) == Truth::Yes
-}
-
-fn kinds_of_resource(policy: &Policy, bucket_arn: &str) -> Option<Vec<String>> {
-    let trust = Trust::default();
-    let scope = Scope {
-        service: Service::S3Bucket,
-        owner: "",
-        trust: &trust,
-        resource: Some(bucket_arn),
-    };
-    let (found, complete) = resources(policy, &scope);
-    complete.then_some(found)
-}
-
-/// Whether the policy refuses plain HTTP for every caller, action, and object.
-pub fn tls_only(policy: Option<&Policy>, bucket_arn: &str) -> TlsOnly {
-    let nothing = TlsOnly {
-        enforced: false,
-        blocks_tls: false,
-    };
-    let Some(policy) = policy else {
-        return nothing;
-    };
-    // Plain HTTP has no TLS version.
-    let plain = Known::from([(TRANSPORT, Some("false")), (TLS_VERSION, None)]);
-    let secure = Known::from([(TRANSPORT, Some("true")), (TLS_VERSION, Some("1.3"))]);
-    let refusing: Vec<&Statement> = policy.statements().iter().filter(|one| refuses(one, &plain)).collect();
-    let blocks_tls = policy.statements().iter().any(|statement| {
-        refuses(statement, &secure)
-            && statement
-                .conditions
-                .iter()
-                .any(|one| [TRANSPORT, TLS_VERSION].contains(&one.key.as_str()))
-    });
-    let Some(kinds) = kinds_of_resource(policy, bucket_arn).filter(|_| !refusing.is_empty()) else {
-        return TlsOnly {
-            enforced: false,
-            blocks_tls,
-        };
-    };
-    let is_object = |resource: &str| resource.contains('/');
-    let enforced = kinds.iter().all(|resource| {
-        let actions = if is_object(resource) {
-            S3_OBJECT_ACTIONS
-        } else {
-            S3_BUCKET_ACTIONS
-        };
-        // AWS adds actions: one that is not known yet has to be refused as well.
-        let mut actions = actions.iter().copied().chain(["s3:FutureAction"]);
-        actions.all(|action| refusing.iter().any(|statement| covers(statement, action, resource)))
-    });
-    TlsOnly { enforced, blocks_tls }
-}
 
 /// How an upload says what encrypts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -174,12 +75,17 @@ fn other_key(bucket_arn: &str) -> String {
 fn is_refused(policy: &Policy, kinds: &[String], action: &str, known: &Known) -> bool {
     let refusing: Vec<&Statement> = policy.statements().iter().filter(|one| refuses(one, known)).collect();
     let mut objects = kinds.iter().filter(|resource| resource.contains('/')).peekable();
-    objects.peek().is_some() && objects.all(|object| refusing.iter().any(|statement| covers(statement, action, object)))
+    objects.peek().is_some()
+        && objects.all(|object| {
+            refusing
+                .iter()
+                .any(|statement| covers(statement, Service::S3Bucket, action, object))
+        })
 }
 
 /// The uploads that the policy refuses to everyone, whatever object they write. `own_key` is a key of the owner.
 pub fn refused_uploads(policy: &Policy, bucket_arn: &str, own_key: &str) -> Vec<Upload> {
-    let Some(kinds) = kinds_of_resource(policy, bucket_arn) else {
+    let Some(kinds) = kinds_of_resource(policy, Service::S3Bucket, bucket_arn) else {
         return Vec::new();
     };
     let other_key = other_key(bucket_arn);
@@ -225,7 +131,9 @@ pub fn encrypted_writes(policy: Option<&Policy>, bucket_arn: &str, required: &Re
         refuses_right: false,
         breaks_other_calls: false,
     };
-    let Some((policy, kinds)) = policy.and_then(|policy| Some((policy, kinds_of_resource(policy, bucket_arn)?))) else {
+    let Some((policy, kinds)) =
+        policy.and_then(|policy| Some((policy, kinds_of_resource(policy, Service::S3Bucket, bucket_arn)?)))
+    else {
         return found;
     };
     let refused = |action: &str, algorithm: Option<&str>, key: Option<&str>, customer: Option<&str>| {
@@ -280,7 +188,9 @@ pub fn endpoints_only(
     endpoints: &[String],
     spared: &[String],
 ) -> bool {
-    let Some((policy, kinds)) = policy.and_then(|policy| Some((policy, kinds_of_resource(policy, bucket_arn)?))) else {
+    let Some((policy, kinds)) =
+        policy.and_then(|policy| Some((policy, kinds_of_resource(policy, Service::S3Bucket, bucket_arn)?)))
+    else {
         return false;
     };
     let qualifies = |statement: &&Statement| {
@@ -304,7 +214,11 @@ pub fn endpoints_only(
             S3_BUCKET_ACTIONS
         };
         let mut known = known.iter().filter(asked);
-        known.all(|action| denying.iter().any(|statement| covers(statement, action, resource)))
+        known.all(|action| {
+            denying
+                .iter()
+                .any(|statement| covers(statement, Service::S3Bucket, action, resource))
+        })
     })
 }
 

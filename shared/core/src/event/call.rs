@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::actor::Actor;
 use super::envelope::{self, Envelope};
 use super::error::EventError;
-use super::fields::{field, object_in, optional_text, required, string, text};
+use super::fields::{field, object_in, optional_text, required, string, strings, text};
 use crate::Location;
 
 /// A call recorded by CloudTrail.
@@ -138,6 +138,14 @@ impl Call {
             resources: named.into_iter().map(|(arn, _)| arn).collect(),
             error,
         })
+    }
+
+    /// The names that a parameter holds: the keys of a map, or a list's texts. `None` where the call has no such parameter.
+    pub fn names(&self, parameter: &str) -> Option<Vec<String>> {
+        match field(&self.parameters, parameter)? {
+            Value::Object(map) => Some(map.keys().cloned().collect()),
+            other => Some(strings(other)),
+        }
     }
 
     /// A parameter's text, whatever the case of its name; a list of one counts as its element.

@@ -403,6 +403,12 @@ impl Settings {
             .filter(|exemption| exemption.until <= now)
     }
 
+    /// Whether a tag with this key classifies data, or exempts from a control.
+    pub fn knows_tag(&self, key: &str) -> bool {
+        let mut exempting = self.exemptions.iter().filter_map(|one| one.tag.as_ref());
+        key == self.classification.tag || exempting.any(|tag| tag.key == key)
+    }
+
     /// The name and needs of the data's level.
     pub fn level(&self, tags: Option<&Tags>) -> (&str, &Level) {
         let Classification { tag, untagged, levels } = &self.classification;

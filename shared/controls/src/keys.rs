@@ -1,9 +1,13 @@
+//! Which key a name stands for, and whose it is.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use aws_sdk_kms::Client;
 use aws_sdk_kms::types::KeyManagerType;
 use portcullis_core::Resource;
-use portcullis_runtime::{AwsError, Kind, Regional};
+use portcullis_runtime::{AwsError, Kind, Regional, SdkConfig};
 
-use super::calls::{Ahead, done};
 use crate::encryption::{Key, Manager};
 
 /// The aliases of keys that AWS manages: nobody else can make one. Source: KMS Developer Guide, "Aliases in AWS KMS".
@@ -11,22 +15,31 @@ const OF_AWS: &str = "alias/aws/";
 /// No such key any more, or nothing that could be one. Source: KMS API Reference, `DescribeKey`, "Errors".
 const NO_KEY: [&str; 3] = ["NotFoundException", "InvalidArnException", "ValidationException"];
 
-/// Whose the keys of disks are.
+/// The keys of one process, as their names are resolved.
 pub struct Keys {
-    pub kms: Regional<Client>,
+    kms: Regional<Client>,
     /// Of those that were asked for by their ARN: that never changes.
-    pub known: Ahead<Manager>,
+    known: Mutex<HashMap<String, Manager>>,
 }
 
 impl Keys {
+    /// Asks KMS in the region of each resource.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self {
+            kms: Regional::new(config, Client::new),
+            known: Mutex::default(),
+        }
+    }
+
     /// Whose a key is. One of another account is never AWS's.
     pub async fn manager(&self, of: &Resource, key: &str) -> Result<Manager, AwsError> {
-        if let Some(known) = self.known.known(key) {
-            return Ok(known);
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(manager) = known().get(key) {
+            return Ok(*manager);
         }
         let found = self.named(of, key).await?;
         if found.arn == key {
-            self.known.put([(found.arn, found.manager)]);
+            known().insert(found.arn, found.manager);
         }
         Ok(found.manager)
     }
@@ -46,7 +59,7 @@ impl Keys {
             return Ok(called(Manager::Aws));
         }
         let answer = self.kms.of(&of.region).describe_key().key_id(name).send().await;
-        let metadata = match done("DescribeKey", answer) {
+        let metadata = match answer.map_err(|error| AwsError::new("DescribeKey", &error)) {
             Ok(answer) => answer.key_metadata,
             // The policy of an AWS-managed key lets the account describe it (KMS Developer Guide, "AWS managed keys"), and nobody
             // can delete one.

@@ -1,11 +1,12 @@
-//! Whom the owner of a copy of a disk shares it with: what snapshots and images have in common.
+//! Whom an owner shares a resource with: snapshots, images, documents.
 
 use std::collections::BTreeSet;
 
 use portcullis_access::{Share, judge_sharing};
-use portcullis_core::JudgeContext;
-use portcullis_policies::trust;
+use portcullis_core::{Finding, JudgeContext, Judgement, Observed, Severity};
 use serde::{Deserialize, Serialize};
+
+use crate::analysis::trust;
 
 /// Who may use it, besides its owner. Source: EC2 API Reference, `CreateVolumePermission`, `LaunchPermission`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,12 +80,53 @@ impl SharingChange {
     }
 }
 
+/// Judges whether it is shared with everybody, as data that are meant for everybody may be. `so` says what everybody may do with
+/// it then.
+pub fn not_public<C>(
+    sharing: &Observed<Sharing>,
+    context: &JudgeContext<'_>,
+    so: impl FnOnce() -> String,
+    change: impl FnOnce(SharingChange) -> C,
+) -> Judgement<C> {
+    if !sharing.get().is_some_and(|sharing| sharing.everybody) || context.level.public {
+        return Judgement::Compliant;
+    }
+    Finding::new(
+        Severity::Critical,
+        format!("is public: {}", so()),
+        "stop sharing it with everybody",
+        vec![change(SharingChange::Everybody(false))],
+    )
+    .into()
+}
+
+/// Judges whether it is shared only with those whom settings trust.
+pub fn only_trusted<C>(
+    sharing: &Observed<Sharing>,
+    context: &JudgeContext<'_>,
+    change: impl FnOnce(SharingChange) -> C,
+) -> Judgement<C> {
+    let strangers = sharing.get().map(|sharing| sharing.strangers(context));
+    let strangers = strangers.unwrap_or_default();
+    if strangers.is_empty() {
+        return Judgement::Compliant;
+    }
+    let names = strangers.iter().cloned().collect::<Vec<_>>().join(", ");
+    Finding::new(
+        Severity::High,
+        format!("is shared with those that are not trusted: {names}"),
+        format!("stop sharing it with {names}"),
+        vec![change(SharingChange::Unshare(strangers))],
+    )
+    .into()
+}
+
 #[cfg(test)]
 mod tests {
     use portcullis_core::Settings;
+    use portcullis_core::testing::{judging, resource};
 
     use super::*;
-    use crate::security_group::tests::with_settings;
 
     #[test]
     fn an_organisation_is_trusted_whole_and_a_unit_by_its_own_path() {
@@ -113,7 +155,8 @@ mod tests {
                 everybody: false,
                 with: [with.clone()].into(),
             };
-            let strangers = with_settings(&settings, |context| sharing.strangers(context));
+            let snapshot = resource("AWS::EC2::Snapshot", "arn:aws:ec2:eu-west-1::snapshot/snap-1");
+            let strangers = judging(&snapshot, &settings, |context| sharing.strangers(context));
             assert_eq!(strangers.is_empty(), trusted, "{with}");
         }
     }
