@@ -1,7 +1,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs measure bench faults replay build validate deploy stackset-template preflight redrive advisories clean
+.PHONY: help demo test lint service control scaffolds docs measure bench faults replay build validate deploy stackset-template preflight redrive advisories clean
 
 # For build and deploy.
 STACK ?= portcullis
@@ -73,6 +73,22 @@ bench: ## Speed and cost beside Cloud Custodian's, on one local AWS: bench/resul
 	cargo build --release $(FUNCTIONS) -p portcullis-hello --bins
 	cargo build --workspace --bins
 	@tools/with-local-aws "$(TARGET)/debug/bench" "$(TARGET)/release" bench
+
+service: ## What a new service begins with, as in: make service NAME=sns RESOURCE=Topic
+	python3 tools/scaffold.py service "$(NAME)" "$(or $(RESOURCE),Resource)"
+	cargo fmt --all
+
+control: ## What a new control begins with, as in: make control ID=s3-bucket-logging TYPE=Bucket
+	python3 tools/scaffold.py control "$(ID)" $(TYPE)
+	cargo fmt --all
+
+scaffolds: ## Whether what these two write compiles as it is, in a copy of the repository
+	rm -rf .tools/scaffold && mkdir -p .tools/scaffold
+	git ls-files -z | tar --null --ignore-failed-read -T - -cf - | tar -xf - -C .tools/scaffold
+	cd .tools/scaffold && $(MAKE) service NAME=scheduler RESOURCE=ScheduleGroup
+	cd .tools/scaffold && $(MAKE) control ID=scheduler-schedule-group-public-policy
+	cd .tools/scaffold && $(MAKE) control ID=s3-bucket-logging TYPE=Bucket
+	cd .tools/scaffold && CARGO_TARGET_DIR="$(abspath $(TARGET))" cargo check --workspace
 
 faults: ## Everything that can go wrong, at each AWS call of each control: what survived; takes about half an hour
 	@tools/install moto
