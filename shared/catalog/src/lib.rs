@@ -51,9 +51,11 @@ mod tests {
     }
 
     #[test]
-    fn a_service_s_controls_and_types_carry_its_name_and_its_source() {
+    fn a_service_s_controls_types_and_settings_carry_its_name_and_its_source() {
         for service in services() {
             assert_eq!(service.binary(), format!("portcullis-{}", service.name));
+            let section = service.settings.map_or(service.name, |section| section.name);
+            assert_eq!(section, service.name);
             for listing in &service.types {
                 assert_eq!(listing.source(), service.source, "{}", listing.kind());
                 for meta in listing.controls() {

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use crate::event::{Call, EventError, NativeEvent};
-use crate::settings::Known;
 use crate::{Change, Control, Location, Meta, Resource, ResourceType, Settings, State};
 
 /// A resource type with its controls.
@@ -190,26 +189,4 @@ pub(crate) fn undeclared<S: State>(control: &Control<S>, changes: &[S::Change], 
         .map(Change::fact)
         .chain(undone.map(|change| change.fact()));
     facts.filter(|fact| !control.changes.contains(fact)).collect()
-}
-
-impl Known {
-    /// The controls of all services: settings that name any other are a mistake.
-    pub fn all<'a>(listings: impl IntoIterator<Item = &'a dyn Listing>) -> Self {
-        Self {
-            all: true,
-            ..Self::own(listings)
-        }
-    }
-
-    /// Those of one function: the settings may name other services' controls, but no unknown one of its own service.
-    pub fn own<'a>(listings: impl IntoIterator<Item = &'a dyn Listing>) -> Self {
-        let mut known = Self::default();
-        for listing in listings {
-            known
-                .controls
-                .extend(listing.controls().into_iter().map(|meta| (meta.id, meta)));
-            known.quarantines.extend(listing.quarantines());
-        }
-        known
-    }
 }
