@@ -59,7 +59,7 @@ advisories: ## RustSec advisories against Cargo.lock; fetches their database, so
 	tools/install deny
 	.tools/bin/cargo-deny --all-features check advisories
 
-docs: ## Write docs/controls.md, the JSON schemas and template.yaml from the code; a test says when they are stale
+docs: ## Write docs/controls.md, the JSON schemas, template.yaml and lists from the code; a test says when they are stale
 	cargo run --quiet --package portcullis-cli -- docs
 
 measure: ## Size, cold start, memory and AWS calls of the release binaries, as in bench/README.md

@@ -71,7 +71,8 @@ MAIN = """\
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), portcullis_runtime::Error> {
-    portcullis_runtime::run(include_str!("../../../portcullis.yaml"), portcullis_<<name>>::serve).await
+    let settings = include_str!("../../../portcullis.yaml");
+    portcullis_runtime::run(portcullis_<<name>>::service, settings, portcullis_<<name>>::serve).await
 }
 """
 
@@ -100,6 +101,7 @@ pub fn service() -> Service {
         title: "Amazon <<NAME>>",
         source: <<noun>>::SOURCE,
         types: vec![Box::new(controls::<<NOUNS>>)],
+        settings: None,
     }
 }
 """

@@ -1,4 +1,4 @@
-//! `portcullis docs`: the pages and the template that are made from the code, so that they can't say anything else.
+//! `portcullis docs`: the pages, the template and the lists that are made from the code, so that they can't say anything else.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use portcullis_catalog as catalog;
-use portcullis_core::settings::Settings;
+use portcullis_core::settings::{SectionType, Settings};
 use portcullis_core::{Impact, Meta, Service, alert};
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Erro
             path: path.clone(),
             source,
         };
-        fs::create_dir_all(arguments.root.join("docs")).map_err(failed)?;
+        fs::create_dir_all(path.parent().unwrap_or(&arguments.root)).map_err(failed)?;
         fs::write(&path, text).map_err(failed)?;
         writeln!(out, "{name} written")?;
     }
@@ -63,12 +63,12 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Erro
 }
 
 /// All pages, by name.
-fn pages(root: &Path) -> Result<[(&'static str, String); 6], Error> {
+fn pages(root: &Path) -> Result<[(&'static str, String); 7], Error> {
     let ids: Vec<_> = catalog::controls().iter().map(|meta| meta.id).collect();
     Ok([
         ("docs/controls.md", controls(catalog::services(), root)?),
         ("template.yaml", template::rendered(root)?),
-        ("docs/settings.schema.json", pretty(&settings_schema(&ids))),
+        ("docs/settings.schema.json", pretty(&settings_schema(&ids)?)),
         (
             "docs/alert.schema.json",
             pretty(&alert_schema::<alert::Document<'_>>("An alert of Portcullis")),
@@ -85,6 +85,7 @@ fn pages(root: &Path) -> Result<[(&'static str, String); 6], Error> {
                 "The alert of Portcullis about an event of many resources",
             )),
         ),
+        ("shared/runtime/src/sections.txt", section_names()),
     ])
 }
 
@@ -92,15 +93,40 @@ fn pretty(schema: &Value) -> String {
     format!("{schema:#}\n")
 }
 
+/// The sections that services have for themselves in the settings.
+fn sections_of_services() -> Vec<SectionType> {
+    let services = catalog::services().into_iter();
+    services.filter_map(|service| service.settings).collect()
+}
+
+/// The names of those sections, one a line: a function knows by them which ones are another's, and which are a mistake.
+fn section_names() -> String {
+    let sections = sections_of_services().into_iter();
+    sections.flat_map(|section| [section.name, "\n"]).collect()
+}
+
 /// The schema of `portcullis.yaml`, which knows the ids of the controls.
-fn settings_schema(ids: &[&str]) -> Value {
-    let settings = SchemaSettings::draft2020_12();
-    let mut schema = settings.into_generator().into_root_schema_for::<Settings>().to_value();
+fn settings_schema(ids: &[&str]) -> Result<Value, Error> {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let mut schema = generator.root_schema_for::<Settings>().to_value();
+    let sections = sections_of_services();
+    for section in &sections {
+        schema["properties"][section.name] = (section.schema)(&mut generator).to_value();
+    }
+    schema["$defs"] = generator.take_definitions(true).into();
+    for section in &sections {
+        let reference = schema["properties"][section.name]["$ref"].as_str();
+        let definition = reference.and_then(|reference| schema.pointer(reference.strip_prefix('#')?));
+        let description = definition.map(|definition| definition["description"].clone());
+        let property = &mut schema["properties"][section.name];
+        property["description"] = description.into();
+        property["default"] = (section.defaults)()?;
+    }
     schema["title"] = "portcullis.yaml".into();
     schema["properties"]["controls"]["propertyNames"] = json!({"enum": ids});
     let any = [&["*"], ids].concat();
     schema["$defs"]["Exemption"]["properties"]["control"]["enum"] = any.into();
-    schema
+    Ok(schema)
 }
 
 /// The schema of an alert for machines.
@@ -284,6 +310,8 @@ fn anchor(heading: &str) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
+    use portcullis_core::settings::Known;
+
     use super::*;
 
     fn root() -> PathBuf {
@@ -318,11 +346,21 @@ mod tests {
     }
 
     #[test]
-    fn the_settings_in_the_repository_are_the_defaults() {
+    fn the_settings_in_the_repository_are_the_defaults_all_of_them() {
         let yaml = fs::read_to_string(root().join("portcullis.yaml")).unwrap();
-        let listings = catalog::listings();
-        let known = portcullis_core::settings::Known::all(listings.iter().map(|listing| &**listing));
+        let known = Known::all(&catalog::services());
         assert_eq!(Settings::from_yaml(&yaml, &known).unwrap(), Settings::default());
+        let mut members = serde_json::to_value(Settings::default()).unwrap();
+        for section in sections_of_services() {
+            assert_eq!(members.get(section.name), None);
+            members[section.name] = (section.defaults)().unwrap();
+        }
+        for (section, values) in members.as_object().unwrap() {
+            assert!(yaml.contains(&format!("\n{section}:")), "{section}");
+            for key in values.as_object().into_iter().flat_map(serde_json::Map::keys) {
+                assert!(yaml.contains(&format!("  {key}:")), "{section}.{key}");
+            }
+        }
     }
 
     #[test]
@@ -349,7 +387,7 @@ mod tests {
 
     #[test]
     fn the_schemas_know_the_settings_and_the_controls() {
-        let schema = settings_schema(&["s3-bucket-versioning"]);
+        let schema = settings_schema(&["s3-bucket-versioning"]).unwrap();
         assert_eq!(schema["additionalProperties"], false);
         assert_eq!(
             schema["properties"]["controls"]["propertyNames"]["enum"][0],
@@ -359,6 +397,13 @@ mod tests {
             schema["$defs"]["Exemption"]["properties"]["until"]["format"],
             "date-time"
         );
+        for section in sections_of_services() {
+            let property = &schema["properties"][section.name];
+            let reference = property["$ref"].as_str().unwrap().trim_start_matches('#');
+            assert_eq!(schema.pointer(reference).unwrap()["additionalProperties"], false);
+            assert!(property["description"].as_str().is_some_and(|words| !words.is_empty()));
+            assert!(property["default"].is_object(), "{}", section.name);
+        }
         let required = alert_schema::<alert::Document<'_>>("")["required"]
             .as_array()
             .unwrap()

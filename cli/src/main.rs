@@ -40,7 +40,7 @@ enum Command {
     Settings(settings::Command),
     /// Say whom resource policies, ACLs and sharing lists let in, why, and what would undo it: one JSON line a policy
     Policy(policy::Arguments),
-    /// Write docs/controls.md, the JSON schemas and template.yaml from the code (for `make docs`)
+    /// Write docs/controls.md, the JSON schemas, template.yaml and lists from the code (for `make docs`)
     Docs(docs::Arguments),
     /// Print template.yaml, put together from deploy/, functions/*/stack.yaml and the controls
     Template(template::Arguments),

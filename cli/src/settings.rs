@@ -85,8 +85,7 @@ fn read(path: &Path) -> Result<Settings, Error> {
     } else {
         fs::read_to_string(path).map_err(failed)?
     };
-    let listings = portcullis_catalog::listings();
-    let known = Known::all(listings.iter().map(|listing| &**listing));
+    let known = Known::all(&portcullis_catalog::services());
     Settings::from_yaml(&text, &known).map_err(|error| Error::Refused(format!("{}: {error}", path.display())))
 }
 

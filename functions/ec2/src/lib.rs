@@ -16,16 +16,19 @@ pub mod launch_template;
 mod naming;
 mod native;
 pub mod security_group;
+mod settings;
 pub mod snapshot;
 #[cfg(feature = "violations")]
 pub mod violations;
 pub mod volume;
 
+use portcullis_core::settings::SectionType;
 use portcullis_core::{Listing, Service};
 
 #[cfg(feature = "aws")]
 pub use aws::serve;
 pub use naming::SOURCE;
+pub use settings::{Ec2Settings, ExposedInstances, VolumeQuarantine};
 
 /// The service, as the catalog lists it.
 pub fn service() -> Service {
@@ -34,6 +37,7 @@ pub fn service() -> Service {
         title: "Amazon EC2",
         source: SOURCE,
         types: listings(),
+        settings: Some(SectionType::of::<Ec2Settings>()),
     }
 }
 

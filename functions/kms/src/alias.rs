@@ -6,6 +6,7 @@ use portcullis_derive::Facts;
 
 use crate::naming::SOURCE;
 use crate::naming::{self, is_alias, resource};
+use crate::settings::KmsSettings;
 
 /// An alias as read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Facts)]
@@ -23,6 +24,7 @@ pub struct Alias {
 /// Aliases. Only those that settings require are judged, and those need not be found by listing.
 pub const TYPE: ResourceType<Alias> = ResourceType {
     name: naming::ALIAS,
+    arn_form: "kms:{r}:{a}:alias/{n}",
     source: SOURCE,
     creates: &["CreateAlias"],
     named,
@@ -45,7 +47,8 @@ fn named(call: &Call) -> Result<Vec<Resource>, EventError> {
 }
 
 fn required(settings: &Settings, location: &Location) -> Vec<Resource> {
-    let aliases = settings.kms.required_aliases.keys();
+    let settings = settings.section::<KmsSettings>();
+    let aliases = settings.required_aliases.keys();
     aliases
         .map(|alias| resource(alias, &location.region, &location.account))
         .collect()

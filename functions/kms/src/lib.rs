@@ -12,14 +12,17 @@ mod key_state_history;
 mod lockout;
 mod naming;
 mod policies;
+mod settings;
 #[cfg(feature = "violations")]
 pub mod violations;
 
+use portcullis_core::settings::SectionType;
 use portcullis_core::{Listing, Service};
 
 #[cfg(feature = "aws")]
 pub use aws::serve;
 pub use naming::SOURCE;
+pub use settings::KmsSettings;
 
 /// The service, as the catalog lists it.
 pub fn service() -> Service {
@@ -28,6 +31,7 @@ pub fn service() -> Service {
         title: "AWS KMS",
         source: SOURCE,
         types: listings(),
+        settings: Some(SectionType::of::<KmsSettings>()),
     }
 }
 

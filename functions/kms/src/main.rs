@@ -2,5 +2,6 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), portcullis_runtime::Error> {
-    portcullis_runtime::run(include_str!("../../../portcullis.yaml"), portcullis_kms::serve).await
+    let settings = include_str!("../../../portcullis.yaml");
+    portcullis_runtime::run(portcullis_kms::service, settings, portcullis_kms::serve).await
 }

@@ -29,6 +29,7 @@ pub fn service() -> Service {
         title: "Amazon S3",
         source: "s3.amazonaws.com",
         types: listings(),
+        settings: None,
     }
 }
 

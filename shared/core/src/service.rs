@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::settings::{Known, SectionType};
 use crate::{Listing, Meta};
 
 /// An AWS service as a function looks after it: what the catalog lists.
@@ -15,6 +16,8 @@ pub struct Service {
     pub source: &'static str,
     /// Its resource types.
     pub types: Vec<Box<dyn Listing>>,
+    /// Its own section of the settings, if it has one.
+    pub settings: Option<SectionType>,
 }
 
 impl Service {
@@ -54,5 +57,46 @@ impl fmt::Debug for Service {
         f.debug_struct("Service")
             .field("name", &self.name)
             .finish_non_exhaustive()
+    }
+}
+
+impl Known {
+    /// The controls and the sections of all services: settings that name any other are a mistake.
+    pub fn all(services: &[Service]) -> Self {
+        let mut known = Self {
+            all: true,
+            ..Self::default()
+        };
+        for service in services {
+            known.add(service);
+        }
+        known
+    }
+
+    /// Those of one function: the settings may name other services' controls, but no unknown one of its own service, and may have
+    /// the sections of these names, which it leaves to the others.
+    pub fn own(service: &Service, sections: impl IntoIterator<Item = &'static str>) -> Self {
+        let mut known = Self {
+            section_names: sections.into_iter().collect(),
+            ..Self::default()
+        };
+        known.add(service);
+        known
+    }
+
+    fn add(&mut self, service: &Service) {
+        for listing in &service.types {
+            let controls = listing.controls().into_iter();
+            self.controls.extend(controls.map(|meta| (meta.id, meta)));
+            self.quarantines.extend(listing.quarantines());
+            self.arn_forms
+                .extend(Some(listing.arn_form()).filter(|form| !form.is_empty()));
+        }
+        if let Some(section) = service.settings {
+            self.sections.push(section);
+            if !self.section_names.contains(&section.name) {
+                self.section_names.push(section.name);
+            }
+        }
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use crate::event::{Call, EventError, NativeEvent};
-use crate::settings::Known;
 use crate::{Change, Control, Location, Meta, Resource, ResourceType, Settings, State};
 
 /// A resource type with its controls.
@@ -55,6 +54,10 @@ impl<S: State> Typed<S> {
 pub trait Listing: Send + Sync {
     /// CloudFormation's name of the type.
     fn kind(&self) -> &'static str;
+    /// What its ARNs have after the partition, as in `s3:::{n}`; empty where a place has but one of the type.
+    fn arn_form(&self) -> &'static str {
+        ""
+    }
     /// The CloudTrail event source of its calls.
     fn source(&self) -> &'static str;
     /// Whether a function looks after those of its own region only.
@@ -116,6 +119,10 @@ pub trait Listing: Send + Sync {
 impl<S: State> Listing for Typed<S> {
     fn kind(&self) -> &'static str {
         self.resource_type.name
+    }
+
+    fn arn_form(&self) -> &'static str {
+        self.resource_type.arn_form
     }
 
     fn source(&self) -> &'static str {
@@ -190,26 +197,4 @@ pub(crate) fn undeclared<S: State>(control: &Control<S>, changes: &[S::Change], 
         .map(Change::fact)
         .chain(undone.map(|change| change.fact()));
     facts.filter(|fact| !control.changes.contains(fact)).collect()
-}
-
-impl Known {
-    /// The controls of all services: settings that name any other are a mistake.
-    pub fn all<'a>(listings: impl IntoIterator<Item = &'a dyn Listing>) -> Self {
-        Self {
-            all: true,
-            ..Self::own(listings)
-        }
-    }
-
-    /// Those of one function: the settings may name other services' controls, but no unknown one of its own service.
-    pub fn own<'a>(listings: impl IntoIterator<Item = &'a dyn Listing>) -> Self {
-        let mut known = Self::default();
-        for listing in listings {
-            known
-                .controls
-                .extend(listing.controls().into_iter().map(|meta| (meta.id, meta)));
-            known.quarantines.extend(listing.quarantines());
-        }
-        known
-    }
 }

@@ -5,7 +5,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::error::AwsError;
 
-/// An answer, or the error that says what it means for the pipeline.
+/// An answer, or the error that says what it means for the pipeline: of a service whose error codes mean what their names say.
 pub fn done<T, E, R>(operation: &'static str, answer: Result<T, SdkError<E, R>>) -> Result<T, AwsError>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,

@@ -27,6 +27,9 @@ impl Kind {
     }
 }
 
+/// What the error codes of one service mean.
+pub type ErrorCodes = [(&'static str, Kind)];
+
 /// A call to AWS that failed after the SDK's own retries.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{operation} failed: {code}: {message}")]
@@ -42,8 +45,17 @@ pub struct AwsError {
 }
 
 impl AwsError {
-    /// Classifies what the SDK returned.
+    /// Classifies what the SDK returned, by what error codes mean in all services.
     pub fn new<E, R>(operation: &'static str, error: &SdkError<E, R>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        R: std::fmt::Debug,
+    {
+        Self::with_codes(operation, error, &[])
+    }
+
+    /// The same, with the codes that only one service has, or that mean something else there.
+    pub fn with_codes<E, R>(operation: &'static str, error: &SdkError<E, R>, codes: &ErrorCodes) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
         R: std::fmt::Debug,
@@ -65,7 +77,7 @@ impl AwsError {
             }
         };
         let kind = match error {
-            SdkError::ServiceError(_) => kind_of(&code),
+            SdkError::ServiceError(_) => kind_of(&code, codes),
             SdkError::ConstructionFailure(_) => Kind::Rejected,
             _ => Kind::Transient,
         };
@@ -98,51 +110,28 @@ impl AwsError {
     }
 }
 
-/// What an error code means. Source: the error sections of the API references of S3, DynamoDB, KMS, EC2 and SNS.
-fn kind_of(code: &str) -> Kind {
-    const CONFLICT: [&str; 8] = [
+/// What an error code means: as its service says, or else as such names mean in all of them. Source: the error sections of the API
+/// references, "Common Errors" of each among them.
+fn kind_of(code: &str, codes: &ErrorCodes) -> Kind {
+    const CONFLICT: [&str; 5] = [
         "AlreadyExistsException",
-        "OperationAborted",
-        "ConditionalRequestConflict",
         "ConflictException",
         "PreconditionFailed",
         "PreconditionFailedException",
         "ResourceConflictException",
-        // A key that is not in a state for the call any more: somebody else disabled it, or scheduled its deletion.
-        "KMSInvalidStateException",
     ];
-    // EC2 API Reference, "Error codes"; RDS API Reference, "Common errors" of the Modify… operations.
-    const NOT_READY: [&str; 6] = [
-        "IncorrectInstanceState",
-        "IncorrectState",
-        "InvalidDBClusterStateFault",
-        "InvalidDBClusterSnapshotStateFault",
-        "InvalidDBInstanceState",
-        "InvalidDBSnapshotState",
-    ];
-    const REJECTED: [&str; 10] = [
-        "MalformedPolicy",
-        "MalformedPolicyDocument",
-        "MalformedPolicyDocumentException",
-        "MalformedXML",
-        "ValidationException",
-        "NotImplemented",
-        "UnsupportedOperation",
-        "UnsupportedOperationException",
-        "AccessControlListNotSupported",
-        "MethodNotAllowed",
-    ];
+    const DENIED: [&str; 3] = ["AccessDenied", "AccessDeniedException", "AuthorizationError"];
+    const REJECTED: [&str; 3] = ["ValidationException", "NotImplemented", "MethodNotAllowed"];
+    const REJECTED_BEGIN: [&str; 3] = ["Invalid", "Malformed", "UnsupportedOperation"];
+    if let Some((_, kind)) = codes.iter().find(|(own, _)| *own == code) {
+        return *kind;
+    }
     match code {
         _ if CONFLICT.contains(&code) => Kind::Conflict,
-        _ if NOT_READY.contains(&code) => Kind::NotReady,
-        "AccessDenied"
-        | "AccessDeniedException"
-        | "AuthorizationError"
-        | "UnauthorizedOperation"
-        | "AllAccessDisabled" => Kind::Denied,
+        _ if DENIED.contains(&code) => Kind::Denied,
         _ if code.starts_with("NoSuch") || code.starts_with("NotFound") || code.ends_with("NotFound") => Kind::NotFound,
         _ if code.ends_with("NotFoundException") || code.ends_with("NotFoundError") => Kind::NotFound,
-        _ if REJECTED.contains(&code) || code.starts_with("Invalid") => Kind::Rejected,
+        _ if REJECTED.contains(&code) || REJECTED_BEGIN.iter().any(|begin| code.starts_with(begin)) => Kind::Rejected,
         _ => Kind::Transient,
     }
 }
@@ -314,21 +303,37 @@ mod tests {
     }
 
     #[test]
-    fn codes_have_their_meaning() {
+    fn codes_have_the_meaning_of_their_names() {
         for (code, kind) in [
             ("NoSuchBucketPolicy", Kind::NotFound),
             ("ServerSideEncryptionConfigurationNotFoundError", Kind::NotFound),
-            ("OperationAborted", Kind::Conflict),
+            ("NotFoundException", Kind::NotFound),
+            ("InvalidVolume.NotFound", Kind::NotFound),
+            ("ConflictException", Kind::Conflict),
+            ("AlreadyExistsException", Kind::Conflict),
             ("AccessDenied", Kind::Denied),
+            ("AccessDeniedException", Kind::Denied),
+            ("AuthorizationError", Kind::Denied),
             ("SlowDown", Kind::Transient),
             ("InternalError", Kind::Transient),
+            ("ThrottlingException", Kind::Transient),
             ("InvalidArgument", Kind::Rejected),
             ("MalformedPolicy", Kind::Rejected),
-            ("KMSInvalidStateException", Kind::Conflict),
+            ("MalformedPolicyDocumentException", Kind::Rejected),
+            ("MalformedXML", Kind::Rejected),
+            ("ValidationException", Kind::Rejected),
+            ("UnsupportedOperation", Kind::Rejected),
             ("UnsupportedOperationException", Kind::Rejected),
-            ("InvalidDBInstanceState", Kind::NotReady),
         ] {
-            assert_eq!(kind_of(code), kind, "{code}");
+            assert_eq!(kind_of(code, &[]), kind, "{code}");
         }
+    }
+
+    #[test]
+    fn a_service_s_own_codes_come_first() {
+        let own = [("InvalidState", Kind::NotReady)];
+        assert_eq!(kind_of("InvalidState", &own), Kind::NotReady);
+        assert_eq!(kind_of("InvalidState", &[]), Kind::Rejected);
+        assert_eq!(kind_of("InvalidArgument", &own), Kind::Rejected);
     }
 }

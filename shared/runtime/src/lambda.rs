@@ -7,7 +7,7 @@ use aws_config::retry::RetryConfig;
 use lambda_runtime::tracing as lambda_tracing;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use portcullis_core::settings::Known;
-use portcullis_core::{Event, Listing, Location};
+use portcullis_core::{Event, Listing, Location, Service};
 use serde_json::value::RawValue;
 use tracing::Instrument as _;
 
@@ -49,8 +49,12 @@ impl From<Failed> for Diagnostic {
     }
 }
 
-/// Runs a function: `handlers` makes its handlers from the SDK's configuration, `settings` is the packed `portcullis.yaml`.
-pub async fn run<F, Fut>(settings: &str, handlers: F) -> Result<(), lambda_runtime::Error>
+/// The names of the sections that services have in the settings, one a line, as `make docs` writes them.
+const SECTIONS: &str = include_str!("sections.txt");
+
+/// Runs the function of a service: `handlers` makes its handlers from the SDK's configuration, `settings` is the packed
+/// `portcullis.yaml`.
+pub async fn run<F, Fut>(service: fn() -> Service, settings: &str, handlers: F) -> Result<(), lambda_runtime::Error>
 where
     F: Fn(SdkConfig) -> Fut,
     Fut: Future<Output = Vec<Box<dyn Handler>>>,
@@ -71,7 +75,7 @@ where
         .retry_config(RetryConfig::adaptive().with_max_attempts(6));
     let (handlers, sweeping) = (handlers(sdk.clone()).await, handlers(patient.build()).await);
     let (handlers, sweeping) = (Handlers::from(handlers), Handlers::from(sweeping));
-    let own = Known::own(handlers.listings());
+    let own = Known::own(&service(), SECTIONS.lines());
     let given = for_tests("PORTCULLIS_SETTINGS").map_err(in_words)?;
     let yaml = given.as_deref().unwrap_or(settings);
     let lifetime = lifetime().map_err(in_words)?;
@@ -89,11 +93,12 @@ where
         schedules,
         config,
     });
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+    let served = lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let function = Arc::clone(&function);
         async move { invoked(&function, &event).await }
-    }))
-    .await
+    }));
+    // It is large, and `main` would hold it on the stack.
+    Box::pin(served).await
 }
 
 /// Why a function can't start, as a sentence: what `main` returns is printed for programmers.

@@ -29,7 +29,7 @@ pub use adapter::{Adapter, ImpactNotes, PAGE, Page, Resolved};
 pub use answered::{done, unless};
 pub use aws_config::SdkConfig;
 pub use environment::Environment;
-pub use error::{AwsError, Failure, Kind};
+pub use error::{AwsError, ErrorCodes, Failure, Kind};
 pub use handler::{Handler, serve};
 pub use lambda::run;
 pub use lambda_runtime::Error;

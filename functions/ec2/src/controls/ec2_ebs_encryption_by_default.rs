@@ -18,6 +18,7 @@ use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::account_defaults::{AccountDefaults, AccountDefaultsChange, AccountDefaultsFact};
+use crate::settings::Ec2Settings;
 
 pub const CONTROL: Control<AccountDefaults> = Control {
     meta: Meta {
@@ -57,7 +58,8 @@ fn judge(defaults: &AccountDefaults, context: &JudgeContext<'_>) -> Judgement<Ac
         remedies.push(AccountDefaultsChange::EncryptionByDefault(true));
     }
     let present = defaults.default_key.get().map_or("none", String::as_str);
-    if let Some(key) = context.settings.ec2.default_key.as_ref().filter(|key| *key != present) {
+    let settings = context.settings.section::<Ec2Settings>();
+    if let Some(key) = settings.default_key.as_ref().filter(|key| *key != present) {
         wrong.push(format!(
             "encrypts new volumes with {present}, not with the key of the settings"
         ));
@@ -99,7 +101,10 @@ mod tests {
             found(false, "alias/aws/ebs", &settings),
             [AccountDefaultsChange::EncryptionByDefault(true)]
         );
-        settings.ec2.default_key = Some(key.into());
+        settings.set(Ec2Settings {
+            default_key: Some(key.into()),
+            ..Ec2Settings::default()
+        });
         assert_eq!(found(true, key, &settings), []);
         assert_eq!(
             found(false, "alias/aws/ebs", &settings),

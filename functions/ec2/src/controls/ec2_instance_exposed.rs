@@ -30,6 +30,7 @@ use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, S
 use super::ec2_security_group_open_ingress::offends;
 use crate::instance::{Groups, Instance, InstanceChange, InstanceFact, Interface, QUARANTINE};
 use crate::security_group::Rule;
+use crate::settings::Ec2Settings;
 
 /// Its id, which settings name where it is to quarantine.
 const ID: &str = "ec2-instance-exposed";
@@ -65,7 +66,7 @@ fn judge(instance: &Instance, context: &JudgeContext<'_>) -> Judgement<InstanceC
     let (Some(interfaces), Some(open)) = (instance.interfaces.get(), instance.open.get()) else {
         return Judgement::Compliant;
     };
-    let settings = &context.settings.ec2;
+    let settings = &*context.settings.section::<Ec2Settings>();
     let let_in = |interface: &Interface| -> Vec<&Rule> {
         let rules = interface.groups.iter().filter_map(|group| open.get(group)).flatten();
         rules.filter(|rule| offends(rule, settings)).collect()
@@ -146,6 +147,7 @@ mod tests {
     use super::*;
     use crate::security_group::tests::with_settings;
     use crate::security_group::{Peer, Traffic};
+    use crate::settings::ExposedInstances;
 
     fn interface(public: &[&str], groups: &[&str]) -> Interface {
         let own = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
@@ -250,7 +252,13 @@ mod tests {
     #[test]
     fn a_member_of_an_auto_scaling_group_is_cut_off_and_not_stopped() {
         let mut settings = quarantining();
-        settings.ec2.exposed_instances.stop = true;
+        settings.set(Ec2Settings {
+            exposed_instances: ExposedInstances {
+                snapshot: false,
+                stop: true,
+            },
+            ..Ec2Settings::default()
+        });
         let mut reached = instance(22, &[("eni-1", interface(&["203.0.113.7"], &["sg-1"]))]);
         reached.running = Observed::Is(true);
         let stops = |instance: &Instance| {

@@ -23,10 +23,11 @@
 
 use std::fmt::Write as _;
 
-use portcullis_core::settings::{Ec2Settings, Switch};
+use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::security_group::{Part, Peer, Rule, Rules, SecurityGroup, SecurityGroupChange, SecurityGroupFact, Traffic};
+use crate::settings::Ec2Settings;
 
 pub const CONTROL: Control<SecurityGroup> = Control {
     meta: Meta {
@@ -61,7 +62,7 @@ pub const CONTROL: Control<SecurityGroup> = Control {
 };
 
 fn judge(group: &SecurityGroup, context: &JudgeContext<'_>) -> Judgement<SecurityGroupChange> {
-    let settings = &context.settings.ec2;
+    let settings = &*context.settings.section::<Ec2Settings>();
     let none = Rules::default();
     let Rules(rules) = group.rules.get().unwrap_or(&none);
     let offending: Vec<&Rule> = rules.iter().filter(|rule| offends(rule, settings)).collect();

@@ -14,10 +14,11 @@
 //! # References
 //! EC2 User Guide, "Tag your Amazon EC2 resources".
 
-use portcullis_core::settings::{Switch, VolumeQuarantine};
+use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use super::ec2_volume_encrypted;
+use crate::settings::{Ec2Settings, VolumeQuarantine};
 use crate::volume::{REPLACED, TAG, UNENCRYPTED, Volume, VolumeChange, VolumeFact};
 
 pub const CONTROL: Control<Volume> = Control {
@@ -57,7 +58,8 @@ pub fn mark<'a>(volume: &'a Volume, context: &JudgeContext<'_>) -> Option<Option
 }
 
 fn judge(volume: &Volume, context: &JudgeContext<'_>) -> Judgement<VolumeChange> {
-    let swaps = context.settings.ec2.unencrypted_volumes == VolumeQuarantine::ReEncrypt;
+    let settings = context.settings.section::<Ec2Settings>();
+    let swaps = settings.unencrypted_volumes == VolumeQuarantine::ReEncrypt;
     if swaps || mark(volume, context) != Some(None) {
         return Judgement::Compliant;
     }

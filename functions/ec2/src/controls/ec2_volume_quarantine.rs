@@ -24,10 +24,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_core::settings::{Switch, VolumeQuarantine};
+use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use super::ec2_volume_marked;
+use crate::settings::{Ec2Settings, VolumeQuarantine};
 use crate::volume::{FAILED, RE_ENCRYPT, TAG, Volume, VolumeChange, VolumeFact};
 
 pub const CONTROL: Control<Volume> = Control {
@@ -79,7 +80,8 @@ fn judge(volume: &Volume, context: &JudgeContext<'_>) -> Judgement<VolumeChange>
         left(what, "have the group launch instances with encrypted volumes", why)
     };
     let listed = |ids: &mut dyn Iterator<Item = &String>| ids.cloned().collect::<Vec<_>>().join(", ");
-    let (change, remedy) = match context.settings.ec2.unencrypted_volumes {
+    let settings = context.settings.section::<Ec2Settings>();
+    let (change, remedy) = match settings.unencrypted_volumes {
         VolumeQuarantine::Detach => {
             // What an instance starts from can't be taken from it while it runs, and must not be while it doesn't.
             let (data, roots): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -125,7 +127,7 @@ fn judge(volume: &Volume, context: &JudgeContext<'_>) -> Judgement<VolumeChange>
             }
             let change = format!("tag it {TAG}={RE_ENCRYPT}, which has it swapped for an encrypted one");
             let key = context.level.key.as_ref().map(|key| format!(" key={key}"));
-            let days = context.settings.ec2.keep_replaced_days;
+            let days = settings.keep_replaced_days;
             let plan = format!("keep-days={days}{}", key.unwrap_or_default());
             // The second tag starts it.
             let remedies = vec![
@@ -172,10 +174,17 @@ mod tests {
         }
     }
 
-    fn remedies(volume: &Volume, how: VolumeQuarantine) -> Vec<VolumeChange> {
+    fn asking(how: VolumeQuarantine) -> Settings {
         let mut settings = Settings::default();
-        settings.ec2.unencrypted_volumes = how;
-        with_settings(&settings, |context| {
+        settings.set(Ec2Settings {
+            unencrypted_volumes: how,
+            ..Ec2Settings::default()
+        });
+        settings
+    }
+
+    fn remedies(volume: &Volume, how: VolumeQuarantine) -> Vec<VolumeChange> {
+        with_settings(&asking(how), |context| {
             let findings = VOLUME
                 .iter()
                 .filter_map(|control| (control.judge)(volume, context).finding());
@@ -251,8 +260,7 @@ mod tests {
 
     #[test]
     fn a_swap_that_failed_is_a_finding_and_not_tried_again() {
-        let mut settings = Settings::default();
-        settings.ec2.unencrypted_volumes = VolumeQuarantine::ReEncrypt;
+        let settings = asking(VolumeQuarantine::ReEncrypt);
         let failed = volume(&[]).after(&VolumeChange::Tag(Some(FAILED.into())));
         let finding = told(&failed, &settings).unwrap();
         assert!(finding.summary.contains("could not be swapped"), "{}", finding.summary);
@@ -266,9 +274,7 @@ mod tests {
             attached.get_mut("i-1").unwrap().scaled_by = Some("web".into());
         }
         for how in [VolumeQuarantine::Stop, VolumeQuarantine::ReEncrypt] {
-            let mut settings = Settings::default();
-            settings.ec2.unencrypted_volumes = how;
-            let finding = told(&member, &settings).unwrap();
+            let finding = told(&member, &asking(how)).unwrap();
             assert!(
                 finding.summary.contains("i-1 of the Auto Scaling group web"),
                 "{}",
@@ -281,8 +287,11 @@ mod tests {
     #[test]
     fn the_swap_is_told_the_key_that_the_data_need_and_for_how_long_the_old_volume_is_kept() {
         let mut settings = Settings::default();
-        settings.ec2.unencrypted_volumes = VolumeQuarantine::ReEncrypt;
-        settings.ec2.keep_replaced_days = 7;
+        settings.set(Ec2Settings {
+            unencrypted_volumes: VolumeQuarantine::ReEncrypt,
+            keep_replaced_days: 7,
+            ..Ec2Settings::default()
+        });
         let key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
         settings.classification.levels.get_mut("internal").unwrap().key = Some(key.into());
         let finding = told(&volume(&[]), &settings).unwrap();

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::settings::Ec2Settings;
 
 const ID: &str = "sg-0a1b2c3d4e5f60718";
 
@@ -196,7 +197,7 @@ proptest! {
     fn what_offends_goes_and_what_does_not_stays(group in any_group()) {
         let after = enforced(&group, &[OPEN]).after;
         let Observed::Is(Rules(rules)) = &group.rules else { unreachable!() };
-        let settings = Settings::default().ec2;
+        let settings = Ec2Settings::default();
         for peer in rules.iter().map(|rule| &rule.peer) {
             for (protocol, allowed) in [("tcp", &settings.open_tcp_ports), ("udp", &settings.open_udp_ports)] {
                 for port in [0, 20, 21, 22, 50, 79, 80, 81, 200, 442, 443, 444, 1000, 3389, 8080, 65_534, 65_535] {

@@ -6,9 +6,13 @@ use aws_sdk_kms::primitives::DateTime;
 use aws_sdk_kms::types as kms;
 use jiff::Timestamp;
 use portcullis_core::Observed;
-use portcullis_runtime::{AwsError, Kind};
+use portcullis_runtime::{AwsError, ErrorCodes, Kind};
 
 use crate::key::{Deletion, Grant, Key, KeyState, LastUse, Metadata, MultiRegion};
+
+/// What KMS's own codes mean: a key that is not in a state for the call any more was disabled, or its deletion scheduled, by somebody
+/// else. Source: KMS API Reference, "Errors" of each operation.
+const CODES: &ErrorCodes = &[("KMSInvalidStateException", Kind::Conflict)];
 
 /// What KMS answers where a key of this kind, or in this state, has no such thing.
 pub const REFUSED_BY_KIND: [&str; 2] = ["UnsupportedOperationException", "KMSInvalidStateException"];
@@ -19,7 +23,7 @@ where
     E: aws_sdk_kms::error::ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug,
 {
-    answer.map_err(|error| by_key_policy(AwsError::new(operation, &error)))
+    answer.map_err(|error| by_key_policy(AwsError::with_codes(operation, &error, CODES)))
 }
 
 /// IAM User Guide, "Troubleshoot access denied error messages": the key's policy is its resource-based one.
@@ -159,7 +163,25 @@ fn time(time: &DateTime) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_kms::error::ErrorMetadata;
+
     use super::*;
+
+    #[test]
+    fn the_codes_of_kms_have_their_meaning() {
+        for (code, kind) in [
+            ("KMSInvalidStateException", Kind::Conflict),
+            ("AlreadyExistsException", Kind::Conflict),
+            ("NotFoundException", Kind::NotFound),
+            ("MalformedPolicyDocumentException", Kind::Rejected),
+            ("UnsupportedOperationException", Kind::Rejected),
+            ("KMSInternalException", Kind::Transient),
+        ] {
+            let refused = ErrorMetadata::builder().code(code).build();
+            let answer = error("EnableKey", Err::<(), _>(SdkError::service_error(refused, ())));
+            assert_eq!(answer.map_err(|error| error.kind), Err(kind), "{code}");
+        }
+    }
 
     #[test]
     fn a_refusal_says_whether_the_key_s_own_policy_refused() {

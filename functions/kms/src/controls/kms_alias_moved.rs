@@ -19,6 +19,7 @@ use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::alias::{Alias, AliasChange, AliasFact};
+use crate::settings::KmsSettings;
 
 pub const CONTROL: Control<Alias> = Control {
     meta: Meta {
@@ -36,7 +37,8 @@ pub const CONTROL: Control<Alias> = Control {
 };
 
 fn judge(alias: &Alias, context: &JudgeContext<'_>) -> Judgement<AliasChange> {
-    let Some(wanted) = context.settings.kms.required_aliases.get(&context.resource.id) else {
+    let settings = context.settings.section::<KmsSettings>();
+    let Some(wanted) = settings.required_aliases.get(&context.resource.id) else {
         return Judgement::Compliant;
     };
     let summary = match alias.target.get() {
@@ -59,7 +61,10 @@ mod tests {
     #[test]
     fn only_required_aliases_are_judged() {
         let mut settings = Settings::default();
-        settings.kms.required_aliases.insert("alias/app".into(), "k-1".into());
+        settings.set(KmsSettings {
+            required_aliases: [("alias/app".into(), "k-1".into())].into(),
+            ..KmsSettings::default()
+        });
         let judged = |name: &str, target: Observed<String>| {
             let context = JudgeContext {
                 resource: &resource(name, "eu-west-1", "111122223333"),

@@ -18,6 +18,7 @@ use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, S
 
 use crate::key::{Key, KeyChange, KeyFact, KeyState};
 use crate::key_state_history;
+use crate::settings::KmsSettings;
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -41,7 +42,8 @@ fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     };
     // While its deletion is pending it can't be seen any more that it was disabled before, but it is remembered.
     let hidden = state.is_pending_deletion() && key_state_history::was_disabled(context, &CONTROL.meta);
-    if key.is_retired(context.settings.kms.retirement_tag.as_deref()) || !(state == KeyState::Disabled || hidden) {
+    let settings = context.settings.section::<KmsSettings>();
+    if key.is_retired(settings.retirement_tag.as_deref()) || !(state == KeyState::Disabled || hidden) {
         return Judgement::Compliant;
     }
     let summary = match key.aliases.get().filter(|aliases| !aliases.is_empty()) {

@@ -19,6 +19,7 @@ use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::key::{Key, KeyChange, KeyFact, KeyState};
+use crate::settings::KmsSettings;
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -53,7 +54,8 @@ fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let summary = if state == KeyState::PendingImport {
         "has lost its imported key material: nothing under it can be decrypted".to_owned()
     } else {
-        let warning = SignedDuration::from_hours(24 * i64::from(context.settings.kms.expiry_warning_days));
+        let days = context.settings.section::<KmsSettings>().expiry_warning_days;
+        let warning = SignedDuration::from_hours(24 * i64::from(days));
         let soon = |date: &&String| {
             date.parse::<Timestamp>()
                 .is_ok_and(|date| date <= context.now + warning)

@@ -27,6 +27,7 @@ use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, S
 
 use crate::key::{Key, KeyChange, KeyFact};
 use crate::policies::{keeps, lacks};
+use crate::settings::KmsSettings;
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -54,7 +55,7 @@ fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     };
     let via_service = context
         .settings
-        .kms
+        .section::<KmsSettings>()
         .via_service_levels
         .iter()
         .any(|level| level == context.level_name);
@@ -142,7 +143,10 @@ mod tests {
     #[test]
     fn some_levels_ask_for_the_way_through_a_service() {
         let mut settings = Settings::default();
-        settings.kms.via_service_levels.push("internal".into());
+        settings.set(KmsSettings {
+            via_service_levels: vec!["internal".into()],
+            ..KmsSettings::default()
+        });
         let told = |text: &str| {
             with_settings(&settings, |context| {
                 judge(&with_policy(text), context)

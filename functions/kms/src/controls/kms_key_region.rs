@@ -18,6 +18,7 @@ use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::key::{Key, KeyChange, KeyFact};
+use crate::settings::KmsSettings;
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -41,7 +42,8 @@ fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let Some(places) = metadata.multi_region.as_ref().filter(|_| !state.is_pending_deletion()) else {
         return Judgement::Compliant;
     };
-    let known = |region: &String| *region == context.resource.region || context.settings.kms.regions.contains(region);
+    let settings = context.settings.section::<KmsSettings>();
+    let known = |region: &String| *region == context.resource.region || settings.regions.contains(region);
     if known(&places.primary) && places.replicas.iter().all(known) {
         return Judgement::Compliant;
     }
@@ -86,7 +88,10 @@ mod tests {
         assert!(finding(judge, &abroad).unwrap().summary.contains("us-east-1"));
         assert!(finding(judge, &live("us-east-1", &["eu-west-1"])).is_some());
         let mut settings = Settings::default();
-        settings.kms.regions.push("us-east-1".into());
+        settings.set(KmsSettings {
+            regions: vec!["us-east-1".into()],
+            ..KmsSettings::default()
+        });
         with_settings(&settings, |context| {
             assert_eq!(judge(&abroad, context), Judgement::Compliant);
         });

@@ -21,6 +21,7 @@ use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, O
 use serde_json::Value;
 
 use crate::key::{Key, KeyChange, KeyFact, KeyState};
+use crate::settings::KmsSettings;
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -71,7 +72,7 @@ fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
 
 /// What keeps a key from being of use.
 fn wrongs(key: &Key, context: &JudgeContext<'_>) -> Vec<String> {
-    let (place, services) = (&context.resource.region, &context.settings.kms.required_services);
+    let (place, settings) = (&context.resource.region, context.settings.section::<KmsSettings>());
     if place != context.region {
         let here = context.region;
         return vec![format!(
@@ -97,7 +98,8 @@ fn wrongs(key: &Key, context: &JudgeContext<'_>) -> Vec<String> {
         .policy
         .get()
         .and_then(|text| serde_json::from_str::<Value>(text).ok());
-    let missing = services
+    let missing = settings
+        .required_services
         .iter()
         .filter(|service| policy.as_ref().is_some_and(|policy| !lets_in(policy, service)));
     wrong.extend(missing.map(|service| format!("its policy does not let in {service}")));
@@ -142,7 +144,10 @@ mod tests {
         let mut settings = Settings::default();
         let level = settings.classification.levels.get_mut("restricted").unwrap();
         (level.encryption, level.key) = (Encryption::CustomerManagedKey, Some(resource_k1().arn));
-        settings.kms.required_services = services.iter().map(|&name| name.to_owned()).collect();
+        settings.set(KmsSettings {
+            required_services: services.iter().map(|&name| name.to_owned()).collect(),
+            ..KmsSettings::default()
+        });
         settings
     }
 

@@ -20,6 +20,7 @@ use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::key::{Key, KeyChange, KeyFact, KeyState, Metadata};
+use crate::settings::KmsSettings;
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -73,7 +74,7 @@ fn cannot_rotate(state: KeyState, key: &Metadata) -> Option<String> {
 }
 
 fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
-    let wanted = context.settings.kms.rotation_days;
+    let wanted = context.settings.section::<KmsSettings>().rotation_days;
     let Some((state, metadata)) = key.customer_managed() else {
         return key.not_ours();
     };

@@ -24,6 +24,7 @@ use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, S
 use super::kms_key_disabled;
 use crate::key::{Key, KeyChange, KeyFact, KeyState};
 use crate::key_state_history;
+use crate::settings::KmsSettings;
 
 pub const CONTROL: Control<Key> = Control {
     meta: Meta {
@@ -45,7 +46,8 @@ fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let Some((state, _)) = key.customer_managed() else {
         return key.not_ours();
     };
-    if key.is_retired(context.settings.kms.retirement_tag.as_deref()) {
+    let settings = context.settings.section::<KmsSettings>();
+    if key.is_retired(settings.retirement_tag.as_deref()) {
         return Judgement::Compliant;
     }
     let disabled = &kms_key_disabled::CONTROL.meta;
@@ -178,7 +180,10 @@ mod tests {
         let mut key = in_state(KeyState::PendingDeletion);
         key.tags = portcullis_core::Observed::Is(Tags::from([("retire".into(), String::new())]));
         let mut settings = Settings::default();
-        settings.kms.retirement_tag = Some("retire".into());
+        settings.set(KmsSettings {
+            retirement_tag: Some("retire".into()),
+            ..KmsSettings::default()
+        });
         with_settings(&settings, |context| {
             assert_eq!(judge(&key, context), Judgement::Compliant);
         });

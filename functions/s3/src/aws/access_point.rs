@@ -23,7 +23,7 @@ impl Adapter for Aws {
         // Always read: it tells whether the access point is there, and of which bucket.
         let settings = async {
             let answer = control.get_access_point().account_id(account).name(name).send().await;
-            let point = answer.map_err(|error| AwsError::new("GetAccessPoint", &error))?;
+            let point = convert::done("GetAccessPoint", answer)?;
             let bucket = match &point.bucket {
                 _ if !facts.contains(&AccessPointFact::BucketBlock) => Observed::Unread,
                 Some(bucket) if point.bucket_account_id.as_ref().is_none_or(|owner| owner == account) => {
@@ -44,7 +44,7 @@ impl Adapter for Aws {
                 .name(name)
                 .send()
                 .await;
-            let answer = answer.map_err(|error| AwsError::new("GetAccessPointPolicy", &error));
+            let answer = convert::done("GetAccessPointPolicy", answer);
             let answer = convert::found(&["NoSuchAccessPointPolicy"], answer)?;
             let policy = AwsError::policy("GetAccessPointPolicy", answer.and_then(|answer| answer.policy))?;
             Ok(policy.into())
@@ -82,7 +82,7 @@ impl Adapter for Aws {
             .account_id(account)
             .max_results(PAGE);
         let answer = list.set_next_token(from).send().await;
-        let answer = answer.map_err(|error| AwsError::new("ListAccessPoints", &error))?;
+        let answer = convert::done("ListAccessPoints", answer)?;
         let points = answer.access_point_list.unwrap_or_default().into_iter();
         Ok(Page {
             resources: points.map(|point| resource(&point.name, region, account)).collect(),
@@ -101,7 +101,7 @@ impl Adapter for Aws {
                     .policy(policy)
                     .send()
                     .await;
-                put.map_err(|error| AwsError::new("PutAccessPointPolicy", &error))?;
+                convert::done("PutAccessPointPolicy", put)?;
             }
             AccessPointChange::Policy(None) => {
                 let delete = control
@@ -110,7 +110,7 @@ impl Adapter for Aws {
                     .name(name)
                     .send()
                     .await;
-                delete.map_err(|error| AwsError::new("DeleteAccessPointPolicy", &error))?;
+                convert::done("DeleteAccessPointPolicy", delete)?;
             }
         }
         Ok(())

@@ -35,11 +35,11 @@ impl Adapter for Aws {
                     .public_access_block_configuration(convert::to_account_block(block))
                     .send()
                     .await;
-                put.map_err(|error| AwsError::new("PutPublicAccessBlock (account)", &error))?;
+                convert::done("PutPublicAccessBlock (account)", put)?;
             }
             AccountChange::PublicAccessBlock(None) => {
                 let delete = control.delete_public_access_block().account_id(account).send().await;
-                delete.map_err(|error| AwsError::new("DeletePublicAccessBlock (account)", &error))?;
+                convert::done("DeletePublicAccessBlock (account)", delete)?;
             }
         }
         Ok(())

@@ -15,14 +15,16 @@ pub struct Aws(pub Clients);
 /// Sends a request of a bucket, which must be its owner's: a name may be somebody else's by now.
 macro_rules! send {
     ($client:expr, $resource:expr, $operation:ident, $name:literal $(, $set:ident = $value:expr)*) => {
-        $client
-            .$operation()
-            .bucket(&$resource.id)
-            .expected_bucket_owner(&$resource.account)
-            $(.$set($value))*
-            .send()
-            .await
-            .map_err(|error| AwsError::new($name, &error))
+        convert::done(
+            $name,
+            $client
+                .$operation()
+                .bucket(&$resource.id)
+                .expected_bucket_owner(&$resource.account)
+                $(.$set($value))*
+                .send()
+                .await,
+        )
     };
 }
 
@@ -82,7 +84,7 @@ impl Adapter for Aws {
             .bucket_region(region)
             .max_buckets(PAGE);
         let answer = list.set_continuation_token(from).send().await;
-        let answer = answer.map_err(|error| AwsError::new("ListBuckets", &error))?;
+        let answer = convert::done("ListBuckets", answer)?;
         let buckets = answer.buckets.unwrap_or_default().into_iter();
         Ok(Page {
             resources: buckets

@@ -22,7 +22,7 @@ impl Clients {
     ) -> Result<Option<PublicAccessBlock>, AwsError> {
         let get = self.s3.of(region).get_public_access_block().bucket(bucket);
         let answer = get.expected_bucket_owner(account).send().await;
-        let answer = answer.map_err(|error| AwsError::new("GetPublicAccessBlock", &error));
+        let answer = convert::done("GetPublicAccessBlock", answer);
         let answer = convert::found(&["NoSuchPublicAccessBlockConfiguration", "NoSuchBucket"], answer)?;
         Ok(answer
             .and_then(|answer| answer.public_access_block_configuration)
@@ -31,7 +31,7 @@ impl Clients {
 
     pub async fn account_block(&self, account: &str) -> Result<Option<PublicAccessBlock>, AwsError> {
         let answer = self.control.get_public_access_block().account_id(account).send().await;
-        let answer = answer.map_err(|error| AwsError::new("GetPublicAccessBlock (account)", &error));
+        let answer = convert::done("GetPublicAccessBlock (account)", answer);
         let answer = convert::found(&["NoSuchPublicAccessBlockConfiguration"], answer)?;
         Ok(answer
             .and_then(|answer| answer.public_access_block_configuration)

@@ -1,14 +1,32 @@
 //! Between the SDK's types and our own.
 
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_bucket_acl::GetBucketAclOutput;
 use aws_sdk_s3::operation::get_bucket_website::GetBucketWebsiteOutput;
 use aws_sdk_s3::types as s3;
 use aws_sdk_s3control::types as control;
 use portcullis_access::{Grant, Grantee};
-use portcullis_runtime::{AwsError, Kind};
+use portcullis_runtime::{AwsError, ErrorCodes, Kind};
 
 use crate::PublicAccessBlock;
 use crate::bucket::{Acl, Encryption, RoutingRule, Website};
+
+/// What S3's own codes mean. Source: S3 API Reference, "Error responses".
+const CODES: &ErrorCodes = &[
+    ("AccessControlListNotSupported", Kind::Rejected),
+    ("AllAccessDisabled", Kind::Denied),
+    ("ConditionalRequestConflict", Kind::Conflict),
+    ("OperationAborted", Kind::Conflict),
+];
+
+/// An answer, with an error in our words.
+pub fn done<T, E, R>(operation: &'static str, answer: Result<T, SdkError<E, R>>) -> Result<T, AwsError>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    answer.map_err(|error| AwsError::with_codes(operation, &error, CODES))
+}
 
 /// An answer, or none where AWS says that there is none by one of these codes. Another "not found" is a failure: what it says
 /// may not be about what was asked for.
@@ -232,4 +250,28 @@ pub fn to_website(website: &Website) -> Result<s3::WebsiteConfiguration, AwsErro
         .set_redirect_all_requests_to(all.transpose().map_err(failed)?)
         .set_routing_rules((!rules.is_empty()).then_some(rules))
         .build())
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::error::ErrorMetadata;
+
+    use super::*;
+
+    #[test]
+    fn the_codes_of_s3_have_their_meaning() {
+        for (code, kind) in [
+            ("OperationAborted", Kind::Conflict),
+            ("ConditionalRequestConflict", Kind::Conflict),
+            ("AllAccessDisabled", Kind::Denied),
+            ("AccessControlListNotSupported", Kind::Rejected),
+            ("MalformedXML", Kind::Rejected),
+            ("NoSuchBucketPolicy", Kind::NotFound),
+            ("SlowDown", Kind::Transient),
+        ] {
+            let error = ErrorMetadata::builder().code(code).build();
+            let answer = done("PutBucketAcl", Err::<(), _>(SdkError::service_error(error, ())));
+            assert_eq!(answer.map_err(|error| error.kind), Err(kind), "{code}");
+        }
+    }
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use super::error::{SettingsError, Wrong, is_account, is_key, nearest};
 use super::locate::locate;
-use super::{Classification, Encryption, KmsSettings, Level, Settings, Switch, Trusted, words};
+use super::{Classification, Encryption, SectionType, Settings, Switch, Trusted, read};
 use crate::{Arn, Meta};
 
-/// The controls that settings may name.
+/// The controls that settings may name, and the sections that they may have.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     pub(crate) controls: BTreeMap<&'static str, &'static Meta>,
@@ -16,6 +16,12 @@ pub struct Known {
     pub(crate) quarantines: Vec<&'static str>,
     /// Whether there are no others, or only none of the same services.
     pub(crate) all: bool,
+    /// What the ARNs of the resource types look like.
+    pub(crate) arn_forms: Vec<&'static str>,
+    /// The sections that are checked.
+    pub(crate) sections: Vec<SectionType>,
+    /// The names of all sections: those that are checked, and those that are other services' to check.
+    pub(crate) section_names: Vec<&'static str>,
 }
 
 impl Known {
@@ -35,39 +41,41 @@ fn wrong<T>(path: impl Into<String>, what: impl Into<String>) -> Result<T, Wrong
 }
 
 impl Settings {
-    /// Reads settings from YAML, and checks the ids of controls in it against those known.
-    pub fn from_yaml(yaml: &str, controls: &Known) -> Result<Self, SettingsError> {
-        let settings: Self = serde_saphyr::from_str(yaml).map_err(|_| words::refusal(yaml))?;
-        settings
-            .check(controls)
-            .map_err(|(path, what)| SettingsError::Refused {
-                place: locate(yaml, &path),
-                path,
-                what,
-            })?;
+    /// Reads settings from YAML, which may name only what is known.
+    pub fn from_yaml(yaml: &str, known: &Known) -> Result<Self, SettingsError> {
+        let mut settings = read::common(yaml, &known.section_names)?;
+        for section in &known.sections {
+            (section.read)(yaml, &mut settings)?;
+        }
+        settings.check(known).map_err(|(path, what)| SettingsError::Refused {
+            place: locate(yaml, &path),
+            path,
+            what,
+        })?;
         Ok(settings)
     }
 
-    fn check(&self, controls: &Known) -> Result<(), Wrong> {
-        self.check_controls(controls)?;
+    fn check(&self, known: &Known) -> Result<(), Wrong> {
+        self.check_controls(known)?;
         self.check_classification()?;
         self.trusted.check()?;
         for (at, arn) in self.break_glass.iter().enumerate() {
             is_principal(arn).map_err(|what| (format!("break-glass[{at}]"), what))?;
         }
-        self.kms.check(&self.classification.levels)?;
-        self.ec2.check()?;
+        for section in &known.sections {
+            (section.check)(self)?;
+        }
         for (at, exemption) in self.exemptions.iter().enumerate() {
             let named = |(field, what): (&str, String)| (format!("exemptions[{at}]{field}"), what);
-            if exemption.control != "*" && !controls.allows(&exemption.control) {
-                let nearest = controls.nearest(&exemption.control);
+            if exemption.control != "*" && !known.allows(&exemption.control) {
+                let nearest = known.nearest(&exemption.control);
                 let what = format!(
                     "there is no control {:?}{nearest}; docs/controls.md lists them",
                     exemption.control
                 );
                 return Err(named((".control", what)));
             }
-            exemption.check().map_err(named)?;
+            exemption.check(&known.arn_forms).map_err(named)?;
         }
         if !(2..=10).contains(&self.flips.count) {
             let what = format!("expected 2 to 10, found {}", self.flips.count);
@@ -172,37 +180,6 @@ impl Settings {
                     let what = format!("the value {value:?} is one of the level {other} already");
                     return wrong(path + ".values", what);
                 }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl KmsSettings {
-    fn check(&self, levels: &BTreeMap<String, Level>) -> Result<(), Wrong> {
-        // KMS API Reference, `EnableKeyRotation`.
-        if !(90..=2560).contains(&self.rotation_days) {
-            let what = format!("expected 90 to 2560, found {}", self.rotation_days);
-            return wrong("kms.rotation-days", what);
-        }
-        if self.retirement_tag.as_ref().is_some_and(String::is_empty) {
-            return wrong(
-                "kms.retirement-tag",
-                "expected the key of a tag or null, found an empty text",
-            );
-        }
-        for (at, level) in self.via_service_levels.iter().enumerate() {
-            if !levels.contains_key(level) {
-                let known: Vec<_> = levels.keys().map(String::as_str).collect();
-                let what = format!("expected one of the levels, found {level:?}{}", nearest(level, &known));
-                return wrong(format!("kms.via-service-levels[{at}]"), what);
-            }
-        }
-        for (alias, key) in &self.required_aliases {
-            let is_alias = alias.starts_with("alias/") && !alias.starts_with("alias/aws/");
-            if !is_alias || key.is_empty() || key.contains([':', '/']) {
-                let what = format!("expected alias/… (not alias/aws/…) and a key's id, found {alias:?}: {key:?}");
-                return wrong(format!("kms.required-aliases.{alias}"), what);
             }
         }
         Ok(())

@@ -26,14 +26,14 @@ pub enum SettingsError {
 }
 
 /// A setting's path and what is wrong with it.
-pub(super) type Wrong = (String, String);
+pub type Wrong = (String, String);
 
 pub(super) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The ARN of one key: all that works wherever keys are compared, as a key's id or alias may stand for another one elsewhere.
-pub(super) fn is_key(text: &str) -> Result<(), String> {
+pub fn is_key(text: &str) -> Result<(), String> {
     let arn = text.parse::<Arn>().ok().filter(|arn| {
         let id = arn.resource.strip_prefix("key/").unwrap_or_default();
         let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -49,7 +49,7 @@ pub(super) fn is_key(text: &str) -> Result<(), String> {
 }
 
 /// `; did you mean …?` for a name that is nearly one of those known.
-pub(super) fn nearest(name: &str, known: &[&str]) -> String {
+pub fn nearest(name: &str, known: &[&str]) -> String {
     let distance = |other: &str| {
         let other: Vec<char> = other.chars().collect();
         let mut row: Vec<usize> = (0..=other.len()).collect();

@@ -1,10 +1,12 @@
 //! What an operator may set: `portcullis.yaml`, typed, with unknown keys refused by name and line.
 
+mod by_type;
 mod check;
-mod ec2;
 mod error;
 mod exemption;
 mod locate;
+mod read;
+mod section;
 mod words;
 
 use std::collections::BTreeMap;
@@ -14,9 +16,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use check::Known;
-pub use ec2::{Ec2Settings, VolumeQuarantine};
-pub use error::SettingsError;
+pub use error::{SettingsError, Wrong, is_key, nearest};
 pub use exemption::{ByTag, Exemption};
+pub use section::{Section, SectionType};
+
+use by_type::ByType;
 
 pub use crate::meta::Switch;
 use crate::{Meta, Resource, Tags};
@@ -48,10 +52,9 @@ pub struct Settings {
     pub restore: RestoreSettings,
     /// How long the ledger keeps its records.
     pub ledger: LedgerSettings,
-    /// What is asked of KMS keys.
-    pub kms: KmsSettings,
-    /// What is asked of EC2.
-    pub ec2: Ec2Settings,
+    /// The sections of single services.
+    #[serde(skip)]
+    pub(crate) sections: ByType,
 }
 
 /// What all controls do at most, from the stricter to the laxer bound.
@@ -214,41 +217,6 @@ pub struct LedgerSettings {
     pub retention_days: u16,
 }
 
-/// What is asked of KMS keys.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct KmsSettings {
-    /// The most days between two rotations, from 90 to 2560.
-    pub rotation_days: u16,
-    /// The key of a tag that says that a key may be disabled and deleted; none for no key.
-    pub retirement_tag: Option<String>,
-    /// Imported key material that expires within so many days is told.
-    pub expiry_warning_days: u16,
-    /// The regions, besides its own, in which a multi-Region key may live.
-    pub regions: Vec<String>,
-    /// The levels of data whose keys may be used only through AWS services (`kms:ViaService`).
-    pub via_service_levels: Vec<String>,
-    /// Aliases that must exist: by name (`alias/…`), the id of the key that each must stand for.
-    pub required_aliases: BTreeMap<String, String>,
-    /// The service principals that the policy of a key that a level names must let in.
-    pub required_services: Vec<String>,
-}
-
-impl Default for KmsSettings {
-    fn default() -> Self {
-        Self {
-            rotation_days: 365,
-            retirement_tag: None,
-            expiry_warning_days: 30,
-            regions: Vec::new(),
-            via_service_levels: Vec::new(),
-            required_aliases: BTreeMap::new(),
-            required_services: Vec::new(),
-        }
-    }
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -263,8 +231,7 @@ impl Default for Settings {
             notifications: Notifications::default(),
             restore: RestoreSettings::default(),
             ledger: LedgerSettings::default(),
-            kms: KmsSettings::default(),
-            ec2: Ec2Settings::default(),
+            sections: ByType::default(),
         }
     }
 }

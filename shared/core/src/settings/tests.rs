@@ -1,4 +1,5 @@
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::*;
 use crate::Resource;
@@ -20,11 +21,35 @@ const fn control(id: &'static str, default: Switch) -> Meta {
 static VERSIONING: Meta = control("s3-bucket-versioning", Switch::Notify);
 static ACL: Meta = control("s3-bucket-acl", Switch::Enforce);
 
+/// The section of a service that there is only here.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+struct Depot {
+    shelves: u16,
+    doors: Vec<u16>,
+}
+
+impl Section for Depot {
+    const NAME: &'static str = "depot";
+
+    fn check(&self, settings: &Settings) -> Result<(), Wrong> {
+        if self.shelves <= 7 || settings.mode == Mode::Enforce {
+            return Ok(());
+        }
+        let what = format!("expected at most 7 while the mode is notify, found {}", self.shelves);
+        Err(("shelves".into(), what))
+    }
+}
+
 fn known(all: bool) -> Known {
     Known {
         controls: [&VERSIONING, &ACL].map(|meta: &'static Meta| (meta.id, meta)).into(),
         quarantines: vec![ACL.id],
         all,
+        arn_forms: vec!["s3:::{n}"],
+        sections: vec![SectionType::of::<Depot>()],
+        section_names: vec![Depot::NAME],
     }
 }
 
@@ -42,16 +67,53 @@ fn nothing_set_is_the_default() {
 }
 
 #[test]
-fn the_packed_settings_write_out_every_default() {
-    let packed = include_str!("../../../../portcullis.yaml");
-    assert_eq!(read(packed).unwrap(), Settings::default());
-    let members: serde_json::Value = serde_json::to_value(Settings::default()).unwrap();
-    for (section, values) in members.as_object().unwrap() {
-        assert!(packed.contains(&format!("\n{section}:")), "{section}");
-        for key in values.as_object().into_iter().flat_map(serde_json::Map::keys) {
-            assert!(packed.contains(&format!("  {key}:")), "{section}.{key}");
-        }
-    }
+fn a_service_gets_its_section_as_it_is_written_and_else_its_defaults() {
+    let written = read("{depot: {doors: [3, 4]}, mode: notify}").unwrap();
+    let depot = Depot {
+        doors: vec![3, 4],
+        ..Depot::default()
+    };
+    assert_eq!(*written.section::<Depot>(), depot);
+    assert_eq!(written.mode, Mode::Notify);
+    assert_eq!(*Settings::default().section::<Depot>(), Depot::default());
+    let mut set = read("mode: notify").unwrap();
+    assert_ne!(set, written);
+    set.set(depot);
+    assert_eq!(set, written);
+}
+
+#[test]
+fn a_section_that_writes_out_its_defaults_is_as_none() {
+    assert_eq!(read("depot: {shelves: 0, doors: []}").unwrap(), Settings::default());
+    let mut settings = read("depot: {shelves: 3}").unwrap();
+    assert_ne!(settings, Settings::default());
+    settings.set(Depot::default());
+    assert_eq!(settings, Settings::default());
+}
+
+#[test]
+fn what_is_named_once_may_be_used_in_a_section_and_out_of_it() {
+    let settings = read("depot: {doors: &few [1, 2]}\nnotifications: {reminder-days: &days 3}\n").unwrap();
+    assert_eq!(settings.section::<Depot>().doors, [1, 2]);
+    let settings = read("notifications: {reminder-days: &days 3}\ndepot: {shelves: *days}\n").unwrap();
+    assert_eq!(settings.section::<Depot>().shelves, 3);
+    let settings = read("depot: {shelves: &days 3}\nnotifications: {reminder-days: *days}\n").unwrap();
+    assert_eq!(settings.notifications.reminder_days, 3);
+}
+
+#[test]
+fn a_function_leaves_the_sections_of_others_alone_and_takes_no_unknown_one() {
+    let mut own = known(false);
+    own.section_names.push("barn");
+    let of = |yaml| Settings::from_yaml(yaml, &own);
+    let plain = of("barn: {hay: [1, {a: b}], doors: none}\ndepot: {shelves: 1}").unwrap();
+    assert_eq!(plain, of("depot: {shelves: 1}").unwrap());
+    let told = |yaml| of(yaml).unwrap_err().to_string();
+    assert!(told("barn: 5").contains("line 1 column 1: barn: expected settings by their names, found 5"));
+    assert!(told("barn: {}\ntrustd: {}").contains("line 2 column 1: trustd: "));
+    assert!(told("barn: {}\ndepot: {shelfs: 1}").contains("line 2 column 9: depot.shelfs: "));
+    let unknown = refused("barn: {}");
+    assert!(unknown.contains("line 1 column 1: barn: "), "{unknown}");
 }
 
 #[test]
@@ -62,7 +124,7 @@ fn what_can_be_meant_is_taken() {
         "break-glass: ['arn:aws:iam::111122223333:role/aws-reserved/sso/*_Admin_*', 'arn:aws-cn:iam::111122223333:root']",
         "controls: {s3-bucket-versioning: {mode: enforce, grace: 24h}, s3-bucket-acl: {grace: 90m}}",
         "controls: {s3-bucket-acl: {quarantine: true}}",
-        "{ec2: {open-tcp-ports: [8080], critical-ports: [22]}, restore: {hold-days: 400}}",
+        "{depot: {shelves: 9}, restore: {hold-days: 400}}",
     ] {
         assert!(read(yaml).is_ok(), "{yaml}: {}", refused(yaml));
     }

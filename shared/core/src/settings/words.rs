@@ -2,29 +2,15 @@
 
 use serde_saphyr::{Error, MessageFormatter as _, UserMessageFormatter};
 
-use super::Settings;
 use super::error::{SettingsError, nearest};
 use super::locate::{found, locate, not_yaml, place_of};
 
-/// Why settings that can't be read are refused.
-pub(super) fn refusal(yaml: &str) -> SettingsError {
-    if let Some(error) = not_yaml(yaml) {
-        return broken(&error);
-    }
-    let mut path = String::new();
-    let read = serde_saphyr::with_deserializer_from_str(yaml, |text| {
-        let settings: Result<Settings, _> = serde_path_to_error::deserialize(text);
-        settings.map_err(|error| {
-            path = error.path().to_string();
-            error.into_inner()
-        })
-    });
-    match read {
-        Err(error) => unfit(yaml, path.trim_matches('.'), error.without_snippet()),
-        Ok(_) => unreadable(
-            String::new(),
-            "expected nothing but settings, found more after them; take that out",
-        ),
+/// Why a text is refused that could not be read: `path` is the setting that was being read, `sections` are those that services
+/// have for themselves.
+pub(super) fn refusal(yaml: &str, path: &str, error: &Error, sections: &[&str]) -> SettingsError {
+    match not_yaml(yaml) {
+        Some(error) => broken(&error),
+        None => unfit(yaml, path, error.without_snippet(), sections),
     }
 }
 
@@ -51,7 +37,7 @@ fn broken(error: &Error) -> SettingsError {
 }
 
 /// Why YAML is no settings.
-fn unfit(yaml: &str, path: &str, error: &Error) -> SettingsError {
+fn unfit(yaml: &str, path: &str, error: &Error, sections: &[&str]) -> SettingsError {
     let place = error.location().map(place_of).unwrap_or_default();
     let within = |key: &str| {
         if path.is_empty() {
@@ -70,10 +56,12 @@ fn unfit(yaml: &str, path: &str, error: &Error) -> SettingsError {
     };
     match error {
         Error::SerdeUnknownField { field, expected, .. } => {
-            let meant = nearest(field, expected);
-            let what = format!("expected one of {}, found no such setting{meant}", expected.join(", "));
             // The path has the key already where it was being read.
             let whole = path == field || path.ends_with(&format!(".{field}"));
+            let is_top = path.is_empty() || path == field;
+            let expected = [expected.as_slice(), if is_top { sections } else { &[] }].concat();
+            let meant = nearest(field, &expected);
+            let what = format!("expected one of {}, found no such setting{meant}", expected.join(", "));
             refused(if whole { path.to_owned() } else { within(field) }, what)
         }
         Error::SerdeMissingField { field, .. } => {

@@ -1,6 +1,8 @@
-use serde::{Deserialize, Serialize};
+//! The section `ec2` of the settings.
 
-use super::error::{Wrong, is_key};
+use portcullis_core::Settings;
+use portcullis_core::settings::{Section, Wrong, is_key};
+use serde::{Deserialize, Serialize};
 
 /// What is asked of EC2.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,19 +70,76 @@ impl Default for Ec2Settings {
     }
 }
 
-impl Ec2Settings {
-    pub(super) fn check(&self) -> Result<(), Wrong> {
+impl Section for Ec2Settings {
+    const NAME: &'static str = "ec2";
+
+    fn check(&self, _: &Settings) -> Result<(), Wrong> {
         if let Some(key) = &self.default_key {
-            is_key(key).map_err(|what| ("ec2.default-key".to_owned(), what))?;
+            is_key(key).map_err(|what| ("default-key".to_owned(), what))?;
         }
         let both = self.open_tcp_ports.iter().enumerate();
         let mut both = both.filter(|(_, port)| self.critical_ports.contains(port));
         match both.next() {
             Some((at, port)) => Err((
-                format!("ec2.open-tcp-ports[{at}]"),
+                format!("open-tcp-ports[{at}]"),
                 format!("port {port} is one of the critical-ports as well; take it out of one of the two"),
             )),
             None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::settings::{Known, SettingsError};
+
+    use super::*;
+
+    fn read(yaml: &str) -> Result<Settings, SettingsError> {
+        Settings::from_yaml(yaml, &Known::all(&[crate::service()]))
+    }
+
+    #[test]
+    fn what_is_not_set_is_as_by_default() {
+        let settings = read("ec2: {open-tcp-ports: [8080], critical-ports: [22]}").unwrap();
+        let expected = Ec2Settings {
+            open_tcp_ports: vec![8080],
+            critical_ports: vec![22],
+            ..Ec2Settings::default()
+        };
+        assert_eq!(*settings.section::<Ec2Settings>(), expected);
+    }
+
+    #[test]
+    fn what_can_not_be_meant_is_refused_with_setting_place_and_what_to_write() {
+        for (yaml, told) in [
+            (
+                "ec2: {open-tcp-ports: [443, http]}",
+                "line 1 column 29: ec2.open-tcp-ports[1]: expected a whole number from 0 to 65535, found \"http\"; write it in digits",
+            ),
+            (
+                "ec2: {open-tcp-ports: 443}",
+                "line 1 column 7: ec2.open-tcp-ports: expected a list, found 443; write it as [a, b], or [] for none",
+            ),
+            (
+                "ec2: {open-tcp-ports: [80, 22]}",
+                "line 1 column 28: ec2.open-tcp-ports[1]: port 22 is one of the critical-ports as well; take it out of one of the two",
+            ),
+            (
+                "ec2: {default-key: alias/aws/ebs}",
+                "line 1 column 7: ec2.default-key: expected the ARN of a key, as in arn:…:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab, found \"alias/aws/ebs\"; an id or an alias is not enough: `aws kms describe-key --key-id ID-OR-ALIAS --query KeyMetadata.Arn` tells the ARN",
+            ),
+            (
+                "ec2: {unencrypted-volumes: dettach}",
+                "line 1 column 7: ec2.unencrypted-volumes: expected tag or detach or stop or re-encrypt, found \"dettach\"; did you mean detach?",
+            ),
+            (
+                "ec2: {exposed-instances: {snapshots: true}}",
+                "line 1 column 27: ec2.exposed-instances.snapshots: expected one of snapshot, stop, found no such setting; did you mean snapshot?",
+            ),
+        ] {
+            let error = read(yaml).unwrap_err().to_string();
+            assert_eq!(error, format!("the settings can't be used: {told}"), "{yaml}");
         }
     }
 }
