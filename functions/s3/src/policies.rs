@@ -2,8 +2,8 @@
 
 use portcullis_access::{Goal, Policy, S3Verdict, Service, Verdict};
 use portcullis_core::event::strings;
-use portcullis_core::{Finding, JudgeContext, Judgement, Severity};
-pub use portcullis_policies::{Analysis, Cure, OUTSIDERS, external, unreadable};
+use portcullis_core::{Clause, Finding, JudgeContext, Judgement, Severity};
+pub use portcullis_policies::{Analysis, Cure, OUTSIDERS, external, outsiders, unreadable};
 use serde_json::{Value, json};
 
 use crate::PublicAccessBlock;
@@ -59,9 +59,12 @@ pub fn judge_public<R>(
     let (severity, summary) = match restricted {
         Some(by) => (
             Severity::Low,
-            format!("has a public policy, which {by} restricts for now: {reason}"),
+            Clause::has(format!("a public policy, which {by} restricts for now: {reason}")),
         ),
-        None => (Severity::Critical, format!("is public by its policy: {reason}")),
+        None => (
+            Severity::Critical,
+            Clause::is(format!("public by its policy: {reason}")),
+        ),
     };
     cure(&analysis, Goal::NotPublic, block)
         .finding(severity, summary, remedy)
@@ -85,7 +88,7 @@ pub fn lacks(
     bucket: &Bucket,
     context: &JudgeContext<'_>,
     statements: Vec<Value>,
-    summary: impl Into<String>,
+    summary: Clause,
     change: impl Into<String>,
 ) -> Finding<BucketChange> {
     let policy = bucket.policy.get().map(String::as_str);

@@ -7,7 +7,7 @@ use portcullis_access::{
     Change, ChangeKind, Fix, FixError, Goal, Judgement, Policy, Scope as AccessScope, Service, Statement, Trust,
     Verdict,
 };
-use portcullis_core::{Finding, JudgeContext, Resource, Settings, Severity};
+use portcullis_core::{Clause, Finding, JudgeContext, Resource, Settings, Severity};
 use serde_json::{Value, json};
 
 /// A policy with what the analyser says of it.
@@ -31,7 +31,7 @@ pub enum Cure<P> {
 
 impl<P> Cure<P> {
     /// The finding that goes with it.
-    pub fn finding<R>(self, severity: Severity, summary: impl Into<String>, remedy: impl FnOnce(P) -> R) -> Finding<R> {
+    pub fn finding<R>(self, severity: Severity, summary: Clause, remedy: impl FnOnce(P) -> R) -> Finding<R> {
         match self {
             Self::Write(policy, change) => Finding::new(severity, summary, change, vec![remedy(policy)]),
             Self::Nothing(why) => Finding::new(severity, summary, "", Vec::new()).only_notify(why),
@@ -140,7 +140,7 @@ pub fn external<P, R>(
     if reasons.is_empty() {
         return None;
     }
-    let summary = format!("{OUTSIDERS}: {}", reasons.join("; "));
+    let summary = outsiders(&reasons.join("; "));
     if analysis.verdict() == Verdict::Public {
         // The fix would take the public statements as well, which another control answers for.
         let finding = Finding::new(Severity::High, summary, "", Vec::new());
@@ -152,12 +152,17 @@ pub fn external<P, R>(
 /// What is told of a resource that somebody outside of trust gets into; who follows.
 pub const OUTSIDERS: &str = "lets in somebody outside of trust";
 
+/// The same as a clause.
+pub fn outsiders(who: &str) -> Clause {
+    Clause::new(OUTSIDERS, "let in somebody outside of trust").followed_by(format!(": {who}"))
+}
+
 /// Why there is nothing to write where the analyser has no fix.
 pub const NO_FIX: &str = "no single statement can be changed to that end";
 
 /// What is told of a policy that can't be read.
 pub fn unreadable<R>(error: &str) -> Finding<R> {
-    let summary = format!("has a policy that can't be read: {error}");
+    let summary = Clause::has(format!("a policy that can't be read: {error}"));
     Finding::new(Severity::High, summary, "", Vec::new()).only_notify("what can't be read can't be changed safely")
 }
 
@@ -278,10 +283,11 @@ mod tests {
             &Settings::default(),
             |analysis| analysis.cure(Goal::Private),
         );
-        let found = cure.finding(Severity::High, "lets in somebody", |policy| policy);
+        let found = cure.finding(Severity::High, outsiders("somebody"), |policy| policy);
         assert_eq!(found.remedies, [None]);
         let told =
-            Cure::<String>::Nothing("it is not clear".into()).finding(Severity::High, "is open", |policy| policy);
+            Cure::<String>::Nothing("it is not clear".into())
+                .finding(Severity::High, Clause::is("open"), |policy| policy);
         assert_eq!(
             (told.remedies.len(), told.only_notify.as_deref()),
             (0, Some("it is not clear"))

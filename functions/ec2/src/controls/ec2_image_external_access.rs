@@ -15,7 +15,7 @@
 //! units".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::image::{Image, ImageChange, ImageFact};
 use crate::sharing::SharingChange;
@@ -47,7 +47,7 @@ fn judge(image: &Image, context: &JudgeContext<'_>) -> Judgement<ImageChange> {
     let names = strangers.iter().cloned().collect::<Vec<_>>().join(", ");
     Finding::new(
         Severity::High,
-        format!("is shared with those that are not trusted: {names}"),
+        Clause::is(format!("shared with those that are not trusted: {names}")),
         format!("stop sharing it with {names}"),
         vec![ImageChange(SharingChange::Unshare(strangers))],
     )

@@ -15,7 +15,7 @@
 //! EC2 User Guide, "Make your AMI publicly available for use in Amazon EC2".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::image::{Image, ImageChange, ImageFact};
 use crate::sharing::SharingChange;
@@ -42,7 +42,8 @@ fn judge(image: &Image, context: &JudgeContext<'_>) -> Judgement<ImageChange> {
     let name = image.name.get().map(|name| format!(" ({name})")).unwrap_or_default();
     Finding::new(
         Severity::Critical,
-        format!("is public: everybody may launch it and read its disks{name}"),
+        Clause::new("is public: everybody may", "was public: everybody could")
+            .followed_by(format!(" launch it and read its disks{name}")),
         "stop sharing it with everybody",
         vec![ImageChange(SharingChange::Everybody(false))],
     )

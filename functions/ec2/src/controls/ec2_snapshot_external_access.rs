@@ -14,7 +14,7 @@
 //! EBS User Guide, "Share an Amazon EBS snapshot".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::sharing::SharingChange;
 use crate::snapshot::{Snapshot, SnapshotChange, SnapshotFact};
@@ -46,7 +46,7 @@ fn judge(snapshot: &Snapshot, context: &JudgeContext<'_>) -> Judgement<SnapshotC
     let names = strangers.iter().cloned().collect::<Vec<_>>().join(", ");
     Finding::new(
         Severity::High,
-        format!("is shared with accounts that are not trusted: {names}"),
+        Clause::is(format!("shared with accounts that are not trusted: {names}")),
         format!("stop sharing it with {names}"),
         vec![SnapshotChange(SharingChange::Unshare(strangers))],
     )

@@ -14,7 +14,7 @@
 //! EBS User Guide, "Share an Amazon EBS snapshot"; Security Hub EC2.1.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::sharing::SharingChange;
 use crate::snapshot::{Snapshot, SnapshotChange, SnapshotFact};
@@ -43,7 +43,8 @@ fn judge(snapshot: &Snapshot, context: &JudgeContext<'_>) -> Judgement<SnapshotC
         .get()
         .map(|volume| format!(" of {volume}"))
         .unwrap_or_default();
-    let summary = format!("is public: everybody may make a volume of this copy{of}");
+    let summary = Clause::new("is public: everybody may", "was public: everybody could")
+        .followed_by(format!(" make a volume of this copy{of}"));
     Finding::new(
         Severity::Critical,
         summary,

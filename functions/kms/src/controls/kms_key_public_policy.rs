@@ -19,7 +19,7 @@
 
 use portcullis_access::{Goal, Verdict};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::key::{Key, KeyChange, KeyFact};
 use crate::policies::{analyse, cure, unreadable};
@@ -50,7 +50,7 @@ pub fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     if analysis.verdict() < Verdict::Public {
         return Judgement::Compliant;
     }
-    let summary = format!("is public by its policy: {}", analysis.judgement.reason);
+    let summary = Clause::is(format!("public by its policy: {}", analysis.judgement.reason));
     cure(&analysis, Goal::NotPublic)
         .finding(Severity::Critical, summary, KeyChange::SetPolicy)
         .into()

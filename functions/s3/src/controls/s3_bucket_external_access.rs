@@ -20,12 +20,12 @@ use std::collections::BTreeSet;
 
 use portcullis_access::{Goal, Service, judge_acl};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use super::s3_bucket_public_acl::put;
 use crate::PublicAccessBlock;
 use crate::bucket::{Acl, Bucket, BucketChange, BucketFact};
-use crate::policies::{Analysis, OUTSIDERS, cure, external};
+use crate::policies::{Analysis, OUTSIDERS, cure, external, outsiders};
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -94,21 +94,22 @@ fn by_acl(acl: &Acl, block: PublicAccessBlock, context: &JudgeContext<'_>) -> Op
         owner: acl.owner.clone(),
         grants: rest.map(|(_, grant)| grant.clone()).collect(),
     };
-    let summary = format!("{OUTSIDERS}: {}", found.reason);
-    Some(put(acl, block, Severity::High, summary, change))
+    Some(put(acl, block, Severity::High, outsiders(&found.reason), change))
 }
 
 /// One finding of two: neither is changed where one needs a person.
 fn both(policy: Finding<BucketChange>, acl: Finding<BucketChange>) -> Finding<BucketChange> {
-    let reason = acl.summary.strip_prefix(OUTSIDERS).unwrap_or(&acl.summary);
+    let reason = acl.summary.is.strip_prefix(OUTSIDERS).unwrap_or(&acl.summary.is);
     let changes = [policy.change.as_str(), acl.change.as_str()];
     let changes: Vec<_> = changes.into_iter().filter(|change| !change.is_empty()).collect();
     Finding {
-        summary: format!("{};{}", policy.summary, reason.trim_start_matches(':')),
+        summary: policy
+            .summary
+            .followed_by(format!(";{}", reason.trim_start_matches(':'))),
         change: changes.join("; "),
         remedies: [policy.remedies, acl.remedies].concat(),
         only_notify: policy.only_notify.or(acl.only_notify),
-        ..Finding::new(policy.severity.max(acl.severity), "", "", Vec::new())
+        ..Finding::new(policy.severity.max(acl.severity), Clause::default(), "", Vec::new())
     }
 }
 
@@ -128,6 +129,7 @@ mod tests {
             finding(judge, &with_policy(PARTNER))
                 .unwrap()
                 .summary
+                .is
                 .contains("444455556666")
         );
         let mut settings = Settings::default();
@@ -152,7 +154,7 @@ mod tests {
         let bucket = with_acl(&[logs.clone(), cloudfront.clone(), partner(), everybody.clone()]);
         let found = finding(judge, &bucket).unwrap();
         assert_eq!(
-            (found.summary.as_str(), found.change.as_str()),
+            (found.summary.is.as_str(), found.change.as_str()),
             (
                 "lets in somebody outside of trust: the ACL grants FULL_CONTROL to the canonical user partner",
                 "remove 1 of 5 grants of its ACL"
@@ -177,9 +179,10 @@ mod tests {
         };
         let found = finding(judge, &bucket).unwrap();
         assert!(
-            found.summary.contains("444455556666")
+            found.summary.is.contains("444455556666")
                 && found
                     .summary
+                    .is
                     .ends_with("; the ACL grants FULL_CONTROL to the canonical user partner")
         );
         assert!(matches!(

@@ -16,7 +16,7 @@
 
 use portcullis_access::{Policy, tls_only};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Impact, JudgeContext, Judgement, Meta, Severity};
 use serde_json::json;
 
 use crate::bucket::{Bucket, BucketChange, BucketFact};
@@ -63,7 +63,10 @@ fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange>
         "Resource": bucket_and_objects(arn),
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     });
-    let summary = "accepts plain HTTP: no statement of its policy denies that to everybody";
+    let summary = Clause::new(
+        "accepts plain HTTP: no statement of its policy denies that to everybody",
+        "accepted plain HTTP: no statement of its policy denied that to everybody",
+    );
     let change = "add a statement that denies requests without TLS";
     lacks(bucket, context, vec![statement], summary, change).into()
 }
