@@ -336,11 +336,7 @@ fn every_sample_event_but_the_odd_ones_leads_to_a_control() {
     let output = portcullis(&["triage", "events"]);
     let lines = lines(&output);
     let listings = portcullis_catalog::listings();
-    let deletions: BTreeSet<_> = listings
-        .iter()
-        .flat_map(|listing| listing.deletes())
-        .copied()
-        .collect();
+    let deletions: BTreeSet<_> = listings.iter().flat_map(|listing| listing.deletes()).copied().collect();
     let plain: Vec<_> = lines
         .iter()
         .filter(|line| {

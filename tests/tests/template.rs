@@ -639,7 +639,9 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
         if path.is_dir() {
             sources(&path, found);
         } else if path.extension().is_some_and(|end| end == "rs")
-            && !["tests.rs", "properties.rs", "testing.rs"].iter().any(|tests| path.ends_with(tests))
+            && !["tests.rs", "properties.rs", "testing.rs"]
+                .iter()
+                .any(|tests| path.ends_with(tests))
         {
             found.push(path);
         }

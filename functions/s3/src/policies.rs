@@ -3,7 +3,7 @@
 use portcullis_access::{Goal, Policy, S3Verdict, Service};
 use portcullis_controls::{Analysis, Cure, ResourcePolicy, by_its_policy};
 use portcullis_core::event::strings;
-use portcullis_core::{Finding, JudgeContext, Severity};
+use portcullis_core::{Clause, Finding, JudgeContext, Severity};
 use serde_json::{Value, json};
 
 use crate::PublicAccessBlock;
@@ -33,12 +33,12 @@ pub fn only_reads(analysis: &Analysis<'_>, index: usize) -> bool {
 }
 
 /// What is told of a policy that is public: less while a block leaves it to the owner's account, which `restricted` names.
-pub fn rated(analysis: &Analysis<'_>, restricted: Option<&str>) -> (Severity, String) {
+pub fn rated(analysis: &Analysis<'_>, restricted: Option<&str>) -> (Severity, Clause) {
     let reason = &analysis.judgement.reason;
     match restricted {
         Some(by) => (
             Severity::Low,
-            format!("has a public policy, which {by} restricts for now: {reason}"),
+            Clause::has(format!("a public policy, which {by} restricts for now: {reason}")),
         ),
         None => (Severity::Critical, by_its_policy(analysis)),
     }
@@ -61,7 +61,7 @@ pub fn lacks(
     bucket: &Bucket,
     context: &JudgeContext<'_>,
     statements: Vec<Value>,
-    summary: impl Into<String>,
+    summary: Clause,
     change: impl Into<String>,
 ) -> Finding<BucketChange> {
     let policy = bucket.policy.get().map(String::as_str);

@@ -1,6 +1,6 @@
 //! What puts a policy right.
 
-use portcullis_core::{Finding, Severity};
+use portcullis_core::{Clause, Finding, Severity};
 
 /// Why there is nothing to write where the analyser has no fix.
 pub const NO_FIX: &str = "no single statement can be changed to that end";
@@ -16,7 +16,7 @@ pub enum Cure<P> {
 
 impl<P> Cure<P> {
     /// The finding that goes with it.
-    pub fn finding<R>(self, severity: Severity, summary: impl Into<String>, remedy: impl FnOnce(P) -> R) -> Finding<R> {
+    pub fn finding<R>(self, severity: Severity, summary: Clause, remedy: impl FnOnce(P) -> R) -> Finding<R> {
         match self {
             Self::Write(policy, change) => Finding::new(severity, summary, change, vec![remedy(policy)]),
             Self::Nothing(why) => Finding::new(severity, summary, "", Vec::new()).only_notify(why),

@@ -1,7 +1,7 @@
 //! What the classification of data asks of encryption at rest, wherever data lie under a key of KMS.
 
 use portcullis_core::settings::Encryption;
-use portcullis_core::{Arn, Finding, JudgeContext, Judgement, Severity};
+use portcullis_core::{Arn, Clause, Finding, JudgeContext, Judgement, Severity};
 use serde::{Deserialize, Serialize};
 
 /// Who looks after a key. Source: KMS API Reference, `KeyMetadata`.
@@ -82,14 +82,21 @@ pub fn key_by_level<C>(
         return Judgement::Compliant;
     };
     let is = match with {
-        With::Nothing => "is not encrypted".to_owned(),
-        With::ServiceOwned => "is encrypted with keys that its service owns".to_owned(),
+        With::Nothing => Clause::is("not encrypted"),
+        With::ServiceOwned => Clause::is("encrypted with keys that its service owns"),
         With::Key(key) => match wrong_key(&key.arn, Some(key.manager), context) {
             None => return Judgement::Compliant,
-            Some(key) => format!("is encrypted with {key}"),
+            Some(key) => Clause::is(format!("encrypted with {key}")),
         },
     };
-    let found = |change: &str, remedies| Finding::new(severity, format!("{is}, and {need}"), change, remedies);
+    let found = |change: &str, remedies| {
+        Finding::new(
+            severity,
+            is.clone().followed_by(format!(", and {need}")),
+            change,
+            remedies,
+        )
+    };
     let region = &context.resource.region;
     let here = |key: &&String| key.parse::<Arn>().is_ok_and(|arn| arn.region == *region);
     match context.level.key.as_ref().filter(here) {

@@ -1,7 +1,7 @@
 //! Policies and lists that let in somebody whom settings do not trust.
 
 use portcullis_access::{Goal, Verdict};
-use portcullis_core::{Finding, Judgement, Severity};
+use portcullis_core::{Clause, Finding, Judgement, Severity};
 
 use crate::analysis::Analysis;
 use crate::cure::Cure;
@@ -78,7 +78,8 @@ impl<C> Outsiders<C> {
 
     /// The finding that tells it.
     pub fn finding(self) -> Finding<C> {
-        let summary = format!("lets in somebody outside of trust: {}", self.reasons.join("; "));
+        let summary = Clause::new("lets", "let")
+            .followed_by(format!(" in somebody outside of trust: {}", self.reasons.join("; ")));
         Finding {
             only_notify: self.only_notify,
             ..Finding::new(Severity::High, summary, self.change, self.remedies)

@@ -1,7 +1,7 @@
 //! Policies that let in everybody.
 
 use portcullis_access::{Goal, Verdict};
-use portcullis_core::{Finding, Judgement, Severity};
+use portcullis_core::{Clause, Finding, Judgement, Severity};
 
 use crate::analysis::Analysis;
 use crate::cure::Cure;
@@ -21,7 +21,7 @@ pub fn public_policy<P, C>(
 /// public.
 pub fn public_policy_rated<P, C>(
     policy: ResourcePolicy<'_>,
-    rate: impl FnOnce(&Analysis<'_>) -> Option<(Severity, String)>,
+    rate: impl FnOnce(&Analysis<'_>) -> Option<(Severity, Clause)>,
     cure: impl FnOnce(&Analysis<'_>, Goal) -> Cure<P>,
     change: impl FnOnce(P) -> C,
 ) -> Judgement<C> {
@@ -42,12 +42,12 @@ pub fn public_policy_rated<P, C>(
 }
 
 /// What is told of a resource that its policy makes public.
-pub fn by_its_policy(analysis: &Analysis<'_>) -> String {
-    format!("is public by its policy: {}", analysis.judgement.reason)
+pub fn by_its_policy(analysis: &Analysis<'_>) -> Clause {
+    Clause::is(format!("public by its policy: {}", analysis.judgement.reason))
 }
 
 /// What is told of a policy that can't be read.
 fn unreadable<C>(error: &str) -> Finding<C> {
-    let summary = format!("has a policy that can't be read: {error}");
+    let summary = Clause::has(format!("a policy that can't be read: {error}"));
     Finding::new(Severity::High, summary, "", Vec::new()).only_notify("what can't be read can't be changed safely")
 }

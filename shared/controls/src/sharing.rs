@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use portcullis_access::{Share, judge_sharing};
-use portcullis_core::{Finding, JudgeContext, Judgement, Observed, Severity};
+use portcullis_core::{Clause, Finding, JudgeContext, Judgement, Observed, Severity};
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::trust;
@@ -80,12 +80,12 @@ impl SharingChange {
     }
 }
 
-/// Judges whether it is shared with everybody, as data that are meant for everybody may be. `so` says what everybody may do with
-/// it then.
+/// Judges whether it is shared with everybody, as data that are meant for everybody may be. `to` says what everybody may do with
+/// it then, as in ` launch it`.
 pub fn not_public<C>(
     sharing: &Observed<Sharing>,
     context: &JudgeContext<'_>,
-    so: impl FnOnce() -> String,
+    to: impl FnOnce() -> String,
     change: impl FnOnce(SharingChange) -> C,
 ) -> Judgement<C> {
     if !sharing.get().is_some_and(|sharing| sharing.everybody) || context.level.public {
@@ -93,7 +93,7 @@ pub fn not_public<C>(
     }
     Finding::new(
         Severity::Critical,
-        format!("is public: {}", so()),
+        Clause::new("is public: everybody may", "was public: everybody could").followed_by(to()),
         "stop sharing it with everybody",
         vec![change(SharingChange::Everybody(false))],
     )
@@ -114,7 +114,7 @@ pub fn only_trusted<C>(
     let names = strangers.iter().cloned().collect::<Vec<_>>().join(", ");
     Finding::new(
         Severity::High,
-        format!("is shared with those that are not trusted: {names}"),
+        Clause::is(format!("shared with those that are not trusted: {names}")),
         format!("stop sharing it with {names}"),
         vec![change(SharingChange::Unshare(strangers))],
     )

@@ -2,7 +2,7 @@
 
 use portcullis_access::{Goal, Policy, Service, Verdict};
 use portcullis_core::testing::{judging, resource};
-use portcullis_core::{JudgeContext, Judgement, Settings, Severity};
+use portcullis_core::{Clause, JudgeContext, Judgement, Settings, Severity};
 use serde_json::json;
 
 use super::*;
@@ -59,9 +59,10 @@ fn where_nothing_is_left_there_is_no_policy_to_write() {
         &Settings::default(),
         |analysis| analysis.cure(Goal::Private),
     );
-    let found = cure.finding(Severity::High, "lets in somebody", |policy| policy);
+    let found = cure.finding(Severity::High, Clause::is("open"), |policy| policy);
     assert_eq!(found.remedies, [None]);
-    let told = Cure::<String>::Nothing("it is not clear".into()).finding(Severity::High, "is open", |policy| policy);
+    let told =
+        Cure::<String>::Nothing("it is not clear".into()).finding(Severity::High, Clause::is("open"), |policy| policy);
     assert_eq!(
         (told.remedies.len(), told.only_notify.as_deref()),
         (0, Some("it is not clear"))

@@ -1,7 +1,7 @@
 //! Policies that let requests without TLS through.
 
 use portcullis_access::{Policy, Service};
-use portcullis_core::{Finding, Judgement, Severity};
+use portcullis_core::{Clause, Finding, Judgement, Severity};
 use serde_json::{Value, json};
 
 use crate::resource_policy::ResourcePolicy;
@@ -22,7 +22,10 @@ pub fn tls_only<P, C>(
     if portcullis_access::tls_only(parsed.as_ref(), policy.service, arn).enforced {
         return Judgement::Compliant;
     }
-    let summary = "accepts plain HTTP: no statement of its policy denies that to everybody";
+    let summary = Clause::new(
+        "accepts plain HTTP: no statement of its policy denies that to everybody",
+        "accepted plain HTTP: no statement of its policy denied that to everybody",
+    );
     let remedy = "add a statement that denies requests without TLS";
     match add(denial(policy.service, arn)) {
         Ok(policy) => Finding::new(severity, summary, remedy, vec![change(policy)]).into(),

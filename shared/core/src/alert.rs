@@ -93,7 +93,7 @@ fn subject(report: &Report) -> String {
     let Some(told) = leading(report) else {
         return format!("[portcullis] {}", report.outcome());
     };
-    let clause = tense(told, told.summary.split(':').next().unwrap_or_default());
+    let clause = told.clause().split(':').next().unwrap_or_default();
     let count = match report.results.len() {
         0 | 1 => String::new(),
         more => format!(" ({more} controls)"),
@@ -106,7 +106,7 @@ fn subject(report: &Report) -> String {
         shorten(&clean(&report.resource.id), 30)
     );
     let room = LONGEST_SUBJECT.saturating_sub(head.len() + count.len());
-    printable(&format!("{head}{}{count}", shorten(&clean(&clause), room)))
+    printable(&format!("{head}{}{count}", shorten(&clean(clause), room)))
 }
 
 /// A subject as SNS takes it. Source: SNS API Reference, `Publish`, `Subject`.
@@ -121,24 +121,6 @@ fn printable(subject: &str) -> String {
 /// The worst of it leads, with what came of that: a minor control left alone must not hide that a major one was fixed.
 fn leading(report: &Report) -> Option<&ControlResult> {
     report.results.iter().max_by_key(|told| (told.severity, told.outcome))
-}
-
-/// `is public` was true until the remedy: `was public`.
-fn tense(told: &ControlResult, clause: &str) -> String {
-    const VERBS: [(&str, &str); 5] = [
-        ("is ", "was "),
-        ("has ", "had "),
-        ("lets ", "let "),
-        ("does not ", "did not "),
-        ("accepts ", "accepted "),
-    ];
-    if !told.outcome.is_change() {
-        return clause.to_owned();
-    }
-    VERBS
-        .iter()
-        .find_map(|(now, then)| clause.strip_prefix(now).map(|rest| format!("{then}{rest}")))
-        .unwrap_or_else(|| clause.to_owned())
 }
 
 fn shorten(text: &str, room: usize) -> String {
@@ -198,12 +180,7 @@ fn write_body(text: &mut String, report: &Report, function: &str) -> std::fmt::R
     writeln!(text, "WHAT")?;
     for told in &report.results {
         writeln!(text, "  {} [{}, {}]", told.control, told.severity, told.outcome)?;
-        writeln!(
-            text,
-            "    The {} {}.",
-            resource.noun(),
-            clean(&tense(told, &told.summary))
-        )?;
+        writeln!(text, "    The {} {}.", resource.noun(), clean(told.clause()))?;
         let change = match told.outcome {
             Outcome::Remediated | Outcome::Quarantined | Outcome::Restored => "Done, and read again to prove it",
             Outcome::Failed => "Tried",

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::{Level, Settings};
-use crate::{Meta, Resource, Severity, State};
+use crate::{Clause, Meta, Resource, Severity, State};
 
 /// What a control's judgement is: whether a state satisfies it, and if not, what would.
 pub type Judge<S> = dyn Fn(&S, &JudgeContext<'_>) -> Judgement<<S as State>::Change> + Sync;
@@ -85,8 +85,8 @@ pub enum Judgement<R> {
 pub struct Finding<R> {
     /// How bad it is here: the control's severity, lessened by what already stands in the way.
     pub severity: Severity,
-    /// What is wrong, as a clause that follows the resource's name: `is public by its policy: …`.
-    pub summary: String,
+    /// What is wrong.
+    pub summary: Clause,
     /// What the remedies do, in the imperative: `turn on all four flags of its public access block`.
     pub change: String,
     /// The changes, in order; empty where AWS or prudence allows none.
@@ -99,10 +99,10 @@ pub struct Finding<R> {
 
 impl<R> Finding<R> {
     /// A finding with its remedies.
-    pub fn new(severity: Severity, summary: impl Into<String>, change: impl Into<String>, remedies: Vec<R>) -> Self {
+    pub fn new(severity: Severity, summary: Clause, change: impl Into<String>, remedies: Vec<R>) -> Self {
         Self {
             severity,
-            summary: summary.into(),
+            summary,
             change: change.into(),
             remedies,
             only_notify: None,

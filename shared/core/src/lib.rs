@@ -7,6 +7,7 @@
 pub mod alert;
 mod arn;
 mod cause;
+mod clause;
 mod control;
 mod decide;
 pub mod event;
@@ -27,6 +28,7 @@ mod typed;
 
 pub use arn::{Arn, ArnError, partition_of};
 pub use cause::{Cause, Origin, Selector};
+pub use clause::Clause;
 pub use control::{Control, Finding, History, Judge, JudgeContext, Judgement, RememberedCall};
 pub use decide::{
     Decision, DecisionContext, Deferral, Hold, Reason, Remediation, Ruling, Wait, decide, next_hour, whole_second,

@@ -75,8 +75,11 @@ pub struct ControlResult {
     pub severity: Severity,
     /// What came of it.
     pub outcome: Outcome,
-    /// What was wrong.
+    /// What was wrong, as a clause that follows the resource's name, in the present.
     pub summary: String,
+    /// The same in the past, where the resource was changed so that it is not so any more.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub was: String,
     /// What was, or would be, changed.
     pub change: String,
     /// Why this outcome: the mode, the exemption, the hold, the error.
@@ -102,11 +105,25 @@ impl ControlResult {
             severity,
             outcome,
             summary: summary.into(),
+            was: String::new(),
             change: String::new(),
             why: String::new(),
             until: None,
             notes: Vec::new(),
             unjudged: false,
         }
+    }
+
+    /// Gives it another outcome, and says why. What is no change leaves what was wrong as it is.
+    pub fn turn(&mut self, outcome: Outcome, why: impl Into<String>) {
+        (self.outcome, self.why) = (outcome, why.into());
+        if !outcome.is_change() {
+            self.was.clear();
+        }
+    }
+
+    /// What was wrong, in the tense of its outcome. Version 0.1.0 kept the present only.
+    pub fn clause(&self) -> &str {
+        if self.was.is_empty() { &self.summary } else { &self.was }
     }
 }

@@ -15,7 +15,7 @@
 //! EBS User Guide, "Enable Amazon EBS encryption by default"; Security Hub EC2.7; CIS AWS Foundations Benchmark v3.0.0 2.2.1.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::account_defaults::{AccountDefaults, AccountDefaultsChange, AccountDefaultsFact};
 use crate::settings::Ec2Settings;
@@ -53,23 +53,25 @@ pub const CONTROL: Control<AccountDefaults> = Control {
 fn judge(defaults: &AccountDefaults, context: &JudgeContext<'_>) -> Judgement<AccountDefaultsChange> {
     let (mut wrong, mut change, mut remedies) = (Vec::new(), Vec::new(), Vec::new());
     if defaults.encryption_by_default.get() != Some(&true) {
-        wrong.push("does not encrypt new volumes: EBS encryption by default is off".to_owned());
+        wrong.push(Clause::new(
+            "does not encrypt new volumes: EBS encryption by default is off",
+            "did not encrypt new volumes: EBS encryption by default was off",
+        ));
         change.push("turn on EBS encryption by default".to_owned());
         remedies.push(AccountDefaultsChange::EncryptionByDefault(true));
     }
     let present = defaults.default_key.get().map_or("none", String::as_str);
     let settings = context.settings.section::<Ec2Settings>();
     if let Some(key) = settings.default_key.as_ref().filter(|key| *key != present) {
-        wrong.push(format!(
-            "encrypts new volumes with {present}, not with the key of the settings"
-        ));
+        let with = format!(" new volumes with {present}, not with the key of the settings");
+        wrong.push(Clause::new("encrypts", "encrypted").followed_by(with));
         change.push(format!("set the default key to {key}"));
         remedies.push(AccountDefaultsChange::DefaultKey(key.clone()));
     }
-    if remedies.is_empty() {
+    let Some(wrong) = wrong.into_iter().reduce(Clause::and) else {
         return Judgement::Compliant;
-    }
-    Finding::new(Severity::Medium, wrong.join("; "), change.join(", "), remedies).into()
+    };
+    Finding::new(Severity::Medium, wrong, change.join(", "), remedies).into()
 }
 
 #[cfg(test)]

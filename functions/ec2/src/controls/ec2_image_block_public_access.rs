@@ -16,7 +16,7 @@
 //! EC2 User Guide, "Block public access to your AMIs".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::account_defaults::{AccountDefaults, AccountDefaultsChange, AccountDefaultsFact};
 
@@ -41,7 +41,7 @@ fn judge(defaults: &AccountDefaults, _: &JudgeContext<'_>) -> Judgement<AccountD
     if defaults.image_block.get().is_some_and(|block| block == BLOCKED) {
         return Judgement::Compliant;
     }
-    let summary = "does not block public sharing of images";
+    let summary = Clause::does_not("block public sharing of images");
     let remedy = AccountDefaultsChange::ImageBlock(BLOCKED.into());
     Finding::new(
         Severity::High,

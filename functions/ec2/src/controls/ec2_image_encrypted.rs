@@ -18,7 +18,7 @@
 
 use portcullis_controls::encryption::{and_need, is_particular, need, severity_of_plain, wrong_key};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::encryption::copied;
 use crate::image::{Image, ImageChange, ImageFact};
@@ -54,7 +54,7 @@ fn judge(image: &Image, context: &JudgeContext<'_>) -> Judgement<ImageChange> {
             Some(format!("{device} with {with}"))
         })
         .collect();
-    let found = |severity, what: String, why: &str| -> Judgement<ImageChange> {
+    let found = |severity, what: Clause, why: &str| -> Judgement<ImageChange> {
         let change = format!("make an encrypted copy: aws ec2 copy-image {}", copied(context));
         Finding::new(severity, what, change, Vec::new()).only_notify(why).into()
     };
@@ -63,7 +63,7 @@ fn judge(image: &Image, context: &JudgeContext<'_>) -> Judgement<ImageChange> {
         (true, true) => Judgement::Compliant,
         (true, false) => {
             let need = need(context).map_or_else(String::new, |need| format!("; {need}"));
-            let what = format!("has snapshots that are {other}{need}");
+            let what = Clause::has(format!("snapshots that are {other}{need}"));
             found(Severity::Medium, what, "AWS can't give an image another key in place")
         }
         (false, is_all) => {
@@ -72,11 +72,11 @@ fn judge(image: &Image, context: &JudgeContext<'_>) -> Judgement<ImageChange> {
             } else {
                 format!("; others are {other}")
             };
-            let what = format!(
-                "has snapshots that are not encrypted: {}{others}{}",
+            let what = Clause::has(format!(
+                "snapshots that are not encrypted: {}{others}{}",
                 plain.join(", "),
                 and_need(context)
-            );
+            ));
             found(severity_of_plain(context), what, "AWS can't encrypt an image in place")
         }
     }
@@ -168,7 +168,7 @@ mod tests {
                 ..Image::default()
             };
             let finding = with_settings(settings, |context| judge(&image, context).finding())?;
-            Some((finding.severity, finding.summary, finding.change))
+            Some((finding.severity, finding.summary.is, finding.change))
         };
         let (aws, own) = (of(Manager::Aws), of(Manager::Customer));
         let any = asking(Encryption::Any, None);

@@ -36,9 +36,9 @@ pub const CONTROL: Control<Image> = Control {
 };
 
 fn judge(image: &Image, context: &JudgeContext<'_>) -> Judgement<ImageChange> {
-    let so = || {
+    let to = || {
         let name = image.name.get().map(|name| format!(" ({name})")).unwrap_or_default();
-        format!("everybody may launch it and read its disks{name}")
+        format!(" launch it and read its disks{name}")
     };
-    not_public(&image.sharing, context, so, ImageChange)
+    not_public(&image.sharing, context, to, ImageChange)
 }

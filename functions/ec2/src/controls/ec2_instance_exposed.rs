@@ -25,7 +25,7 @@
 //! AWS Security Incident Response Guide, "Containment"; EC2 User Guide, "Security group connection tracking"; Security Hub EC2.9.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use super::ec2_security_group_open_ingress::offends;
 use crate::instance::{Groups, Instance, InstanceChange, InstanceFact, Interface, QUARANTINE};
@@ -88,12 +88,12 @@ fn judge(instance: &Instance, context: &JudgeContext<'_>) -> Judgement<InstanceC
         .flat_map(|(interface, _)| &interface.public)
         .map(String::as_str)
         .collect();
-    let summary = format!(
-        "is reached by the internet at {}: {}{}",
+    let summary = Clause::is(format!(
+        "reached by the internet at {}: {}{}",
         addresses.join(", "),
         texts.join(", "),
         instance.scaled()
-    );
+    ));
     let critical = settings
         .critical_ports
         .iter()
@@ -243,9 +243,9 @@ mod tests {
         let finding = found(&reached, &Settings::default()).unwrap();
         assert!(finding.remedies.is_empty() && finding.only_notify.is_some());
         assert!(
-            finding.summary.contains("Auto Scaling group web"),
+            finding.summary.is.contains("Auto Scaling group web"),
             "{}",
-            finding.summary
+            finding.summary.is
         );
     }
 

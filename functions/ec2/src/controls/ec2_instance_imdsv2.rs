@@ -16,7 +16,7 @@
 //! Benchmark v3.0.0 5.6.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::instance::{Instance, InstanceChange, InstanceFact, Tokens};
 
@@ -50,10 +50,11 @@ fn judge(instance: &Instance, _: &JudgeContext<'_>) -> Judgement<InstanceChange>
     }
     Finding::new(
         Severity::High,
-        format!(
-            "hands out metadata, and the credentials of its role, without a token: IMDSv1 works{}",
-            instance.scaled()
-        ),
+        Clause::new(
+            "hands out metadata, and the credentials of its role, without a token: IMDSv1 works",
+            "handed out metadata, and the credentials of its role, without a token: IMDSv1 worked",
+        )
+        .followed_by(instance.scaled()),
         "require tokens at its metadata service",
         vec![InstanceChange::Tokens(Tokens::Required)],
     )

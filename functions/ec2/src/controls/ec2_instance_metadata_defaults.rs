@@ -14,7 +14,7 @@
 //! EC2 User Guide, "Configure instance metadata options for new instances"; Security Hub EC2.8.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::account_defaults::{AccountDefaults, AccountDefaultsChange, AccountDefaultsFact};
 
@@ -39,8 +39,10 @@ fn judge(defaults: &AccountDefaults, _: &JudgeContext<'_>) -> Judgement<AccountD
         return Judgement::Compliant;
     }
     let summary = match tokens {
-        Some(other) => format!("lets new instances answer without a token: IMDSv2 is {other}"),
-        None => "has no default for IMDSv2".to_owned(),
+        Some(other) => {
+            Clause::new("lets", "let").followed_by(format!(" new instances answer without a token: IMDSv2 is {other}"))
+        }
+        None => Clause::has("no default for IMDSv2"),
     };
     let change = "aws ec2 modify-instance-metadata-defaults --http-tokens required";
     Finding::new(Severity::Medium, summary, change, Vec::new())

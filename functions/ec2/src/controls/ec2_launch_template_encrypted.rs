@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 
 use portcullis_controls::encryption::{and_need, severity_of_plain, wrong_key};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::launch_template::{LaunchTemplate, LaunchTemplateChange, LaunchTemplateFact, versions_in_words};
 
@@ -46,9 +46,8 @@ pub const CONTROL: Control<LaunchTemplate> = Control {
 };
 
 fn judge(template: &LaunchTemplate, context: &JudgeContext<'_>) -> Judgement<LaunchTemplateChange> {
-    let found = |severity, what: String, change: &str| -> Judgement<LaunchTemplateChange> {
-        let what = format!("{what}{}", and_need(context));
-        Finding::new(severity, what, change, Vec::new())
+    let found = |severity, what: Clause, change: &str| -> Judgement<LaunchTemplateChange> {
+        Finding::new(severity, what.followed_by(and_need(context)), change, Vec::new())
             .only_notify("a new version is a decision about a product")
             .into()
     };
@@ -61,14 +60,14 @@ fn judge(template: &LaunchTemplate, context: &JudgeContext<'_>) -> Judgement<Lau
         ),
         (Some(plain), wrong) => found(
             severity_of_plain(context),
-            plain + &wrong.map_or_else(String::new, |wrong| format!("; {wrong}")),
+            wrong.into_iter().fold(plain, Clause::and),
             "make a version with Encrypted: true, and set it as the default",
         ),
     }
 }
 
 /// The devices that it wants unencrypted, in words.
-fn plain(template: &LaunchTemplate) -> Option<String> {
+fn plain(template: &LaunchTemplate) -> Option<Clause> {
     let which = template.versions_that(|version| !version.plain.is_empty())?;
     let versions = template.versions.get()?.values();
     let devices: BTreeSet<_> = versions
@@ -76,14 +75,12 @@ fn plain(template: &LaunchTemplate) -> Option<String> {
         .map(String::as_str)
         .collect();
     let devices: Vec<_> = devices.into_iter().collect();
-    Some(format!(
-        "asks for unencrypted volumes in {which}: {}",
-        devices.join(", ")
-    ))
+    let devices = devices.join(", ");
+    Some(Clause::new("asks", "asked").followed_by(format!(" for unencrypted volumes in {which}: {devices}")))
 }
 
 /// The keys that it names and that its data may not have, in words.
-fn wrong(template: &LaunchTemplate, context: &JudgeContext<'_>) -> Option<String> {
+fn wrong(template: &LaunchTemplate, context: &JudgeContext<'_>) -> Option<Clause> {
     let mut numbers = BTreeSet::new();
     let mut devices = BTreeSet::new();
     for (number, keys) in template.keys.get()? {
@@ -96,7 +93,7 @@ fn wrong(template: &LaunchTemplate, context: &JudgeContext<'_>) -> Option<String
     }
     let which = versions_in_words(numbers.into_iter())?;
     let devices: Vec<_> = devices.into_iter().collect();
-    Some(format!("names in {which} {}", devices.join(", ")))
+    Some(Clause::new("names", "named").followed_by(format!(" in {which} {}", devices.join(", "))))
 }
 
 #[cfg(test)]
@@ -129,7 +126,7 @@ mod tests {
         };
         let finding = with_settings(settings, |context| judge(&template, context).finding())?;
         assert!(finding.remedies.is_empty() && finding.only_notify.is_some());
-        Some((finding.severity, finding.summary))
+        Some((finding.severity, finding.summary.is))
     }
 
     #[test]

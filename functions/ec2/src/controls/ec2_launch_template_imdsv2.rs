@@ -15,7 +15,7 @@
 //! EC2 User Guide, "Configure instance metadata options for new instances"; Security Hub EC2.170.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::instance::Tokens;
 use crate::launch_template::{LaunchTemplate, LaunchTemplateChange, LaunchTemplateFact};
@@ -47,7 +47,7 @@ fn judge(template: &LaunchTemplate, _: &JudgeContext<'_>) -> Judgement<LaunchTem
     };
     Finding::new(
         Severity::Medium,
-        format!("allows IMDSv1 in {which}"),
+        Clause::new("allows", "allowed").followed_by(format!(" IMDSv1 in {which}")),
         "make a version with HttpTokens: required, and set it as the default",
         Vec::new(),
     )

@@ -14,7 +14,7 @@
 //! EC2 User Guide, "Assign a public IPv4 address at launch"; Security Hub EC2.25.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::launch_template::{LaunchTemplate, LaunchTemplateChange, LaunchTemplateFact};
 
@@ -48,7 +48,7 @@ fn judge(template: &LaunchTemplate, context: &JudgeContext<'_>) -> Judgement<Lau
     }
     Finding::new(
         Severity::High,
-        format!("gives its instances public IPv4 addresses in {which}"),
+        Clause::new("gives", "gave").followed_by(format!(" its instances public IPv4 addresses in {which}")),
         "make a version without AssociatePublicIpAddress, and set it as the default",
         Vec::new(),
     )
@@ -95,7 +95,7 @@ mod tests {
                     .filter_map(|control| (control.judge)(&template, context).finding());
                 findings
                     .inspect(|finding| assert!(finding.remedies.is_empty() && finding.only_notify.is_some()))
-                    .map(|finding| finding.summary)
+                    .map(|finding| finding.summary.is)
                     .collect()
             })
         };

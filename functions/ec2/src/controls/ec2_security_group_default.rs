@@ -14,7 +14,7 @@
 //! VPC User Guide, "Default security groups for your VPCs"; Security Hub EC2.2; CIS AWS Foundations Benchmark v3.0.0 5.4.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::security_group::{Part, Rules, SecurityGroup, SecurityGroupChange, SecurityGroupFact};
 
@@ -61,7 +61,12 @@ fn judge(group: &SecurityGroup, _: &JudgeContext<'_>) -> Judgement<SecurityGroup
     };
     Finding::new(
         Severity::High,
-        format!("is its VPC's default group and has rules: {list}"),
+        // It is the default group whatever becomes of its rules.
+        Clause::new(
+            "is its VPC's default group and has",
+            "is its VPC's default group and had",
+        )
+        .followed_by(format!(" rules: {list}")),
         "revoke all its rules",
         vec![remedy],
     )

@@ -24,7 +24,7 @@
 use std::fmt::Write as _;
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::security_group::{Part, Peer, Rule, Rules, SecurityGroup, SecurityGroupChange, SecurityGroupFact, Traffic};
 use crate::settings::Ec2Settings;
@@ -76,7 +76,9 @@ fn judge(group: &SecurityGroup, context: &JudgeContext<'_>) -> Judgement<Securit
         if unread.is_empty() {
             return Judgement::Compliant;
         }
-        let summary = format!("may be open to the internet by a prefix list that can't be read: {unread}");
+        let summary = Clause::new("may be", "may have been").followed_by(format!(
+            " open to the internet by a prefix list that can't be read: {unread}"
+        ));
         return Finding::new(
             Severity::High,
             summary,
@@ -120,7 +122,7 @@ fn judge(group: &SecurityGroup, context: &JudgeContext<'_>) -> Judgement<Securit
     };
     Finding::new(
         severity,
-        format!("is open to the internet: {open}"),
+        Clause::is(format!("open to the internet: {open}")),
         change,
         vec![remedy],
     )
@@ -376,9 +378,9 @@ pub(super) mod tests {
         let alone = judged(&[&unread]).unwrap();
         assert!(alone.remedies.is_empty());
         assert!(
-            alone.summary.contains("can't be read: tcp 22 from pl-"),
+            alone.summary.is.contains("can't be read: tcp 22 from pl-"),
             "{}",
-            alone.summary
+            alone.summary.is
         );
         let open = rule("tcp", 22, 22, "0.0.0.0/0");
         let both = judged(&[&unread, &open]).unwrap();

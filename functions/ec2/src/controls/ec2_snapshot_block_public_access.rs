@@ -15,7 +15,7 @@
 //! EBS User Guide, "Block public access for Amazon EBS snapshots"; Security Hub EC2.182.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::account_defaults::{AccountDefaults, AccountDefaultsChange, AccountDefaultsFact, UNBLOCKED};
 
@@ -40,13 +40,10 @@ pub const CONTROL: Control<AccountDefaults> = Control {
 fn judge(defaults: &AccountDefaults, _: &JudgeContext<'_>) -> Judgement<AccountDefaultsChange> {
     let (severity, summary) = match defaults.snapshot_block.get().map_or(UNBLOCKED, String::as_str) {
         ALL => return Judgement::Compliant,
-        UNBLOCKED => (
-            Severity::High,
-            "does not block public access to EBS snapshots".to_owned(),
-        ),
+        UNBLOCKED => (Severity::High, Clause::does_not("block public access to EBS snapshots")),
         other => (
             Severity::Medium,
-            format!("blocks public access to new EBS snapshots only: {other}"),
+            Clause::new("blocks", "blocked").followed_by(format!(" public access to new EBS snapshots only: {other}")),
         ),
     };
     let remedy = AccountDefaultsChange::SnapshotBlock(ALL.into());

@@ -18,7 +18,7 @@
 
 use portcullis_controls::encryption::{and_need, severity_of_plain, wrong_key};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::encryption::copied;
 use crate::snapshot::{Snapshot, SnapshotChange, SnapshotFact};
@@ -45,14 +45,14 @@ pub const CONTROL: Control<Snapshot> = Control {
 };
 
 fn judge(snapshot: &Snapshot, context: &JudgeContext<'_>) -> Judgement<SnapshotChange> {
-    let found = |severity, what: String, why: &str| -> Judgement<SnapshotChange> {
+    let found = |severity, what: Clause, why: &str| -> Judgement<SnapshotChange> {
         let change = format!("make an encrypted copy: aws ec2 copy-snapshot {}", copied(context));
         Finding::new(severity, what, change, Vec::new()).only_notify(why).into()
     };
     if snapshot.encrypted.get() == Some(&false) {
         let of = snapshot.volume.get();
         let of = of.map_or_else(String::new, |volume| format!(", as is {volume}"));
-        let what = format!("is not encrypted{of}{}", and_need(context));
+        let what = Clause::is(format!("not encrypted{of}{}", and_need(context)));
         return found(
             severity_of_plain(context),
             what,
@@ -62,7 +62,7 @@ fn judge(snapshot: &Snapshot, context: &JudgeContext<'_>) -> Judgement<SnapshotC
     let manager = snapshot.manager.get().copied();
     let wrong = snapshot.key.get().and_then(|key| wrong_key(key, manager, context));
     wrong.map_or(Judgement::Compliant, |is| {
-        let what = format!("is encrypted with {is}{}", and_need(context));
+        let what = Clause::is(format!("encrypted with {is}{}", and_need(context)));
         found(Severity::Medium, what, "AWS can't give a snapshot another key in place")
     })
 }
@@ -147,7 +147,7 @@ mod tests {
             let settings = asking(asked, named);
             let finding = with_settings(&settings, |context| judge(&snapshot, context).finding())?;
             assert!(finding.remedies.is_empty() && finding.only_notify.is_some());
-            Some((finding.severity, finding.summary, finding.change))
+            Some((finding.severity, finding.summary.is, finding.change))
         };
         let (aws, own) = (Some(Manager::Aws), Some(Manager::Customer));
         let (severity, summary, _) = found(None, Encryption::Any, None).unwrap();

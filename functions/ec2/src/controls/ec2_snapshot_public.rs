@@ -35,10 +35,10 @@ pub const CONTROL: Control<Snapshot> = Control {
 };
 
 fn judge(snapshot: &Snapshot, context: &JudgeContext<'_>) -> Judgement<SnapshotChange> {
-    let so = || {
+    let to = || {
         let of = snapshot.volume.get();
         let of = of.map(|volume| format!(" of {volume}")).unwrap_or_default();
-        format!("everybody may make a volume of this copy{of}")
+        format!(" make a volume of this copy{of}")
     };
-    not_public(&snapshot.sharing, context, so, SnapshotChange)
+    not_public(&snapshot.sharing, context, to, SnapshotChange)
 }

@@ -17,7 +17,7 @@
 
 use portcullis_controls::encryption::{and_need, severity_of_plain, wrong_key};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::volume::{Volume, VolumeChange, VolumeFact};
 
@@ -58,7 +58,7 @@ fn judge(volume: &Volume, context: &JudgeContext<'_>) -> Judgement<VolumeChange>
     };
     Finding::new(
         severity,
-        format!("{what}{at}"),
+        what.followed_by(at),
         "make a snapshot, an encrypted volume of it, and swap that in",
         Vec::new(),
     )
@@ -67,13 +67,13 @@ fn judge(volume: &Volume, context: &JudgeContext<'_>) -> Judgement<VolumeChange>
 }
 
 /// What is wrong with its encryption, and how bad that is.
-fn wrong(volume: &Volume, context: &JudgeContext<'_>) -> Option<(Severity, String)> {
+fn wrong(volume: &Volume, context: &JudgeContext<'_>) -> Option<(Severity, Clause)> {
     if volume.encrypted.get() == Some(&false) {
-        let what = format!("is not encrypted{}", and_need(context));
+        let what = Clause::is(format!("not encrypted{}", and_need(context)));
         return Some((severity_of_plain(context), what));
     }
     let is = wrong_key(volume.key.get()?, volume.manager.get().copied(), context)?;
-    let what = format!("is encrypted with {is}{}", and_need(context));
+    let what = Clause::is(format!("encrypted with {is}{}", and_need(context)));
     Some((Severity::Medium, what))
 }
 

@@ -15,7 +15,7 @@
 //! EC2 User Guide, "Tag your Amazon EC2 resources".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use super::ec2_volume_encrypted;
 use crate::settings::{Ec2Settings, VolumeQuarantine};
@@ -67,7 +67,11 @@ fn judge(volume: &Volume, context: &JudgeContext<'_>) -> Judgement<VolumeChange>
         quarantine: true,
         ..Finding::new(
             Severity::Low,
-            "is not encrypted, and nothing on it says so",
+            // The tag does not encrypt it.
+            Clause::new(
+                "is not encrypted, and nothing on it says so",
+                "is not encrypted, and nothing on it said so",
+            ),
             format!("tag it {TAG}={UNENCRYPTED}"),
             vec![VolumeChange::Tag(Some(UNENCRYPTED.into()))],
         )

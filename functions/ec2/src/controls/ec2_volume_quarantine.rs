@@ -25,7 +25,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use super::ec2_volume_marked;
 use crate::settings::{Ec2Settings, VolumeQuarantine};
@@ -68,14 +68,18 @@ fn judge(volume: &Volume, context: &JudgeContext<'_>) -> Judgement<VolumeChange>
         let members = members.filter_map(|(id, one)| Some((id, one.scaled_by.as_ref()?)));
         members.map(|(id, group)| format!("{id} of the Auto Scaling group {group}"))
     };
-    let in_use = "is not encrypted and in use like any other";
-    let left = |what: String, change: &str, why: &str| -> Judgement<VolumeChange> {
+    // Whatever is done, it is not encrypted by that.
+    let in_use = Clause::new(
+        "is not encrypted and in use like any other",
+        "is not encrypted, and was in use like any other",
+    );
+    let left = |what: Clause, change: &str, why: &str| -> Judgement<VolumeChange> {
         Finding::new(Severity::Medium, what, change, Vec::new())
             .only_notify(why)
             .into()
     };
     let terminates = |member: &str| {
-        let what = format!("is not encrypted, and in use by {member}");
+        let what = Clause::is(format!("not encrypted, and in use by {member}"));
         let why = "a member of an Auto Scaling group that is stopped is terminated";
         left(what, "have the group launch instances with encrypted volumes", why)
     };
@@ -87,10 +91,8 @@ fn judge(volume: &Volume, context: &JudgeContext<'_>) -> Judgement<VolumeChange>
             let (data, roots): (BTreeMap<_, _>, BTreeMap<_, _>) =
                 attached().partition(|(_, one)| one.root == Some(false));
             if data.is_empty() && !roots.is_empty() {
-                let summary = format!(
-                    "is not encrypted, and {} starts from it",
-                    listed(&mut roots.into_keys())
-                );
+                let roots = listed(&mut roots.into_keys());
+                let summary = Clause::is(format!("not encrypted, and {roots} starts from it"));
                 let why = "what an instance starts from can't be detached";
                 return left(summary, "swap it for an encrypted one", why);
             }
@@ -117,7 +119,7 @@ fn judge(volume: &Volume, context: &JudgeContext<'_>) -> Judgement<VolumeChange>
             (format!("stop {}", listed(&mut ids.iter())), VolumeChange::Stop(ids))
         }
         VolumeQuarantine::ReEncrypt if mark == Some(FAILED) => {
-            let what = "is not encrypted, and could not be swapped for an encrypted one".to_owned();
+            let what = Clause::is("not encrypted, and could not be swapped for an encrypted one");
             let change = format!("see why in Step Functions, then take the tag {TAG} off, which has it tried again");
             return left(what, &change, "it was tried, and failed");
         }
@@ -263,7 +265,11 @@ mod tests {
         let settings = asking(VolumeQuarantine::ReEncrypt);
         let failed = volume(&[]).after(&VolumeChange::Tag(Some(FAILED.into())));
         let finding = told(&failed, &settings).unwrap();
-        assert!(finding.summary.contains("could not be swapped"), "{}", finding.summary);
+        assert!(
+            finding.summary.is.contains("could not be swapped"),
+            "{}",
+            finding.summary.is
+        );
         assert!(finding.remedies.is_empty());
     }
 
@@ -276,9 +282,9 @@ mod tests {
         for how in [VolumeQuarantine::Stop, VolumeQuarantine::ReEncrypt] {
             let finding = told(&member, &asking(how)).unwrap();
             assert!(
-                finding.summary.contains("i-1 of the Auto Scaling group web"),
+                finding.summary.is.contains("i-1 of the Auto Scaling group web"),
                 "{}",
-                finding.summary
+                finding.summary.is
             );
             assert!(finding.remedies.is_empty());
         }

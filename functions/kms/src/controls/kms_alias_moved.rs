@@ -16,7 +16,7 @@
 //! KMS Developer Guide, "Aliases in AWS KMS".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::alias::{Alias, AliasChange, AliasFact};
 use crate::settings::KmsSettings;
@@ -43,8 +43,10 @@ fn judge(alias: &Alias, context: &JudgeContext<'_>) -> Judgement<AliasChange> {
     };
     let summary = match alias.target.get() {
         Some(target) if target == wanted => return Judgement::Compliant,
-        Some(target) => format!("stands for another key: for {target}, not for {wanted}"),
-        None => format!("is gone: it has to stand for {wanted}"),
+        Some(target) => {
+            Clause::new("stands", "stood").followed_by(format!(" for another key: for {target}, not for {wanted}"))
+        }
+        None => Clause::is(format!("gone: it has to stand for {wanted}")),
     };
     let change = format!("let it stand for {wanted}");
     let remedies = vec![AliasChange::SetAlias(Some(wanted.clone()))];

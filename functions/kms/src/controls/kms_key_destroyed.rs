@@ -15,7 +15,7 @@
 //! KMS Developer Guide, "Delete an AWS KMS key"; CloudTrail records of `DeleteKey`, an event of the service.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Observed, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Observed, Severity};
 
 use crate::key::{Key, KeyChange, KeyFact};
 
@@ -38,7 +38,7 @@ fn judge(key: &Key, _: &JudgeContext<'_>) -> Judgement<KeyChange> {
     if key.key_state != Observed::Absent {
         return Judgement::Compliant;
     }
-    let summary = "was destroyed by KMS: what was encrypted under it alone is lost";
+    let summary = Clause::was("destroyed by KMS: what was encrypted under it alone is lost");
     Finding::new(Severity::Critical, summary, "", Vec::new())
         .only_notify(
             "nothing brings it back. Look in CloudTrail for who scheduled it (ScheduleKeyDeletion), and restore the data \

@@ -14,7 +14,7 @@
 //! KMS Developer Guide, "Enable and disable keys".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::key::{Key, KeyChange, KeyFact, KeyState};
 use crate::key_state_history;
@@ -47,8 +47,8 @@ fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
         return Judgement::Compliant;
     }
     let summary = match key.aliases.get().filter(|aliases| !aliases.is_empty()) {
-        Some(aliases) => format!("is disabled: known as {}", aliases.join(", ")),
-        None => "is disabled".to_owned(),
+        Some(aliases) => Clause::is(format!("disabled: known as {}", aliases.join(", "))),
+        None => Clause::is("disabled"),
     };
     let finding = Finding::new(Severity::High, summary, "enable it", vec![KeyChange::SetEnabled(true)]);
     if hidden {

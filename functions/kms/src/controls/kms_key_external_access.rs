@@ -60,7 +60,7 @@ mod tests {
     fn a_foreign_account_is_told_and_a_trusted_one_is_not() {
         let key = with_policy(&policy(&[ROOT, PARTNER]));
         let found = finding(judge, &key).unwrap();
-        assert!(found.summary.contains("444455556666"));
+        assert!(found.summary.is.contains("444455556666"));
         assert_eq!(found.remedies, [KeyChange::SetPolicy(policy(&[ROOT]))]);
         let mut settings = Settings::default();
         settings.trusted.accounts.push("444455556666".into());

@@ -18,7 +18,7 @@
 //! KMS Developer Guide, "Grants in AWS KMS"; KMS API Reference, `RevokeGrant`.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::key::{Grant, Key, KeyChange, KeyFact};
 
@@ -52,10 +52,10 @@ fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let foreign: Vec<&Grant> = grants.foreign.iter().filter(|grant| !is_trusted(grant)).collect();
     if foreign.is_empty() {
         if grants.more {
-            let summary = format!(
-                "has more grants than can be looked at: the first {} are fine",
+            let summary = Clause::has(format!(
+                "more grants than can be looked at: the first {} are fine",
                 grants.total
-            );
+            ));
             return Finding::new(Severity::Low, summary, "", Vec::new())
                 .only_notify("look at the others with ListGrants")
                 .into();
@@ -71,10 +71,8 @@ fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
         };
         format!("{grantee} may {}{made_by} (grant {id})", grant.operations.join(", "))
     };
-    let summary = format!(
-        "lets in somebody outside of trust by a grant: {}",
-        foreign.iter().map(one).collect::<Vec<_>>().join("; ")
-    );
+    let who = foreign.iter().map(one).collect::<Vec<_>>().join("; ");
+    let summary = Clause::new("lets", "let").followed_by(format!(" in somebody outside of trust by a grant: {who}"));
     // An id that names no account may be a deleted principal of our own: who it was is for a person to find out.
     let known = || foreign.iter().copied().filter(|grant| grant.account().is_some());
     if known().next().is_none() {
@@ -163,9 +161,9 @@ mod tests {
         let found = finding(judge, &key).unwrap();
         assert_eq!(found.remedies, [KeyChange::RevokeGrant(outsider)]);
         assert!(
-            found.summary.contains("for arn:aws:iam::444455556666:root"),
+            found.summary.is.contains("for arn:aws:iam::444455556666:root"),
             "{}",
-            found.summary
+            found.summary.is
         );
         let mut settings = Settings::default();
         settings.trusted.accounts.push("444455556666".into());
@@ -185,9 +183,9 @@ mod tests {
         assert_eq!(targets, [format!("grant g-{FOREIGN}"), format!("grant g-{other}")]);
         let left = finding(judge, &key.after(&remedies[0])).unwrap();
         assert!(
-            !left.summary.contains("Partner") && left.summary.contains("Other"),
+            !left.summary.is.contains("Partner") && left.summary.is.contains("Other"),
             "{}",
-            left.summary
+            left.summary.is
         );
     }
 

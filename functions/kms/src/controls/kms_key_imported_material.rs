@@ -16,7 +16,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::key::{Key, KeyChange, KeyFact, KeyState};
 use crate::settings::KmsSettings;
@@ -52,7 +52,7 @@ fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
         return Judgement::Compliant;
     }
     let summary = if state == KeyState::PendingImport {
-        "has lost its imported key material: nothing under it can be decrypted".to_owned()
+        Clause::has("lost its imported key material: nothing under it can be decrypted")
     } else {
         let days = context.settings.section::<KmsSettings>().expiry_warning_days;
         let warning = SignedDuration::from_hours(24 * i64::from(days));
@@ -61,9 +61,9 @@ fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
                 .is_ok_and(|date| date <= context.now + warning)
         };
         match metadata.material_expires.as_ref().filter(soon) {
-            Some(date) => {
-                format!("has imported key material that expires on {date}: from then on nothing can be decrypted")
-            }
+            Some(date) => Clause::has(format!(
+                "imported key material that expires on {date}: from then on nothing can be decrypted"
+            )),
             None => return Judgement::Compliant,
         }
     };
@@ -94,7 +94,7 @@ mod tests {
         assert!(gone.remedies.is_empty() && gone.only_notify.unwrap().contains("ImportKeyMaterial"));
         // The tests judge at the beginning of Unix time.
         let soon = imported(KeyState::Enabled, Some("1970-01-20T00:00:00Z"));
-        assert!(finding(judge, &soon).unwrap().summary.contains("1970-01-20"));
+        assert!(finding(judge, &soon).unwrap().summary.is.contains("1970-01-20"));
         let late = imported(KeyState::Enabled, Some("1970-03-20T00:00:00Z"));
         assert_eq!(finding(judge, &late), None);
         assert_eq!(finding(judge, &imported(KeyState::Enabled, None)), None);

@@ -23,7 +23,7 @@
 use portcullis_access::{KeyFinding, Service};
 use portcullis_controls::ResourcePolicy;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::key::{Key, KeyChange, KeyFact};
 use crate::policies::{keeps, lacks};
@@ -71,8 +71,10 @@ fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let lacks: Vec<_> = lacks.into_iter().map(|(_, text)| text).collect();
     let lacks = lacks.join("; ");
     let summary = match good.as_str() {
-        "" => format!("has a policy that lacks good practice: {lacks}"),
-        good => format!("has a policy that lacks good practice: {lacks} (what is good of it: {good})"),
+        "" => Clause::has(format!("a policy that lacks good practice: {lacks}")),
+        good => Clause::has(format!(
+            "a policy that lacks good practice: {lacks} (what is good of it: {good})"
+        )),
     };
     // A key that is lost with the next deleted role, or is lost already, is not a matter of style.
     let severity = if is_locked { Severity::High } else { Severity::Low };
@@ -99,7 +101,7 @@ mod tests {
     fn an_example_of_separate_duties_lacks_only_mfa() {
         let found = finding(judge, &with_policy(EXAMPLE)).unwrap();
         assert_eq!(
-            found.summary,
+            found.summary.is,
             "has a policy that lacks good practice: managing the key does not ask for MFA (what is good of it: the account \
              itself can manage the key, nobody both administers and uses it, nobody else has kms:*, grants only for AWS resources)"
         );
@@ -120,7 +122,7 @@ mod tests {
         let all = r#"{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/App"},"Action":"kms:*","Resource":"*"}"#;
         let grants = r#"{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/App"},"Action":"kms:CreateGrant","Resource":"*"}"#;
         for (statements, named) in [([ROOT, all], "kms:*"), ([ROOT, grants], "GrantIsForAWSResource")] {
-            let summary = finding(judge, &with_policy(&policy(&statements))).unwrap().summary;
+            let summary = finding(judge, &with_policy(&policy(&statements))).unwrap().summary.is;
             assert!(summary.contains(named), "{summary}");
         }
     }
@@ -135,7 +137,7 @@ mod tests {
             (vec![role], "only principals that may be deleted one day"),
         ] {
             let found = finding(judge, &with_policy(&policy(&statements))).unwrap();
-            assert!(found.summary.contains(named), "{}", found.summary);
+            assert!(found.summary.is.contains(named), "{}", found.summary.is);
             assert_eq!(found.severity, Severity::High);
         }
     }
@@ -151,7 +153,7 @@ mod tests {
             with_settings(&settings, |context| {
                 judge(&with_policy(text), context)
                     .finding()
-                    .map(|finding| finding.summary)
+                    .map(|finding| finding.summary.is)
                     .unwrap_or_default()
             })
         };

@@ -15,7 +15,7 @@
 //! KMS Developer Guide, "Multi-Region keys in AWS KMS", "Control access to multi-Region keys".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::key::{Key, KeyChange, KeyFact};
 use crate::settings::KmsSettings;
@@ -52,10 +52,10 @@ fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     } else {
         format!("replicas in {}", places.replicas.join(", "))
     };
-    let summary = format!(
-        "lives in regions that settings do not name: its primary is in {}, with {replicas}",
+    let summary = Clause::new("lives", "lived").followed_by(format!(
+        " in regions that settings do not name: its primary is in {}, with {replicas}",
         places.primary
-    );
+    ));
     Finding::new(Severity::Medium, summary, "", Vec::new())
         .only_notify("which one has to go, or which region is to be named under kms.regions, is for people to say")
         .into()
@@ -85,7 +85,7 @@ mod tests {
         };
         assert_eq!(finding(judge, &live("eu-west-1", &[])), None);
         let abroad = live("eu-west-1", &["us-east-1"]);
-        assert!(finding(judge, &abroad).unwrap().summary.contains("us-east-1"));
+        assert!(finding(judge, &abroad).unwrap().summary.is.contains("us-east-1"));
         assert!(finding(judge, &live("us-east-1", &["eu-west-1"])).is_some());
         let mut settings = Settings::default();
         settings.set(KmsSettings {

@@ -17,7 +17,7 @@
 
 use portcullis_core::event::{field, strings};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Observed, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Observed, Severity};
 use serde_json::Value;
 
 use crate::key::{Key, KeyChange, KeyFact, KeyState};
@@ -64,7 +64,11 @@ fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     if wrong.is_empty() {
         return Judgement::Compliant;
     }
-    let summary = format!("is the key of {} data, but {}", named.join(" and "), wrong.join("; "));
+    let summary = Clause::is(format!(
+        "the key of {} data, but {}",
+        named.join(" and "),
+        wrong.join("; ")
+    ));
     Finding::new(Severity::Critical, summary, "", Vec::new())
         .only_notify("put the key right, or name another in the settings")
         .into()
@@ -153,7 +157,7 @@ mod tests {
 
     fn found(key: &Key, settings: &Settings) -> Option<String> {
         with_settings(settings, |context| {
-            judge(key, context).finding().map(|finding| finding.summary)
+            judge(key, context).finding().map(|finding| finding.summary.is)
         })
     }
 
@@ -184,7 +188,7 @@ mod tests {
             };
             judge(&Key::default(), &context)
                 .finding()
-                .map(|finding| finding.summary)
+                .map(|finding| finding.summary.is)
         });
         assert!(
             summary

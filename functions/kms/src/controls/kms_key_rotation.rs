@@ -17,7 +17,7 @@
 //! KMS Developer Guide, "Rotate AWS KMS keys"; Security Hub KMS.4; CIS AWS Foundations Benchmark 3.6.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::key::{Key, KeyChange, KeyFact, KeyState, Metadata};
 use crate::settings::KmsSettings;
@@ -87,8 +87,8 @@ fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     }
     let summary = match key.rotation.get() {
         Some(days) if *days <= wanted => return Judgement::Compliant,
-        Some(days) => format!("rotates every {days} days only"),
-        None => "does not rotate by itself".to_owned(),
+        Some(days) => Clause::new("rotates", "rotated").followed_by(format!(" every {days} days only")),
+        None => Clause::does_not("rotate by itself"),
     };
     let change = format!("rotate it every {wanted} days");
     Finding::new(

@@ -19,7 +19,7 @@
 //! KMS Developer Guide, "Delete an AWS KMS key"; KMS API Reference, `CancelKeyDeletion`; Security Hub KMS.3.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use super::kms_key_disabled;
 use crate::key::{Key, KeyChange, KeyFact, KeyState};
@@ -55,7 +55,7 @@ fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     if state.is_pending_deletion() {
         let date = key.deletion.get().and_then(|deletion| deletion.date.as_deref());
         let when = date.map_or_else(|| "after its replicas".to_owned(), |date| format!("on {date}"));
-        let summary = format!("is scheduled for deletion {when}: {}", key.users());
+        let summary = Clause::is(format!("scheduled for deletion {when}: {}", key.users()));
         let (change, remedies) = if was_disabled {
             (
                 "cancel its deletion; it stays disabled, as it was",
@@ -73,7 +73,7 @@ fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
     let id = CONTROL.meta.id;
     let interrupted = context.history.begun.contains(id) || context.history.violated.contains_key(id);
     if state == KeyState::Disabled && interrupted && !was_disabled {
-        let summary = "was left disabled when its deletion was cancelled";
+        let summary = Clause::was("left disabled when its deletion was cancelled");
         let remedies = vec![KeyChange::SetEnabled(true)];
         return Finding::new(Severity::High, summary, "enable it again, as it was", remedies).into();
     }
@@ -82,13 +82,16 @@ fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
         state,
     ) {
         (Some(KeyState::Disabled), KeyState::Enabled) => {
-            let summary =
-                "was enabled when its deletion was cancelled, but had been disabled before: that was known too late";
+            let summary = Clause::was(
+                "enabled when its deletion was cancelled, but had been disabled before: that was known too late",
+            );
             let remedies = vec![KeyChange::SetEnabled(false)];
             Finding::new(Severity::Critical, summary, "disable it again, as it was", remedies).into()
         }
         (Some(KeyState::Enabled), KeyState::Disabled) => {
-            let summary = "was left disabled when its deletion was cancelled, but had been enabled before: that was known too late";
+            let summary = Clause::was(
+                "left disabled when its deletion was cancelled, but had been enabled before: that was known too late",
+            );
             let remedies = vec![KeyChange::SetEnabled(true)];
             Finding::new(Severity::High, summary, "enable it again, as it was", remedies).into()
         }

@@ -284,7 +284,7 @@ proptest! {
         if before != Manager::Root {
             let practice = crate::controls::KEY.iter().find(|control| control.meta.id == "kms-key-policy-practice").unwrap();
             let told = finding(practice.judge, &with_policy(&policy));
-            prop_assert!(told.is_some_and(|told| told.summary.contains("manage the key")), "{policy}");
+            prop_assert!(told.is_some_and(|told| told.summary.is.contains("manage the key")), "{policy}");
         }
         for control in crate::controls::KEY {
             let Some(found) = finding(control.judge, &with_policy(&policy)) else { continue };

@@ -16,7 +16,7 @@
 //! S3 User Guide, "Managing public access to access points for general purpose buckets".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::PublicAccessBlock;
 use crate::access_point::{AccessPoint, AccessPointChange, AccessPointFact};
@@ -51,14 +51,14 @@ fn judge(point: &AccessPoint, _: &JudgeContext<'_>) -> Judgement<AccessPointChan
     let (severity, summary) = if point.effective_block() == PublicAccessBlock::FULL {
         (
             Severity::Low,
-            format!(
-                "has a public access block with holes: {off} off; those of its bucket and account protect it for now"
-            ),
+            Clause::has(format!(
+                "a public access block with holes: {off} off; those of its bucket and account protect it for now"
+            )),
         )
     } else {
         (
             Severity::High,
-            format!("has a public access block with holes: {off} off"),
+            Clause::has(format!("a public access block with holes: {off} off")),
         )
     };
     Finding::new(

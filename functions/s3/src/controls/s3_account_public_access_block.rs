@@ -14,7 +14,7 @@
 //! S3 User Guide, "Configuring block public access settings for your account".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::PublicAccessBlock;
 use crate::account::{Account, AccountChange, AccountFact};
@@ -43,7 +43,7 @@ fn judge(account: &Account, _: &JudgeContext<'_>) -> Judgement<AccountChange> {
     if block == PublicAccessBlock::FULL {
         return Judgement::Compliant;
     }
-    let summary = format!("has holes: {} off for the whole account", block.off().join(", "));
+    let summary = Clause::has(format!("holes: {} off for the whole account", block.off().join(", ")));
     let remedy = AccountChange::PublicAccessBlock(Some(PublicAccessBlock::FULL));
     Finding::new(
         Severity::High,

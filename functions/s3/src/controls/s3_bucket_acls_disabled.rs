@@ -18,7 +18,7 @@
 
 use portcullis_access::Grantee;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::bucket::{Bucket, BucketChange, BucketFact};
 
@@ -49,10 +49,11 @@ fn judge(bucket: &Bucket, _: &JudgeContext<'_>) -> Judgement<BucketChange> {
     if ownership == Some(ENFORCED) {
         return Judgement::Compliant;
     }
-    let summary = format!(
-        "has ACLs enabled: its object ownership is {}",
-        ownership.unwrap_or("ObjectWriter")
-    );
+    let summary = Clause::new(
+        "has ACLs enabled: its object ownership is",
+        "had ACLs enabled: its object ownership was",
+    )
+    .followed_by(format!(" {}", ownership.unwrap_or("ObjectWriter")));
     let remedy = BucketChange::Ownership(Some(ENFORCED.into()));
     let finding = Finding::new(
         Severity::Medium,

@@ -19,7 +19,7 @@
 //! S3 User Guide, "Setting default server-side encryption behavior", "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys".
 
 use portcullis_core::settings::{Encryption as Required, Level, Switch};
-use portcullis_core::{Arn, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Arn, Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::bucket::{Bucket, BucketChange, BucketFact, Encryption};
 use crate::logs::receives_logs;
@@ -130,13 +130,16 @@ fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange>
     }
     let weaker = !satisfies(&now, level);
     let summary = if weaker {
-        format!(
-            "is encrypted with less than its data needs: {} for data classified {}",
+        Clause::is(format!(
+            "encrypted with less than its data needs: {} for data classified {}",
             describe(&now),
             context.level_name
-        )
+        ))
     } else {
-        "has its S3 Bucket Key off: each object costs a call to KMS".into()
+        Clause::new(
+            "has its S3 Bucket Key off: each object costs a call to KMS",
+            "had its S3 Bucket Key off: each object cost a call to KMS",
+        )
     };
     let change = if weaker {
         format!(

@@ -20,7 +20,7 @@
 
 use portcullis_access::{Policy, RequiredEncryption, encrypted_writes};
 use portcullis_core::settings::{Encryption, Level, Switch};
-use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Impact, JudgeContext, Judgement, Meta, Severity};
 use serde_json::{Value, json};
 
 use super::s3_bucket_default_encryption::key_elsewhere;
@@ -124,10 +124,10 @@ fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange>
         None if required.own_key => format!("{names} with a key of its own"),
         None => names,
     };
-    let summary = format!(
-        "accepts uploads that name a weaker encryption: {} data needs {names}",
+    let summary = Clause::new("accepts", "accepted").followed_by(format!(
+        " uploads that name a weaker encryption: {} data needs {names}",
         context.level_name
-    );
+    ));
     let change = format!("deny uploads that name another encryption than {names}");
     let finding = lacks(bucket, context, statements, summary, change);
     match key_elsewhere(context) {

@@ -116,6 +116,7 @@ mod tests {
             finding(judge, &with_policy(PARTNER))
                 .unwrap()
                 .summary
+                .is
                 .contains("444455556666")
         );
         let mut settings = Settings::default();
@@ -140,7 +141,7 @@ mod tests {
         let bucket = with_acl(&[logs.clone(), cloudfront.clone(), partner(), everybody.clone()]);
         let found = finding(judge, &bucket).unwrap();
         assert_eq!(
-            (found.summary.as_str(), found.change.as_str()),
+            (found.summary.is.as_str(), found.change.as_str()),
             (
                 "lets in somebody outside of trust: the ACL grants FULL_CONTROL to the canonical user partner",
                 "remove 1 of 5 grants of its ACL"
@@ -165,9 +166,10 @@ mod tests {
         };
         let found = finding(judge, &bucket).unwrap();
         assert!(
-            found.summary.contains("444455556666")
+            found.summary.is.contains("444455556666")
                 && found
                     .summary
+                    .is
                     .ends_with("; the ACL grants FULL_CONTROL to the canonical user partner")
         );
         assert!(matches!(

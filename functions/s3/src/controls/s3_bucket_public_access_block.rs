@@ -16,7 +16,7 @@
 //! S3 User Guide, "Blocking public access to your Amazon S3 storage".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::PublicAccessBlock;
 use crate::bucket::{Bucket, BucketChange, BucketFact};
@@ -54,13 +54,16 @@ fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange>
         return Judgement::Compliant;
     }
     let summary = match bucket.public_access_block.get() {
-        None => "has no public access block of its own".to_owned(),
-        Some(block) => format!("has a public access block with holes: {} off", block.off().join(", ")),
+        None => Clause::has("no public access block of its own"),
+        Some(block) => Clause::has(format!(
+            "a public access block with holes: {} off",
+            block.off().join(", ")
+        )),
     };
     let (severity, summary) = if bucket.effective_block() == PublicAccessBlock::FULL {
         (
             Severity::Low,
-            format!("{summary}; that of the account protects it for now"),
+            summary.followed_by("; that of the account protects it for now"),
         )
     } else {
         (Severity::High, summary)
@@ -101,7 +104,7 @@ mod tests {
                 &mut block.restrict_public_buckets,
             ][flag] = false;
             let found = finding(judge, &bucket(Observed::Is(block), Observed::Absent)).unwrap();
-            assert!(found.summary.contains(block.off()[0]));
+            assert!(found.summary.is.contains(block.off()[0]));
             assert_eq!(
                 found.remedies,
                 [BucketChange::PublicAccessBlock(Some(PublicAccessBlock::FULL))]

@@ -17,7 +17,7 @@
 
 use portcullis_access::Grant;
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::PublicAccessBlock;
 use crate::bucket::{Acl, Bucket, BucketChange, BucketFact};
@@ -77,10 +77,18 @@ pub fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketCha
     let (severity, summary) = if bucket.effective_block().ignore_public_acls {
         (
             Severity::Low,
-            format!("has public grants in its ACL, which its block ignores for now: {granted}"),
+            Clause::new(
+                "has public grants in its ACL, which its block ignores for now",
+                "had public grants in its ACL, which its block ignored",
+            )
+            .followed_by(format!(": {granted}")),
         )
     } else {
-        (Severity::Critical, format!("is public by its ACL: it grants {granted}"))
+        (
+            Severity::Critical,
+            Clause::new("is public by its ACL: it grants", "was public by its ACL: it granted")
+                .followed_by(format!(" {granted}")),
+        )
     };
     let acl = Acl {
         owner: acl.owner.clone(),
@@ -114,7 +122,7 @@ mod tests {
         let bucket = with_acl(&[logs.clone(), everybody, partner.clone(), every_account]);
         let found = finding(judge, &bucket).unwrap();
         assert_eq!(
-            found.summary,
+            found.summary.is,
             "is public by its ACL: it grants READ to everybody, WRITE_ACP to every AWS account"
         );
         let BucketChange::Acl(acl) = &found.remedies[0] else {

@@ -21,7 +21,7 @@ use portcullis_access::{Goal, Policy, Service, Verdict};
 use portcullis_controls::{Analysis, Cure};
 use portcullis_core::event::strings;
 use portcullis_core::settings::{Switch, Then};
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity, State as _};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity, State as _};
 use serde_json::{Value, json};
 
 use super::{s3_bucket_external_access, s3_bucket_public_acl, s3_bucket_public_policy};
@@ -82,9 +82,12 @@ fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange>
         if !begun || bucket.public_access_block.get() == Some(&PublicAccessBlock::FULL) {
             return Judgement::Compliant;
         }
-        let summary = "is closed off by its policy alone: its public access block has holes";
+        let summary = Clause::new(
+            "is closed off by its policy alone: its public access block has holes",
+            "was closed off by its policy alone: its public access block had holes",
+        );
         let change = "turn on its whole public access block";
-        return quarantine(summary.into(), change.into(), vec![block]);
+        return quarantine(summary, change.into(), vec![block]);
     }
     let demanded = |control: &&Control<Bucket>| {
         let id = control.meta.id;
@@ -167,7 +170,7 @@ fn is_closed(policy: &str, arn: &str, spared: &[String]) -> bool {
     statements.any(|statement| statement.is_ok_and(|statement| closes(&statement)))
 }
 
-fn quarantine(summary: String, change: String, remedies: Vec<BucketChange>) -> Judgement<BucketChange> {
+fn quarantine(summary: Clause, change: String, remedies: Vec<BucketChange>) -> Judgement<BucketChange> {
     Judgement::Violated(Finding {
         quarantine: true,
         ..Finding::new(Severity::Critical, summary, change, remedies)

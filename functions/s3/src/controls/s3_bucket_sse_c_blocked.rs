@@ -15,7 +15,7 @@
 //! S3 User Guide, "Blocking or unblocking SSE-C for a general purpose bucket".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::bucket::{Bucket, BucketChange, BucketFact, Encryption};
 
@@ -49,7 +49,10 @@ fn judge(bucket: &Bucket, _: &JudgeContext<'_>) -> Judgement<BucketChange> {
         blocked: Some(blocked),
         ..now
     }));
-    let summary = "accepts uploads with client-provided keys: SSE-C is not blocked";
+    let summary = Clause::new(
+        "accepts uploads with client-provided keys: SSE-C is not blocked",
+        "accepted uploads with client-provided keys: SSE-C was not blocked",
+    );
     Finding::new(
         Severity::Medium,
         summary,

@@ -15,7 +15,7 @@
 //! S3 User Guide, "Retaining multiple versions of objects with S3 Versioning".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::bucket::{Bucket, BucketChange, BucketFact, Versioning};
 
@@ -40,7 +40,11 @@ fn judge(bucket: &Bucket, _: &JudgeContext<'_>) -> Judgement<BucketChange> {
         Some(Versioning::Suspended) => "suspended",
         Some(Versioning::Off) | None => "not enabled",
     };
-    let summary = format!("does not keep versions: versioning is {state}");
+    let summary = Clause::new(
+        "does not keep versions: versioning is",
+        "did not keep versions: versioning was",
+    )
+    .followed_by(format!(" {state}"));
     Finding::new(
         Severity::Low,
         summary,
@@ -69,7 +73,7 @@ mod tests {
             )
         };
         assert_eq!(with(Versioning::Enabled), None);
-        assert!(with(Versioning::Suspended).unwrap().summary.contains("suspended"));
+        assert!(with(Versioning::Suspended).unwrap().summary.is.contains("suspended"));
         assert!(with(Versioning::Off).is_some());
     }
 }

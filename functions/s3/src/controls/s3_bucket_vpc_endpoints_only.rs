@@ -16,7 +16,7 @@
 
 use portcullis_access::{Policy, endpoints_only};
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Impact, JudgeContext, Judgement, Meta, Severity};
 use serde_json::json;
 
 use crate::bucket::{Bucket, BucketChange, BucketFact};
@@ -87,7 +87,9 @@ fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange>
         },
     });
     let (level, ways) = (context.level_name, endpoints.join(", "));
-    let summary = format!("is reachable from anywhere: {level} data may be reached only through {ways}");
+    let summary = Clause::is(format!(
+        "reachable from anywhere: {level} data may be reached only through {ways}"
+    ));
     let change = format!("add a statement that denies its data to whoever does not come through {ways}");
     lacks(bucket, context, vec![statement], summary, change).into()
 }

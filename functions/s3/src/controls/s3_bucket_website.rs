@@ -14,7 +14,7 @@
 //! S3 User Guide, "Hosting a static website using Amazon S3".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::bucket::{Bucket, BucketChange, BucketFact};
 
@@ -43,7 +43,10 @@ fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange>
     if context.level.public || bucket.website.get().is_none() {
         return Judgement::Compliant;
     }
-    let summary = format!("is served as a website: its data is classified {}", context.level_name);
+    let summary = Clause::is(format!(
+        "served as a website: its data is classified {}",
+        context.level_name
+    ));
     Finding::new(
         Severity::Medium,
         summary,

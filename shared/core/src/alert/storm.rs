@@ -92,6 +92,12 @@ mod tests {
             control: "ec2-instance-imdsv2".into(),
             resource: format!("arn:aws:ec2:eu-west-1:111122223333:instance/i-{number:017}"),
             summary: "hands out its role's credentials without a session token (IMDSv1)".into(),
+            was: if outcome.is_change() {
+                "handed out its role's credentials without a session token (IMDSv1)"
+            } else {
+                ""
+            }
+            .into(),
             ..swept(number, severity, outcome)
         }
     }

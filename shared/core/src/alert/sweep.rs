@@ -24,8 +24,11 @@ pub struct Swept {
     pub control: String,
     /// The resource's ARN.
     pub resource: String,
-    /// What was wrong.
+    /// What was wrong, in the present.
     pub summary: String,
+    /// The same in the past, where the resource was changed so that it is not so any more.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub was: String,
     /// The id of the ledger's record, which a restore names.
     pub ledger_id: String,
 }
@@ -41,6 +44,7 @@ impl Swept {
                 control: told.control.clone(),
                 resource: clean(&report.resource.arn),
                 summary: shorten(&clean(&told.summary), 200),
+                was: shorten(&clean(&told.was), 200),
                 ledger_id: report.ledger_id.clone(),
             })
             .collect()
@@ -216,10 +220,11 @@ fn write_body(
 /// Lists findings, as many as a message can hold, and says how to undo them.
 pub(super) fn write_findings(text: &mut String, function: &str, findings: &[Swept]) -> std::fmt::Result {
     for one in findings.iter().take(LISTED) {
+        let clause = if one.was.is_empty() { &one.summary } else { &one.was };
         writeln!(
             text,
-            "  {} {}: {}\n    {}\n    It {}. Ledger record {}",
-            one.severity, one.outcome, one.control, one.resource, one.summary, one.ledger_id
+            "  {} {}: {}\n    {}\n    It {clause}. Ledger record {}",
+            one.severity, one.outcome, one.control, one.resource, one.ledger_id
         )?;
     }
     if findings.len() > LISTED {
@@ -251,6 +256,12 @@ pub(super) mod tests {
             control: "s3-bucket-public-acl".into(),
             resource: format!("arn:aws:s3:::bucket-{number:03}"),
             summary: "is public by its ACL: everybody may READ".into(),
+            was: if outcome.is_change() {
+                "was public by its ACL: everybody may READ"
+            } else {
+                ""
+            }
+            .into(),
             ledger_id: format!("019ab000-0000-7000-8000-{number:012}"),
         }
     }
@@ -289,7 +300,8 @@ pub(super) mod tests {
         let long = |number| Swept {
             resource: format!("arn:aws:s3:::{}", "b".repeat(350)),
             summary: "s".repeat(200),
-            ..finding(number, Severity::High, Outcome::Failed)
+            was: "w".repeat(200),
+            ..finding(number, Severity::High, Outcome::Remediated)
         };
         let alert = compose(
             "portcullis-s3",

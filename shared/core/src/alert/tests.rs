@@ -29,26 +29,24 @@ fn report() -> Report {
         },
         results: vec![
             ControlResult {
-                control: "s3-bucket-public-acl".into(),
-                severity: Severity::Critical,
-                outcome: Outcome::Remediated,
-                summary: "is public by its ACL: everybody may READ".into(),
+                was: "was public by its ACL: everybody may READ".into(),
                 change: "remove the grant of READ to AllUsers".into(),
-                why: String::new(),
-                until: None,
-                notes: Vec::new(),
-                unjudged: false,
+                ..ControlResult::new(
+                    "s3-bucket-public-acl",
+                    Severity::Critical,
+                    Outcome::Remediated,
+                    "is public by its ACL: everybody may READ",
+                )
             },
             ControlResult {
-                control: "s3-bucket-versioning".into(),
-                severity: Severity::Low,
-                outcome: Outcome::WouldRemediate,
-                summary: "does not keep versions".into(),
                 change: "enable versioning".into(),
                 why: "this control is set to notify".into(),
-                until: None,
-                notes: Vec::new(),
-                unjudged: false,
+                ..ControlResult::new(
+                    "s3-bucket-versioning",
+                    Severity::Low,
+                    Outcome::WouldRemediate,
+                    "does not keep versions",
+                )
             },
         ],
         before: json!({"acl": [{"grantee": "AllUsers", "permission": "READ"}]}),
@@ -70,8 +68,7 @@ fn a_remediation_in_words_and_for_machines() {
 fn a_failure_says_that_the_resource_is_still_open() {
     let mut failed = report();
     failed.results.truncate(1);
-    failed.results[0].outcome = Outcome::Failed;
-    failed.results[0].why = "PutBucketAcl was denied (AccessDenied)".into();
+    failed.results[0].turn(Outcome::Failed, "PutBucketAcl was denied (AccessDenied)");
     failed.origin.omitted = true;
     failed.managed_by = None;
     failed.before = json!({});
@@ -81,12 +78,21 @@ fn a_failure_says_that_the_resource_is_still_open() {
 }
 
 #[test]
+fn a_record_of_version_0_1_0_is_told_in_the_present() {
+    let mut old = serde_json::to_value(report()).unwrap();
+    old["told"][0].as_object_mut().unwrap().remove("was");
+    let alert = compose(&serde_json::from_value(old).unwrap(), "portcullis-s3", "req-1");
+    assert!(alert.text.contains("The bucket is public by its ACL"), "{}", alert.text);
+    assert!(alert.subject.ends_with("invoices is public by its ACL (2 controls)"));
+}
+
+#[test]
 fn text_from_outside_forges_nothing() {
     let mut hostile = report();
     hostile.resource.id = "a\r\nSubject: all is well\u{1b}[2J".into();
     hostile.origin.actor.arn = "x\nUNDO\n  rm -rf".into();
     hostile.origin.actor.human = "\u{202e}evil".repeat(1_000);
-    hostile.results[0].summary = "is \u{1b}[31mred".into();
+    hostile.results[0].was = "was \u{1b}[31mred".into();
     let alert = compose(&hostile, "portcullis-s3", "req-1");
     assert!(!alert.subject.contains('\n') && !alert.text.contains('\u{1b}') && !alert.text.contains('\u{202e}'));
     assert_eq!(alert.text.matches("\nUNDO\n").count(), 1);
@@ -122,7 +128,7 @@ proptest! {
     fn every_subject_is_one_that_sns_takes(id in ".{0,300}", summary in ".{0,300}") {
         let mut any = report();
         any.resource.id = id;
-        any.results[0].summary = summary;
+        any.results[0].was = summary;
         let subject = compose(&any, "f", "req-1").subject;
         prop_assert!(subject.len() <= 100 && subject.bytes().all(|byte| (32..127).contains(&byte)));
         prop_assert!(subject.starts_with("[portcullis] CRITICAL remediated: bucket"));

@@ -1,6 +1,6 @@
 use super::*;
 use crate::settings::{ByTag, ControlSettings};
-use crate::{Actor, Selector, Severity};
+use crate::{Actor, Clause, Selector, Severity};
 
 const ID: &str = "s3-bucket-test";
 
@@ -98,7 +98,7 @@ impl Case {
             history: BTreeMap::new(),
             budget_spent: false,
             impact: Impact::Access,
-            finding: Finding::new(Severity::High, "is open", "close it", vec![()]),
+            finding: Finding::new(Severity::High, Clause::is("open"), "close it", vec![()]),
         }
     }
 

@@ -155,7 +155,7 @@ async fn change_and_tell<A: Adapter>(
     };
     let restored = crossed.is_empty() && (resource_type.comparable)(&after) == (resource_type.comparable)(&wanted);
     let failed = record.report.results.iter_mut().filter(|_| !restored);
-    failed.for_each(|result| (result.outcome, result.why) = (Outcome::Failed, why.clone()));
+    failed.for_each(|result| result.turn(Outcome::Failed, why.as_str()));
     (record.report.before, record.report.after) = difference(&json_of(&began)?, &json_of(&after)?);
     let sent = invocation.topic.publish(&record.report, &invocation.function).await;
     sent.map_err(Failure::Notify)?;
@@ -301,6 +301,7 @@ fn opening<C: Change>(done: &Report, by: Option<&str>, now_is: Value, inverses: 
     let results = undone.map(|result| ControlResult {
         outcome: Outcome::Restored,
         summary: format!("is again as before: it {}", result.summary),
+        was: String::new(),
         change: format!("undo: {}", result.change),
         why: format!("{by} restored record {}", done.ledger_id),
         until: None,

@@ -113,7 +113,7 @@ pub(super) fn settle<S: State>(
     // Half a quarantine may end the exposure, and is none.
     let half = told.outcome == Outcome::Quarantined && has_failed(plan, control.meta.id, failures);
     let still = match (control.judge)(after, judge_context).finding() {
-        Some(still) => still.summary,
+        Some(still) => still.summary.is,
         None if half => String::new(),
         None => return,
     };
@@ -125,12 +125,12 @@ pub(super) fn settle<S: State>(
         .filter_map(|target| failures.get(&target))
         .map(ToString::to_string)
         .collect();
-    told.outcome = Outcome::Failed;
-    told.why = if reasons.is_empty() {
+    let why = if reasons.is_empty() {
         format!("after the change, read again, it still {still}")
     } else {
         reasons.into_iter().collect::<Vec<_>>().join("; ")
     };
+    told.turn(Outcome::Failed, why);
 }
 
 /// What would have been put right by another control's remedy, and is still wrong since that failed.
@@ -151,7 +151,7 @@ pub(super) fn uncovered<S: State>(
         let still = (control.judge)(after, judge_context).finding()?;
         Some(ControlResult {
             why: why.clone(),
-            ..ControlResult::new(meta.id, finding.severity, Outcome::Failed, still.summary)
+            ..ControlResult::new(meta.id, finding.severity, Outcome::Failed, still.summary.is)
         })
     });
     let failed = !failures.is_empty();

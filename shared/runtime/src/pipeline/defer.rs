@@ -107,12 +107,12 @@ impl Work<'_> {
             let until = whole_second(Timestamp::now() + NOT_READY);
             self.wait(status, &told.control, until, Reason::NotReady, &cause);
             metrics::deferred(Reason::NotReady);
-            told.outcome = Outcome::Deferred;
-            told.until = Some(until);
-            told.why = format!(
+            let why = format!(
                 "AWS can't change it in its present state ({}): tried again at {until}",
                 told.why
             );
+            told.turn(Outcome::Deferred, why);
+            told.until = Some(until);
         }
     }
 

@@ -35,14 +35,12 @@ impl Unread {
 pub(super) fn unjudged<S: State>(control: &Control<S>, error: &AwsError, carried: Option<&Record>) -> ControlResult {
     let mut begun = carried.into_iter().flat_map(|record| &record.report.results);
     let begun = begun.find(|told| told.control == control.meta.id && told.outcome.is_change());
-    if let Some(begun) = begun {
-        return ControlResult {
-            outcome: Outcome::Failed,
-            why: format!(
-                "it was begun, and what came of it can't be read ({error}); a restore of this record undoes what was done"
-            ),
-            ..begun.clone()
-        };
+    if let Some(mut begun) = begun.cloned() {
+        let why = format!(
+            "it was begun, and what came of it can't be read ({error}); a restore of this record undoes what was done"
+        );
+        begun.turn(Outcome::Failed, why);
+        return begun;
     }
     ControlResult {
         why: error.to_string(),

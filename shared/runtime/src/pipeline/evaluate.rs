@@ -75,7 +75,7 @@ pub async fn evaluate<A: Adapter>(
         );
     }
     let findings = plan.findings.into_iter().map(|judged| {
-        let summary = judged.finding.summary;
+        let summary = judged.finding.summary.is;
         match judged.ruling.decision {
             Decision::Exempt(why) => (judged.control.id, format!("{summary} ({why})")),
             _ => (judged.control.id, summary),

@@ -11,6 +11,7 @@ mod work;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::mem;
 use std::time::Duration;
 
 use futures_util::future::try_join;
@@ -306,7 +307,7 @@ impl Work<'_> {
                                 .await,
                         ),
                     };
-                    judged.finding.summary.push_str(&found.clause);
+                    judged.finding.summary = mem::take(&mut judged.finding.summary).followed_by(&found.clause);
                     judged.ruling.notes.extend_from_slice(&found.notes);
                 }
             }

@@ -106,6 +106,7 @@ pub(super) fn results_of<S: State>(plan: &Plan<S>, omitted: bool) -> Vec<Control
             Decision::Exempt(why) => (Outcome::Exempt, why.clone(), None),
             Decision::Defer(wait) => (Outcome::Deferred, wait.why.clone(), Some(wait.until)),
         };
+        let was = if outcome.is_change() { &*finding.summary.was } else { "" };
         let raised = |severity: Severity| {
             if omitted || ruling.fight {
                 severity.raised()
@@ -117,7 +118,8 @@ pub(super) fn results_of<S: State>(plan: &Plan<S>, omitted: bool) -> Vec<Control
             control: judged.control.id.into(),
             severity: raised(finding.severity),
             outcome,
-            summary: finding.summary.clone(),
+            summary: finding.summary.is.clone(),
+            was: was.to_owned(),
             change: finding.change.clone(),
             why,
             until,
@@ -142,8 +144,7 @@ pub(super) fn merge_intentions(
             if is_gone {
                 gone(&mut intended);
             } else if !intended.outcome.is_change() {
-                intended.outcome = Outcome::Compliant;
-                intended.why = "it was put right meanwhile, not by this function".into();
+                intended.turn(Outcome::Compliant, "it was put right meanwhile, not by this function");
             }
             told.push(intended);
         }
@@ -177,8 +178,7 @@ pub(super) fn merged(state: &Value, earlier: Option<&Value>) -> Value {
 
 /// Turns a result into that of a resource that is no more.
 pub(super) fn gone(result: &mut ControlResult) {
-    result.outcome = Outcome::Gone;
-    result.why = "it was deleted before the outcome could be verified".into();
+    result.turn(Outcome::Gone, "it was deleted before the outcome could be verified");
 }
 
 #[cfg(test)]
