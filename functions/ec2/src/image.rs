@@ -54,6 +54,7 @@ pub struct ImageChange(pub SharingChange);
 /// Images. The classification of the data is in their tags.
 pub const TYPE: ResourceType<Image> = ResourceType {
     name: NAMING.kind,
+    arn_form: "ec2:{r}::image/ami-{i}",
     source: SOURCE,
     always: &[ImageFact::Description],
     list_actions: &["ec2:DescribeImages"],

@@ -139,6 +139,7 @@ pub enum InstanceChange {
 /// Instances. The classification of the data is in their tags.
 pub const TYPE: ResourceType<Instance> = ResourceType {
     name: NAMING.kind,
+    arn_form: "ec2:{r}:{a}:instance/i-{i}",
     source: SOURCE,
     always: &[InstanceFact::Description],
     // Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS Elastic Load Balancing V2".

@@ -51,6 +51,7 @@ pub struct Version {
 /// Launch templates. The classification of the data is in their tags.
 pub const TYPE: ResourceType<LaunchTemplate> = ResourceType {
     name: NAMING.kind,
+    arn_form: "ec2:{r}:{a}:launch-template/lt-{i}",
     source: SOURCE,
     always: &[LaunchTemplateFact::Description],
     list_actions: &["ec2:DescribeLaunchTemplates"],

@@ -259,6 +259,7 @@ pub enum Part {
 /// Security groups.
 pub const TYPE: ResourceType<SecurityGroup> = ResourceType {
     name: NAMING.kind,
+    arn_form: "ec2:{r}:{a}:security-group/sg-{i}",
     source: SOURCE,
     always: &[SecurityGroupFact::Description],
     list_actions: &["ec2:DescribeSecurityGroups"],

@@ -55,6 +55,7 @@ pub struct SnapshotChange(pub SharingChange);
 /// Snapshots. The classification of the data is in their tags.
 pub const TYPE: ResourceType<Snapshot> = ResourceType {
     name: NAMING.kind,
+    arn_form: "ec2:{r}::snapshot/snap-{i}",
     source: SOURCE,
     always: &[SnapshotFact::Description],
     list_actions: &["ec2:DescribeSnapshots"],

@@ -136,6 +136,7 @@ impl VolumeChange {
 /// Volumes. The classification of the data is in their tags.
 pub const TYPE: ResourceType<Volume> = ResourceType {
     name: NAMING.kind,
+    arn_form: "ec2:{r}:{a}:volume/vol-{i}",
     source: SOURCE,
     always: &[VolumeFact::Description],
     list_actions: &["ec2:DescribeVolumes"],

@@ -24,6 +24,7 @@ pub struct Alias {
 /// Aliases. Only those that settings require are judged, and those need not be found by listing.
 pub const TYPE: ResourceType<Alias> = ResourceType {
     name: naming::ALIAS,
+    arn_form: "kms:{r}:{a}:alias/{n}",
     source: SOURCE,
     creates: &["CreateAlias"],
     named,

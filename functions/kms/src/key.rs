@@ -67,6 +67,7 @@ pub const REQUIRED: &str = "kms-key-required";
 /// Keys. Who manages one decides whether it is judged at all; the classification of its data is in its tags.
 pub const TYPE: ResourceType<Key> = ResourceType {
     name: naming::KEY,
+    arn_form: "kms:{r}:{a}:key/{i}",
     source: SOURCE,
     always: &[KeyFact::Metadata, KeyFact::Tags],
     list_actions: &["kms:ListKeys"],

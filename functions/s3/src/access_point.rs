@@ -44,6 +44,7 @@ pub struct Settings {
 /// Access points.
 pub const TYPE: ResourceType<AccessPoint> = ResourceType {
     name: "AWS::S3::AccessPoint",
+    arn_form: "s3:{r}:{a}:accesspoint/{n}",
     source: "s3.amazonaws.com",
     restore_reads: &[
         AccessPointFact::Settings,

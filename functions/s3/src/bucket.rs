@@ -83,6 +83,7 @@ pub struct Bucket {
 /// Buckets. The classification of the data is in their tags.
 pub const TYPE: ResourceType<Bucket> = ResourceType {
     name: "AWS::S3::Bucket",
+    arn_form: "s3:::{n}",
     source: "s3.amazonaws.com",
     regional: false,
     always: &[BucketFact::Tags],

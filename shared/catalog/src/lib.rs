@@ -38,6 +38,9 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    use portcullis_core::Location;
+    use portcullis_core::settings::{Known, Settings};
+
     use super::*;
 
     #[test]
@@ -48,6 +51,45 @@ mod tests {
         let listed: Vec<_> = services().iter().map(|service| service.name.to_owned()).collect();
         assert_eq!(folders.len(), listed.len(), "{listed:?}");
         assert_eq!(folders, listed.into_iter().collect());
+    }
+
+    #[test]
+    fn a_type_s_arns_have_its_form_unless_a_place_has_but_one() {
+        let place = Location {
+            account: "111122223333".into(),
+            region: "eu-west-1".into(),
+        };
+        for listing in listings() {
+            let form = listing.arn_form();
+            if form.is_empty() {
+                assert_eq!(listing.config_kind(), "AWS::::Account", "{}", listing.kind());
+                continue;
+            }
+            let filled = form.replace("{r}", &place.region).replace("{a}", &place.account);
+            let arn = format!(
+                "arn:aws:{}",
+                filled.replace("{n}", "some-name").replace("{i}", "0f1e2d3c4b5a69788")
+            );
+            let found = listing.identified(&arn, &place).map(|resource| resource.arn);
+            assert_eq!(found, Some(arn), "{}", listing.kind());
+        }
+    }
+
+    #[test]
+    fn an_exemption_of_all_of_a_type_is_refused_by_its_function() {
+        for service in services() {
+            let known = Known::own(&service, []);
+            for form in service.types.iter().map(|listing| listing.arn_form()) {
+                let parts = form.replace("{r}", "*").replace("{a}", "*");
+                let pattern = format!("arn:aws:{}", parts.replace("{n}", "*").replace("{i}", "*"));
+                let yaml = format!(
+                    "exemptions: [{{control: '*', resource: '{pattern}', reason: r, owner: o, until: 2099-01-01T00:00:00Z}}]"
+                );
+                let refused = Settings::from_yaml(&yaml, &known).map_err(|error| error.to_string());
+                let everything = refused.is_err_and(|told| told.contains("everything of some type"));
+                assert_eq!(everything, !form.is_empty(), "{pattern}");
+            }
+        }
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub struct ResourceType<S: State> {
     pub name: &'static str,
     /// AWS Config's name of the type, where it is another.
     pub config_name: Option<&'static str>,
+    /// What its ARNs have after the partition, with `{r}`, `{a}`, `{n}` and `{i}` for region, account, a name and an id's hexadecimal
+    /// digits, as in `s3:::{n}`: by it an exemption is known that names nothing of a resource itself. Empty where a place has but one.
+    pub arn_form: &'static str,
     /// The CloudTrail event source of its calls, as in `s3.amazonaws.com`.
     pub source: &'static str,
     /// Whether a function looks after those of its own region only. S3 records what happens to a bucket, and to an account, in
@@ -66,6 +69,7 @@ impl<S: State> ResourceType<S> {
     pub const REGIONAL: Self = Self {
         name: "",
         config_name: None,
+        arn_form: "",
         source: "",
         regional: true,
         always: &[],

@@ -89,6 +89,8 @@ impl Known {
             let controls = listing.controls().into_iter();
             self.controls.extend(controls.map(|meta| (meta.id, meta)));
             self.quarantines.extend(listing.quarantines());
+            self.arn_forms
+                .extend(Some(listing.arn_form()).filter(|form| !form.is_empty()));
         }
         if let Some(section) = service.settings {
             self.sections.push(section);

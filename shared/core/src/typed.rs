@@ -54,6 +54,10 @@ impl<S: State> Typed<S> {
 pub trait Listing: Send + Sync {
     /// CloudFormation's name of the type.
     fn kind(&self) -> &'static str;
+    /// What its ARNs have after the partition, as in `s3:::{n}`; empty where a place has but one of the type.
+    fn arn_form(&self) -> &'static str {
+        ""
+    }
     /// The CloudTrail event source of its calls.
     fn source(&self) -> &'static str;
     /// Whether a function looks after those of its own region only.
@@ -115,6 +119,10 @@ pub trait Listing: Send + Sync {
 impl<S: State> Listing for Typed<S> {
     fn kind(&self) -> &'static str {
         self.resource_type.name
+    }
+
+    fn arn_form(&self) -> &'static str {
+        self.resource_type.arn_form
     }
 
     fn source(&self) -> &'static str {

@@ -16,6 +16,8 @@ pub struct Known {
     pub(crate) quarantines: Vec<&'static str>,
     /// Whether there are no others, or only none of the same services.
     pub(crate) all: bool,
+    /// What the ARNs of the resource types look like.
+    pub(crate) arn_forms: Vec<&'static str>,
     /// The sections that are checked.
     pub(crate) sections: Vec<SectionType>,
     /// The names of all sections: those that are checked, and those that are other services' to check.
@@ -73,7 +75,7 @@ impl Settings {
                 );
                 return Err(named((".control", what)));
             }
-            exemption.check().map_err(named)?;
+            exemption.check(&known.arn_forms).map_err(named)?;
         }
         if !(2..=10).contains(&self.flips.count) {
             let what = format!("expected 2 to 10, found {}", self.flips.count);

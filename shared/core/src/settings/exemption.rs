@@ -65,7 +65,7 @@ impl Exemption {
     }
 
     /// The field that is wrong, and what is wrong with it.
-    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
+    pub(super) fn check(&self, arn_forms: &[&str]) -> Result<(), (&'static str, String)> {
         for (field, text) in [(".reason", &self.reason), (".owner", &self.owner)] {
             if text.trim().is_empty() {
                 return Err((field, "expected some words, found none".into()));
@@ -77,7 +77,10 @@ impl Exemption {
         if self.tag.as_ref().is_some_and(|tag| tag.key.is_empty()) {
             return Err((".tag.key", "expected the key of a tag, found an empty text".into()));
         }
-        let everything = self.resource.as_ref().filter(|pattern| is_everything(pattern));
+        let everything = self
+            .resource
+            .as_ref()
+            .filter(|pattern| is_everything(pattern, arn_forms));
         if let Some(pattern) = everything.filter(|_| !self.i_mean_everything && self.tag.is_none()) {
             let what = format!(
                 "expected a pattern that names something of the resource itself, found {pattern:?}, which would match \
@@ -90,20 +93,6 @@ impl Exemption {
     }
 }
 
-/// ARNs of all types, with `{r}`, `{a}`, `{n}` and `{i}` for region, account, name and id.
-const TYPES: [&str; 10] = [
-    "s3:::{n}",
-    "s3:{r}:{a}:accesspoint/{n}",
-    "kms:{r}:{a}:key/{i}",
-    "kms:{r}:{a}:alias/{n}",
-    "ec2:{r}:{a}:instance/i-{i}",
-    "ec2:{r}:{a}:volume/vol-{i}",
-    "ec2:{r}::snapshot/snap-{i}",
-    "ec2:{r}::image/ami-{i}",
-    "ec2:{r}:{a}:security-group/sg-{i}",
-    "ec2:{r}:{a}:launch-template/lt-{i}",
-];
-
 /// Two names, and two ids, that nobody chose: with all letters and digits, and neither beginning nor end in common.
 const NAMES: [(&str, &str); 2] = [
     ("q0.x9jw8-vk7yh6ug5tf4sd3rc2pb1nmloieaz", "0f1e2d3c4b5a69788"),
@@ -112,7 +101,7 @@ const NAMES: [(&str, &str); 2] = [
 
 /// Whether a pattern names nothing of a resource itself: it matches resources of some type, account and region whatever they
 /// are called.
-fn is_everything(pattern: &str) -> bool {
+fn is_everything(pattern: &str, arn_forms: &[&str]) -> bool {
     if !pattern.chars().any(char::is_alphanumeric) {
         return true;
     }
@@ -138,15 +127,15 @@ fn is_everything(pattern: &str) -> bool {
             .split([':', '*', '/'])
             .filter(|part| part.matches('-').count() >= 2),
     );
-    let called = |kind: &str, account: &str, region: &str, (name, id): (&str, &str)| {
-        let filled = kind.replace("{r}", region).replace("{a}", account);
+    let called = |form: &str, account: &str, region: &str, (name, id): (&str, &str)| {
+        let filled = form.replace("{r}", region).replace("{a}", account);
         filled.replace("{n}", name).replace("{i}", id)
     };
     ["aws", "aws-cn", "aws-us-gov"].iter().any(|partition| {
         accounts.iter().any(|account| {
             regions.iter().any(|region| {
-                TYPES.iter().any(|kind| {
-                    let arn = |names| format!("arn:{partition}:{}", called(kind, account, region, names));
+                arn_forms.iter().any(|form| {
+                    let arn = |names| format!("arn:{partition}:{}", called(form, account, region, names));
                     NAMES.into_iter().all(|names| matches(pattern, &arn(names)))
                 })
             })
@@ -176,6 +165,15 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
 mod tests {
     use super::is_everything;
 
+    const FORMS: [&str; 6] = [
+        "s3:::{n}",
+        "s3:{r}:{a}:accesspoint/{n}",
+        "kms:{r}:{a}:key/{i}",
+        "ec2:{r}:{a}:instance/i-{i}",
+        "ec2:{r}:{a}:volume/vol-{i}",
+        "ec2:{r}:{a}:security-group/sg-{i}",
+    ];
+
     #[test]
     fn what_names_nothing_of_a_resource_is_everything() {
         for everything in [
@@ -202,7 +200,7 @@ mod tests {
             "arn:aws:ec2:eu-*:111122223333:volume/*",
             "arn:aws-cn:s3:::*",
         ] {
-            assert!(is_everything(everything), "{everything}");
+            assert!(is_everything(everything, &FORMS), "{everything}");
         }
         for some in [
             "arn:aws:s3:::logs-*",
@@ -217,7 +215,7 @@ mod tests {
             "arn:aws:ec2:*:*:instance/i-0abc*",
             "arn:aws:ec2:eu-west-3:111122223333:security-group/sg-0a1b2c3d",
         ] {
-            assert!(!is_everything(some), "{some}");
+            assert!(!is_everything(some, &FORMS), "{some}");
         }
     }
 }

@@ -47,6 +47,7 @@ fn known(all: bool) -> Known {
         controls: [&VERSIONING, &ACL].map(|meta: &'static Meta| (meta.id, meta)).into(),
         quarantines: vec![ACL.id],
         all,
+        arn_forms: vec!["s3:::{n}"],
         sections: vec![SectionType::of::<Depot>()],
         section_names: vec![Depot::NAME],
     }
