@@ -131,6 +131,7 @@ pub struct <<Noun>> {
 /// delete one.
 pub const TYPE: ResourceType<<<Noun>>> = ResourceType {
     name: "AWS::<<NAME>>::<<Noun>>",
+    arn_form: "<<name>>:{r}:{a}:{n}",
     source: SOURCE,
     always: &[<<Noun>>Fact::Tags],
     list_actions: &["<<name>>:List<<Nouns>>"],
