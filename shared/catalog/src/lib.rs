@@ -20,6 +20,7 @@ services! {
     portcullis_s3,
     portcullis_kms,
     portcullis_ec2,
+    portcullis_sqs,
 }
 
 /// The resource types of all services.
