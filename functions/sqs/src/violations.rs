@@ -6,7 +6,9 @@
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName as Name;
-use portcullis_testkit::{Arranged, CloudTrail, Sample, ServiceUnderTest, Snapshot, Subject, World, policy, violation};
+use portcullis_testkit::{
+    Arranged, CloudTrail, Sample, ServiceUnderTest, Snapshot, Subject, World, levels, policy, violation,
+};
 use serde_json::{Value, json};
 
 /// SQS as the tests know it.
@@ -39,6 +41,16 @@ pub const SERVICE: ServiceUnderTest = ServiceUnderTest {
             queue.set(Name::SqsManagedSseEnabled, "false").await;
             queue.put_right("CreateQueue", "MEDIUM").right("encryption", "SSE-SQS")
         }),
+        violation!("sqs-queue-encryption-key", |world: World| {
+            let queue = Queue::new(world, "payroll").await;
+            let tag = queue.client.tag_queue().queue_url(&queue.url);
+            tag.tags("DataClassification", "restricted").send().await.unwrap();
+            let key = queue.world.arn("kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab");
+            let needs =
+                format!("restricted: {{values: [restricted], encryption: customer-managed-key, key: \"{key}\"}}");
+            let arranged = queue.put_right("TagQueue", "MEDIUM").settings(levels(&needs));
+            arranged.right("encryption", format!("SSE-KMS {key}"))
+        }),
     ],
     samples: &[
         Sample::of("AddPermission", "sqs-queue-external-access").told("queue-external-access queue-tls-only"),
@@ -50,7 +62,7 @@ pub const SERVICE: ServiceUnderTest = ServiceUnderTest {
         Sample::of("SetQueueAttributes", "sqs-queue-public-policy")
             .right("queue-public-policy")
             .told("queue-tls-only"),
-        Sample::of("TagQueue", "sqs-queue-encrypted").right("queue-encrypted"),
+        Sample::of("TagQueue", "sqs-queue-encryption-key").told("queue-encryption-key"),
         Sample::of("UntagQueue", "sqs-queue-encrypted").right("queue-encrypted"),
     ],
     ways: &[],

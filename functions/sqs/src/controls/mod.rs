@@ -1,6 +1,7 @@
 //! One file a control, named after it. A new one is another line here.
 
 mod sqs_queue_encrypted;
+mod sqs_queue_encryption_key;
 mod sqs_queue_external_access;
 mod sqs_queue_public_policy;
 mod sqs_queue_tls_only;
@@ -18,4 +19,5 @@ const QUEUE: &[Control<Queue>] = &[
     sqs_queue_external_access::CONTROL,
     sqs_queue_tls_only::CONTROL,
     sqs_queue_encrypted::CONTROL,
+    sqs_queue_encryption_key::CONTROL,
 ];
