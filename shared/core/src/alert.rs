@@ -190,6 +190,9 @@ fn write_body(text: &mut String, report: &Report, function: &str) -> std::fmt::R
         if !told.change.is_empty() {
             writeln!(text, "    {change}: {}.", clean(&told.change))?;
         }
+        if let Some(why) = told.undo.no_way_back().filter(|_| report.has_changed(told)) {
+            writeln!(text, "    Can't be undone: {}.", clean(&why))?;
+        }
         if !told.why.is_empty() {
             writeln!(text, "    Because: {}.", clean(&told.why))?;
         }
@@ -243,10 +246,7 @@ fn write_changes(text: &mut String, report: &Report) -> std::fmt::Result {
 fn write_next_steps(text: &mut String, report: &Report, function: &str) -> std::fmt::Result {
     let resource = &report.resource;
     let outcomes: BTreeSet<_> = report.results.iter().map(|told| told.outcome).collect();
-    // What failed may have been done in part: then something is different.
-    let half_done =
-        outcomes.contains(&Outcome::Failed) && report.before.as_object().is_some_and(|facts| !facts.is_empty());
-    if outcomes.iter().any(|outcome| outcome.is_change()) || half_done {
+    if report.can_be_undone() {
         writeln!(
             text,
             "\nUNDO\n  {}",

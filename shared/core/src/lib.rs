@@ -36,7 +36,7 @@ pub use decide::{
 pub use event::{Actor, Call, Event, EventError};
 pub use meta::{Impact, Meta, Severity, Switch};
 pub use observed::Observed;
-pub use outcome::{ControlResult, Outcome};
+pub use outcome::{ControlResult, Outcome, Undo};
 pub use plan::{Plan, PlannedFinding, plan};
 pub use report::Report;
 pub use resource::{Location, Resource};

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Severity;
+use crate::{Change as _, Severity, State};
 
 /// What came of a control for a resource. The order is that of gravity: the gravest of a message decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -65,6 +65,47 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// What a restore can undo of a control's changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Undo {
+    /// All of them.
+    #[default]
+    All,
+    /// All but those to these targets, for which AWS has no way back.
+    AllBut(Vec<String>),
+    /// Nothing: AWS has no way back for any of these targets, or, where none is named, it was a restore itself.
+    Nothing(Vec<String>),
+}
+
+impl Undo {
+    /// What can be undone of changes that were made to a state.
+    pub fn of<S: State>(before: &S, changes: &[S::Change]) -> Self {
+        let lost = changes.iter().filter(|change| change.inverse(before).is_none());
+        let lost: Vec<_> = lost.map(|change| change.target().into_owned()).collect();
+        match lost.len() {
+            0 => Self::All,
+            all if all == changes.len() => Self::Nothing(lost),
+            _ => Self::AllBut(lost),
+        }
+    }
+
+    fn is_all(&self) -> bool {
+        *self == Self::All
+    }
+
+    /// What can't be undone, in words.
+    pub fn no_way_back(&self) -> Option<String> {
+        match self {
+            Self::AllBut(lost) | Self::Nothing(lost) if !lost.is_empty() => {
+                Some(format!("AWS offers no way back for its {}", lost.join(", ")))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// What came of one control for one resource, as the ledger and the alert have it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -82,6 +123,9 @@ pub struct ControlResult {
     pub was: String,
     /// What was, or would be, changed.
     pub change: String,
+    /// What a restore can undo of that, if not all.
+    #[serde(default, skip_serializing_if = "Undo::is_all")]
+    pub undo: Undo,
     /// Why this outcome: the mode, the exemption, the hold, the error.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
@@ -107,6 +151,7 @@ impl ControlResult {
             summary: summary.into(),
             was: String::new(),
             change: String::new(),
+            undo: Undo::All,
             why: String::new(),
             until: None,
             notes: Vec::new(),

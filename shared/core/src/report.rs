@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ControlResult, Origin, Outcome, Resource, Severity};
+use crate::{ControlResult, Origin, Outcome, Resource, Severity, Undo};
 
 /// All that one event came to for one resource: what the ledger keeps and the alert tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,5 +43,17 @@ impl Report {
             .map(|result| result.outcome)
             .max()
             .unwrap_or(Outcome::Compliant)
+    }
+
+    /// Whether a result may have left something changed: what failed may have been done in part.
+    pub fn has_changed(&self, told: &ControlResult) -> bool {
+        let differs = self.before.as_object().is_some_and(|facts| !facts.is_empty());
+        told.outcome.is_change() || (told.outcome == Outcome::Failed && !told.change.is_empty() && differs)
+    }
+
+    /// Whether a restore would find anything to undo. What has become of the resource since may stand in its way all the same.
+    pub fn can_be_undone(&self) -> bool {
+        let undoable = |told: &ControlResult| self.has_changed(told) && !matches!(told.undo, Undo::Nothing(_));
+        self.results.iter().any(undoable)
     }
 }

@@ -5,7 +5,7 @@ use portcullis_testkit::Fault;
 use portcullis_tests::{Answered, Subject, controls_in};
 use serde_json::json;
 
-use super::support::{Kms, round_trip, told, writes};
+use super::support::{Kms, allow, policy, round_trip, told, writes};
 
 const CONTROL: &str = "kms-key-grants";
 const PARTNER: &str = "arn:aws:iam::444455556666:role/Partner";
@@ -52,6 +52,37 @@ async fn a_foreign_grant_is_revoked_by_setting_and_kept_whole_in_the_ledger() {
             (&json!("for-tests"), &json!(["Decrypt"]))
         );
     }
+}
+
+#[tokio::test]
+async fn a_restore_brings_back_what_was_changed_beside_a_grant_and_says_that_the_grant_stays_revoked() {
+    const POLICY: &str = "kms-key-external-access";
+    let kms = Kms::new().await;
+    let key = kms.key().await;
+    let partner = allow(&json!({"AWS": "arn:aws:iam::444455556666:root"}), &["kms:Decrypt"]);
+    let before = policy(&[kms.whole_account(), partner]);
+    key.put_policy(&before).await;
+    let grant = key.grant(PARTNER).await;
+    let function = kms.enforcing(&[CONTROL, POLICY], "").await;
+    function.invoke(json!({"sweep": {}})).await.answer();
+    assert_ne!(key.policy().await, before);
+    let record = kms.world.records().await.0.remove(0);
+    let id = &record["report"]["ledger_id"];
+    let no_way = format!("AWS offers no way back for its grant {grant}");
+    let alert = kms.world.alerts().await.pop().unwrap();
+    for expected in [&format!("Can't be undone: {no_way}"), &format!("{{\"restore\":{id}}}")] {
+        assert!(alert.text.contains(expected), "{expected}: {}", alert.text);
+    }
+
+    let restored = function.invoke(json!({"restore": id, "by": "ana"})).await;
+    assert_eq!(controls_in(restored.answer()), told(POLICY, "restored"));
+    assert_eq!(key.policy().await, before);
+    assert_eq!(key.grants().await.len(), 0);
+    let alert = kms.world.alerts().await.pop().unwrap();
+    assert!(alert.text.contains(&format!("Note: {no_way}")), "{}", alert.text);
+    let held = &kms.world.status().await["holds"];
+    let held: Vec<_> = held.as_array().unwrap().iter().map(|hold| &hold["control"]).collect();
+    assert_eq!(held, [POLICY]);
 }
 
 #[tokio::test]

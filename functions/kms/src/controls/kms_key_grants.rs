@@ -9,7 +9,8 @@
 //!
 //! # What it changes
 //! `RevokeGrant` for those grants, where it is set to enforce. Notify by default. There is no way back: a grant made again
-//! has another id and token. The ledger keeps the whole grant, so that people can make an equal one.
+//! has another id and token. The alert says so, and offers no restore. The ledger keeps the whole grant, so that people can make
+//! an equal one.
 //!
 //! # What may break
 //! The grantee's access to everything that is encrypted under the key.
@@ -88,7 +89,7 @@ fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::{Observed, Settings, State as _};
+    use portcullis_core::{Observed, Settings, State as _, Undo};
 
     use super::*;
     use crate::key::tests::{finding, in_state, with_settings};
@@ -143,7 +144,14 @@ mod tests {
         let revoked = KeyChange::RevokeGrant(to(FOREIGN));
         assert_eq!(found.remedies, std::slice::from_ref(&revoked));
         assert_eq!(finding(judge, &key.after(&revoked)), None);
-        assert_eq!(key.inverse(&revoked), None);
+        assert_eq!(
+            Undo::of(&key, &found.remedies),
+            Undo::Nothing(vec![format!("grant g-{FOREIGN}")])
+        );
+        assert_eq!(
+            Undo::of(&key, &[revoked, KeyChange::SetEnabled(false)]),
+            Undo::AllBut(vec![format!("grant g-{FOREIGN}")])
+        );
         let mut settings = Settings::default();
         settings.trusted.accounts.push("444455556666".into());
         with_settings(&settings, |context| {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Alert, AttributeValue, LONGEST_SUBJECT, clean, shorten};
 use crate::event::Counts;
-use crate::{Location, Outcome, Report, Severity};
+use crate::{Location, Outcome, Report, Severity, Undo};
 
 /// So many findings are listed. SNS takes messages of at most 256 KB, and the document is in it once a protocol.
 pub const LISTED: usize = 40;
@@ -29,6 +29,9 @@ pub struct Swept {
     /// The same in the past, where the resource was changed so that it is not so any more.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub was: String,
+    /// What a restore can undo of what was changed: for the text only, since it may name as many things as it likes.
+    #[serde(skip)]
+    pub undo: Undo,
     /// The id of the ledger's record, which a restore names.
     pub ledger_id: String,
 }
@@ -45,6 +48,7 @@ impl Swept {
                 resource: clean(&report.resource.arn),
                 summary: shorten(&clean(&told.summary), 200),
                 was: shorten(&clean(&told.was), 200),
+                undo: told.undo.clone(),
                 ledger_id: report.ledger_id.clone(),
             })
             .collect()
@@ -226,6 +230,9 @@ pub(super) fn write_findings(text: &mut String, function: &str, findings: &[Swep
             "  {} {}: {}\n    {}\n    It {clause}. Ledger record {}",
             one.severity, one.outcome, one.control, one.resource, one.ledger_id
         )?;
+        if let Some(why) = one.undo.no_way_back().filter(|_| one.outcome.is_change()) {
+            writeln!(text, "    Can't be undone: {}", shorten(&clean(&why), 200))?;
+        }
     }
     if findings.len() > LISTED {
         writeln!(
@@ -234,8 +241,8 @@ pub(super) fn write_findings(text: &mut String, function: &str, findings: &[Swep
             findings.len() - LISTED
         )?;
     }
-    let changed = findings.iter().find(|one| one.outcome.is_change());
-    if let Some(changed) = changed {
+    let undoable = |one: &&Swept| one.outcome.is_change() && !matches!(one.undo, Undo::Nothing(_));
+    if let Some(changed) = findings.iter().find(undoable) {
         writeln!(
             text,
             "\nUNDO (one command a record)\n  {}",
@@ -262,6 +269,7 @@ pub(super) mod tests {
                 ""
             }
             .into(),
+            undo: Undo::All,
             ledger_id: format!("019ab000-0000-7000-8000-{number:012}"),
         }
     }
@@ -293,6 +301,22 @@ pub(super) mod tests {
         insta::assert_snapshot!("sweep_text", alert.text);
         insta::assert_json_snapshot!("sweep_document", alert.document);
         insta::assert_json_snapshot!("sweep_attributes", alert.attributes);
+    }
+
+    #[test]
+    fn what_can_not_be_undone_is_told_so_and_not_offered() {
+        let revoked = Swept {
+            undo: Undo::Nothing(vec!["grant g-1".into()]),
+            ..finding(1, Severity::High, Outcome::Remediated)
+        };
+        let told = |findings| compose("portcullis-kms", &place(), &Counts::default(), findings).text;
+        let alone = told(vec![revoked.clone()]);
+        assert!(alone.contains("Can't be undone: AWS offers no way back for its grant g-1") && !alone.contains("UNDO"));
+        let both = told(vec![revoked, finding(2, Severity::Low, Outcome::Remediated)]);
+        assert!(
+            both.contains(r#"{"restore":"019ab000-0000-7000-8000-000000000002"}"#),
+            "{both}"
+        );
     }
 
     #[test]

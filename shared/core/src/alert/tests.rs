@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::{Actor, Origin, Resource, Severity};
+use crate::{Actor, Origin, Resource, Severity, Undo};
 
 fn report() -> Report {
     Report {
@@ -84,6 +84,49 @@ fn a_record_of_version_0_1_0_is_told_in_the_present() {
     let alert = compose(&serde_json::from_value(old).unwrap(), "portcullis-s3", "req-1");
     assert!(alert.text.contains("The bucket is public by its ACL"), "{}", alert.text);
     assert!(alert.subject.ends_with("invoices is public by its ACL (2 controls)"));
+}
+
+#[test]
+fn a_restore_that_would_be_refused_is_not_offered() {
+    let told = |changed: &dyn Fn(&mut Report)| {
+        let mut report = report();
+        changed(&mut report);
+        compose(&report, "portcullis-kms", "req-1").text
+    };
+    let revoked = |report: &mut Report| report.results[0].undo = Undo::Nothing(vec!["grant g-1".into()]);
+    let alone = told(&revoked);
+    assert!(alone.contains("    Can't be undone: AWS offers no way back for its grant g-1.\n"));
+    assert!(!alone.contains("UNDO"), "{alone}");
+
+    let beside = told(&|report| {
+        revoked(report);
+        report.results[1].turn(Outcome::Remediated, "");
+    });
+    assert!(
+        beside.contains("Can't be undone") && beside.contains("\nUNDO\n"),
+        "{beside}"
+    );
+
+    let in_part = told(&|report| report.results[0].undo = Undo::AllBut(vec!["grant g-1".into()]));
+    assert!(
+        in_part.contains("Can't be undone") && in_part.contains("\nUNDO\n"),
+        "{in_part}"
+    );
+
+    let half_done = told(&|report| {
+        revoked(report);
+        report.results[0].turn(Outcome::Failed, "RevokeGrant was denied");
+    });
+    assert!(
+        half_done.contains("Can't be undone") && !half_done.contains("UNDO"),
+        "{half_done}"
+    );
+
+    let restore_failed = told(&|report| {
+        report.results[0].undo = Undo::Nothing(Vec::new());
+        report.results[0].turn(Outcome::Failed, "PutBucketAcl was denied");
+    });
+    assert!(!restore_failed.contains("ndo"), "{restore_failed}");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use portcullis_core::{Cause, Change, ControlResult, Hold, Outcome, Report, Resource, ResourceType, Selector, State};
+use portcullis_core::{
+    Cause, Change, ControlResult, Hold, Outcome, Report, Resource, ResourceType, Selector, State, Typed, Undo,
+};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -53,7 +55,11 @@ pub async fn restore<A: Adapter>(
     let resource_type = bound.typed.resource_type;
     let before: A::State = of_json(prior)?;
     let made: Vec<ChangeOf<A>> = remedies.into_iter().map(of_json).collect::<Result<_, _>>()?;
-    let inverses = inverses(&before, &made).map_err(refused)?;
+    let inverses = inverses(&before, &made);
+    let stays = Undo::of(&before, &made).no_way_back();
+    if inverses.is_empty() {
+        return Err(refused(stays.unwrap_or_default()));
+    }
     let resource = &done.resource;
     let view = invocation.ledger.read(&resource.arn).await?;
     if let Some(open) = view.acquire_lease(resource, &invocation.owner)? {
@@ -79,7 +85,7 @@ pub async fn restore<A: Adapter>(
             facts: Some(format!("expected {found}, found {expected}").into()),
         });
     }
-    let record = opening(&done, by, json_of(&current)?, &inverses)?;
+    let record = opening(&done, by, json_of(&current)?, bound.typed, (&inverses, stays))?;
     carry_out(invocation, bound, (record, inverses), &view, current).await
 }
 
@@ -275,19 +281,22 @@ fn with_holds(status: &Status, record: &Record, days: u16) -> Status {
     status
 }
 
-/// The changes that bring back the state from before, in the order that AWS takes them; or why there are none.
-fn inverses<S: State>(before: &S, made: &[S::Change]) -> Result<Vec<S::Change>, String> {
-    let back = made.iter().rev().map(|change| {
-        let inverse = change.inverse(before);
-        inverse.ok_or_else(|| format!("AWS offers no way back for its {}", change.target()))
-    });
-    let mut back = back.collect::<Result<Vec<_>, _>>()?;
+/// The changes that bring back the state from before, as far as AWS has a way back, in the order that it takes them.
+fn inverses<S: State>(before: &S, made: &[S::Change]) -> Vec<S::Change> {
+    let mut back: Vec<_> = made.iter().rev().filter_map(|change| change.inverse(before)).collect();
     back.sort_by_key(Change::restore_order);
-    Ok(back)
+    back
 }
 
-/// The record of the restore itself, written ahead like any other.
-fn opening<C: Change>(done: &Report, by: Option<&str>, now_is: Value, inverses: &[C]) -> Result<Record, Failure> {
+/// The record of the restore itself, written ahead like any other. It is about the controls whose changes are undone, and notes
+/// what stays since AWS has no way back.
+fn opening<S: State>(
+    done: &Report,
+    by: Option<&str>,
+    now_is: Value,
+    typed: Typed<S>,
+    (inverses, stays): (&[S::Change], Option<String>),
+) -> Result<Record, Failure> {
     let cause = Cause::other("restore", Timestamp::now(), Selector::All)
         .with_id(&done.ledger_id)
         .asked_by(by);
@@ -298,6 +307,16 @@ fn opening<C: Change>(done: &Report, by: Option<&str>, now_is: Value, inverses: 
         Outcome::Failed => !result.change.is_empty(),
         _ => false,
     });
+    let facts: Vec<_> = inverses.iter().map(Change::fact).collect();
+    let undone = undone.filter(|result| {
+        let control = typed.controls.iter().find(|control| control.meta.id == result.control);
+        // One that is no more may have changed any of it.
+        control.is_none_or(|control| control.changes.iter().any(|fact| facts.contains(fact)))
+    });
+    let notes: Vec<_> = stays
+        .map(|stays| format!("{stays}: that stays as it is"))
+        .into_iter()
+        .collect();
     let results = undone.map(|result| ControlResult {
         outcome: Outcome::Restored,
         summary: format!("is again as before: it {}", result.summary),
@@ -305,7 +324,9 @@ fn opening<C: Change>(done: &Report, by: Option<&str>, now_is: Value, inverses: 
         change: format!("undo: {}", result.change),
         why: format!("{by} restored record {}", done.ledger_id),
         until: None,
-        notes: Vec::new(),
+        // A restore can't be undone by another one.
+        undo: Undo::Nothing(Vec::new()),
+        notes: notes.clone(),
         ..result.clone()
     });
     let report = Report {

@@ -36,9 +36,9 @@ pub(super) fn unjudged<S: State>(control: &Control<S>, error: &AwsError, carried
     let mut begun = carried.into_iter().flat_map(|record| &record.report.results);
     let begun = begun.find(|told| told.control == control.meta.id && told.outcome.is_change());
     if let Some(mut begun) = begun.cloned() {
-        let why = format!(
-            "it was begun, and what came of it can't be read ({error}); a restore of this record undoes what was done"
-        );
+        let undo = begun.undo.no_way_back();
+        let undo = undo.unwrap_or_else(|| "a restore of this record undoes what was done".into());
+        let why = format!("it was begun, and what came of it can't be read ({error}); {undo}");
         begun.turn(Outcome::Failed, why);
         return begun;
     }

@@ -311,7 +311,7 @@ impl Work<'_> {
                     judged.ruling.notes.extend_from_slice(&found.notes);
                 }
             }
-            let mut told = results_of(&plan, cause.origin.omitted);
+            let mut told = results_of(&plan, state, cause.origin.omitted);
             told.extend(self.put_right_meanwhile(controls, &plan, now));
             told.extend(self.unread.iter().map(|unread| unread.result.clone()));
             let status = self.status_after(&plan, cause);

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use portcullis_core::{
     Cause, Change as _, ControlResult, Decision, DecisionContext, History, Origin, Outcome, Plan, Report, Selector,
-    Severity, State, Tags,
+    Severity, State, Tags, Undo,
 };
 use serde_json::{Value, json};
 
@@ -95,7 +95,7 @@ pub(super) fn history(decision_context: &DecisionContext<'_>, status: &Status, c
 }
 
 /// What the findings come to, if all goes well.
-pub(super) fn results_of<S: State>(plan: &Plan<S>, omitted: bool) -> Vec<ControlResult> {
+pub(super) fn results_of<S: State>(plan: &Plan<S>, state: &S, omitted: bool) -> Vec<ControlResult> {
     let told = plan.findings.iter().map(|judged| {
         let finding = &judged.finding;
         let ruling = &judged.ruling;
@@ -106,7 +106,11 @@ pub(super) fn results_of<S: State>(plan: &Plan<S>, omitted: bool) -> Vec<Control
             Decision::Exempt(why) => (Outcome::Exempt, why.clone(), None),
             Decision::Defer(wait) => (Outcome::Deferred, wait.why.clone(), Some(wait.until)),
         };
-        let was = if outcome.is_change() { &*finding.summary.was } else { "" };
+        let (was, undo) = if outcome.is_change() {
+            (&*finding.summary.was, Undo::of(state, &finding.remedies))
+        } else {
+            ("", Undo::All)
+        };
         let raised = |severity: Severity| {
             if omitted || ruling.fight {
                 severity.raised()
@@ -121,6 +125,7 @@ pub(super) fn results_of<S: State>(plan: &Plan<S>, omitted: bool) -> Vec<Control
             summary: finding.summary.is.clone(),
             was: was.to_owned(),
             change: finding.change.clone(),
+            undo,
             why,
             until,
             notes: ruling.notes.clone(),
