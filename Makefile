@@ -125,9 +125,12 @@ preflight: ## After a deploy: whether the keys that settings name exist, are ena
 	@aws lambda invoke --function-name $(STACK)-kms --cli-binary-format raw-in-base64-out \
 	  --payload '{"preflight": {"by": "make preflight"}}' /dev/stdout
 
-redrive: ## Send the dead letters to where they were going again; one that fails again says why, and stays: make redrive [IGNORED=delete]
-	@tools/install lambda
-	@.tools/lambda/bin/python tools/redrive.py $(STACK) $(IGNORED)
+redrive: ## Put a function's dead letters back into its queue: make redrive FUNCTION=s3
+	@aws sqs start-message-move-task \
+	  --source-arn "$$(aws sqs get-queue-attributes --attribute-names QueueArn --query Attributes.QueueArn --output text \
+	    --queue-url "$$(aws sqs get-queue-url --queue-name $(STACK)-$(FUNCTION)-dead-letters --query QueueUrl --output text)")" \
+	  --destination-arn "$$(aws sqs get-queue-attributes --attribute-names QueueArn --query Attributes.QueueArn --output text \
+	    --queue-url "$$(aws sqs get-queue-url --queue-name $(STACK)-$(FUNCTION) --query QueueUrl --output text)")"
 
 clean: ## Remove the tools and what SAM built (cargo clean is yours to say)
 	rm -rf .tools .aws-sam

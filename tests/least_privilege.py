@@ -105,7 +105,12 @@ def checks(call, account):
     path, query, headers = unquote(url.path), parse_qs(url.query, keep_blank_values=True), {}
     if call["service"] == "dynamodb":
         headers["x-amz-target"] = "DynamoDB_20120810." + call["action"]
-    if call["service"] in ("sns", "sqs"):
+    if call["service"] == "sqs":
+        asked = json.loads(body)
+        name = asked.get("QueueName") or asked.get("QueueUrl", "").rpartition("/")[2]
+        queue = f"arn:aws:sqs:{call['region']}:{account}:{name}"
+        return [("sqs:" + call["action"].removesuffix("Batch"), queue if name else "*")]
+    if call["service"] == "sns":
         query.update(parse_qs(body.decode(), keep_blank_values=True))
     if call["service"] == "ec2":
         return ec2_checks(call, account)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from translate import LARGEST, for_stackset
 
-TEMPLATE = (Path(__file__).resolve().parent.parent / "template.yaml").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATE = (ROOT / "template.yaml").read_text(encoding="utf-8")
 # As long as they may be. Source: the API references of EventBridge (`PutRule`), EventBridge Scheduler (`CreateSchedule`,
 # `CreateScheduleGroup`), Lambda (`CreateFunction`), SQS (`CreateQueue`), Step Functions (`CreateStateMachine`), AWS Config (`ConfigRule`).
 LONGEST = {
@@ -50,7 +51,8 @@ class StackSet(unittest.TestCase):
 
     def test_the_code_is_where_it_was_uploaded(self):
         functions = [one["Properties"]["Code"] for one in self.template["Resources"].values() if one["Type"] == "AWS::Lambda::Function"]
-        expected = [{"S3Bucket": "code-of-eu-west-1", "S3Key": f"portcullis/{name}-0a1b2c"} for name in ("ec2", "kms", "s3")]
+        names = sorted(folder.name for folder in (ROOT / "functions").iterdir())
+        expected = [{"S3Bucket": "code-of-eu-west-1", "S3Key": f"portcullis/{name}-0a1b2c"} for name in names]
         self.assertEqual(sorted(functions, key=lambda code: code["S3Key"]), expected)
 
     def test_names_are_the_given_one_and_as_long_as_aws_takes(self):

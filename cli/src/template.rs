@@ -117,13 +117,7 @@ fn holes(service: &Service, file: &str, own: &Sections<'_>) -> Result<Holes, Err
         ("types", quoted(&types)),
         ("recorded-types", quoted(&recorded)),
         ("environment", own.get("Environment").unwrap_or_default().to_owned()),
-        ("events", own.get("Events").unwrap_or_default().to_owned()),
-        (
-            "lost",
-            own.get("Lost")
-                .unwrap_or("\"SUM([handling, calls, config])\"")
-                .to_owned(),
-        ),
+        ("lost", own.get("Lost").unwrap_or("\"SUM([calls])\"").to_owned()),
         ("lost-metrics", own.get("LostMetrics").unwrap_or_default().to_owned()),
         (
             "detail-types",

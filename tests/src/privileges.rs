@@ -17,7 +17,7 @@ const SETTINGS: &str = "/portcullis/settings";
 const BESIDE: usize = 4;
 
 /// What the role allows and AWS does with it on the function's behalf: no call of the function's own.
-const BY_AWS: [&str; 12] = [
+const BY_AWS: [&str; 16] = [
     // DynamoDB and SNS use the key of the table and the topic.
     "kms:Decrypt",
     "kms:DescribeKey",
@@ -28,6 +28,11 @@ const BY_AWS: [&str; 12] = [
     "logs:CreateLogStream",
     "logs:PutLogEvents",
     "sqs:SendMessage",
+    // Lambda reads the queue of the events; what the function itself does there is in tests/tests/queue.rs.
+    "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:ReceiveMessage",
     // Lambda sends the traces.
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",

@@ -9,7 +9,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use portcullis_testkit::{Fault, Function, Invocation};
 use portcullis_tests::settings::only;
-use portcullis_tests::{Answered, Bucket, Subject, World, controls_in};
+use portcullis_tests::{Answered, Bucket, Subject, World, controls_in, service_of};
 use serde_json::{Value, json};
 
 const POLICY: &str = "s3-bucket-public-policy";
@@ -101,11 +101,11 @@ async fn schedules(world: &World) -> Vec<(String, Value)> {
 }
 
 /// Lets the time of what waits come, and says by what the schedule invokes the function then.
-async fn let_it_come(world: &World, bucket: &Bucket) -> Value {
+async fn let_it_come(world: &World, arn: &str) -> Value {
     let (expression, event) = schedules(world).await.remove(0);
     assert_eq!(schedules(world).await.len(), 1, "one for one control of one resource");
     let item = waiting(world).await.remove(0);
-    assert_eq!(item["pk"], bucket.arn());
+    assert_eq!(item["pk"], arn);
     let until = is_due(world, &item).await;
     assert_eq!(expression, format!("at({})", until.trim_end_matches('Z')));
     event
@@ -437,7 +437,7 @@ async fn a_grace_is_announced_and_ends_with_the_remedy_that_names_who_opened() {
     let again = function.invoke(bucket.call("PutBucketPolicy").event()).await;
     assert_eq!(again.outcome(), "told-before");
 
-    let event = let_it_come(&world, &bucket).await;
+    let event = let_it_come(&world, &bucket.arn()).await;
     let done = function.invoke(event.clone()).await;
     assert_eq!(done.outcome(), "remediated");
     assert!(!is_open(&bucket).await);
@@ -464,7 +464,7 @@ async fn what_was_put_right_within_its_grace_is_told_and_left() {
         .send()
         .await
         .unwrap();
-    let event = let_it_come(&world, &bucket).await;
+    let event = let_it_come(&world, &bucket.arn()).await;
     let done = function.invoke(event).await;
     assert_eq!(done.outcome(), "compliant");
     assert!(portcullis_tests::writes(&done.calls).is_empty(), "{:?}", done.calls);
@@ -480,20 +480,24 @@ async fn what_was_put_right_within_its_grace_is_told_and_left() {
 #[tokio::test]
 async fn what_is_not_ready_is_tried_again_by_a_schedule() {
     let world = World::new().await;
-    let bucket = world.bucket("busy").await;
-    let function = function(&world, "").await;
-    let unready = Fault::on("s3", "DeleteBucketPolicy")
-        .status(400, "IncorrectState")
-        .always();
-    world.aws.fault(unready).await;
-    let put_off = open_and_tell(&function, &bucket).await;
+    let (control, call) = ("ec2-instance-imdsv2", "ModifyInstanceMetadataOptions");
+    let ec2 = service_of(control);
+    let instance = (ec2.violation(control).arrange)((*world).clone()).await;
+    let function = ec2.function(&world).env("PORTCULLIS_SETTINGS", only(&[control], ""));
+    let function = function.start().await;
+    // EC2 API Reference, "Error codes": the instance is in a state in which the request can't be done.
+    let unready = Fault::on("ec2", call).status(400, "IncorrectInstanceState");
+    world.aws.fault(unready.always()).await;
+    let put_off = function.invoke(instance.event()).await;
     assert_eq!(put_off.outcome(), "deferred");
     let text = &world.alerts().await[0].text;
     assert!(text.contains("AWS can't change it in its present state"), "{text}");
     world.aws.clear_faults().await;
-    let event = let_it_come(&world, &bucket).await;
+    let (_, id) = instance.described();
+    let arn = format!("arn:aws:ec2:us-east-1:{}:instance/{id}", world.aws.account());
+    let event = let_it_come(&world, &arn).await;
     assert_eq!(function.invoke(event).await.outcome(), "remediated");
-    assert!(!is_open(&bucket).await);
+    assert!(instance.is_right(&instance.snapshot().await));
 }
 
 #[tokio::test]

@@ -52,6 +52,7 @@ fn a_bucket_is_closed_through_the_stacks_own_rule_and_by_redrive_and_restored() 
         "alert",
         "no dead letter",
         "redriven",
+        "forged letter kept, nothing restored",
         "restored",
     ] {
         assert!(checks.contains_key(check), "{check} in {summary}");

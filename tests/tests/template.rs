@@ -50,9 +50,13 @@ fn texts(list: &Value) -> BTreeSet<&str> {
 
 const API_CALLS: &str = "AWS API Call via CloudTrail";
 
+/// As tests/tests/queue.rs has them, where an outage of hours is lived through.
+const MOST_RECEIVES: u64 = 48;
+const VISIBILITY_TIMEOUT: u64 = 360;
+
 /// The rules that lead to a function: that of its service's calls, that of AWS Config, and those of what its service tells by itself.
 fn rules_of(function: &str) -> Vec<&'static Value> {
-    let target = json!({"Fn::GetAtt": [format!("{function}Function"), "Arn"]});
+    let target = json!({"Fn::GetAtt": [format!("{function}Queue"), "Arn"]});
     let leads = |rule: &Value| {
         let mut targets = rule["Targets"].as_array().unwrap().iter();
         targets.any(|one| one["Arn"] == target)
@@ -82,6 +86,7 @@ fn topic() -> String {
 fn pattern(rule: &Value) -> Value {
     let pattern = rule["EventPattern"].to_string();
     let pattern = pattern.replace("{\"Ref\":\"Alerts\"}", &json!(topic()).to_string());
+    let pattern = pattern.replace("{\"Ref\":\"AWS::AccountId\"}", &json!(samples::ACCOUNT).to_string());
     serde_json::from_str(&pattern).unwrap()
 }
 
@@ -222,9 +227,17 @@ fn a_role_may_do_what_the_controls_declare_and_nothing_else() {
         let reads = listings.iter().flat_map(|listing| listing.reads()).collect();
         let writes = listings.iter().flat_map(|listing| listing.writes()).collect();
         let log = ["logs:CreateLogStream", "logs:PutLogEvents"].into();
+        let queue = [
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:ReceiveMessage",
+            "sqs:SendMessage",
+        ];
         let expected = [
             ("Log", (log, None)),
             ("Observe", (reads, None)),
+            ("Queue", (queue.into(), None)),
             ("Remediate", (writes, Some("Enforces"))),
         ];
         assert_eq!(policies(&name), expected.into(), "{name}");
@@ -279,7 +292,7 @@ fn a_function_that_is_switched_off_leaves_nothing_behind() {
             let both = TEMPLATE["Conditions"][condition]["Fn::And"].as_array();
             condition == switch || both.is_some_and(|all| all.contains(&json!({"Condition": switch})))
         };
-        let own = ["Function", "Role", "Log"].map(|part| format!("{name}{part}"));
+        let own = ["Function", "Role", "Log", "Queue", "DeadLetters"].map(|part| format!("{name}{part}"));
         for section in ["Resources", "Outputs"] {
             for (id, part) in TEMPLATE[section].as_object().unwrap() {
                 let text = part.to_string();
@@ -343,16 +356,70 @@ fn what_a_role_may_change_is_in_its_own_account() {
 }
 
 #[test]
+fn events_wait_in_a_queue_of_the_function_that_only_its_rules_fill() {
+    for (name, ..) in functions() {
+        let of_function = |mapping: &Value| mapping["FunctionName"] == json!({"Ref": format!("{name}Function")});
+        let mut mappings = of_type("AWS::Lambda::EventSourceMapping").filter(|(_, mapping)| of_function(mapping));
+        let (_, mapping) = mappings.next().unwrap();
+        assert_eq!(
+            mapping["EventSourceArn"],
+            json!({"Fn::GetAtt": [format!("{name}Queue"), "Arn"]})
+        );
+        assert_eq!(
+            mapping["FunctionResponseTypes"],
+            json!(["ReportBatchItemFailures"]),
+            "{name}"
+        );
+        assert_eq!(
+            mapping["ScalingConfig"],
+            json!({"MaximumConcurrency": {"Ref": "MaxConcurrency"}}),
+            "{name}: concurrency"
+        );
+        let queue = resource(&format!("{name}Queue"));
+        let letters = json!({"Fn::GetAtt": [format!("{name}DeadLetters"), "Arn"]});
+        assert_eq!(
+            queue["RedrivePolicy"],
+            json!({"deadLetterTargetArn": letters, "maxReceiveCount": MOST_RECEIVES}),
+            "{name}"
+        );
+        assert_eq!(queue["VisibilityTimeout"], VISIBILITY_TIMEOUT, "{name}");
+        assert!(
+            VISIBILITY_TIMEOUT
+                >= 6 * TEMPLATE["Resources"][format!("{name}Function")]["Properties"]["Timeout"]
+                    .as_u64()
+                    .unwrap()
+        );
+        for own in [queue, resource(&format!("{name}DeadLetters"))] {
+            assert_eq!(own["SqsManagedSseEnabled"], true, "{name}");
+            assert_eq!(own["MessageRetentionPeriod"], 14 * 24 * 60 * 60, "{name}");
+        }
+        let policy = resource(&format!("{name}QueuePolicy"))["PolicyDocument"]["Statement"]
+            .as_array()
+            .unwrap();
+        let allowed: Vec<_> = policy
+            .iter()
+            .filter(|statement| statement["Effect"] == "Allow")
+            .collect();
+        assert_eq!(allowed.len(), 1, "{name}: the rules, and nobody else");
+        let condition = allowed[0]["Condition"].to_string();
+        assert!(
+            condition.contains("aws:SourceArn") && condition.contains("aws:SourceAccount"),
+            "{name}"
+        );
+        let alarm = resource(&format!("{name}EventsKept"));
+        let queue = json!({"Fn::GetAtt": [format!("{name}DeadLetters"), "QueueName"]});
+        assert_eq!(alarm["Dimensions"], json!([{"Name": "QueueName", "Value": queue}]));
+        assert!(alarm["AlarmActions"].is_array(), "{name}");
+    }
+}
+
+#[test]
 fn no_failure_is_lost_and_no_storm_is_unbounded() {
     for (name, ..) in functions() {
         let function = resource(&format!("{name}Function"));
         assert!(
             function["DeadLetterConfig"]["TargetArn"].is_object(),
             "{name}: dead letters"
-        );
-        assert!(
-            !function["ReservedConcurrentExecutions"].is_null(),
-            "{name}: concurrency"
         );
         assert_eq!(function["Runtime"], "provided.al2023");
         let invoke = resource(&format!("{name}FunctionEventInvokeConfig"));
@@ -361,8 +428,15 @@ fn no_failure_is_lost_and_no_storm_is_unbounded() {
             invoke["MaximumEventAgeInSeconds"].as_u64().unwrap() >= 3600,
             "{name}: retries"
         );
-        let rules = rules_of(&name).into_iter();
-        for target in rules.flat_map(|rule| rule["Targets"].as_array().unwrap()) {
+        let rules = rules_of(&name);
+        for rule in &rules {
+            assert_eq!(
+                rule["EventPattern"]["account"],
+                json!([{"Ref": "AWS::AccountId"}]),
+                "{name}"
+            );
+        }
+        for target in rules.into_iter().flat_map(|rule| rule["Targets"].as_array().unwrap()) {
             assert!(
                 target["DeadLetterConfig"]["Arn"].is_object(),
                 "{name}: the rule's dead letters"
@@ -374,9 +448,11 @@ fn no_failure_is_lost_and_no_storm_is_unbounded() {
             !resource(log)["RetentionInDays"].is_null(),
             "{name}: retention of its log"
         );
+        // The events of AWS Config are a second way to what the calls lead to.
         let lost = resource(&format!("{name}EventsLost"))["Metrics"].to_string();
-        assert!(lost.contains("DeadLetterErrors"), "{name}");
-        for (rule, _) in of_type("AWS::Events::Rule").filter(|(rule, _)| rule.starts_with(&name)) {
+        let config = format!("{name}ConfigEvents");
+        let own = |rule: &&String| rule.starts_with(&name) && **rule != config;
+        for rule in of_type("AWS::Events::Rule").map(|(rule, _)| rule).filter(own) {
             assert!(lost.contains(&format!("{{\"Ref\":\"{rule}\"}}")), "{rule}");
         }
         let variables = &function["Environment"]["Variables"];
@@ -400,6 +476,32 @@ fn no_failure_is_lost_and_no_storm_is_unbounded() {
     }
     for (name, log) in of_type("AWS::Logs::LogGroup") {
         assert!(!log["RetentionInDays"].is_null(), "{name}");
+    }
+}
+
+/// AWS Config may ask each function, for this account alone, when something changes and, as an option, by a period.
+#[test]
+fn a_config_rule_asks_its_own_function() {
+    for (name, ..) in functions() {
+        let function = json!({"Ref": format!("{name}Function")});
+        let rule = resource(&format!("{name}ConfigRule"));
+        let source = json!({"Fn::GetAtt": [format!("{name}Function"), "Arn"]});
+        assert_eq!(rule["Source"]["SourceIdentifier"], source);
+        let triggers = rule["Source"]["SourceDetails"].as_array().unwrap();
+        let scheduled = &triggers[2]["Fn::If"];
+        assert_eq!(triggers[0]["MessageType"], "ConfigurationItemChangeNotification");
+        assert_eq!(
+            triggers[1]["MessageType"],
+            "OversizedConfigurationItemChangeNotification"
+        );
+        assert_eq!(
+            (&scheduled[0], &scheduled[1]["MessageType"]),
+            (&json!("HasPeriodicConfigRules"), &json!("ScheduledNotification"))
+        );
+        let permission = resource(&format!("{name}ConfigPermission"));
+        assert_eq!(permission["FunctionName"], function);
+        assert_eq!(permission["Principal"], "config.amazonaws.com");
+        assert_eq!(permission["SourceAccount"], json!({"Ref": "AWS::AccountId"}));
     }
 }
 
@@ -514,7 +616,7 @@ fn the_costs_add_up() {
             *added.entry(name).or_default() += 10 * of_alarm(properties);
         }
     }
-    let each = added.values().max().copied().unwrap_or_default();
+    let each = added.values().max().copied().unwrap_or_default() + 26;
     let says = format!("Each further function\nadds {}.{:02}", each / 100, each % 100);
     assert!(added.is_empty() || section.contains(&says), "{says}");
     let cents = |cell: &str| {
@@ -534,8 +636,10 @@ fn the_costs_add_up() {
     let (_, always) = row[1].split_once(": ").unwrap();
     let always: usize = always.split(' ').next().unwrap().parse().unwrap();
     // The key, the alarms, and the metrics that come whatever happens.
-    let fixed = 100 + 10 * watched + 30 * always;
-    let with_all = fixed + added.values().sum::<usize>();
+    // Lambda asks each queue 648,000 times a month.
+    let polling = |queues: usize| queues * 648 * 40 / 1000;
+    let fixed = 100 + 10 * watched + 30 * always + polling(3) + 1;
+    let with_all = fixed + added.values().sum::<usize>() + polling(added.len());
     assert!(with_all <= 1_200, "{with_all} cents");
     let said = format!("**{}.{:02} USD** a month are fixed", fixed / 100, fixed % 100);
     assert!(section.contains(&said), "{said}");
@@ -549,7 +653,7 @@ fn the_dashboard_shows_metrics_that_are_sent() {
     let body = resource("Dashboard")["DashboardBody"]["Fn::Sub"].as_str().unwrap();
     let body: Value = serde_json::from_str(body).unwrap();
     let widgets = body["widgets"].as_array().unwrap();
-    assert_eq!(widgets.len(), 8);
+    assert_eq!(widgets.len(), 10);
     let sent = std::fs::read_to_string(template::root().join("shared/runtime/src/metrics.rs")).unwrap();
     let mut shown = BTreeSet::new();
     for metric in widgets
@@ -564,6 +668,8 @@ fn the_dashboard_shows_metrics_that_are_sent() {
             let names = names.strip_prefix(" Stack=\"${AWS::StackName}\" MetricName=");
             let names = names.unwrap_or_else(|| panic!("another stack's as well: {expression}"));
             shown.extend(names.split('"').skip(1).step_by(2).map(str::to_owned));
+        } else if let Some(of_queues) = expression.strip_prefix("SEARCH('{AWS/SQS,QueueName} MetricName=") {
+            assert!(of_queues.contains("${AWS::StackName}"), "{expression}");
         } else if metric[0] == "Portcullis" {
             assert_eq!((&metric[2], &metric[3]), (&json!("Stack"), &json!("${AWS::StackName}")));
             shown.insert(metric[1].as_str().unwrap().to_owned());

@@ -74,15 +74,16 @@ impl Adapter for Aws {
     }
 
     async fn execute(&self, queue: &Resource, change: &QueueChange) -> Result<(), AwsError> {
-        let (name, value) = match change {
-            // An empty policy is none. Source: SQS API Reference, `SetQueueAttributes`.
-            QueueChange::Policy(policy) => (Name::Policy, policy.as_deref().unwrap_or_default()),
-            QueueChange::Encryption(Some(Encryption::Kms(key, _))) => (Name::KmsMasterKeyId, key.as_str()),
-            QueueChange::Encryption(Some(Encryption::Sqs)) => (Name::SqsManagedSseEnabled, "true"),
-            QueueChange::Encryption(None) => (Name::SqsManagedSseEnabled, "false"),
-        };
         let set = self.sqs.of(&queue.region).set_queue_attributes();
-        let set = set.queue_url(self.url(queue).await?).attributes(name, value);
+        let set = set.queue_url(self.url(queue).await?);
+        // An empty text is none. Source: SQS API Reference, `SetQueueAttributes`.
+        let set = match change {
+            QueueChange::Policy(policy) => set.attributes(Name::Policy, policy.as_deref().unwrap_or_default()),
+            QueueChange::Encryption(Some(Encryption::Kms(key, _))) => set.attributes(Name::KmsMasterKeyId, key),
+            QueueChange::Encryption(other) => set
+                .attributes(Name::KmsMasterKeyId, "")
+                .attributes(Name::SqsManagedSseEnabled, other.is_some().to_string()),
+        };
         done("SetQueueAttributes", set.send().await).map(drop)
     }
 }

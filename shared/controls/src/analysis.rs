@@ -109,6 +109,11 @@ impl<'a> Analysis<'a> {
     }
 }
 
+/// The smallest change of a policy that reaches a goal, where a resource may be without one: what most services ask for.
+pub fn smallest_cure(analysis: &Analysis<'_>, goal: Goal) -> Cure<Option<String>> {
+    analysis.cure(goal)
+}
+
 /// A statement's name in words: its `Sid`, or its number.
 pub fn named(sid: Option<&str>, index: usize) -> String {
     sid.map_or_else(|| (index + 1).to_string(), |sid| format!("{sid:?}"))

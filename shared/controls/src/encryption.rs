@@ -99,23 +99,19 @@ pub fn key_by_level<C>(
     };
     let region = &context.resource.region;
     let here = |key: &&String| key.parse::<Arn>().is_ok_and(|arn| arn.region == *region);
-    match context.level.key.as_ref().filter(here) {
-        Some(arn) => {
-            let key = Key {
-                arn: arn.clone(),
-                manager: Manager::Customer,
-            };
-            found(&format!("encrypt it with {arn}"), vec![change(key)]).into()
-        }
-        None => {
-            let level = context.level_name;
-            found("encrypt it with such a key", Vec::new())
-                .only_notify(format!(
-                    "the settings name no key in {region} for it: classification.levels.{level}.key"
-                ))
-                .into()
-        }
-    }
+    let Some(arn) = context.level.key.as_ref().filter(here) else {
+        let level = context.level_name;
+        return found("encrypt it with such a key", Vec::new())
+            .only_notify(format!(
+                "the settings name no key in {region} for it: classification.levels.{level}.key"
+            ))
+            .into();
+    };
+    let key = Key {
+        arn: arn.clone(),
+        manager: Manager::Customer,
+    };
+    found(&format!("encrypt it with {arn}"), vec![change(key)]).into()
 }
 
 /// Whether data of the level need more than some key of the account's.

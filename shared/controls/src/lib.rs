@@ -15,7 +15,7 @@ mod resource_policy;
 pub mod sharing;
 mod tls_only;
 
-pub use analysis::{Analysis, named, trust};
+pub use analysis::{Analysis, named, smallest_cure, trust};
 pub use cure::{Cure, NO_FIX};
 pub use external_access::{Outsiders, external_access};
 #[cfg(feature = "aws")]

@@ -4,4 +4,4 @@ pub use portcullis_access::Service;
 pub use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity, Switch};
 
 pub use crate::encryption::{self, With, key_by_level, severity_of_plain};
-pub use crate::{Analysis, ResourcePolicy, external_access, public_policy, tls_only};
+pub use crate::{Analysis, ResourcePolicy, external_access, public_policy, smallest_cure, tls_only};

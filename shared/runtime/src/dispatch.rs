@@ -1,5 +1,6 @@
 //! Where an event goes: to the resource types that look after what a call names, or to an operation.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -7,7 +8,7 @@ use jiff::Timestamp;
 use lambda_runtime::Context;
 use portcullis_core::event::Release;
 use portcullis_core::triage::{Ignored, ignored, immaterial, takes};
-use portcullis_core::{Call, Event, Listing, Location};
+use portcullis_core::{Call, Event, Listing, Location, Settings};
 
 use crate::answer::{Answer, PreflightCounts, Released, Response};
 use crate::environment::Environment;
@@ -18,7 +19,7 @@ use crate::ledger::Ledger;
 use crate::metrics;
 use crate::operations::{aws_config, deferred, heartbeat, release, restore, sweep};
 use crate::schedule::Schedules;
-use crate::sdk::requests;
+use crate::sdk::counted;
 use crate::settings::Source;
 use crate::topic::Topic;
 
@@ -113,6 +114,20 @@ impl Function {
         Ok(Response::Preflight { preflight, resources })
     }
 
+    /// The resources that a call is about, as one text: of two calls with the same, one look is enough where both matter. None where
+    /// it leads nowhere, or can't be read.
+    pub fn resources(&self, call: &Call, settings: &Settings) -> Option<String> {
+        let takers = self.handlers.listings().filter(|listing| takes(*listing, call));
+        let mut arns = BTreeSet::new();
+        let mut matters = false;
+        for listing in takers {
+            matters |= listing.matters(call, settings);
+            arns.extend(listing.resources(call)?.ok()?.into_iter().map(|resource| resource.arn));
+        }
+        let leads = matters && !arns.is_empty() && ignored(call, &self.environment.own_roles).is_none();
+        leads.then(|| arns.into_iter().collect::<Vec<_>>().join(" "))
+    }
+
     async fn call(&self, invocation: &Invocation, call: &Call) -> Result<Response, Failure> {
         let ignore = |why: &Ignored| {
             let why = why.to_string();
@@ -144,15 +159,15 @@ impl Function {
                 found: call.region.clone(),
             });
         }
-        let (arrived, before) = (Timestamp::now().as_millisecond(), requests());
-        let answers = by_all(&takers, invocation, call).await;
+        let arrived = Timestamp::now().as_millisecond();
+        let (answers, calls) = counted(by_all(&takers, invocation, call)).await;
         let made = call.time.parse::<Timestamp>().ok();
         metrics::event(metrics::Handled {
             function: &invocation.function,
             event: &call.name,
             age: made.map(|made| arrived - made.as_millisecond()),
             duration: Timestamp::now().as_millisecond() - arrived,
-            calls: requests() - before,
+            calls,
         });
         match answers? {
             resources if resources.is_empty() => ignore(&Ignored::Foreign),

@@ -24,8 +24,12 @@ pub struct Environment {
     pub schedule_group: String,
     /// The role under which EventBridge Scheduler does so.
     pub schedule_role: String,
-    /// The queue that keeps what could not be handled.
+    /// The queue that keeps what schedules send and could not be handled.
     pub dead_letters: String,
+    /// The URL of the function's own queue of events.
+    pub queue: String,
+    /// The URL of the queue that keeps the events that could not be handled.
+    pub queue_dead_letters: String,
     /// The SSM parameter whose settings override the packed ones.
     pub settings_parameter: Option<String>,
 }
@@ -89,6 +93,8 @@ impl Environment {
             schedule_group: required("PORTCULLIS_SCHEDULE_GROUP")?,
             schedule_role: required("PORTCULLIS_SCHEDULE_ROLE_ARN")?,
             dead_letters: required("PORTCULLIS_DEAD_LETTERS_ARN")?,
+            queue: required("PORTCULLIS_QUEUE_URL")?,
+            queue_dead_letters: required("PORTCULLIS_QUEUE_DEAD_LETTERS_URL")?,
             settings_parameter: variable("PORTCULLIS_SETTINGS_PARAMETER").filter(|name| !name.is_empty()),
         })
     }

@@ -148,6 +148,17 @@ pub enum Failure {
     /// The parameter with the settings can't be read.
     #[error("the settings can't be read, so nothing was judged: {0}")]
     SettingsUnread(AwsError),
+    /// The queue holds what only an operator may ask for, or what only the stack's own schedules and AWS Config send.
+    #[error(
+        "expected an event in the queue, found a request: whoever may ask invokes the function, under a permission of his own"
+    )]
+    NotFromQueue,
+    /// Handling the event ended in a panic: a mistake of ours.
+    #[error("handling the event panicked; the log has the message")]
+    Panicked,
+    /// The invocation's time was over before the event was handled.
+    #[error("the invocation's time was over before the event was handled")]
+    OutOfTime,
     /// The event is about something that this function must not touch.
     #[error("expected an event of account {expected}, found one of account {found}")]
     ForeignAccount {
@@ -265,6 +276,9 @@ impl Failure {
         match self {
             Self::Event(_) => "EventRefused",
             Self::Settings(_) | Self::SettingsUnread(_) => "SettingsUnusable",
+            Self::NotFromQueue => "NotFromQueue",
+            Self::Panicked => "Panicked",
+            Self::OutOfTime => "OutOfTime",
             Self::ForeignAccount { .. } => "ForeignAccount",
             Self::ForeignRegion { .. } => "ForeignRegion",
             Self::Observe(_) => "ObserveFailed",

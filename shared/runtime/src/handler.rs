@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
+use portcullis_core::event::NativeEvent;
 use portcullis_core::{Call, Cause, Listing, Location, Resource, Settings, Typed};
 
 use crate::adapter::{Adapter, Bound, Page};
@@ -81,6 +82,11 @@ impl Handlers {
 
     pub fn iter(&self) -> impl Iterator<Item = &dyn Handler> {
         self.0.iter().map(Box::as_ref)
+    }
+
+    /// What their services tell EventBridge by themselves.
+    pub fn native_events(&self) -> impl Iterator<Item = NativeEvent> {
+        self.listings().flat_map(Listing::native_events).copied()
     }
 
     pub fn listings(&self) -> impl Iterator<Item = &dyn Listing> {

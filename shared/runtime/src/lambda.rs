@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
+use aws_lambda_events::sqs::SqsBatchResponse;
 use lambda_runtime::tracing as lambda_tracing;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use portcullis_core::settings::Known;
-use portcullis_core::{Event, Listing, Location, Service};
+use portcullis_core::{Event, Location, Service};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use tracing::Instrument as _;
 
@@ -17,6 +19,7 @@ use crate::environment::{Environment, EnvironmentError};
 use crate::error::Failure;
 use crate::handler::{Handler, Handlers};
 use crate::metrics;
+use crate::queue::{self, Queue};
 use crate::schedule::Schedules;
 use crate::sdk::{on_loopback, sdk_config};
 use crate::settings::{LIFETIME, Source};
@@ -52,6 +55,16 @@ impl From<Failed> for Diagnostic {
 /// The names of the sections that services have in the settings, one a line, as `make docs` writes them.
 const SECTIONS: &str = include_str!("sections.txt");
 
+/// What an invocation is answered.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answered {
+    /// One that brought messages of the queue.
+    Batch(SqsBatchResponse),
+    /// Any other.
+    Request(Response),
+}
+
 /// Runs the function of a service: `handlers` makes its handlers from the SDK's configuration, `settings` is the packed
 /// `portcullis.yaml`.
 pub async fn run<F, Fut>(service: fn() -> Service, settings: &str, handlers: F) -> Result<(), lambda_runtime::Error>
@@ -82,6 +95,11 @@ where
     let settings = Source::new(aws_sdk_ssm::Client::new(&sdk), &environment, yaml, own, lifetime).map_err(in_words)?;
     // Read while nobody waits yet; if it fails, the first event reads again and says why.
     let _ = settings.current().await;
+    let queue = Queue {
+        client: aws_sdk_sqs::Client::new(&sdk),
+        url: environment.queue.clone(),
+        dead_letters: environment.queue_dead_letters.clone(),
+    };
     let function = Arc::new(Function {
         handlers,
         sweeping,
@@ -93,9 +111,18 @@ where
         schedules,
         config,
     });
+    let queue = Arc::new(queue);
     let served = lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
-        let function = Arc::clone(&function);
-        async move { invoked(&function, &event).await }
+        let (function, queue) = (Arc::clone(&function), Arc::clone(&queue));
+        async move {
+            match queue::batch(event.payload.get().as_bytes()) {
+                Some(records) => {
+                    let handled = queue::handle(&function, &queue, records, &event.context).await;
+                    Ok(Answered::Batch(handled))
+                }
+                None => invoked(&function, &event).await.map(Answered::Request),
+            }
+        }
     }));
     // It is large, and `main` would hold it on the stack.
     Box::pin(served).await
@@ -129,12 +156,7 @@ async fn invoked(
     function: &Function,
     LambdaEvent { payload, context }: &LambdaEvent<Box<RawValue>>,
 ) -> Result<Response, Failed> {
-    let native: Vec<_> = function
-        .handlers
-        .listings()
-        .flat_map(Listing::native_events)
-        .copied()
-        .collect();
+    let native: Vec<_> = function.handlers.native_events().collect();
     let event = Event::from_slice(payload.get().as_bytes(), &native).map_err(Failure::from);
     let id = event.as_ref().map(Event::id).unwrap_or_default().to_owned();
     let span = tracing::info_span!("event", requestId = context.request_id, event_id = id);

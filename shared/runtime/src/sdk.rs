@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,13 +28,16 @@ impl ResolveDns for LoopbackResolver {
     }
 }
 
-/// How many requests went to AWS since the process began, retries included. Lambda hands a process one event at a time, so
-/// the difference over an event is that event's.
-pub fn requests() -> u64 {
-    REQUESTS.load(Ordering::Relaxed)
+tokio::task_local! {
+    static REQUESTS: AtomicU64;
 }
 
-static REQUESTS: AtomicU64 = AtomicU64::new(0);
+/// What something comes to, and how many requests it sent to AWS, retries included: those of events that are handled at the same
+/// time are counted apart.
+pub async fn counted<T>(future: impl Future<Output = T>) -> (T, u64) {
+    let counting = async { (future.await, REQUESTS.with(|sent| sent.load(Ordering::Relaxed))) };
+    REQUESTS.scope(AtomicU64::new(0), counting).await
+}
 
 /// A client that counts what it sends.
 #[derive(Debug)]
@@ -47,7 +51,8 @@ impl HttpClient for Counted<SharedHttpClient> {
 
 impl HttpConnector for Counted<SharedHttpConnector> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        REQUESTS.fetch_add(1, Ordering::Relaxed);
+        // What is sent while no event is handled, such as at the start, is nobody's.
+        let _ = REQUESTS.try_with(|sent| sent.fetch_add(1, Ordering::Relaxed));
         self.0.call(request)
     }
 }

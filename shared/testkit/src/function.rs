@@ -149,6 +149,22 @@ impl FunctionBuilder {
                 format!("arn:aws:iam::{}:role/scheduler", self.aws.account()),
             ),
             (
+                "PORTCULLIS_QUEUE_URL",
+                format!(
+                    "https://sqs.{}.amazonaws.com/{}/events",
+                    self.region,
+                    self.aws.account()
+                ),
+            ),
+            (
+                "PORTCULLIS_QUEUE_DEAD_LETTERS_URL",
+                format!(
+                    "https://sqs.{}.amazonaws.com/{}/events-dead-letters",
+                    self.region,
+                    self.aws.account()
+                ),
+            ),
+            (
                 "PORTCULLIS_DEAD_LETTERS_ARN",
                 format!("arn:aws:sqs:{}:{}:dead-letters", self.region, self.aws.account()),
             ),

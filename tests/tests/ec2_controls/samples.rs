@@ -52,7 +52,7 @@ fn the_native_sample_names_its_volume() {
         ["arn:aws:ec2:eu-west-1:111122223333:volume/vol-0a6b8c4d1e700d9f3"]
     );
     let template = portcullis_tests::template::translated();
-    let pattern = &template["Resources"]["Ec2FunctionEc2Volumes"]["Properties"]["EventPattern"];
+    let pattern = &template["Resources"]["Ec2Volumes"]["Properties"]["EventPattern"];
     let sample: serde_json::Value = serde_json::from_str(text).unwrap();
     for (pattern, value) in [
         (&pattern["source"], &sample["source"]),

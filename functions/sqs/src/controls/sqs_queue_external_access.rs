@@ -33,6 +33,6 @@ pub const CONTROL: Control<Queue> = Control {
     changes: &[QueueFact::Policy],
     judge: &|queue, context| {
         let policy = ResourcePolicy::of(Service::Sqs, &queue.policy, context);
-        external_access(policy, |analysis, goal| analysis.cure(goal), QueueChange::Policy)
+        external_access(policy, smallest_cure, QueueChange::Policy)
     },
 };

@@ -34,6 +34,6 @@ pub const CONTROL: Control<Queue> = Control {
     changes: &[QueueFact::Policy],
     judge: &|queue, context| {
         let policy = ResourcePolicy::of(Service::Sqs, &queue.policy, context);
-        public_policy(policy, |analysis, goal| analysis.cure(goal), QueueChange::Policy)
+        public_policy(policy, smallest_cure, QueueChange::Policy)
     },
 };
