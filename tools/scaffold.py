@@ -51,6 +51,7 @@ portcullis-core.workspace = true
 portcullis-derive.workspace = true
 portcullis-runtime = { workspace = true, optional = true }
 portcullis-testkit = { workspace = true, optional = true }
+serde.workspace = true
 tokio = { workspace = true, optional = true }
 
 [features]
@@ -298,9 +299,8 @@ pub const CONTROL: Control<<<Noun>>> = Control {
 
 VIOLATION = """\
 violation!("<<id>>", |world: portcullis_testkit::World| {
-    let _ = world;
-    let arranged: portcullis_testkit::Arranged = panic!("fill in: make a resource, leave it insecure, say what is right then");
-    arranged
+    let fill_in = |_| -> portcullis_testkit::Arranged { panic!("make a resource, leave it insecure, say what is right then") };
+    fill_in(world)
 }),
 """
 
@@ -378,17 +378,18 @@ def new_control(root: Path, identifier: str, noun: str | None) -> None:
     modules = [found for found in re.finditer(r"^mod (\w+);\n", text, re.MULTILINE)]
     after = [found for found in modules if found[1] > name]
     where = after[0].start() if after else modules[-1].end() if modules else text.index("use ")
-    path.write_text(insert(text, where, f"mod {name};\n" + ("" if modules else "\n")))
-    file.write_text(fill(CONTROL, id=identifier, Noun=noun, noun=snake(noun), module=module[1]))
-    path = folder / "violations.rs"
-    text = path.read_text()
-    found = re.search(r"violations: &\[\n|const VIOLATIONS: &\[Violation\] = &\[\n", text)
+    controls = insert(text, where, f"mod {name};\n" + ("" if modules else "\n"))
+    violations = folder / "violations.rs"
+    text = violations.read_text()
+    found = re.search(r"violations: &\[|const VIOLATIONS: &\[Violation\] = &\[", text)
     if found is None:
-        raise Refused(f"{path.relative_to(root)} has no list of violations")
-    text = insert(text, found.end(), fill(VIOLATION, id=identifier))
+        raise Refused(f"{violations.relative_to(root)} has no list of violations")
+    text = insert(text, found.end(), "\n" + fill(VIOLATION, id=identifier))
     if not re.search(r"\bviolation\b[,}]", text):
         text = text.replace("use portcullis_testkit::ServiceUnderTest;", "use portcullis_testkit::{ServiceUnderTest, violation};")
-    path.write_text(text)
+    path.write_text(controls)
+    file.write_text(fill(CONTROL, id=identifier, Noun=noun, noun=snake(noun), module=module[1]))
+    violations.write_text(text)
 
 
 def main(arguments: list[str], root: Path = ROOT) -> str | None:
