@@ -109,7 +109,7 @@ async fn what_kills_the_process_each_time_ends_as_a_dead_letter_alone() {
     let world = World::new().await;
     let function = Arc::new(started(&world).await);
     let poison = unversioned(&world, "poison").await;
-    let mut queue = Queue::new(12, VISIBILITY_TIMEOUT);
+    let mut queue = Queue::new(24, VISIBILITY_TIMEOUT);
     queue.send(event(&poison));
     for number in 0..7 {
         queue.send(event(&unversioned(&world, &format!("neighbour-{number}")).await));
