@@ -5,6 +5,11 @@ use std::process::Command;
 
 use serde_json::Value;
 
+/// How often a message is received before it is a dead letter: the template is held to it, and an outage of hours is lived through with it.
+pub const MOST_RECEIVES: u32 = 48;
+/// For how many seconds nobody else gets a message that was received.
+pub const VISIBILITY_TIMEOUT: u64 = 360;
+
 /// The repository's root.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use portcullis_core::{Listing, Service};
+use portcullis_tests::template::{MOST_RECEIVES, VISIBILITY_TIMEOUT};
 use portcullis_tests::{World, samples, template};
 use serde_json::{Value, json};
 
@@ -49,10 +50,6 @@ fn texts(list: &Value) -> BTreeSet<&str> {
 }
 
 const API_CALLS: &str = "AWS API Call via CloudTrail";
-
-/// As tests/tests/queue.rs has them, where an outage of hours is lived through.
-const MOST_RECEIVES: u64 = 48;
-const VISIBILITY_TIMEOUT: u64 = 360;
 
 /// The rules that lead to a function: that of its service's calls, that of AWS Config, and those of what its service tells by itself.
 fn rules_of(function: &str) -> Vec<&'static Value> {
