@@ -2,8 +2,12 @@
 
 use std::borrow::Cow;
 
+use portcullis_access::Service;
+use portcullis_controls::ResourcePolicy;
 use portcullis_core::event::{Call, EventError, field, string};
-use portcullis_core::{Change, Judgement, Location, Observed, Required, Resource, ResourceType, Settings, Tags};
+use portcullis_core::{
+    Change, JudgeContext, Judgement, Location, Observed, Required, Resource, ResourceType, Settings, Tags,
+};
 use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
@@ -213,6 +217,12 @@ impl Key {
             }
             _ => Judgement::Compliant,
         }
+    }
+
+    /// The policy of a key that the customer manages, to be judged.
+    pub fn own_policy<'a>(&'a self, context: &'a JudgeContext<'a>) -> Option<ResourcePolicy<'a>> {
+        self.customer_managed().and(self.policy.get())?;
+        Some(ResourcePolicy::of(Service::Kms, &self.policy, context))
     }
 
     /// State and nature of a key that a customer manages. AWS-managed keys are AWS's to look after.

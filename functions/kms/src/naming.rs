@@ -97,16 +97,13 @@ pub fn answered(call: &Call, member: &str) -> Option<Resource> {
 
 /// A key or an alias in a region of an account.
 pub fn resource(id: &str, region: &str, account: &str) -> Resource {
-    let alias = id.starts_with("alias/");
-    let kind = if alias { ALIAS } else { KEY };
-    let path = if alias { "" } else { "key/" };
-    Resource {
-        kind: kind.into(),
-        arn: format!("arn:{}:kms:{region}:{account}:{path}{id}", partition_of(region)),
-        account: account.into(),
-        region: region.into(),
-        id: id.into(),
-    }
+    let (kind, path) = if id.starts_with("alias/") {
+        (ALIAS, "")
+    } else {
+        (KEY, "key/")
+    };
+    let (account, region) = (account.into(), region.into());
+    Resource::regional(kind, "kms", path, id, &Location { account, region })
 }
 
 /// `alias/…`. Source: KMS API Reference, `CreateAlias`, `AliasName`.

@@ -2,7 +2,7 @@
 
 use portcullis_access::Service;
 use portcullis_core::event::{Call, EventError};
-use portcullis_core::{Arn, Location, Observed, Resource, ResourceType, partition_of};
+use portcullis_core::{Arn, Location, Observed, Resource, ResourceType};
 use portcullis_derive::Facts;
 use serde::{Deserialize, Serialize};
 
@@ -130,13 +130,8 @@ fn identified(id: &str, location: &Location) -> Option<Resource> {
 
 /// An access point in a region of an account.
 pub(crate) fn resource(name: &str, region: &str, account: &str) -> Resource {
-    Resource {
-        kind: TYPE.name.into(),
-        arn: format!("arn:{}:s3:{region}:{account}:accesspoint/{name}", partition_of(region)),
-        account: account.into(),
-        region: region.into(),
-        id: name.into(),
-    }
+    let (account, region) = (account.into(), region.into());
+    Resource::regional(TYPE.name, "s3", "accesspoint/", name, &Location { account, region })
 }
 
 /// The access point among the record's resources, for a call whose parameters were omitted.

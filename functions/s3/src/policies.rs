@@ -1,7 +1,7 @@
 //! What the controls of S3's policies share beside what those of all policies do.
 
 use portcullis_access::{Goal, Policy, S3Verdict, Service};
-use portcullis_controls::{Analysis, Cure, ResourcePolicy, by_its_policy};
+use portcullis_controls::{Analysis, Cure, ResourcePolicy, by_its_policy, smallest_cure, written};
 use portcullis_core::event::strings;
 use portcullis_core::{Clause, Finding, JudgeContext, Severity};
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ pub fn cure(analysis: &Analysis<'_>, goal: Goal, block: PublicAccessBlock) -> Cu
         let judged = Policy::parse(text).map(|policy| analysis.judge(&policy));
         judged.is_ok_and(|judged| judged.s3 == Some(S3Verdict::Public))
     };
-    match analysis.cure(goal) {
+    match smallest_cure(analysis, goal) {
         Cure::Write(Some(text), _) if block.block_public_policy && refused(&text) => Cure::Nothing(REFUSED.into()),
         cure => cure,
     }
@@ -65,10 +65,8 @@ pub fn lacks(
     change: impl Into<String>,
 ) -> Finding<BucketChange> {
     let policy = bucket.policy.get().map(String::as_str);
-    match with_statements(policy, statements, bucket.effective_block(), context) {
-        Ok(policy) => Finding::new(Severity::Medium, summary, change, vec![BucketChange::Policy(policy)]),
-        Err(why) => Finding::new(Severity::Medium, summary, change, Vec::new()).only_notify(why),
-    }
+    let policy = with_statements(policy, statements, bucket.effective_block(), context);
+    written(policy, Severity::Medium, summary, change, BucketChange::Policy)
 }
 
 /// A bucket's policy with more statements; the others stay byte for byte. Each `Sid` is made unique. An error says why there

@@ -84,17 +84,6 @@ impl<'a> Analysis<'a> {
         portcullis_access::fix(&self.policy, &access(self.service, self.resource, &self.trust), goal)
     }
 
-    /// The smallest fix that reaches a goal, of a resource that may be without a policy: then there is none to write.
-    pub fn cure(&self, goal: Goal) -> Cure<Option<String>> {
-        match self.fix(goal) {
-            Ok(Fix::Rewrite { policy, changes }) => Cure::Write(Some(policy), self.told(&changes)),
-            Ok(Fix::Delete) => Cure::Write(None, "delete its policy, of which nothing else is left".into()),
-            Ok(Fix::Undecided { reason }) => Cure::Nothing(reason),
-            Ok(Fix::Nothing) => Cure::Nothing(NO_FIX.into()),
-            Err(error) => Cure::Nothing(error.to_string()),
-        }
-    }
-
     /// Changes in words.
     pub fn told(&self, changes: &[Change]) -> String {
         let count = self.policy.statements().len();
@@ -109,9 +98,15 @@ impl<'a> Analysis<'a> {
     }
 }
 
-/// The smallest change of a policy that reaches a goal, where a resource may be without one: what most services ask for.
+/// The smallest fix that reaches a goal, of a resource that may be without a policy: then there is none to write.
 pub fn smallest_cure(analysis: &Analysis<'_>, goal: Goal) -> Cure<Option<String>> {
-    analysis.cure(goal)
+    match analysis.fix(goal) {
+        Ok(Fix::Rewrite { policy, changes }) => Cure::Write(Some(policy), analysis.told(&changes)),
+        Ok(Fix::Delete) => Cure::Write(None, "delete its policy, of which nothing else is left".into()),
+        Ok(Fix::Undecided { reason }) => Cure::Nothing(reason),
+        Ok(Fix::Nothing) => Cure::Nothing(NO_FIX.into()),
+        Err(error) => Cure::Nothing(error.to_string()),
+    }
 }
 
 /// A statement's name in words: its `Sid`, or its number.

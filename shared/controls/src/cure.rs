@@ -23,3 +23,17 @@ impl<P> Cure<P> {
         }
     }
 }
+
+/// The finding that a policy puts right, or that is told where there can be none.
+pub fn written<P, C>(
+    policy: Result<P, String>,
+    severity: Severity,
+    summary: Clause,
+    remedy: impl Into<String>,
+    change: impl FnOnce(P) -> C,
+) -> Finding<C> {
+    match policy {
+        Ok(policy) => Finding::new(severity, summary, remedy, vec![change(policy)]),
+        Err(why) => Finding::new(severity, summary, remedy, Vec::new()).only_notify(why),
+    }
+}

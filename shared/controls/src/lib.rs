@@ -16,7 +16,7 @@ pub mod sharing;
 mod tls_only;
 
 pub use analysis::{Analysis, named, smallest_cure, trust};
-pub use cure::{Cure, NO_FIX};
+pub use cure::{Cure, NO_FIX, written};
 pub use external_access::{Outsiders, external_access};
 #[cfg(feature = "aws")]
 pub use keys::Keys;

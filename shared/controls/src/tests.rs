@@ -37,7 +37,7 @@ fn the_settings_say_who_is_trusted() {
     analysed(&statements, &settings, |analysis| {
         assert_eq!(analysis.offending(Verdict::External), [1]);
         assert!(analysis.reasons(Verdict::External)[0].contains("444455556666"));
-        let Cure::Write(Some(policy), change) = analysis.cure(Goal::Private) else {
+        let Cure::Write(Some(policy), change) = smallest_cure(analysis, Goal::Private) else {
             panic!()
         };
         assert_eq!(
@@ -57,7 +57,7 @@ fn where_nothing_is_left_there_is_no_policy_to_write() {
     let cure = analysed(
         &[statement("Partner", "444455556666")],
         &Settings::default(),
-        |analysis| analysis.cure(Goal::Private),
+        |analysis| smallest_cure(analysis, Goal::Private),
     );
     let found = cure.finding(Severity::High, Clause::is("open"), |policy| policy);
     assert_eq!(found.remedies, [None]);

@@ -1,9 +1,10 @@
 //! Policies that let requests without TLS through.
 
 use portcullis_access::{Policy, Service};
-use portcullis_core::{Clause, Finding, Judgement, Severity};
+use portcullis_core::{Clause, Judgement, Severity};
 use serde_json::{Value, json};
 
+use crate::cure::written;
 use crate::resource_policy::ResourcePolicy;
 
 /// Judges whether a policy refuses every request over plain HTTP, whoever makes it. `add` gives the policy with one more
@@ -27,12 +28,7 @@ pub fn tls_only<P, C>(
         "accepted plain HTTP: no statement of its policy denied that to everybody",
     );
     let remedy = "add a statement that denies requests without TLS";
-    match add(denial(policy.service, arn)) {
-        Ok(policy) => Finding::new(severity, summary, remedy, vec![change(policy)]).into(),
-        Err(why) => Finding::new(severity, summary, remedy, Vec::new())
-            .only_notify(why)
-            .into(),
-    }
+    written(add(denial(policy.service, arn)), severity, summary, remedy, change).into()
 }
 
 /// The statement that refuses plain HTTP. Source: IAM User Guide, "AWS global condition context keys", `aws:SecureTransport`.

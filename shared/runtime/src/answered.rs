@@ -14,7 +14,8 @@ where
     answer.map_err(|error| AwsError::new(operation, &error))
 }
 
-/// An answer, or none where one of these codes says that there is no such thing.
+/// An answer, or none where one of these codes says that there is no such thing. Another "not found" is a failure: what it says may
+/// not be about what was asked for.
 pub fn unless<T>(codes: &[&str], answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),

@@ -21,7 +21,7 @@ use crate::handler::{Handler, Handlers};
 use crate::metrics;
 use crate::queue::{self, Queue};
 use crate::schedule::Schedules;
-use crate::sdk::{on_loopback, sdk_config};
+use crate::sdk::{Regional, on_loopback, sdk_config};
 use crate::settings::{LIFETIME, Source};
 use crate::topic::Topic;
 
@@ -96,7 +96,8 @@ where
     // Read while nobody waits yet; if it fails, the first event reads again and says why.
     let _ = settings.current().await;
     let queue = Queue {
-        client: aws_sdk_sqs::Client::new(&sdk),
+        sqs: Regional::new(&sdk, aws_sdk_sqs::Client::new),
+        region: location.region.clone(),
         url: environment.queue.clone(),
         dead_letters: environment.queue_dead_letters.clone(),
     };

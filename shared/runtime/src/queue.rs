@@ -15,6 +15,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use lambda_runtime::Context;
 use portcullis_core::Event;
+use portcullis_core::event::NativeEvent;
 use tracing::Instrument as _;
 
 use crate::answered::done;
@@ -22,6 +23,7 @@ use crate::dispatch::Function;
 use crate::error::{AwsError, Failure};
 use crate::metrics;
 use crate::retry::again;
+use crate::sdk::Regional;
 
 /// From this receive on a message is handled by itself: handling it may be what ended the process before.
 const ALONE: u32 = 4;
@@ -32,7 +34,10 @@ const FOR_THE_ANSWER: Duration = Duration::from_secs(3);
 /// The function's queue, and the one that keeps what could not be handled.
 #[derive(Debug, Clone)]
 pub struct Queue {
-    pub client: Client,
+    /// Made when the first message has to come again: most batches need no call.
+    pub sqs: Regional<Client>,
+    /// The region of both.
+    pub region: String,
     /// The queue's URL.
     pub url: String,
     /// The dead-letter queue's URL.
@@ -48,11 +53,6 @@ struct Message {
     receives: u32,
     body: String,
     event: Result<Event, Failure>,
-}
-
-/// One look that messages ask for: of several that ask for the same, the newest one says who.
-struct Look {
-    messages: Vec<Message>,
 }
 
 /// What came of a message.
@@ -73,29 +73,25 @@ pub async fn handle(
     records: Vec<SqsMessage>,
     context: &Context,
 ) -> SqsBatchResponse {
-    let messages = records.into_iter().map(|record| Message::read(function, record));
-    let (suspects, fresh): (Vec<_>, Vec<_>) = messages.partition(|message| message.receives >= ALONE);
+    let native: Vec<_> = function.handlers.native_events().collect();
+    let messages = records.into_iter().map(|record| Message::read(record, &native));
+    let (mut suspects, fresh): (Vec<_>, Vec<_>) = messages.partition(|message| message.receives >= ALONE);
     let mut failed = Vec::new();
-    let looks = looks(function, fresh).await;
-    let handled = join_all(looks.into_iter().map(|lane| async move {
+    let lanes = lanes(function, fresh).await;
+    let handled = join_all(lanes.into_iter().map(|lane| async move {
         let mut handled = Vec::new();
-        for look in lane {
-            handled.append(&mut look.handle(function, context).await);
+        for messages in lane {
+            handled.append(&mut look(function, context, messages).await);
         }
         handled
     }));
     let handled: Vec<Handled> = handled.await.into_iter().flatten().collect();
-    let is_last = suspects.is_empty();
-    settle(function, queue, handled, is_last, &mut failed).await;
-    let mut suspects = suspects;
+    settle(function, queue, handled, suspects.is_empty(), &mut failed).await;
     // In another order each time: what comes after the one that ends the process is before it some other time.
     let order = RandomState::new();
     suspects.sort_by_key(|suspect| order.hash_one(&suspect.id));
     for suspect in suspects {
-        let look = Look {
-            messages: vec![suspect],
-        };
-        let handled = look.handle(function, context).await;
+        let handled = look(function, context, vec![suspect]).await;
         settle(function, queue, handled, false, &mut failed).await;
     }
     let mut response = SqsBatchResponse::default();
@@ -111,10 +107,9 @@ pub async fn handle(
 }
 
 impl Message {
-    fn read(function: &Function, record: SqsMessage) -> Self {
+    fn read(record: SqsMessage, native: &[NativeEvent]) -> Self {
         let body = record.body.unwrap_or_default();
-        let native: Vec<_> = function.handlers.native_events().collect();
-        let event = match Event::from_slice(body.as_bytes(), &native) {
+        let event = match Event::from_slice(body.as_bytes(), native) {
             Ok(event @ (Event::Call(_) | Event::Config(_))) => Ok(event),
             // Whoever may write to the queue must not be able to ask in the operator's name.
             Ok(_) => Err(Failure::NotFromQueue),
@@ -129,48 +124,7 @@ impl Message {
             event,
         }
     }
-}
 
-/// The looks that messages ask for, in lanes: those of different lanes are about different resources. Calls of one name that are
-/// about the same resources, and of which each can change what is judged, ask for one look: it comes after all of them.
-async fn looks(function: &Function, messages: Vec<Message>) -> Vec<Vec<Look>> {
-    let settings = function.settings.current().await.ok();
-    let mut lanes: BTreeMap<String, BTreeMap<String, Look>> = BTreeMap::new();
-    for message in messages {
-        let resources = match (&message.event, &settings) {
-            (Ok(Event::Call(call)), Some(settings)) => function.resources(call, settings),
-            _ => None,
-        };
-        let (lane, same) = match (&message.event, resources) {
-            (Ok(Event::Call(call)), Some(resources)) if !call.omitted => (resources, call.name.clone()),
-            (_, Some(resources)) => (resources, message.id.clone()),
-            _ => (message.id.clone(), message.id.clone()),
-        };
-        let look = lanes.entry(lane).or_default().entry(same);
-        look.or_insert_with(|| Look { messages: Vec::new() })
-            .messages
-            .push(message);
-    }
-    lanes.into_values().map(|lane| lane.into_values().collect()).collect()
-}
-
-impl Look {
-    async fn handle(mut self, function: &Function, context: &Context) -> Vec<Handled> {
-        let time = |message: &Message| match &message.event {
-            Ok(Event::Call(call)) => call.time.clone(),
-            _ => String::new(),
-        };
-        self.messages.sort_by_key(time);
-        let Some(newest) = self.messages.last() else {
-            return Vec::new();
-        };
-        let came_of_it = newest.handled(function, context).await;
-        let messages = self.messages.into_iter();
-        messages.map(|message| (message, came_of_it.clone())).collect()
-    }
-}
-
-impl Message {
     /// Takes the event where it leads: what panics, or takes too long, fails by itself.
     async fn handled(&self, function: &Function, context: &Context) -> Result<(), Failure> {
         let event = self.event.clone()?;
@@ -190,6 +144,41 @@ impl Message {
             Err(_) => Err(Failure::OutOfTime),
         }
     }
+}
+
+/// The looks that messages ask for, in lanes: those of different lanes are about different resources. Calls of one name that are
+/// about the same resources, and of which each can change what is judged, ask for one look: it comes after all of them.
+async fn lanes(function: &Function, messages: Vec<Message>) -> Vec<Vec<Vec<Message>>> {
+    let settings = function.settings.current().await.ok();
+    let mut lanes: BTreeMap<String, BTreeMap<String, Vec<Message>>> = BTreeMap::new();
+    for message in messages {
+        let resources = match (&message.event, &settings) {
+            (Ok(Event::Call(call)), Some(settings)) => function.resources(call, settings),
+            _ => None,
+        };
+        let (lane, same) = match (&message.event, resources) {
+            (Ok(Event::Call(call)), Some(resources)) if !call.omitted => (resources, call.name.clone()),
+            (_, Some(resources)) => (resources, message.id.clone()),
+            _ => (message.id.clone(), message.id.clone()),
+        };
+        lanes.entry(lane).or_default().entry(same).or_default().push(message);
+    }
+    lanes.into_values().map(|lane| lane.into_values().collect()).collect()
+}
+
+/// One look for messages that ask for the same: the newest says who.
+async fn look(function: &Function, context: &Context, mut messages: Vec<Message>) -> Vec<Handled> {
+    let time = |message: &Message| match &message.event {
+        Ok(Event::Call(call)) => call.time.clone(),
+        _ => String::new(),
+    };
+    messages.sort_by_key(time);
+    let Some(newest) = messages.last() else {
+        return Vec::new();
+    };
+    let came_of_it = newest.handled(function, context).await;
+    let messages = messages.into_iter();
+    messages.map(|message| (message, came_of_it.clone())).collect()
 }
 
 /// Sees to what came of messages: those that failed come again when it may help, or are kept where it can't. `is_last` leaves it to
@@ -264,7 +253,11 @@ impl Queue {
         if entries.is_empty() {
             return Ok(());
         }
-        let change = self.client.change_message_visibility_batch().queue_url(&self.url);
+        let change = self
+            .sqs
+            .of(&self.region)
+            .change_message_visibility_batch()
+            .queue_url(&self.url);
         let answer = change.set_entries(Some(entries)).send().await;
         done("ChangeMessageVisibilityBatch", answer).map(drop)
     }
@@ -284,7 +277,7 @@ impl Queue {
         if entries.is_empty() {
             return Ok(());
         }
-        let delete = self.client.delete_message_batch().queue_url(&self.url);
+        let delete = self.sqs.of(&self.region).delete_message_batch().queue_url(&self.url);
         let answer = delete.set_entries(Some(entries)).send().await;
         done("DeleteMessageBatch", answer).map(drop)
     }
@@ -298,11 +291,8 @@ impl Queue {
                 .build()
                 .ok()
         };
-        let mut send = self
-            .client
-            .send_message()
-            .queue_url(&self.dead_letters)
-            .message_body(&message.body);
+        let send = self.sqs.of(&self.region).send_message();
+        let mut send = send.queue_url(&self.dead_letters).message_body(&message.body);
         for (name, value) in [("Failure", failure.name().to_owned()), ("Error", failure.to_string())] {
             if let Some(value) = text(value) {
                 send = send.message_attributes(name, value);

@@ -16,8 +16,7 @@
 //! # References
 //! KMS Developer Guide, "Allowing users in other accounts to use a KMS key"; IAM User Guide, "IAM Access Analyzer".
 
-use portcullis_access::Service;
-use portcullis_controls::{ResourcePolicy, external_access};
+use portcullis_controls::external_access;
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
@@ -40,10 +39,9 @@ pub const CONTROL: Control<Key> = Control {
 };
 
 pub fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
-    if key.customer_managed().is_none() || key.policy.get().is_none() {
+    let Some(policy) = key.own_policy(context) else {
         return key.not_ours();
-    }
-    let policy = ResourcePolicy::of(Service::Kms, &key.policy, context);
+    };
     external_access(policy, cure, KeyChange::SetPolicy)
 }
 

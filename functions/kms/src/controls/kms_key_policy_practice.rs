@@ -20,8 +20,7 @@
 //! KMS Developer Guide, "Key policies in AWS KMS", "Condition keys for AWS KMS"; AWS Prescriptive Guidance, "Encryption best
 //! practices for AWS KMS".
 
-use portcullis_access::{KeyFinding, Service};
-use portcullis_controls::ResourcePolicy;
+use portcullis_access::KeyFinding;
 use portcullis_core::settings::Switch;
 use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
@@ -45,11 +44,10 @@ pub const CONTROL: Control<Key> = Control {
 };
 
 fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
-    if key.customer_managed().is_none() || key.policy.get().is_none() {
+    let Some(policy) = key.own_policy(context) else {
         return key.not_ours();
-    }
+    };
     // A policy that can't be read is told by kms-key-public-policy.
-    let policy = ResourcePolicy::of(Service::Kms, &key.policy, context);
     let Some(Ok(analysis)) = policy.analyse() else {
         return Judgement::Compliant;
     };

@@ -17,8 +17,7 @@
 //! # References
 //! KMS Developer Guide, "Key policies in AWS KMS", "Default key policy"; Security Hub KMS.5.
 
-use portcullis_access::Service;
-use portcullis_controls::{ResourcePolicy, public_policy};
+use portcullis_controls::public_policy;
 use portcullis_core::settings::Switch;
 use portcullis_core::{Control, Impact, JudgeContext, Judgement, Meta, Severity};
 
@@ -41,10 +40,9 @@ pub const CONTROL: Control<Key> = Control {
 };
 
 pub fn judge(key: &Key, context: &JudgeContext<'_>) -> Judgement<KeyChange> {
-    if key.customer_managed().is_none() || key.policy.get().is_none() {
+    let Some(policy) = key.own_policy(context) else {
         return key.not_ours();
-    }
-    let policy = ResourcePolicy::of(Service::Kms, &key.policy, context);
+    };
     public_policy(policy, cure, KeyChange::SetPolicy)
 }
 

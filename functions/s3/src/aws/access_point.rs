@@ -45,7 +45,7 @@ impl Adapter for Aws {
                 .send()
                 .await;
             let answer = convert::done("GetAccessPointPolicy", answer);
-            let answer = convert::found(&["NoSuchAccessPointPolicy"], answer)?;
+            let answer = convert::unless(&["NoSuchAccessPointPolicy"], answer)?;
             let policy = AwsError::policy("GetAccessPointPolicy", answer.and_then(|answer| answer.policy))?;
             Ok(policy.into())
         };
@@ -56,7 +56,7 @@ impl Adapter for Aws {
             self.0.account_block(account).await.map(Observed::from)
         };
         // Whichever read says that there is none: a point without a policy is something else.
-        let read = convert::found(&["NoSuchAccessPoint"], try_join3(settings, policy, block).await)?;
+        let read = convert::unless(&["NoSuchAccessPoint"], try_join3(settings, policy, block).await)?;
         Ok(read.map(|((point, bucket_block), policy, account_block)| AccessPoint {
             settings: Observed::Is(Settings {
                 public_access_block: point

@@ -219,14 +219,14 @@ impl Read<'_> {
 
     async fn tags(&self) -> Result<Option<portcullis_core::Tags>, AwsError> {
         let answer = send!(self.s3, self.resource, get_bucket_tagging, "GetBucketTagging");
-        let answer = convert::found(&["NoSuchTagSet"], answer)?;
+        let answer = convert::unless(&["NoSuchTagSet"], answer)?;
         let tags = answer.map(|answer| answer.tag_set).unwrap_or_default();
         Ok(Some(tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
     }
 
     async fn block(&self) -> Result<Option<crate::PublicAccessBlock>, AwsError> {
         let answer = send!(self.s3, self.resource, get_public_access_block, "GetPublicAccessBlock");
-        let answer = convert::found(&["NoSuchPublicAccessBlockConfiguration"], answer)?;
+        let answer = convert::unless(&["NoSuchPublicAccessBlockConfiguration"], answer)?;
         Ok(answer
             .and_then(|answer| answer.public_access_block_configuration)
             .map(|block| convert::block(&block)))
@@ -234,7 +234,7 @@ impl Read<'_> {
 
     async fn encryption(&self) -> Result<Option<crate::bucket::Encryption>, AwsError> {
         let answer = send!(self.s3, self.resource, get_bucket_encryption, "GetBucketEncryption");
-        let answer = convert::found(&["ServerSideEncryptionConfigurationNotFoundError"], answer)?;
+        let answer = convert::unless(&["ServerSideEncryptionConfigurationNotFoundError"], answer)?;
         let rules = answer
             .and_then(|answer| answer.server_side_encryption_configuration)
             .map(|found| found.rules);
@@ -245,7 +245,7 @@ impl Read<'_> {
 
     async fn policy(&self) -> Result<Option<String>, AwsError> {
         let answer = send!(self.s3, self.resource, get_bucket_policy, "GetBucketPolicy");
-        let answer = convert::found(&["NoSuchBucketPolicy"], answer)?;
+        let answer = convert::unless(&["NoSuchBucketPolicy"], answer)?;
         AwsError::policy("GetBucketPolicy", answer.and_then(|answer| answer.policy))
     }
 
@@ -261,7 +261,7 @@ impl Read<'_> {
             get_bucket_ownership_controls,
             "GetBucketOwnershipControls"
         );
-        let answer = convert::found(&["OwnershipControlsNotFoundError"], answer)?;
+        let answer = convert::unless(&["OwnershipControlsNotFoundError"], answer)?;
         let rules = answer
             .and_then(|answer| answer.ownership_controls)
             .map(|controls| controls.rules);
@@ -281,7 +281,7 @@ impl Read<'_> {
 
     async fn website(&self) -> Result<Option<crate::bucket::Website>, AwsError> {
         let answer = send!(self.s3, self.resource, get_bucket_website, "GetBucketWebsite");
-        let answer = convert::found(&["NoSuchWebsiteConfiguration"], answer)?;
+        let answer = convert::unless(&["NoSuchWebsiteConfiguration"], answer)?;
         Ok(answer.map(convert::website))
     }
 }

@@ -23,7 +23,7 @@ impl Clients {
         let get = self.s3.of(region).get_public_access_block().bucket(bucket);
         let answer = get.expected_bucket_owner(account).send().await;
         let answer = convert::done("GetPublicAccessBlock", answer);
-        let answer = convert::found(&["NoSuchPublicAccessBlockConfiguration", "NoSuchBucket"], answer)?;
+        let answer = convert::unless(&["NoSuchPublicAccessBlockConfiguration", "NoSuchBucket"], answer)?;
         Ok(answer
             .and_then(|answer| answer.public_access_block_configuration)
             .map(|block| convert::block(&block)))
@@ -32,7 +32,7 @@ impl Clients {
     pub async fn account_block(&self, account: &str) -> Result<Option<PublicAccessBlock>, AwsError> {
         let answer = self.control.get_public_access_block().account_id(account).send().await;
         let answer = convert::done("GetPublicAccessBlock (account)", answer);
-        let answer = convert::found(&["NoSuchPublicAccessBlockConfiguration"], answer)?;
+        let answer = convert::unless(&["NoSuchPublicAccessBlockConfiguration"], answer)?;
         Ok(answer
             .and_then(|answer| answer.public_access_block_configuration)
             .map(|block| convert::account_block(&block)))

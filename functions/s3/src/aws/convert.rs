@@ -6,6 +6,7 @@ use aws_sdk_s3::operation::get_bucket_website::GetBucketWebsiteOutput;
 use aws_sdk_s3::types as s3;
 use aws_sdk_s3control::types as control;
 use portcullis_access::{Grant, Grantee};
+pub use portcullis_runtime::unless;
 use portcullis_runtime::{AwsError, ErrorCodes, Kind};
 
 use crate::PublicAccessBlock;
@@ -26,16 +27,6 @@ where
     R: std::fmt::Debug,
 {
     answer.map_err(|error| AwsError::with_codes(operation, &error, CODES))
-}
-
-/// An answer, or none where AWS says that there is none by one of these codes. Another "not found" is a failure: what it says
-/// may not be about what was asked for.
-pub fn found<T>(none: &[&str], answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(error) if none.contains(&error.code.as_str()) => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// A request that lacks something the API requires.
