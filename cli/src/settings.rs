@@ -227,6 +227,8 @@ fn guard_of(text: &str) -> Result<(Box<dyn Listing>, Resource), Error> {
         owners: BTreeMap::new(),
         error: None,
         omitted: true,
+        unanswered: false,
+        recorded: false,
         details: Value::Null,
     };
     let listings = portcullis_catalog::listings();

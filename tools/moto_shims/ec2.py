@@ -1,7 +1,7 @@
 """EC2, where moto differs from AWS: the blocks of public snapshots and images, the default key of EBS and its default encryption,
 the defaults of the metadata service, whether the devices of an image are encrypted, the key of a snapshot, the tags of a launch template, the options of a metadata service that a call does
-not name, the security groups of an interface, the groups that refer to a prefix list, what a volume is attached to and when it can't be attached or detached, and when an instance
-was last started."""
+not name, the security groups of an interface, the groups that refer to a prefix list, what a volume is attached to and when it can't be attached or detached, when an instance
+was last started, and the client token by which one is found."""
 
 from datetime import timedelta
 
@@ -15,6 +15,7 @@ from moto.ec2.models.instances import Instance
 from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.models.security_groups import SecurityGroup
 from moto.ec2.responses import EC2Response
+from moto.ec2.utils import filter_dict_attribute_mapping
 
 _state = {}
 
@@ -254,3 +255,21 @@ def start(self):
 
 
 Instance.start = start
+
+
+# Source: EC2 API Reference, `DescribeInstances`, filter `client-token`.
+filter_dict_attribute_mapping["client-token"] = "client_token"
+Instance.client_token = None
+_run_instances = EC2Response.run_instances
+
+
+def run_instances(self):
+    before = {one.id for one in self.ec2_backend.all_instances()}
+    answer = _run_instances(self)
+    for instance in self.ec2_backend.all_instances():
+        if instance.id not in before:
+            instance.client_token = self._get_param("ClientToken")
+    return answer
+
+
+EC2Response.run_instances = run_instances

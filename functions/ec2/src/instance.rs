@@ -61,6 +61,9 @@ pub struct Instance {
     /// Its VPC.
     #[fact(name = Description)]
     pub vpc: Observed<String>,
+    /// The service that alone may change it, as in `eks.amazonaws.com`; absent where its owner may.
+    #[fact(name = Description)]
+    pub operator: Observed<String>,
     /// Its network interfaces, by id.
     #[fact(
         read("ec2:DescribeInstances"),
@@ -100,7 +103,8 @@ pub enum Tokens {
 /// A network interface of an instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interface {
-    /// Its public IPv4 addresses.
+    /// Its public IPv4 addresses, and its IPv6 addresses, which are global. Source: VPC User Guide, "IP addressing for your VPCs and
+    /// subnets".
     pub public: BTreeSet<String>,
     /// The ids of its security groups; of the quarantine group its name, since it may be yet to be made.
     pub groups: BTreeSet<String>,
@@ -150,6 +154,7 @@ pub const TYPE: ResourceType<Instance> = ResourceType {
     list_actions: &["ec2:DescribeInstances"],
     creates: &["RunInstances"],
     comparable,
+    owner: |instance| instance.operator.get().cloned(),
     named,
     matters: naming::matters,
     identified: |id, location| NAMING.identified(id, location),
@@ -260,12 +265,21 @@ fn named(call: &Call) -> Result<Vec<Resource>, EventError> {
             }
         }
         let wrapped = ["ModifyInstanceMetadataOptionsRequest", "InstanceId"];
-        for path in [&wrapped[..], &["instanceId"]] {
+        for path in [
+            &wrapped[..],
+            &["instanceId"],
+            &["CreateReplaceRootVolumeTaskRequest", "InstanceId"],
+        ] {
             if let Some(value) = at(&call.parameters, path) {
                 ids.push(NAMING.id.read(&path.join("."), value)?);
             }
         }
-        if let Some(value) = at(&call.parameters, &["networkInterfaceId"]).filter(|_| ids.is_empty()) {
+        let interface = [
+            &["networkInterfaceId"][..],
+            &["AssignIpv6AddressesRequest", "NetworkInterfaceId"],
+        ];
+        let interface = interface.into_iter().find_map(|path| at(&call.parameters, path));
+        if let Some(value) = interface.filter(|_| ids.is_empty()) {
             ids.push(INTERFACE.read("networkInterfaceId", value)?);
         }
         if ids.is_empty() {

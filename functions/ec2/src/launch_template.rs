@@ -46,6 +46,9 @@ pub struct Version {
     pub tokens: Option<Tokens>,
     /// Whether a network interface gets a public IPv4 address.
     pub public: bool,
+    /// Whether a network interface gets an IPv6 address: those are global.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ipv6: bool,
 }
 
 /// Launch templates. The classification of the data is in their tags.

@@ -54,7 +54,14 @@ pub struct Naming {
 impl Naming {
     /// The ids that a call's parameters, its answer or its ARNs name; refused where there is none.
     pub fn named(&self, call: &Call, name: &'static str) -> Result<Vec<String>, EventError> {
-        let places = [at(&call.parameters, &[name]), at(&call.response, &[name])];
+        // Newer calls wrap both in a structure of their own.
+        let (request, answer) = (format!("{}Request", call.name), format!("{}Response", call.name));
+        let places = [
+            at(&call.parameters, &[name]),
+            at(&call.parameters, &[&request, name]),
+            at(&call.response, &[name]),
+            at(&call.response, &[&answer, name]),
+        ];
         let ids = places.into_iter().flatten().map(|value| self.id.read(name, value));
         let mut ids = ids.collect::<Result<Vec<_>, _>>()?;
         if ids.is_empty() {

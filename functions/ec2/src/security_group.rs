@@ -263,7 +263,7 @@ pub const TYPE: ResourceType<SecurityGroup> = ResourceType {
     source: SOURCE,
     always: &[SecurityGroupFact::Description],
     list_actions: &["ec2:DescribeSecurityGroups"],
-    creates: &["CreateSecurityGroup"],
+    creates: &["CreateDefaultVpc", "CreateSecurityGroup", "CreateVpc"],
     named,
     matters: naming::matters,
     identified: |id, location| NAMING.identified(id, location),
@@ -316,9 +316,16 @@ impl Change for SecurityGroupChange {
     }
 }
 
-/// The groups of a call, or the prefix list that it changes: the adapter asks EC2 which groups refer to it.
+/// The groups of a call, or the prefix list that it changes, or the VPC that it makes: the adapter asks EC2 which groups refer to the
+/// one, and which is the default group of the other.
 fn named(call: &Call) -> Result<Vec<Resource>, EventError> {
     NAMING.resources(call, || {
+        if ["CreateDefaultVpc", "CreateVpc"].contains(&call.name.as_str()) {
+            let paths = [&["vpc", "vpcId"][..], &["CreateDefaultVpcResponse", "vpc", "vpcId"]];
+            let made = paths.iter().find_map(|path| at(&call.response, path));
+            let made = made.ok_or_else(|| EventError::Missing("responseElements.vpc.vpcId".into()))?;
+            return Ok(vec![VPC.read("vpc.vpcId", made)?]);
+        }
         if call.name == "ModifyManagedPrefixList" {
             return Ok(vec![prefix_list(call)?]);
         }
@@ -343,6 +350,12 @@ fn named(call: &Call) -> Result<Vec<Resource>, EventError> {
         Ok(vec![NAMING.id.read("securityGroupRuleSet.groupId", group)?])
     })
 }
+
+/// The ids of VPCs.
+const VPC: Id = Id {
+    prefix: "vpc",
+    expected: "a VPC's id (vpc-…)",
+};
 
 /// The ids of prefix lists.
 const PREFIX_LIST: Id = Id {

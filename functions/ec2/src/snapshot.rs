@@ -43,8 +43,14 @@ pub struct Snapshot {
     #[fact(name = Description)]
     pub volume: Observed<String>,
     /// Who may make volumes of it, besides its owner: `DescribeSnapshotAttribute`.
-    #[fact(read("ec2:DescribeSnapshotAttribute"), write("ec2:ModifySnapshotAttribute"))]
+    #[fact(
+        read("ec2:DescribeSnapshotAttribute", "ec2:GetSnapshotBlockPublicAccessState"),
+        write("ec2:ModifySnapshotAttribute")
+    )]
     pub sharing: Observed<Sharing>,
+    /// Of one that is shared with everybody: whether the region's block has AWS treat it as private all the same.
+    #[fact(name = Sharing)]
+    pub blocked: Observed<bool>,
 }
 
 /// A change to a snapshot: `ModifySnapshotAttribute`.
@@ -59,7 +65,12 @@ pub const TYPE: ResourceType<Snapshot> = ResourceType {
     source: SOURCE,
     always: &[SnapshotFact::Description],
     list_actions: &["ec2:DescribeSnapshots"],
-    creates: &["CreateSnapshot", "CreateSnapshots", "CopySnapshot"],
+    creates: &[
+        "CreateSnapshot",
+        "CreateSnapshots",
+        "CopySnapshot",
+        "RestoreSnapshotFromRecycleBin",
+    ],
     named,
     matters: naming::matters,
     identified: |id, location| NAMING.identified(id, location),

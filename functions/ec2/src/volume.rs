@@ -57,6 +57,9 @@ pub struct Volume {
     /// Whose the key is; asked for once a key and process, since that never changes.
     #[fact(name = Key, read("kms:DescribeKey"))]
     pub manager: Observed<Manager>,
+    /// The service that alone may change it, as in `eks.amazonaws.com`; absent where its owner may.
+    #[fact(name = Description)]
+    pub operator: Observed<String>,
     /// The instances that it is attached to, each with how.
     #[fact(name = Description)]
     pub attached: Observed<BTreeMap<String, Attachment>>,
@@ -140,8 +143,15 @@ pub const TYPE: ResourceType<Volume> = ResourceType {
     source: SOURCE,
     always: &[VolumeFact::Description],
     list_actions: &["ec2:DescribeVolumes"],
-    creates: &["CreateVolume", "CopyVolumes", "RunInstances"],
+    creates: &[
+        "CreateVolume",
+        "CopyVolumes",
+        "CreateReplaceRootVolumeTask",
+        "RestoreVolumeFromRecycleBin",
+        "RunInstances",
+    ],
     native_events: &[native::VOLUME],
+    owner: |volume| volume.operator.get().cloned(),
     named,
     matters: naming::matters,
     identified: |id, location| NAMING.identified(id, location),
@@ -239,9 +249,10 @@ impl Change for VolumeChange {
     }
 }
 
-/// The volumes of a call. `RunInstances` names instances, not their volumes: the adapter asks EC2 for these.
+/// The volumes of a call. One that launches instances, or gives one another root volume, names these and not their volumes: the adapter
+/// asks EC2.
 fn named(call: &Call) -> Result<Vec<Resource>, EventError> {
-    if call.name == "RunInstances" {
+    if ["CreateReplaceRootVolumeTask", "RunInstances"].contains(&call.name.as_str()) {
         return (instance::TYPE.named)(call);
     }
     NAMING.resources(call, || {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use portcullis_access::Service;
-use portcullis_controls::ResourcePolicy;
+use portcullis_controls::{ResourcePolicy, Writable};
 use portcullis_core::event::{Call, EventError, field, string};
 use portcullis_core::{
     Change, JudgeContext, Judgement, Location, Observed, Required, Resource, ResourceType, Settings, Tags,
@@ -84,6 +84,12 @@ pub const TYPE: ResourceType<Key> = ResourceType {
     required,
     preflight,
     is_deleted: |key| key.key_state == Observed::Absent,
+    // Source: KMS Developer Guide, "Key states of AWS KMS keys".
+    busy: |key| match key.key_state.get() {
+        Some(KeyState::Creating) => Some("it is being created".into()),
+        Some(KeyState::Updating) => Some("its primary region is being changed".into()),
+        _ => None,
+    },
     ..ResourceType::REGIONAL
 };
 
@@ -330,6 +336,20 @@ impl Change for KeyChange {
             Self::SetPolicy(_) => before.policy.get().cloned().map(Self::SetPolicy),
             // A grant made again has another id and token, and only its grantee can hand those to who uses it.
             Self::RevokeGrant(_) => None,
+        }
+    }
+
+    fn writable(self) -> (Self, Vec<String>) {
+        match self {
+            Self::SetPolicy(text) => match portcullis_controls::writable(&text) {
+                Writable {
+                    text: Some(text),
+                    notes,
+                } => (Self::SetPolicy(text), notes),
+                // A key can't be without a policy.
+                Writable { text: None, notes } => (Self::SetPolicy(text), notes),
+            },
+            other => (other, Vec::new()),
         }
     }
 

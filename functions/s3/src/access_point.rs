@@ -18,7 +18,8 @@ pub struct AccessPoint {
     /// Its policy, byte for byte: `GetAccessPointPolicy`.
     #[fact(
         read("s3:GetAccessPointPolicy"),
-        write("s3:PutAccessPointPolicy", "s3:DeleteAccessPointPolicy")
+        write("s3:PutAccessPointPolicy", "s3:DeleteAccessPointPolicy"),
+        policy
     )]
     pub policy: Observed<String>,
     /// Its bucket's block, for which `GetAccessPoint` says the bucket; none is known of a bucket of another account.

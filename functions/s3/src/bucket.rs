@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use portcullis_access::{Grant, Service};
 use portcullis_controls::ResourcePolicy;
+use portcullis_controls::encryption::Key;
 use portcullis_core::event::{Call, EventError, field, is_region, string};
 use portcullis_core::{Arn, JudgeContext, Location, Observed, Resource, ResourceType, Tags, partition_of};
 use portcullis_derive::Facts;
@@ -36,7 +37,7 @@ pub struct Bucket {
     pub account_block: Observed<PublicAccessBlock>,
     /// Its default encryption: `GetBucketEncryption`. Deleting it leaves SSE-S3 (S3 API Reference, `DeleteBucketEncryption`).
     #[fact(
-        read("s3:GetEncryptionConfiguration"),
+        read("s3:GetEncryptionConfiguration", "kms:DescribeKey"),
         write("s3:PutEncryptionConfiguration"),
         absent = Encryption::sse_s3,
         group = 1,
@@ -47,6 +48,7 @@ pub struct Bucket {
     #[fact(
         read("s3:GetBucketPolicy"),
         write("s3:PutBucketPolicy", "s3:DeleteBucketPolicy"),
+        policy,
         restore_order = 2
     )]
     pub policy: Observed<String>,
@@ -98,7 +100,7 @@ pub const TYPE: ResourceType<Bucket> = ResourceType {
 };
 
 /// Default encryption. Source: S3 API Reference, `ServerSideEncryptionRule`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Eq, Serialize, Deserialize)]
 pub struct Encryption {
     /// `AES256`, `aws:kms` or `aws:kms:dsse`.
     pub algorithm: String,
@@ -111,6 +113,17 @@ pub struct Encryption {
     /// The kinds of encryption that uploads may not ask for, as in `SSE-C`; none where AWS did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<Vec<String>>,
+    /// The key that its name stands for, and whose it is; none where no key is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_for: Option<Key>,
+}
+
+/// What is set is compared, not what it stands for at the moment.
+impl PartialEq for Encryption {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.algorithm, &self.key, self.bucket_key, &self.blocked)
+            == (&other.algorithm, &other.key, other.bucket_key, &other.blocked)
+    }
 }
 
 impl Encryption {
@@ -121,6 +134,7 @@ impl Encryption {
             key: None,
             bucket_key: false,
             blocked: None,
+            stands_for: None,
         }
     }
 }

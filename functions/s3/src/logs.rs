@@ -1,9 +1,13 @@
-//! The logs that AWS writes into a bucket, and that SSE-KMS would stop.
+//! The services of AWS that write into a bucket, or read from it, and that SSE-KMS would stop.
 //!
-//! Sources: S3 User Guide, "Enabling Amazon S3 server access logging"; Elastic Load Balancing User Guide, "Enable access logs
-//! for your Application Load Balancer".
+//! An AWS-managed key serves principals of its own account only (KMS Developer Guide, "AWS managed keys"), so no service principal can
+//! use it; a customer-managed key has to let the service in by its policy. Two services write under no key of KMS at all.
+//!
+//! Sources: S3 User Guide, "Enabling Amazon S3 server access logging"; Elastic Load Balancing User Guide, "Enable access logs for your
+//! Application Load Balancer"; CloudWatch Logs User Guide, "Logs sent to Amazon S3", "Amazon S3 bucket server-side encryption";
+//! CloudFront Developer Guide, "Access logs (standard logs)", "Restrict access to an Amazon S3 origin", "SSE-KMS".
 
-use portcullis_access::{Effect, Grant, Grantee, Policy, Statement};
+use portcullis_access::{Effect, Grantee, Policy, PrincipalKind, Statement};
 
 use crate::bucket::Bucket;
 
@@ -38,17 +42,125 @@ const LOAD_BALANCING: [&str; 26] = [
     "048591011584", // us-gov-west-1
 ];
 
-/// Which logs a bucket receives, if any.
-pub fn receives_logs(bucket: &Bucket) -> Option<&'static str> {
-    let policy = bucket.policy.get().map_or("", String::as_str);
-    let delivery = |grant: &Grant| matches!(&grant.grantee, Grantee::Group(uri) if uri.ends_with("/s3/LogDelivery"));
-    if policy.contains("logging.s3.amazonaws.com")
-        || bucket.acl.get().is_some_and(|acl| acl.grants.iter().any(delivery))
-    {
-        return Some("S3 server access logs");
+/// The canonical user that writes CloudFront's standard logs by ACL. Source: CloudFront Developer Guide, "Configure and use standard logs
+/// (access logs)".
+const CLOUDFRONT: &str = "c4c1ede66af53448b93c283ce9448c4ba468c9432aa01d700d3878632f77d2d0";
+
+/// A service of AWS that uses a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceUse {
+    /// The service principal.
+    pub service: String,
+    /// What it does there, as in `receives load balancer logs`.
+    pub does: String,
+    /// Whether it works with a customer-managed key whose policy lets it in; else with SSE-S3 only.
+    pub takes_own_key: bool,
+}
+
+impl ServiceUse {
+    fn new(service: &str, does: impl Into<String>, takes_own_key: bool) -> Self {
+        Self {
+            service: service.to_owned(),
+            does: does.into(),
+            takes_own_key,
+        }
     }
-    let by_account = || Policy::parse(policy).is_ok_and(|policy| policy.statements().iter().any(lets_balancers_write));
-    (policy.contains("elasticloadbalancing") || by_account()).then_some("load balancer logs")
+
+    /// Why its use keeps a bucket from being encrypted with this key; none is the AWS-managed one.
+    pub fn refuses(&self, key: Option<&str>) -> String {
+        let Self { service, does, .. } = self;
+        match (self.takes_own_key, key) {
+            (false, _) => format!("it {does}, which SSE-KMS would stop"),
+            (true, None) => format!(
+                "it {does}, which the AWS-managed key would stop: it takes a customer-managed key whose policy lets in {service}"
+            ),
+            (true, Some(key)) => format!("it {does}: the policy of {key} has to let in {service} first"),
+        }
+    }
+}
+
+/// What is known of some services: the principal, what it does, and whether a customer-managed key will do.
+const KNOWN: [(&str, &str, bool); 4] = [
+    ("logging.s3.amazonaws.com", "receives S3 server access logs", false),
+    (
+        "logdelivery.elasticloadbalancing.amazonaws.com",
+        "receives load balancer logs",
+        false,
+    ),
+    (
+        "delivery.logs.amazonaws.com",
+        "receives logs that AWS delivers, as of VPC flows, CloudFront, Network Load Balancers, WAF or Route 53 Resolver",
+        true,
+    ),
+    ("cloudtrail.amazonaws.com", "receives the logs of a trail", true),
+];
+
+/// The service of AWS that uses a bucket and that a key of KMS would stop, if there is one: one that no key will do for comes first.
+pub fn used_by_service(bucket: &Bucket) -> Option<ServiceUse> {
+    let mut uses = services(bucket);
+    uses.sort_by_key(|one| one.takes_own_key);
+    uses.into_iter().next()
+}
+
+fn services(bucket: &Bucket) -> Vec<ServiceUse> {
+    let mut uses = Vec::new();
+    for grant in bucket.acl.get().iter().flat_map(|acl| &acl.grants) {
+        match &grant.grantee {
+            Grantee::Group(uri) if uri.ends_with("/s3/LogDelivery") => {
+                let (service, does, own) = KNOWN[0];
+                uses.push(ServiceUse::new(service, does, own));
+            }
+            Grantee::CanonicalUser(id) if id == CLOUDFRONT => {
+                uses.push(ServiceUse::new(
+                    "delivery.logs.amazonaws.com",
+                    "receives CloudFront's standard logs",
+                    true,
+                ));
+            }
+            _ => {}
+        }
+    }
+    let policy = bucket.policy.get().map_or("", String::as_str);
+    let Ok(policy) = Policy::parse(policy) else { return uses };
+    for statement in policy.statements().iter().filter(|one| one.effect == Effect::Allow) {
+        if lets_balancers_write(statement) {
+            let (service, does, own) = KNOWN[1];
+            uses.push(ServiceUse::new(service, does, own));
+        }
+        if !is_about_objects(statement) {
+            continue;
+        }
+        for service in service_principals(statement) {
+            let known = KNOWN.into_iter().find(|(name, ..)| *name == service);
+            uses.push(match known {
+                Some((name, does, own)) => ServiceUse::new(name, does, own),
+                None if service.ends_with(".elasticloadbalancing.amazonaws.com") => {
+                    ServiceUse::new(service, KNOWN[1].1, false)
+                }
+                None => ServiceUse::new(service, format!("is used by {service}"), true),
+            });
+        }
+    }
+    uses
+}
+
+fn service_principals(statement: &Statement) -> impl Iterator<Item = &str> {
+    let named = statement.principals.iter().filter(|named| !named.negated);
+    let named = named.flat_map(|named| &named.values);
+    named
+        .filter(|one| one.kind == PrincipalKind::Service)
+        .map(|one| one.value.as_str())
+}
+
+/// Whether a statement lets objects be written or read, whose keys are then asked for.
+fn is_about_objects(statement: &Statement) -> bool {
+    let object = |action: &String| {
+        let action = action.to_ascii_lowercase();
+        let begins = ["s3:putobject", "s3:getobject", "s3:put*", "s3:get*", "s3:*"];
+        action == "*" || begins.iter().any(|begin| action.starts_with(begin))
+    };
+    let actions = statement.actions.as_ref();
+    actions.is_some_and(|actions| actions.negated || actions.values.iter().any(object))
 }
 
 fn lets_balancers_write(statement: &Statement) -> bool {
@@ -74,14 +186,46 @@ fn lets_balancers_write(statement: &Statement) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::bucket::tests::with_policy;
+    use portcullis_access::Grant;
 
-    fn logs(principal: &str, action: &str) -> Option<&'static str> {
+    use super::*;
+    use crate::bucket::tests::{grant, with_acl, with_policy};
+
+    fn logs(principal: &str, action: &str) -> Option<String> {
         let statement = format!(
             r#"{{"Effect":"Allow","Principal":{principal},"Action":"{action}","Resource":"arn:aws:s3:::b-1/AWSLogs/111122223333/*"}}"#
         );
-        receives_logs(&with_policy(&format!(r#"{{"Statement":[{statement}]}}"#)))
+        used_by_service(&with_policy(&format!(r#"{{"Statement":[{statement}]}}"#))).map(|used| used.does)
+    }
+
+    #[test]
+    fn each_service_says_which_keys_it_takes() {
+        for (principal, own_key) in [
+            ("logging.s3.amazonaws.com", false),
+            ("logdelivery.elasticloadbalancing.amazonaws.com", false),
+            ("delivery.logs.amazonaws.com", true),
+            ("cloudtrail.amazonaws.com", true),
+            ("cloudfront.amazonaws.com", true),
+            ("config.amazonaws.com", true),
+        ] {
+            let statement = format!(
+                r#"{{"Effect":"Allow","Principal":{{"Service":"{principal}"}},"Action":["s3:PutObject","s3:GetObject"],"Resource":"*"}}"#
+            );
+            let used = used_by_service(&with_policy(&format!(r#"{{"Statement":[{statement}]}}"#))).unwrap();
+            assert_eq!((used.service.as_str(), used.takes_own_key), (principal, own_key));
+        }
+        let by_acl = |grantee: Grantee| -> Option<ServiceUse> {
+            let grants: [Grant; 1] = [grant(grantee, "FULL_CONTROL")];
+            used_by_service(&with_acl(&grants))
+        };
+        let cloudfront = by_acl(Grantee::CanonicalUser(CLOUDFRONT.into())).unwrap();
+        assert!(cloudfront.takes_own_key && cloudfront.does.contains("CloudFront"));
+        assert_eq!(by_acl(Grantee::CanonicalUser("79a59d".into())), None);
+        let lists = r#"{"Effect":"Allow","Principal":{"Service":"delivery.logs.amazonaws.com"},"Action":"s3:GetBucketAcl","Resource":"*"}"#;
+        assert_eq!(
+            used_by_service(&with_policy(&format!(r#"{{"Statement":[{lists}]}}"#))),
+            None
+        );
     }
 
     #[test]
@@ -94,7 +238,7 @@ mod tests {
         ] {
             assert_eq!(
                 logs(principal, "s3:PutObject"),
-                Some("load balancer logs"),
+                Some("receives load balancer logs".to_owned()),
                 "{principal}"
             );
         }

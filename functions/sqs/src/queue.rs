@@ -13,7 +13,11 @@ pub const SOURCE: &str = "sqs.amazonaws.com";
 #[derive(Debug, Clone, Default, PartialEq, Eq, Facts)]
 pub struct Queue {
     /// Its policy, byte for byte.
-    #[fact(read("sqs:GetQueueUrl", "sqs:GetQueueAttributes"), write("sqs:SetQueueAttributes"))]
+    #[fact(
+        read("sqs:GetQueueUrl", "sqs:GetQueueAttributes"),
+        write("sqs:SetQueueAttributes"),
+        policy
+    )]
     pub policy: Observed<String>,
     /// Its server-side encryption; absent where it is off.
     #[fact(

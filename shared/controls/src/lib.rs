@@ -5,6 +5,7 @@
 
 mod analysis;
 mod cure;
+mod dead_principals;
 pub mod encryption;
 mod external_access;
 #[cfg(feature = "aws")]
@@ -17,6 +18,7 @@ mod tls_only;
 
 pub use analysis::{Analysis, named, smallest_cure, trust};
 pub use cure::{Cure, NO_FIX, written};
+pub use dead_principals::{Writable, writable};
 pub use external_access::{Outsiders, external_access};
 #[cfg(feature = "aws")]
 pub use keys::Keys;

@@ -71,6 +71,19 @@ impl SharingChange {
         }
     }
 
+    /// The same in calls of at most so many entries.
+    pub fn parts(&self, most: usize) -> Vec<Self> {
+        let chunks = |those: &BTreeSet<String>| -> Vec<BTreeSet<String>> {
+            let all: Vec<_> = those.iter().cloned().collect();
+            all.chunks(most).map(|part| part.iter().cloned().collect()).collect()
+        };
+        match self {
+            Self::Everybody(_) => vec![self.clone()],
+            Self::Unshare(those) => chunks(those).into_iter().map(Self::Unshare).collect(),
+            Self::Share(those) => chunks(those).into_iter().map(Self::Share).collect(),
+        }
+    }
+
     /// What it replaces.
     pub fn target(&self) -> &'static str {
         match self {
@@ -81,15 +94,23 @@ impl SharingChange {
 }
 
 /// Judges whether it is shared with everybody, as data that are meant for everybody may be. `to` says what everybody may do with
-/// it then, as in ` launch it`.
+/// it then, as in ` launch it`; `blocked_by`, what keeps that from taking effect, if anything does.
 pub fn not_public<C>(
     sharing: &Observed<Sharing>,
     context: &JudgeContext<'_>,
     to: impl FnOnce() -> String,
+    blocked_by: Option<&str>,
     change: impl FnOnce(SharingChange) -> C,
 ) -> Judgement<C> {
     if !sharing.get().is_some_and(|sharing| sharing.everybody) || context.level.public {
         return Judgement::Compliant;
+    }
+    if let Some(block) = blocked_by {
+        let summary = Clause::is(format!(
+            "marked as public, which {block} keeps from taking effect: whoever lifts that makes it public"
+        ));
+        let remedies = vec![change(SharingChange::Everybody(false))];
+        return Finding::new(Severity::Low, summary, "stop sharing it with everybody", remedies).into();
     }
     Finding::new(
         Severity::Critical,

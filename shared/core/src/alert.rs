@@ -18,6 +18,9 @@ const LONGEST_SUBJECT: usize = 100;
 /// Reference, `Publish`.
 const LARGEST_MESSAGE: usize = 250_000;
 
+/// So much of one text is left in a message that is too large.
+const LONGEST_TEXT: usize = 2_000;
+
 /// A message ready for SNS.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Alert {
@@ -55,6 +58,23 @@ impl Alert {
                 let size = facts.to_string().len();
                 *facts =
                     json!({"omitted": format!("{size} bytes, too large for SNS: the record in the ledger has them")});
+            }
+        }
+        let whole = self.by_protocol(&document);
+        if whole.len() <= LARGEST_MESSAGE {
+            return whole;
+        }
+        // Then it is what is said of the controls that is long, as of a group of a thousand rules.
+        for told in document
+            .get_mut("controls")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            for text in told.as_object_mut().into_iter().flatten().map(|(_, value)| value) {
+                if let Value::String(said) = text {
+                    *said = shorten(said, LONGEST_TEXT);
+                }
             }
         }
         self.by_protocol(&document)
@@ -173,7 +193,7 @@ fn write_body(text: &mut String, report: &Report, function: &str) -> std::fmt::R
     if report.origin.omitted {
         writeln!(
             text,
-            "CloudTrail left out the call's parameters for their size. This is a known way to hide a change:"
+            "CloudTrail left out the call's parameters, or its answer, for their size. This is a known way to hide a change:"
         )?;
         writeln!(text, "treat the call as suspicious. The severity was raised.\n")?;
     }
@@ -183,8 +203,11 @@ fn write_body(text: &mut String, report: &Report, function: &str) -> std::fmt::R
         writeln!(text, "    The {} {}.", resource.noun(), clean(told.clause()))?;
         let change = match told.outcome {
             Outcome::Remediated | Outcome::Quarantined | Outcome::Restored => "Done, and read again to prove it",
+            Outcome::NeedsAction if told.is_intended() => "Done, and read again to prove it",
+            Outcome::Remediating => "Asked for, and accepted by AWS",
             Outcome::Failed => "Tried",
             Outcome::Deferred => "Will",
+            Outcome::NeedsAction => "To do",
             _ => "Would",
         };
         if !told.change.is_empty() {
@@ -221,7 +244,7 @@ fn write_who(text: &mut String, origin: &Origin, region: &str) -> std::fmt::Resu
     } = origin;
     writeln!(text, "WHO\n  {}", clean(&actor.describe()))?;
     writeln!(text, "  by {} at {}, event {}", clean(event), clean(time), clean(id))?;
-    if let Some(link) = event_link(region, id) {
+    if let Some(link) = event_link(region, id).filter(|_| origin.recorded) {
         writeln!(text, "  {link}")?;
     }
     Ok(())

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::Meta;
 use crate::event::{Actor, Call};
+use crate::managed::managed_by;
 
 /// What happened: a call, or what stands in its place.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,9 +20,12 @@ pub struct Origin {
     /// When it happened, as the event says it.
     #[serde(rename = "event_time")]
     pub time: String,
-    /// Whether CloudTrail left out the call's parameters for their size: a known way to hide a change.
+    /// Whether CloudTrail left out the call's parameters, or its answer, for their size: a known way to hide a change.
     #[serde(default, rename = "parameters_omitted")]
     pub omitted: bool,
+    /// Whether CloudTrail recorded it, so that its console shows it by its id.
+    #[serde(default, rename = "in_cloudtrail", skip_serializing_if = "std::ops::Not::not")]
+    pub recorded: bool,
     /// Who did it.
     pub actor: Actor,
 }
@@ -35,6 +39,9 @@ impl Origin {
         map.serialize_entry("event_time", &self.time)?;
         if self.omitted {
             map.serialize_entry("parameters_omitted", &true)?;
+        }
+        if self.recorded {
+            map.serialize_entry("in_cloudtrail", &true)?;
         }
         map.serialize_entry("actor", &self.actor)?;
         map.end()
@@ -91,16 +98,9 @@ impl Cause {
         self.selector == Selector::Breakable && self.origin.event.contains("Tag") && !takes_off
     }
 
-    /// The stack or tool that will put its own state back, as far as the caller shows it or the tags of the resource do.
+    /// The stack, cluster or tool that will put its own state back, as far as the caller shows it or the tags of the resource do.
     pub fn managed_by(&self, tags: Option<&crate::Tags>) -> Option<String> {
-        // CloudFormation User Guide, "Resource tags": the tags that it sets itself.
-        let stack = tags.and_then(|tags| tags.get("aws:cloudformation:stack-name"));
-        stack.map(|stack| format!("CloudFormation stack {stack}")).or_else(|| {
-            self.origin
-                .actor
-                .tool()
-                .map(|tool| format!("{tool} (the call came from it)"))
-        })
+        managed_by(tags, &self.origin.actor)
     }
 }
 
@@ -139,7 +139,8 @@ impl From<&Call> for Cause {
                 event: call.name.clone(),
                 id: call.id.clone(),
                 time: call.time.clone(),
-                omitted: call.omitted,
+                omitted: call.omitted || call.unanswered,
+                recorded: call.recorded,
                 actor: call.actor.clone(),
             },
             selector: Selector::Breakable,

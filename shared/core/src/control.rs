@@ -93,8 +93,22 @@ pub struct Finding<R> {
     pub remedies: Vec<R>,
     /// Why this one must not be changed without a person, whatever the mode: undecided, or it would break logs.
     pub only_notify: Option<String>,
-    /// Whether the remedies close the resource off rather than put it right.
-    pub quarantine: bool,
+    /// What the remedies come to.
+    pub effect: Effect,
+}
+
+/// What the remedies of a finding come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Effect {
+    /// They put it right.
+    #[default]
+    Cure,
+    /// They close the resource off.
+    Quarantine,
+    /// They say on the resource what is wrong with it, and leave it so: a person has to act.
+    Mark,
+    /// They begin what puts it right later.
+    Begin,
 }
 
 impl<R> Finding<R> {
@@ -106,7 +120,7 @@ impl<R> Finding<R> {
             change: change.into(),
             remedies,
             only_notify: None,
-            quarantine: false,
+            effect: Effect::Cure,
         }
     }
 

@@ -6,19 +6,25 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::settings::{Exemption, Mode, Switch, Then};
-use crate::{Cause, Finding, Impact, Meta, Origin, Resource, Settings, Tags};
+use crate::{Cause, Effect, Finding, Impact, Meta, Origin, Resource, Selector, Settings, Tags};
 
 /// What is done about a finding, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// Make its remedies.
     Enforce,
-    /// Tell it, change nothing.
+    /// Tell it, change nothing: settings say so.
     Notify(String),
+    /// Tell it: no change of ours would put it right, whatever settings say.
+    NeedsAction(String),
     /// Leave it, since somebody answers for it.
     Exempt(String),
     /// Look at it again later.
     Defer(Wait),
+    /// The change was made and accepted, and AWS is applying it: look again later, and change nothing meanwhile.
+    Settle(Wait),
+    /// The change was made and accepted, and AWS does not show it in the end: why.
+    Overdue(String),
 }
 
 /// Until when a finding waits, and why.
@@ -42,6 +48,8 @@ pub enum Reason {
     Budget,
     /// AWS says that the resource can't be changed now.
     NotReady,
+    /// AWS is applying the change.
+    Settling,
 }
 
 /// A decision with what else is to be told about it.
@@ -81,11 +89,32 @@ pub struct Deferral {
     /// How often it waited for that already.
     #[serde(default)]
     pub tries: u32,
+    /// The change that AWS is applying, where it waits for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settling: Option<Settling>,
     /// The resource, for whoever looks at it again.
     pub resource: Resource,
     /// What led to the finding first: who opened the hole is told when it is closed.
     #[serde(flatten, serialize_with = "Origin::serialize_unless_omitted")]
     pub origin: Origin,
+}
+
+/// A change that AWS accepted and is applying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settling {
+    /// When it was made.
+    pub made: Timestamp,
+    /// Until when AWS may take to show it.
+    pub until: Timestamp,
+}
+
+impl Settling {
+    /// When to look again: soon at first, then ever later, and once more at the end.
+    pub fn next(&self, now: Timestamp) -> Timestamp {
+        let waited = now.duration_since(self.made).max(SignedDuration::from_mins(1));
+        let next = now + waited.min(SignedDuration::from_mins(30));
+        if now < self.until { next.min(self.until) } else { next }
+    }
 }
 
 /// One time that a control was put right, for telling a fight.
@@ -116,6 +145,10 @@ pub struct DecisionContext<'a> {
     pub history: &'a BTreeMap<String, Vec<Remediation>>,
     /// Whether the hour's budget is spent.
     pub budget_spent: bool,
+    /// The service that alone may change the resource, if one does.
+    pub owner: Option<&'a str>,
+    /// Until when it waits, if AWS is doing something to the resource so that it takes no change.
+    pub busy: Option<&'a Wait>,
     /// The moment of deciding.
     pub now: Timestamp,
 }
@@ -151,12 +184,15 @@ pub fn decide<R>(control: &Meta, finding: &Finding<R>, decision_context: &Decisi
             hold.until, hold.by, hold.record
         )));
     }
-    if let Some(why) = left_to_people(control, finding, settings) {
-        return ruling(Decision::Notify(why));
+    if let Some(decision) = decision_context.settling(control.id) {
+        return ruling(decision);
+    }
+    if let Some(decision) = left_to_people(control, finding, decision_context) {
+        return ruling(decision);
     }
     let fight = decision_context.fight(control.id).or_else(|| {
         // A quarantine that a fight calls for is about the control that is fought over.
-        let by_fight = finding.quarantine && settings.flips.then == Then::Quarantine;
+        let by_fight = finding.effect == Effect::Quarantine && settings.flips.then == Then::Quarantine;
         let mut fought = decision_context.history.keys().filter(|_| by_fight);
         fought.find_map(|control| decision_context.fight(control))
     });
@@ -180,6 +216,9 @@ pub fn decide<R>(control: &Meta, finding: &Finding<R>, decision_context: &Decisi
         ruling.notes.extend(waited.map(has_waited));
         ruling
     };
+    if let Some(wait) = decision_context.busy {
+        return ruling(Decision::Defer(wait.clone()));
+    }
     if budget_spent && control.impact != Impact::Nothing {
         return ruling(Decision::Defer(decision_context.next_hour()));
     }
@@ -187,18 +226,25 @@ pub fn decide<R>(control: &Meta, finding: &Finding<R>, decision_context: &Decisi
 }
 
 /// Why a finding is told and not put right, whatever the moment.
-fn left_to_people<R>(control: &Meta, finding: &Finding<R>, settings: &Settings) -> Option<String> {
+fn left_to_people<R>(control: &Meta, finding: &Finding<R>, decision_context: &DecisionContext<'_>) -> Option<Decision> {
+    let DecisionContext { settings, owner, .. } = decision_context;
     if let Some(why) = &finding.only_notify {
-        return Some(why.clone());
+        return Some(Decision::NeedsAction(why.clone()));
     }
     if finding.remedies.is_empty() {
-        return Some("there is no change that would put it right by itself".into());
+        let why = "there is no change that would put it right by itself";
+        return Some(Decision::NeedsAction(why.into()));
     }
-    match settings.switch(control) {
-        Switch::Enforce => None,
-        Switch::Notify | Switch::Off if settings.mode == Mode::Notify => Some("notify mode changes nothing".into()),
-        Switch::Notify | Switch::Off => Some("this control is set to notify".into()),
+    if let Some(owner) = owner {
+        let why = format!("{owner} manages it, and AWS lets nobody else change it: nothing was tried");
+        return Some(Decision::NeedsAction(why));
     }
+    let why = match settings.switch(control) {
+        Switch::Enforce => return None,
+        Switch::Notify | Switch::Off if settings.mode == Mode::Notify => "notify mode changes nothing",
+        Switch::Notify | Switch::Off => "this control is set to notify",
+    };
+    Some(Decision::Notify(why.into()))
 }
 
 fn exempt(exemption: &Exemption, cause: &Cause) -> String {
@@ -232,10 +278,32 @@ fn has_waited(deferral: &Deferral) -> String {
         Reason::Grace => format!("it was announced, and nobody put it right: its grace ended on {until}"),
         Reason::Budget => format!("it waited until {until}, for the budget of an earlier hour was spent"),
         Reason::NotReady => format!("it waited until {until}, for AWS could not change it before"),
+        Reason::Settling => format!("it was changed before, and somebody changed it again before {until}"),
     }
 }
 
 impl DecisionContext<'_> {
+    /// What a change that AWS is applying comes to: it is waited for, unless somebody's call came after it.
+    fn settling(&self, control: &str) -> Option<Decision> {
+        let Settling { made, until } = self.deferred.get(control)?.settling?;
+        let Origin { actor, time, .. } = &self.cause.origin;
+        let since = time.parse().is_ok_and(|time: Timestamp| time > made);
+        let somebody = self.cause.selector == Selector::Breakable && !actor.arn.is_empty();
+        if since && somebody {
+            return None;
+        }
+        if self.now >= until {
+            return Some(Decision::Overdue(format!(
+                "AWS accepted the change at {made}, and does not show it by now, though it should have by {until}"
+            )));
+        }
+        Some(Decision::Settle(Wait {
+            until: Settling { made, until }.next(self.now),
+            reason: Reason::Settling,
+            why: format!("AWS accepted the change at {made}, and may take until {until} to show it"),
+        }))
+    }
+
     /// Whether putting this control right now would be a fight, in words: who undid it before, and what will again.
     pub fn fight(&self, control: &str) -> Option<String> {
         let flips = &self.settings.flips;
@@ -269,7 +337,10 @@ impl DecisionContext<'_> {
     /// The announcement of what will be put right after its grace; none where there is no grace, or where it is over.
     fn grace<R>(&self, control: &Meta, finding: &Finding<R>) -> Option<Wait> {
         // What is closed off is closed off at once.
-        let grace = self.settings.grace(control.id).filter(|_| !finding.quarantine)?;
+        let grace = self
+            .settings
+            .grace(control.id)
+            .filter(|_| finding.effect == Effect::Cure)?;
         let announced = self.deferred.get(control.id).filter(|one| one.reason == Reason::Grace);
         let ends = whole_second(self.now + grace);
         let until = announced.map_or(ends, |one| one.until.min(ends));

@@ -11,6 +11,7 @@ mod clause;
 mod control;
 mod decide;
 pub mod event;
+mod managed;
 mod meta;
 mod observed;
 mod outcome;
@@ -29,9 +30,12 @@ mod typed;
 pub use arn::{Arn, ArnError, partition_of};
 pub use cause::{Cause, Origin, Selector};
 pub use clause::Clause;
-pub use control::{Control, Finding, History, Judge, JudgeContext, Judgement, RememberedCall};
+pub use jiff::SignedDuration;
+
+pub use control::{Control, Effect, Finding, History, Judge, JudgeContext, Judgement, RememberedCall};
 pub use decide::{
-    Decision, DecisionContext, Deferral, Hold, Reason, Remediation, Ruling, Wait, decide, next_hour, whole_second,
+    Decision, DecisionContext, Deferral, Hold, Reason, Remediation, Ruling, Settling, Wait, decide, next_hour,
+    whole_second,
 };
 pub use event::{Actor, Call, Event, EventError};
 pub use meta::{Impact, Meta, Severity, Switch};

@@ -24,12 +24,16 @@ pub enum Outcome {
     Restored,
     /// It was put right, and read again to prove it.
     Remediated,
+    /// AWS took the change and is applying it: the proof is scheduled.
+    Remediating,
     /// It was closed off.
     Quarantined,
     /// It will be looked at again later.
     Deferred,
-    /// It is wrong, and was left so: notify mode, or a change that needs a person.
+    /// It is wrong, and was left so, since settings say only to tell.
     WouldRemediate,
+    /// It is wrong, and no change of ours would put it right: a person has to act.
+    NeedsAction,
     /// It is wrong, and could not be put right.
     Failed,
 }
@@ -37,7 +41,7 @@ pub enum Outcome {
 impl Outcome {
     /// Whether the resource was changed, as far as the outcome tells.
     pub fn is_change(self) -> bool {
-        matches!(self, Self::Remediated | Self::Quarantined)
+        matches!(self, Self::Remediated | Self::Remediating | Self::Quarantined)
     }
 }
 
@@ -51,9 +55,11 @@ impl Outcome {
             Self::Released => "released",
             Self::Restored => "restored",
             Self::Remediated => "remediated",
+            Self::Remediating => "remediating",
             Self::Quarantined => "quarantined",
             Self::Deferred => "deferred",
             Self::WouldRemediate => "would-remediate",
+            Self::NeedsAction => "needs-action",
             Self::Failed => "failed",
         }
     }
@@ -162,9 +168,14 @@ impl ControlResult {
     /// Gives it another outcome, and says why. What is no change leaves what was wrong as it is.
     pub fn turn(&mut self, outcome: Outcome, why: impl Into<String>) {
         (self.outcome, self.why) = (outcome, why.into());
-        if !outcome.is_change() {
+        if !outcome.is_change() || outcome == Outcome::Remediating {
             self.was.clear();
         }
+    }
+
+    /// Whether something was, or is to be, changed for it: a mark leaves what is wrong to people.
+    pub fn is_intended(&self) -> bool {
+        self.outcome.is_change() || (self.outcome == Outcome::NeedsAction && !self.was.is_empty())
     }
 
     /// What was wrong, in the tense of its outcome. Version 0.1.0 kept the present only.

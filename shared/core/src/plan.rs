@@ -86,7 +86,11 @@ pub fn plan<S: State>(
                      the template would lack what they take",
                     control.meta.id,
                 );
-                let ruling = decide(&control.meta, &finding);
+                let mut ruling = decide(&control.meta, &finding);
+                let writable = finding.remedies.into_iter().map(Change::writable);
+                let (remedies, notes): (Vec<_>, Vec<_>) = writable.unzip();
+                finding.remedies = remedies;
+                ruling.notes.extend(notes.into_iter().flatten());
                 if ruling.decision == Decision::Enforce {
                     for change in &finding.remedies {
                         plan.after = change.after(&plan.after);

@@ -48,7 +48,7 @@ impl Report {
     /// Whether a result may have left something changed: what failed may have been done in part.
     pub fn has_changed(&self, told: &ControlResult) -> bool {
         let differs = self.before.as_object().is_some_and(|facts| !facts.is_empty());
-        told.outcome.is_change() || (told.outcome == Outcome::Failed && !told.change.is_empty() && differs)
+        told.is_intended() || (told.outcome == Outcome::Failed && !told.change.is_empty() && differs)
     }
 
     /// Whether a restore would find anything to undo. What has become of the resource since may stand in its way all the same.

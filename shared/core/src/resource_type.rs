@@ -59,6 +59,10 @@ pub struct ResourceType<S: State> {
     pub restore_plan: RestorePlan<S>,
     /// Whether a state says that the resource is no more, where a control asks for that: others answer no state at all then.
     pub is_deleted: fn(&S) -> bool,
+    /// The service that alone may change the resource, as in `eks.amazonaws.com`; none where its owner may.
+    pub owner: fn(&S) -> Option<String>,
+    /// What AWS is doing to the resource, so that it takes no change now, as in `it is being modified`; none where it would.
+    pub busy: fn(&S) -> Option<String>,
     /// A state without what AWS changes by itself, such as a public address that comes and goes with a stop and a start: what a
     /// restore compares.
     pub comparable: fn(&S) -> S,
@@ -87,6 +91,8 @@ impl<S: State> ResourceType<S> {
         preflight: |_| Ok(Vec::new()),
         restore_plan: |_, changes| Ok(changes),
         is_deleted: |_| false,
+        owner: |_| None,
+        busy: |_| None,
         comparable: S::clone,
     };
 

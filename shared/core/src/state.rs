@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 
+use jiff::SignedDuration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -52,6 +53,12 @@ pub trait Change: Clone + PartialEq + Debug + Serialize + DeserializeOwned + Sen
     /// The change that brings `before` back once this one was made; `None` where AWS has no way back.
     fn inverse(&self, before: &Self::State) -> Option<Self>;
 
+    /// The same as AWS will take it, and what had to be left out for that, in words: a policy that names a deleted principal is
+    /// refused.
+    fn writable(self) -> (Self, Vec<String>) {
+        (self, Vec::new())
+    }
+
     /// What it replaces as a whole, as in `policy` or a rule's id: of two changes with one target, only the later is made.
     fn target(&self) -> Cow<'static, str>;
 
@@ -68,5 +75,10 @@ pub trait Change: Clone + PartialEq + Debug + Serialize + DeserializeOwned + Sen
     /// A restore makes the changes of lower order first.
     fn restore_order(&self) -> u8 {
         0
+    }
+
+    /// How long AWS may take to show it once it was accepted, where that is longer than a retry waits; none where seconds or minutes do.
+    fn settles(&self) -> Option<SignedDuration> {
+        None
     }
 }

@@ -134,6 +134,7 @@ fn methods(facts: &Facts, changes: &[Settable<'_>]) -> TokenStream {
         number(changes, "apply_order", |field| field.apply_order.as_ref()),
         number(changes, "restore_order", |field| field.restore_order.as_ref()),
     ];
+    let (settles, writable) = (settles(changes), writable(changes));
     quote! {
         fn fact(&self) -> #fact { match self { #(#facts_of),* } }
 
@@ -150,6 +151,50 @@ fn methods(facts: &Facts, changes: &[Settable<'_>]) -> TokenStream {
         }
 
         #(#orders)*
+
+        #settles
+
+        #writable
+    }
+}
+
+/// The changes that set a policy, as AWS takes them; none where no field is one.
+fn writable(changes: &[Settable<'_>]) -> TokenStream {
+    let arms: Vec<_> = changes
+        .iter()
+        .filter(|Settable { field, .. }| field.is_policy)
+        .map(|Settable { variant, .. }| {
+            quote!(Self::#variant(::core::option::Option::Some(text)) => {
+                let ::portcullis_controls::Writable { text, notes } = ::portcullis_controls::writable(&text);
+                (Self::#variant(text), notes)
+            })
+        })
+        .collect();
+    if arms.is_empty() {
+        return TokenStream::new();
+    }
+    quote! {
+        fn writable(self) -> (Self, ::std::vec::Vec<::std::string::String>) {
+            match self { #(#arms,)* other => (other, ::std::vec::Vec::new()) }
+        }
+    }
+}
+
+/// How long AWS may take to show each change; none where no field says so.
+fn settles(changes: &[Settable<'_>]) -> TokenStream {
+    let arms: Vec<_> = changes
+        .iter()
+        .filter_map(|Settable { field, variant }| {
+            let minutes = field.settles.as_ref()?;
+            Some(quote!(Self::#variant(_) => ::core::option::Option::Some(::portcullis_core::SignedDuration::from_mins(#minutes))))
+        })
+        .collect();
+    if arms.is_empty() {
+        return TokenStream::new();
+    }
+    let rest = (arms.len() < changes.len()).then(|| quote!(_ => ::core::option::Option::None));
+    quote! {
+        fn settles(&self) -> ::core::option::Option<::portcullis_core::SignedDuration> { match self { #(#arms,)* #rest } }
     }
 }
 

@@ -37,12 +37,16 @@ pub struct Field {
     pub value: Type,
     pub is_tags: bool,
     pub is_required: bool,
+    /// Whether it is a resource policy, of which AWS refuses some texts that it shows.
+    pub is_policy: bool,
     pub absent: Option<Path>,
     pub undo: Option<Path>,
     pub change: Option<Ident>,
     pub group: Option<LitInt>,
     pub apply_order: Option<LitInt>,
     pub restore_order: Option<LitInt>,
+    /// How many minutes AWS may take to show its change.
+    pub settles: Option<LitInt>,
 }
 
 impl Facts {
@@ -160,12 +164,14 @@ impl Field {
             ident,
             is_tags: false,
             is_required: false,
+            is_policy: false,
             absent: None,
             undo: None,
             change: None,
             group: None,
             apply_order: None,
             restore_order: None,
+            settles: None,
         };
         for attribute in field.attrs.iter().filter(|one| one.path().is_ident("fact")) {
             attribute.parse_nested_meta(|meta| parsed.set(&meta))?;
@@ -180,6 +186,7 @@ impl Field {
         match option.as_str() {
             "tags" => self.is_tags = true,
             "required" => self.is_required = true,
+            "policy" => self.is_policy = true,
             "read" => self.fact.reads = actions(meta)?,
             "write" => self.fact.writes = actions(meta)?,
             "name" => self.fact.name = meta.value()?.parse()?,
@@ -189,9 +196,10 @@ impl Field {
             "group" => self.group = Some(meta.value()?.parse()?),
             "apply_order" => self.apply_order = Some(meta.value()?.parse()?),
             "restore_order" => self.restore_order = Some(meta.value()?.parse()?),
+            "settles_minutes" => self.settles = Some(meta.value()?.parse()?),
             _ => {
                 return Err(meta.error(
-                    "expected read, write, tags, name, required, absent, undo, change, group, apply_order or restore_order",
+                    "expected read, write, tags, name, required, policy, absent, undo, change, group, apply_order, restore_order or settles_minutes",
                 ));
             }
         }
@@ -203,8 +211,10 @@ impl Field {
             self.group.is_some(),
             self.apply_order.is_some(),
             self.restore_order.is_some(),
+            self.settles.is_some(),
         ];
         self.is_required
+            || self.is_policy
             || self.absent.is_some()
             || self.undo.is_some()
             || self.change.is_some()

@@ -10,6 +10,9 @@ use crate::error::AwsError;
 /// How many resources a page has where AWS lets the caller say: as many as one invocation can look at in time.
 pub const PAGE: i32 = 200;
 
+/// So many resources are looked at where an event does not say which.
+pub const MOST_LISTED: usize = 1_000;
+
 /// One page of a place's resources of a type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
@@ -85,6 +88,35 @@ pub trait Adapter: Send + Sync + 'static {
     /// One page of the resources of a place, from the first or from what the page before said. Of a page that is not the
     /// last, about [`PAGE`] resources.
     fn list(&self, location: &Location, from: Option<String>) -> impl Future<Output = Result<Page, AwsError>> + Send;
+
+    /// What a call made, where CloudTrail left out the answer that names it: by the client token of the call, or else all that there
+    /// is of the type.
+    fn unanswered(
+        &self,
+        place: &Location,
+        _token: Option<&str>,
+    ) -> impl Future<Output = Result<Vec<Resource>, AwsError>> + Send {
+        self.list_all(place)
+    }
+
+    /// All resources of a place, up to [`MOST_LISTED`]: what is beyond is left to the sweep.
+    fn list_all(&self, place: &Location) -> impl Future<Output = Result<Vec<Resource>, AwsError>> + Send {
+        async move {
+            let (mut all, mut from) = (Vec::new(), None);
+            loop {
+                let page = self.list(place, from).await?;
+                all.extend(page.resources);
+                match page.next {
+                    Some(_) if all.len() >= MOST_LISTED => {
+                        tracing::warn!(listed = all.len(), "there are more: the next sweep looks at them");
+                        return Ok(all);
+                    }
+                    None => return Ok(all),
+                    next => from = next,
+                }
+            }
+        }
+    }
 
     /// Makes one change. It must be safe to make twice.
     fn execute(

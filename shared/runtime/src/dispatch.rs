@@ -14,7 +14,7 @@ use crate::answer::{Answer, PreflightCounts, Released, Response};
 use crate::environment::Environment;
 use crate::error::Failure;
 use crate::handler::{Handler, Handlers};
-use crate::invocation::Invocation;
+use crate::invocation::{Delivery, Invocation};
 use crate::ledger::Ledger;
 use crate::metrics;
 use crate::operations::{aws_config, deferred, heartbeat, release, restore, sweep};
@@ -39,8 +39,8 @@ pub struct Function {
 
 impl Function {
     /// Handles one event.
-    pub async fn handle(&self, event: Event, context: &Context) -> Result<Response, Failure> {
-        let invocation = &self.invocation(&event, context).await?;
+    pub async fn handle(&self, event: Event, context: &Context, delivery: Delivery) -> Result<Response, Failure> {
+        let invocation = &self.invocation(&event, context, delivery).await?;
         match event {
             Event::Sweep(sweep) => sweep::sweep(invocation, &self.sweeping, &sweep).await,
             Event::Call(call) if heartbeat::is_one(&call, &self.environment.topic_arn) => {
@@ -65,7 +65,7 @@ impl Function {
         }
     }
 
-    async fn invocation(&self, event: &Event, context: &Context) -> Result<Invocation, Failure> {
+    async fn invocation(&self, event: &Event, context: &Context, delivery: Delivery) -> Result<Invocation, Failure> {
         Ok(Invocation {
             ledger: Ledger::new(self.dynamodb.clone(), self.environment.ledger_table.clone()),
             topic: self.topic.of(&context.request_id),
@@ -77,6 +77,7 @@ impl Function {
             request: context.request_id.clone(),
             owner: uuid::Uuid::now_v7().to_string(),
             deadline: i64::try_from(context.deadline).unwrap_or(i64::MAX),
+            delivery,
             digest: matches!(event, Event::Sweep(_)).then(Arc::default),
         })
     }

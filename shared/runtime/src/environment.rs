@@ -26,12 +26,19 @@ pub struct Environment {
     pub schedule_role: String,
     /// The queue that keeps what schedules send and could not be handled.
     pub dead_letters: String,
-    /// The URL of the function's own queue of events.
-    pub queue: String,
-    /// The URL of the queue that keeps the events that could not be handled.
-    pub queue_dead_letters: String,
+    /// The queue of events; none where it is only invoked, as on a desk.
+    pub queue: Option<QueueUrls>,
     /// The SSM parameter whose settings override the packed ones.
     pub settings_parameter: Option<String>,
+}
+
+/// The URLs of a function's own queue, and of the one that keeps what could not be handled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueUrls {
+    /// The queue of events.
+    pub url: String,
+    /// The dead-letter queue.
+    pub dead_letters: String,
 }
 
 /// What is wrong with the environment.
@@ -93,8 +100,14 @@ impl Environment {
             schedule_group: required("PORTCULLIS_SCHEDULE_GROUP")?,
             schedule_role: required("PORTCULLIS_SCHEDULE_ROLE_ARN")?,
             dead_letters: required("PORTCULLIS_DEAD_LETTERS_ARN")?,
-            queue: required("PORTCULLIS_QUEUE_URL")?,
-            queue_dead_letters: required("PORTCULLIS_QUEUE_DEAD_LETTERS_URL")?,
+            queue: match (
+                required("PORTCULLIS_QUEUE_URL"),
+                required("PORTCULLIS_QUEUE_DEAD_LETTERS_URL"),
+            ) {
+                (Ok(url), Ok(dead_letters)) => Some(QueueUrls { url, dead_letters }),
+                (Err(_), Err(_)) => None,
+                (Err(missing), _) | (_, Err(missing)) => return Err(missing),
+            },
             settings_parameter: variable("PORTCULLIS_SETTINGS_PARAMETER").filter(|name| !name.is_empty()),
         })
     }

@@ -1,7 +1,7 @@
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use portcullis_core::EventError;
+use portcullis_core::{EventError, Outcome};
 
 /// What a failed AWS call means for the pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,6 +153,11 @@ pub enum Failure {
         "expected an event in the queue, found a request: whoever may ask invokes the function, under a permission of his own"
     )]
     NotFromQueue,
+    /// Messages of a queue came to a function that has none.
+    #[error(
+        "expected the environment variable PORTCULLIS_QUEUE_URL beside messages of a queue, found none: the stack's template sets it"
+    )]
+    NoQueue,
     /// Handling the event ended in a panic: a mistake of ours.
     #[error("handling the event panicked; the log has the message")]
     Panicked,
@@ -208,8 +213,21 @@ pub enum Failure {
     #[error("{0} was changed by somebody else meanwhile, several times in a row")]
     LostRace(String),
     /// Changed, but it can't be read what came of it: the record stays open, so that the retry looks again.
-    #[error("the change was made, but can't be verified yet: {0}")]
-    Unverified(AwsError),
+    #[error("{resource}: the change was made, but can't be verified yet: {why}")]
+    Unverified {
+        /// The resource's ARN.
+        resource: String,
+        /// What stands in the way, or is still to be seen.
+        why: String,
+    },
+    /// AWS is doing something to the resource, so that it takes no change now: nothing was recorded or tried.
+    #[error("{resource} can't be changed now, for {why}; it is looked at again")]
+    NotReady {
+        /// The resource's ARN.
+        resource: String,
+        /// What AWS is doing.
+        why: String,
+    },
     /// Changed, but the alert could not be sent: the record stays open, so that the retry sends it.
     #[error("the alert can't be sent: {0}")]
     Notify(AwsError),
@@ -223,6 +241,8 @@ pub enum Failure {
         resource: String,
         /// The controls' ids.
         controls: Vec<String>,
+        /// What came of all controls, those included that were put right.
+        outcomes: Vec<Outcome>,
         /// What went wrong.
         why: String,
     },
@@ -268,7 +288,10 @@ impl Failure {
 
     /// Whether it is what the next try is for, and nobody has to know: what fails each time is a dead letter in the end.
     pub fn is_for_the_retry(&self) -> bool {
-        matches!(self, Self::NotVisibleYet { .. } | Self::Busy { .. })
+        matches!(
+            self,
+            Self::NotVisibleYet { .. } | Self::Busy { .. } | Self::NotReady { .. } | Self::Unverified { .. }
+        )
     }
 
     /// A short name for logs and metrics.
@@ -277,6 +300,7 @@ impl Failure {
             Self::Event(_) => "EventRefused",
             Self::Settings(_) | Self::SettingsUnread(_) => "SettingsUnusable",
             Self::NotFromQueue => "NotFromQueue",
+            Self::NoQueue => "NoQueue",
             Self::Panicked => "Panicked",
             Self::OutOfTime => "OutOfTime",
             Self::ForeignAccount { .. } => "ForeignAccount",
@@ -286,7 +310,8 @@ impl Failure {
             Self::Ledger(_) | Self::LedgerRecord(_) => "LedgerFailed",
             Self::Busy { .. } => "ResourceBusy",
             Self::LostRace(_) => "LostRace",
-            Self::Unverified(_) => "Unverified",
+            Self::Unverified { .. } => "Unverified",
+            Self::NotReady { .. } => "NotReady",
             Self::Notify(_) => "NotifyFailed",
             Self::Schedule(_) => "ScheduleFailed",
             Self::Release { .. } => "ReleaseRefused",

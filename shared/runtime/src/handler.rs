@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
-use portcullis_core::event::NativeEvent;
+use portcullis_core::event::{EventError, NativeEvent};
 use portcullis_core::{Call, Cause, Listing, Location, Resource, Settings, Typed};
 
 use crate::adapter::{Adapter, Bound, Page};
@@ -145,13 +145,26 @@ impl<A: Adapter> Handler for Bound<A> {
 
     fn call<'a>(&'a self, invocation: &'a Invocation, call: &'a Call) -> Boxed<'a, Result<Vec<Answer>, Failure>> {
         Box::pin(async move {
-            let cause = Cause::from(call);
+            let mut cause = Cause::from(call);
             let mut answers = Vec::new();
             let mut failure = None;
-            let named = (self.typed.resource_type.named)(call)?;
+            let resource_type = self.typed.resource_type;
             let since = Timestamp::now();
-            // One resource that fails must not keep the others from being looked at.
             let mut found = Vec::new();
+            let named = match (resource_type.named)(call) {
+                // The id of what was made is in the answer alone.
+                Err(EventError::Missing(_))
+                    if call.response.is_null() && resource_type.creates.contains(&call.name.as_str()) =>
+                {
+                    cause.origin.omitted = true;
+                    let token = call.parameter("clientToken")?;
+                    let made = self.adapter.unanswered(&call.place(), token.as_deref()).await;
+                    found = made.map_err(Failure::Observe)?;
+                    Vec::new()
+                }
+                named => named?,
+            };
+            // One resource that fails must not keep the others from being looked at.
             for (named, stands_for) in self.adapter.resolve_all(named).await {
                 match stands_for {
                     Ok(none) if none.is_empty() => answers.push(Answer::of(&named, Conclusion::Gone)),

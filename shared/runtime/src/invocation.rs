@@ -13,6 +13,15 @@ use crate::topic::Topic;
 /// No resource is begun later than so many milliseconds before the invocation's end: one may take that long.
 pub const RESERVE: i64 = 15_000;
 
+/// How an event came to the function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// By the queue: it comes again until it is handled.
+    Queue,
+    /// By an invocation, which whoever made it gets an answer to.
+    Direct,
+}
+
 /// What all resources of one invocation share.
 #[derive(Clone)]
 pub struct Invocation {
@@ -32,6 +41,8 @@ pub struct Invocation {
     pub owner: String,
     /// When Lambda will stop this invocation, in Unix milliseconds: the end of its leases.
     pub deadline: i64,
+    /// How the event came.
+    pub delivery: Delivery,
     /// In a sweep, and an event of many resources: what gathers the findings, which are told at its end and not one by one.
     pub digest: Option<Arc<Digest>>,
 }

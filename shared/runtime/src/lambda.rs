@@ -18,6 +18,7 @@ use crate::dispatch::Function;
 use crate::environment::{Environment, EnvironmentError};
 use crate::error::Failure;
 use crate::handler::{Handler, Handlers};
+use crate::invocation::Delivery;
 use crate::metrics;
 use crate::queue::{self, Queue};
 use crate::schedule::Schedules;
@@ -95,12 +96,12 @@ where
     let settings = Source::new(aws_sdk_ssm::Client::new(&sdk), &environment, yaml, own, lifetime).map_err(in_words)?;
     // Read while nobody waits yet; if it fails, the first event reads again and says why.
     let _ = settings.current().await;
-    let queue = Queue {
+    let queue = environment.queue.clone().map(|urls| Queue {
         sqs: Regional::new(&sdk, aws_sdk_sqs::Client::new),
         region: location.region.clone(),
-        url: environment.queue.clone(),
-        dead_letters: environment.queue_dead_letters.clone(),
-    };
+        url: urls.url,
+        dead_letters: urls.dead_letters,
+    });
     let function = Arc::new(Function {
         handlers,
         sweeping,
@@ -118,7 +119,14 @@ where
         async move {
             match queue::batch(event.payload.get().as_bytes()) {
                 Some(records) => {
-                    let handled = queue::handle(&function, &queue, records, &event.context).await;
+                    let Some(queue) = queue.as_ref() else {
+                        let event = String::new();
+                        return Err(Failed {
+                            failure: Failure::NoQueue,
+                            event,
+                        });
+                    };
+                    let handled = queue::handle(&function, queue, records, &event.context).await;
                     Ok(Answered::Batch(handled))
                 }
                 None => invoked(&function, &event).await.map(Answered::Request),
@@ -161,7 +169,9 @@ async fn invoked(
     let event = Event::from_slice(payload.get().as_bytes(), &native).map_err(Failure::from);
     let id = event.as_ref().map(Event::id).unwrap_or_default().to_owned();
     let span = tracing::info_span!("event", requestId = context.request_id, event_id = id);
-    let handled = async { function.handle(event?, context).await }.instrument(span).await;
+    let handled = async { function.handle(event?, context, Delivery::Direct).await }
+        .instrument(span)
+        .await;
     handled.map_err(|failure| {
         if !failure.is_for_the_retry() {
             metrics::failure(&function.environment.function, failure.name());

@@ -2,12 +2,13 @@
 //!
 //! All items of a resource share the partition key `pk`, its ARN, so that one query answers "what happened to it":
 //! `~open`, the one record that is not told yet, which is the lease as well; `~status`, what was told and what is held;
-//! `record#<id>`, the closed records, by time since ids are UUIDs of version 7. `~` sorts last, so a descending query
+//! `record#<id>`, the closed records, by time since ids are UUIDs of version 7; `part#<id>#<number>`, what of a record is larger than one item. `~` sorts last, so a descending query
 //! has the two first. The sparse index `todo` answers "what is open" and "what is deferred" (then the status carries the
 //! attribute), the index `by-id` finds a record by its id alone. Apart from resources, `budget#<account>` counts what may be
 //! disturbed in an hour, and `heartbeat#<function>` holds when its heartbeat was last good
 //! and when it last told a sweep.
 
+mod parts;
 mod transact;
 
 use std::collections::{BTreeMap, HashMap};
@@ -133,7 +134,7 @@ impl Ledger {
                 OPEN => {
                     let until = number(item, "lease_until")?;
                     view.open = Some(Open {
-                        record: document(item)?,
+                        record: self.record(item).await?,
                         owner: attribute(item, "owner")?.to_owned(),
                         until,
                     });
@@ -291,7 +292,7 @@ impl Ledger {
         while let Some(item) = items.next().await {
             let item = item.map_err(|error| Failure::Ledger(AwsError::new("Query", &error)))?;
             if number(&item, "lease_until")? < now.as_millisecond() {
-                abandoned.push(document::<Record>(&item)?.report.resource);
+                abandoned.push(self.record(&item).await?.report.resource);
             }
         }
         Ok(abandoned)
@@ -303,7 +304,7 @@ impl Ledger {
         let mut untold = BTreeMap::new();
         while let Some(item) = items.next().await {
             let item = item.map_err(|error| Failure::Ledger(AwsError::new("Query", &error)))?;
-            let report = document::<Record>(&item)?.report;
+            let report = self.record(&item).await?.report;
             untold.insert(report.ledger_id.clone(), Noted::of(&report));
         }
         Ok(untold)
@@ -366,10 +367,10 @@ impl Ledger {
             .send()
             .await
             .map_err(|error| Failure::Ledger(AwsError::new("Query", &error)))?;
-        page.items()
-            .first()
-            .map(|item| Ok((document(item)?, sort == OPEN)))
-            .transpose()
+        match page.items().first() {
+            Some(item) => Ok(Some((self.record(item).await?, sort == OPEN))),
+            None => Ok(None),
+        }
     }
 }
 

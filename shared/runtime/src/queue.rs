@@ -21,6 +21,7 @@ use tracing::Instrument as _;
 use crate::answered::done;
 use crate::dispatch::Function;
 use crate::error::{AwsError, Failure};
+use crate::invocation::Delivery;
 use crate::metrics;
 use crate::retry::again;
 use crate::sdk::Regional;
@@ -134,7 +135,7 @@ impl Message {
             event_id = event.id(),
             message_id = self.id
         );
-        let handling = AssertUnwindSafe(function.handle(event, context)).catch_unwind();
+        let handling = AssertUnwindSafe(function.handle(event, context, Delivery::Queue)).catch_unwind();
         let left = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
         let handled = tokio::time::timeout(left.saturating_sub(FOR_THE_ANSWER), handling);
         let handled = handled.instrument(span).await;

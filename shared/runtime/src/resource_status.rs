@@ -1,13 +1,28 @@
 //! What the ledger remembers of a resource between two events.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use portcullis_core::{ControlResult, Deferral, Hold, Outcome, Remediation, RememberedCall, Report};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// As many remediations of a control are remembered as settings can ask for.
 const REMEMBERED: usize = 10;
+
+/// So much is kept of what was told, beside what tells it from any other: a thousand rules make a long text.
+const BRIEF: usize = 2_000;
+
+/// What is kept of a summary.
+fn brief(summary: &str) -> Cow<'_, str> {
+    if summary.len() <= BRIEF {
+        return summary.into();
+    }
+    let begins: String = summary.chars().take(BRIEF / 2).collect();
+    let whole = Uuid::new_v5(&Uuid::NAMESPACE_OID, summary.as_bytes());
+    format!("{begins}... ({} bytes, {whole})", summary.len()).into()
+}
 
 /// What a resource's findings were last told as, and what is held.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -61,7 +76,7 @@ impl Status {
     pub fn knows(&self, told: &ControlResult, now: Timestamp, reminder_days: u16) -> bool {
         let day = 24 * 60 * 60;
         self.told.get(&told.control).is_some_and(|last| {
-            last.summary == told.summary
+            last.summary == brief(&told.summary)
                 && last.outcome == told.outcome
                 && now.as_second() - last.at.as_second() < i64::from(reminder_days) * day
         })
@@ -70,6 +85,9 @@ impl Status {
     /// Notes what was just told; what is right now is forgotten, so that its return is told.
     pub fn note(&mut self, report: &Report, now: Timestamp) {
         for one in &report.results {
+            let applying =
+                |last: &LastResult| last.outcome == Outcome::Remediating && one.outcome == Outcome::Remediating;
+            let applied = self.told.get(&one.control).is_some_and(applying);
             match one.outcome {
                 Outcome::Compliant | Outcome::Gone | Outcome::Remediated | Outcome::Quarantined => {
                     self.told.remove(&one.control);
@@ -78,7 +96,7 @@ impl Status {
                 // What was restored is violated again, and known to be.
                 outcome => {
                     let last = LastResult {
-                        summary: one.summary.clone(),
+                        summary: brief(&one.summary).into_owned(),
                         outcome,
                         at: now,
                         record: report.ledger_id.clone(),
@@ -88,10 +106,11 @@ impl Status {
                 }
             }
             // What failed waits as it did: its grace is over, and does not begin again.
-            if !matches!(one.outcome, Outcome::Deferred | Outcome::Failed) {
+            if !matches!(one.outcome, Outcome::Deferred | Outcome::Remediating | Outcome::Failed) {
                 self.deferred.remove(&one.control);
             }
-            if matches!(one.outcome, Outcome::Remediated | Outcome::Quarantined) {
+            // What AWS is still applying was changed when it was first told.
+            if one.outcome.is_change() && !applied {
                 let times = self.remedied.entry(one.control.clone()).or_default();
                 times.push(Remediation {
                     at: now,

@@ -24,7 +24,7 @@ pub fn again(failure: &Failure, receives: u32, now: Timestamp) -> Option<Duratio
             Some(Duration::from_millis(left).clamp(Duration::from_secs(1), Duration::from_mins(1)))
         }
         Failure::NotVisibleYet { .. } | Failure::LostRace(_) => Some(each(5)),
-        Failure::Unverified(_) => Some(each(10)),
+        Failure::Unverified { .. } => Some(each(10)),
         Failure::NotRemediated { .. } => (receives < TRIES).then(|| Duration::from_mins(u64::from(receives))),
         _ => Some(LONGEST.min(Duration::from_secs(10 << receives.saturating_sub(1).min(10)))),
     }

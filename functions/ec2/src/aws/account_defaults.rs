@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{ImageBlockPublicAccessEnabledState, SnapshotBlockPublicAccessState};
+use aws_sdk_ec2::types::{ImageBlockPublicAccessEnabledState, ManagedBy, SnapshotBlockPublicAccessState};
 use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, Page, Regional};
 
@@ -30,19 +30,26 @@ impl Adapter for Aws {
         };
         let snapshots = async {
             let answer = ec2.get_snapshot_block_public_access_state().send().await;
-            let state = done("GetSnapshotBlockPublicAccessState", answer)?.state;
-            Ok(state.map(|state| state.as_str().to_owned()))
+            let answer = done("GetSnapshotBlockPublicAccessState", answer)?;
+            let state = answer.state.map(|state| state.as_str().to_owned());
+            Ok(Some((state, by(answer.managed_by.as_ref()))))
         };
         let images = async {
             let answer = ec2.get_image_block_public_access_state().send().await;
-            Ok(done("GetImageBlockPublicAccessState", answer)?.image_block_public_access_state)
+            let answer = done("GetImageBlockPublicAccessState", answer)?;
+            Ok(Some((
+                answer.image_block_public_access_state,
+                by(answer.managed_by.as_ref()),
+            )))
         };
         let tokens = async {
             let answer = ec2.get_instance_metadata_defaults().send().await;
             let defaults = done("GetInstanceMetadataDefaults", answer)?.account_level;
-            Ok(defaults
+            let managed = defaults.as_ref().and_then(|defaults| by(defaults.managed_by.as_ref()));
+            let tokens = defaults
                 .and_then(|defaults| defaults.http_tokens)
-                .map(|tokens| tokens.as_str().to_owned()))
+                .map(|tokens| tokens.as_str().to_owned());
+            Ok(Some((tokens, managed)))
         };
         let (encryption_by_default, default_key, snapshot_block, image_block, metadata_tokens) = tokio::join!(
             read(facts, AccountDefaultsFact::EncryptionByDefault, encryption),
@@ -51,12 +58,18 @@ impl Adapter for Aws {
             read(facts, AccountDefaultsFact::ImageBlock, images),
             read(facts, AccountDefaultsFact::MetadataTokens, tokens),
         );
+        let (snapshot_block, snapshot_block_by) = parted(snapshot_block?);
+        let (image_block, image_block_by) = parted(image_block?);
+        let (metadata_tokens, metadata_by) = parted(metadata_tokens?);
         Ok(Some(AccountDefaults {
             encryption_by_default: encryption_by_default?,
             default_key: default_key?,
-            snapshot_block: snapshot_block?,
-            image_block: image_block?,
-            metadata_tokens: metadata_tokens?,
+            snapshot_block,
+            snapshot_block_by,
+            image_block,
+            image_block_by,
+            metadata_tokens,
+            metadata_by,
         }))
     }
 
@@ -111,14 +124,34 @@ impl Adapter for Aws {
     }
 }
 
-/// Reads a fact if it is asked for.
+/// Who decides a default, as AWS says it.
+fn by(manager: Option<&ManagedBy>) -> Option<String> {
+    manager.map(|manager| manager.as_str().to_owned())
+}
+
+/// What one call answers, as two facts.
+fn parted<A, B>(answer: Observed<(Option<A>, Option<B>)>) -> (Observed<A>, Observed<B>) {
+    match answer {
+        Observed::Is((one, other)) => (one.into(), other.into()),
+        Observed::Absent => (Observed::Absent, Observed::Absent),
+        Observed::Unread => (Observed::Unread, Observed::Unread),
+    }
+}
+
+/// What AWS says of a call that a region or a partition does not have. Source: EC2 API Reference, "Error codes".
+const NOT_OFFERED: [&str; 3] = ["InvalidAction", "UnsupportedOperation", "Unsupported"];
+
+/// Reads a fact if it is asked for. One that AWS does not offer here keeps nobody from reading the others.
 async fn read<T>(
     facts: &BTreeSet<AccountDefaultsFact>,
     fact: AccountDefaultsFact,
     read: impl Future<Output = Result<Option<T>, AwsError>>,
 ) -> Result<Observed<T>, AwsError> {
     if facts.contains(&fact) {
-        read.await.map(Observed::from)
+        match read.await {
+            Err(error) if NOT_OFFERED.contains(&error.code.as_str()) => Ok(Observed::Unread),
+            read => read.map(Observed::from),
+        }
     } else {
         Ok(Observed::Unread)
     }

@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{
     Filter, GroupIdentifier, HttpTokensState, Instance as Described, InstanceMetadataEndpointState,
-    InstanceNetworkInterface, InstanceSpecification, InstanceStateName, Reservation, ResourceType, Snapshot, Tag,
-    TagSpecification,
+    InstanceNetworkInterface, InstanceSpecification, InstanceStateName, IpPermission, IpRange, Ipv6Range,
+    OperatorResponse, Reservation, ResourceType, Snapshot, Tag, TagSpecification,
 };
 use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, ImpactNotes, Kind, PAGE, Page, Regional, Resolved};
@@ -93,6 +93,7 @@ impl Adapter for Aws {
             tokens: tokens.into(),
             running: Observed::Is(runs),
             vpc: instance.vpc_id.into(),
+            operator: operator(instance.operator.as_ref()).into(),
             interfaces: Observed::Is(interfaces),
             open,
         }))
@@ -104,11 +105,8 @@ impl Adapter for Aws {
             return Ok(Some(named));
         }
         let ec2 = self.ec2.of(&named.region);
-        let answer = ec2
-            .describe_network_interfaces()
-            .network_interface_ids(&named.id)
-            .send()
-            .await;
+        let call = ec2.describe_network_interfaces().network_interface_ids(&named.id);
+        let answer = call.include_managed_resources(true).send().await;
         let answer = unless(&NO_INTERFACE, done("DescribeNetworkInterfaces", answer))?;
         let found = answer.and_then(|answer| answer.network_interfaces?.into_iter().next());
         // One that is not attached, or to something of AWS's, is no instance's.
@@ -156,10 +154,22 @@ impl Adapter for Aws {
         }
     }
 
+    /// Instances are known by the client token of the call that launched them. Source: EC2 API Reference, `RunInstances`.
+    async fn unanswered(&self, place: &Location, token: Option<&str>) -> Result<Vec<Resource>, AwsError> {
+        let Some(token) = token else {
+            return self.list_all(place).await;
+        };
+        let launched = matching(&self.ec2.of(&place.region), launched_by(token)).await?;
+        Ok(launched.iter().map(|(id, _)| NAMING.resource(id, place)).collect())
+    }
+
     async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
         let call = self.ec2.of(&place.region).describe_instances();
-        let answer = call.max_results(PAGE).set_next_token(from).send().await;
-        let answer = done("DescribeInstances", answer)?;
+        let call = call
+            .max_results(PAGE)
+            .set_next_token(from)
+            .include_managed_resources(true);
+        let answer = done("DescribeInstances", call.send().await)?;
         let instances = answer.reservations().iter().flat_map(Reservation::instances);
         let ids = instances.filter_map(|instance| instance.instance_id());
         Ok(Page {
@@ -222,6 +232,17 @@ impl Adapter for Aws {
     }
 }
 
+/// What finds the instances that a call launched.
+pub fn launched_by(token: &str) -> Filter {
+    Filter::builder().name("client-token").values(token).build()
+}
+
+/// The service that alone may change what it manages. Source: EC2 API Reference, `OperatorResponse`.
+pub fn operator(of: Option<&OperatorResponse>) -> Option<String> {
+    let managed = of.filter(|operator| operator.managed == Some(true))?;
+    Some(managed.principal.clone().unwrap_or_else(|| "an AWS service".to_owned()))
+}
+
 /// Snapshots of all its volumes, unless there are some of the last hour already, which an earlier try has made.
 async fn keep_evidence(ec2: &Client, instance: &str) -> Result<(), AwsError> {
     let filter = Filter::builder().name(format!("tag:{EVIDENCE}")).values(instance);
@@ -244,8 +265,11 @@ async fn keep_evidence(ec2: &Client, instance: &str) -> Result<(), AwsError> {
 }
 
 async fn described(ec2: &Client, id: &str) -> Result<Option<Described>, AwsError> {
-    let answer = ec2.describe_instances().instance_ids(id).send().await;
-    let answer = unless(&GONE, done("DescribeInstances", answer))?;
+    let call = ec2
+        .describe_instances()
+        .instance_ids(id)
+        .include_managed_resources(true);
+    let answer = unless(&GONE, done("DescribeInstances", call.send().await))?;
     let mut reservations = answer
         .and_then(|answer| answer.reservations)
         .unwrap_or_default()
@@ -255,8 +279,13 @@ async fn described(ec2: &Client, id: &str) -> Result<Option<Described>, AwsError
 
 /// By a filter, one that is gone is left out; by their ids, it would be an error for all.
 async fn filtered(ec2: &Client, ids: Vec<String>) -> Result<Vec<(String, Described)>, AwsError> {
-    let filter = Filter::builder().name("instance-id").set_values(Some(ids)).build();
-    let mut pages = ec2.describe_instances().filters(filter).into_paginator().send();
+    matching(ec2, Filter::builder().name("instance-id").set_values(Some(ids)).build()).await
+}
+
+/// The instances that a filter finds, by id.
+pub async fn matching(ec2: &Client, filter: Filter) -> Result<Vec<(String, Described)>, AwsError> {
+    let call = ec2.describe_instances().filters(filter).include_managed_resources(true);
+    let mut pages = call.into_paginator().send();
     let mut found = Vec::new();
     while let Some(page) = pages.next().await {
         let reservations = done("DescribeInstances", page)?.reservations.unwrap_or_default();
@@ -276,8 +305,12 @@ fn interface(of: &InstanceNetworkInterface) -> Interface {
     let public = addresses
         .chain(of.association())
         .filter_map(|association| association.public_ip.clone());
+    let global = of
+        .ipv6_addresses()
+        .iter()
+        .filter_map(|address| address.ipv6_address.clone());
     Interface {
-        public: public.collect(),
+        public: public.chain(global).collect(),
         groups: of.groups().iter().filter_map(called).collect(),
     }
 }
@@ -347,7 +380,8 @@ async fn closed_group(ec2: &Client, account: &str, vpc: &str) -> Result<String, 
         Ok::<_, AwsError>(found.and_then(|found| found.into_iter().next()?.group_id))
     };
     let mut id = find().await?;
-    if id.is_none() {
+    let is_new = id.is_none();
+    if is_new {
         let call = ec2.create_security_group().group_name(QUARANTINE).vpc_id(vpc);
         let call = call.description("Lets nothing in or out: Portcullis puts instances here");
         let made = unless(&THERE, done("CreateSecurityGroup", call.send().await))?;
@@ -362,7 +396,18 @@ async fn closed_group(ec2: &Client, account: &str, vpc: &str) -> Result<String, 
         message: format!("expected the id of {QUARANTINE} in {vpc}, found none"),
         kind: Kind::Transient,
     })?;
-    // A new group lets everything out.
+    // A new group lets everything out. It may not be listed yet what it lets out, so that goes by its value as well. Source: EC2
+    // API Reference, "Eventual consistency".
+    if is_new {
+        let all = IpPermission::builder().ip_protocol("-1");
+        let out = [
+            all.clone().ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").build()),
+            all.ipv6_ranges(Ipv6Range::builder().cidr_ipv6("::/0").build()),
+        ];
+        for permission in out {
+            revoke(ec2, &id, true, None, Some(vec![permission.build()])).await?;
+        }
+    }
     let rules = rules_of(ec2, account, [id.clone()].into()).await?;
     for egress in [false, true] {
         let ids: Vec<_> = rules

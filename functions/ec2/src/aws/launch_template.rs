@@ -36,6 +36,7 @@ impl Adapter for Aws {
             let answer = ec2
                 .describe_launch_templates()
                 .launch_template_ids(&resource.id)
+                .include_managed_resources(true)
                 .send()
                 .await;
             let answer = unless(&GONE, done("DescribeLaunchTemplates", answer))?;
@@ -46,6 +47,7 @@ impl Adapter for Aws {
                 return Ok((Observed::Unread, Observed::Unread));
             }
             let call = ec2.describe_launch_template_versions().launch_template_id(&resource.id);
+            let call = call.include_managed_resources(true);
             let answer = call.versions("$Default").versions("$Latest").send().await;
             let answer = unless(&GONE, done("DescribeLaunchTemplateVersions", answer))?;
             let versions = answer
@@ -77,6 +79,7 @@ impl Adapter for Aws {
 
     async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
         let call = self.ec2.of(&place.region).describe_launch_templates();
+        let call = call.include_managed_resources(true);
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
         let answer = done("DescribeLaunchTemplates", answer)?;
         let ids = answer
@@ -126,5 +129,9 @@ fn version(data: &ResponseLaunchTemplateData) -> Version {
             .network_interfaces()
             .iter()
             .any(|one| one.associate_public_ip_address() == Some(true)),
+        ipv6: data
+            .network_interfaces()
+            .iter()
+            .any(|one| one.ipv6_address_count().is_some_and(|count| count > 0) || !one.ipv6_addresses().is_empty()),
     }
 }

@@ -55,12 +55,15 @@ impl Adapter for Aws {
         }))
     }
 
-    /// A prefix list stands for the groups whose rules let in what is on it.
+    /// A prefix list stands for the groups whose rules let in what is on it, a VPC for its default group.
     async fn resolve_all(&self, named: Vec<Resource>) -> Vec<Resolved> {
         let mut found = Vec::with_capacity(named.len());
         for one in named {
+            let ec2 = &self.0.of(&one.region);
             let is = if one.id.starts_with("pl-") {
-                referring(&self.0.of(&one.region), &one).await
+                referring(ec2, &one).await
+            } else if one.id.starts_with("vpc-") {
+                default_group(ec2, &one).await
             } else {
                 Ok(vec![one.clone()])
             };
@@ -82,18 +85,69 @@ impl Adapter for Aws {
 
     async fn execute(&self, resource: &Resource, change: &SecurityGroupChange) -> Result<(), AwsError> {
         let (ec2, group) = (&self.0.of(&resource.region), &resource.id);
-        // What stays open is open by a rule of its own before the rule that let it in goes; where there is no room for one, after.
-        match authorize_all(ec2, group, &change.authorize).await {
-            Err(error) if FULL.contains(&error.code.as_str()) => {
-                revoke_all(ec2, group, &change.revoke).await?;
-                authorize_all(ec2, group, &change.authorize).await
-            }
-            made => {
-                made?;
-                revoke_all(ec2, group, &change.revoke).await
-            }
+        // What stays open is open by a rule of its own before the rule that let it in goes.
+        let (made, refused) = authorize_all(ec2, group, &change.authorize).await;
+        let Some(error) = refused else {
+            return revoke_all(ec2, group, &change.revoke).await;
+        };
+        if !FULL.contains(&error.code.as_str()) {
+            return Err(error);
         }
+        let left: Vec<_> = change
+            .authorize
+            .iter()
+            .filter(|rule| !made.contains(rule))
+            .cloned()
+            .collect();
+        if !makes_room(&change.revoke, &left) {
+            // Nothing closes that is rightly open: the group is as it was.
+            revoke_all(ec2, group, &made).await?;
+            return Err(error);
+        }
+        revoke_all(ec2, group, &change.revoke).await?;
+        let (_, refused) = authorize_all(ec2, group, &left).await;
+        let Some(error) = refused else { return Ok(()) };
+        // Somebody took the place: what went comes back.
+        let again: Vec<_> = change
+            .revoke
+            .iter()
+            .map(|rule| Rule {
+                id: None,
+                ..rule.clone()
+            })
+            .collect();
+        let (_, lost) = authorize_all(ec2, group, &again).await;
+        revoke_all(ec2, group, &made).await?;
+        Err(lost.map_or(error.clone(), |lost| AwsError {
+            message: format!(
+                "{}; the rules that were taken away could not be put back ({}), so that what they let in is cut off: {}",
+                error.message,
+                lost.message,
+                again.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            ),
+            ..error
+        }))
     }
+}
+
+/// Whether rules that go leave room for others. Rules of IPv4 and of IPv6 are counted apart, and so are both directions. Source: VPC
+/// User Guide, "Amazon VPC quotas".
+fn makes_room(gone: &[Rule], new: &[Rule]) -> bool {
+    let kind = |rule: &Rule| (rule.egress, matches!(rule.peer, Peer::Ipv6(_)));
+    let many = |rules: &[Rule], of: (bool, bool)| rules.iter().filter(|rule| kind(rule) == of).count();
+    new.iter().map(kind).all(|of| many(new, of) <= many(gone, of))
+}
+
+/// The default group of a VPC, which every VPC is made with.
+async fn default_group(ec2: &Client, vpc: &Resource) -> Result<Vec<Resource>, AwsError> {
+    let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
+    let call = ec2.describe_security_groups().filters(filter("vpc-id", &vpc.id));
+    let answer = call.filters(filter("group-name", "default")).send().await;
+    let groups = done("DescribeSecurityGroups", answer)?
+        .security_groups
+        .unwrap_or_default();
+    let ids = groups.iter().filter_map(|group| group.group_id.as_deref());
+    Ok(ids.map(|id| NAMING.resource(id, &vpc.place())).collect())
 }
 
 /// The groups that let in what is on a prefix list. While it is being changed AWS shows what was on it before: an event about it has to
@@ -125,22 +179,34 @@ async fn referring(ec2: &Client, list: &Resource) -> Result<Vec<Resource>, AwsEr
     Ok(found)
 }
 
-async fn authorize_all(ec2: &Client, group: &str, rules: &[Rule]) -> Result<(), AwsError> {
+/// Makes rules; yields those that are made now, and what AWS said where it refused one.
+async fn authorize_all(ec2: &Client, group: &str, rules: &[Rule]) -> (Vec<Rule>, Option<AwsError>) {
+    let mut made = Vec::new();
     let (out, into): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| rule.egress);
     // One by one: that one is there already must not keep AWS from making the others.
     for rule in into.into_iter().chain(out) {
-        let permission = permission(rule);
-        if rule.egress {
-            let call = ec2.authorize_security_group_egress().group_id(group);
-            let answer = call.ip_permissions(permission).send().await;
-            unless(&THERE, done("AuthorizeSecurityGroupEgress", answer))?;
-        } else {
-            let call = ec2.authorize_security_group_ingress().group_id(group);
-            let answer = call.ip_permissions(permission).send().await;
-            unless(&THERE, done("AuthorizeSecurityGroupIngress", answer))?;
+        match authorize(ec2, group, rule).await {
+            Ok(true) => made.push(rule.clone()),
+            Ok(false) => {}
+            Err(error) => return (made, Some(error)),
         }
     }
-    Ok(())
+    (made, None)
+}
+
+/// Makes a rule; whether it was not there before.
+async fn authorize(ec2: &Client, group: &str, rule: &Rule) -> Result<bool, AwsError> {
+    let permission = permission(rule);
+    let is_new = if rule.egress {
+        let call = ec2.authorize_security_group_egress().group_id(group);
+        let answer = call.ip_permissions(permission).send().await;
+        unless(&THERE, done("AuthorizeSecurityGroupEgress", answer))?.is_some()
+    } else {
+        let call = ec2.authorize_security_group_ingress().group_id(group);
+        let answer = call.ip_permissions(permission).send().await;
+        unless(&THERE, done("AuthorizeSecurityGroupIngress", answer))?.is_some()
+    };
+    Ok(is_new)
 }
 
 async fn revoke_all(ec2: &Client, group: &str, rules: &[Rule]) -> Result<(), AwsError> {

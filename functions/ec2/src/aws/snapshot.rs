@@ -4,7 +4,7 @@ use std::sync::Arc;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{
     CreateVolumePermission, CreateVolumePermissionModifications, PermissionGroup, Snapshot as Described,
-    SnapshotAttributeName,
+    SnapshotAttributeName, SnapshotBlockPublicAccessState,
 };
 use futures_util::future::try_join;
 use portcullis_controls::Keys;
@@ -52,7 +52,7 @@ impl Adapter for Aws {
         };
         let sharing = async {
             if !facts.contains(&SnapshotFact::Sharing) {
-                return Ok(Observed::Unread);
+                return Ok((Observed::Unread, Observed::Unread));
             }
             let call = ec2.describe_snapshot_attribute().snapshot_id(&resource.id);
             let answer = call
@@ -60,11 +60,19 @@ impl Adapter for Aws {
                 .send()
                 .await;
             let answer = unless(&GONE, done("DescribeSnapshotAttribute", answer))?;
-            Ok(Observed::from(
-                answer.map(|answer| sharing_of(answer.create_volume_permissions())),
-            ))
+            let sharing = answer.map(|answer| sharing_of(answer.create_volume_permissions()));
+            // Under this block AWS treats what is marked as public as private. Source: EBS User Guide, "Block public access for Amazon
+            // EBS snapshots".
+            let blocked = if sharing.as_ref().is_some_and(|sharing| sharing.everybody) {
+                let answer = ec2.get_snapshot_block_public_access_state().send().await;
+                let state = done("GetSnapshotBlockPublicAccessState", answer)?.state;
+                Observed::Is(state == Some(SnapshotBlockPublicAccessState::BlockAllSharing))
+            } else {
+                Observed::Absent
+            };
+            Ok((Observed::from(sharing), blocked))
         };
-        let (description, sharing) = try_join(description, sharing).await?;
+        let (description, (sharing, blocked)) = try_join(description, sharing).await?;
         Ok(description.map(|(snapshot, manager)| Snapshot {
             tags: Observed::Is(tags(snapshot.tags())),
             encrypted: snapshot.encrypted.into(),
@@ -72,6 +80,7 @@ impl Adapter for Aws {
             manager,
             volume: snapshot.volume_id.into(),
             sharing,
+            blocked,
         }))
     }
 
@@ -88,20 +97,23 @@ impl Adapter for Aws {
 
     async fn execute(&self, resource: &Resource, SnapshotChange(change): &SnapshotChange) -> Result<(), AwsError> {
         let entry = CreateVolumePermission::builder;
-        let everybody = entry().group(PermissionGroup::All).build();
-        let (add, remove) = change.entries(everybody, |account| entry().user_id(account).build());
-        let permission = CreateVolumePermissionModifications::builder()
-            .set_add(add)
-            .set_remove(remove);
-        let call = self
-            .ec2
-            .of(&resource.region)
-            .modify_snapshot_attribute()
-            .snapshot_id(&resource.id);
-        let call = call
-            .attribute(SnapshotAttributeName::CreateVolumePermission)
-            .create_volume_permission(permission.build());
-        done("ModifySnapshotAttribute", call.send().await)?;
+        // AWS takes so many of a call. Source: EC2 API Reference, `ModifySnapshotAttribute`.
+        for change in change.parts(500) {
+            let everybody = entry().group(PermissionGroup::All).build();
+            let (add, remove) = change.entries(everybody, |account| entry().user_id(account).build());
+            let permission = CreateVolumePermissionModifications::builder()
+                .set_add(add)
+                .set_remove(remove);
+            let call = self
+                .ec2
+                .of(&resource.region)
+                .modify_snapshot_attribute()
+                .snapshot_id(&resource.id);
+            let call = call
+                .attribute(SnapshotAttributeName::CreateVolumePermission)
+                .create_volume_permission(permission.build());
+            done("ModifySnapshotAttribute", call.send().await)?;
+        }
         Ok(())
     }
 }

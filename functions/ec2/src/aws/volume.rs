@@ -12,6 +12,7 @@ use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Regional, Resolved};
 
 use super::calls::{Ahead, MANY, done, tags, unless};
+use super::instance::{launched_by, matching, operator};
 use crate::volume::{Attachment, Mount, NAMING, Volume, VolumeChange, VolumeFact};
 
 /// Source: Amazon EC2 Auto Scaling User Guide, "Tag Auto Scaling groups and instances".
@@ -57,6 +58,7 @@ impl Adapter for Aws {
             encrypted: volume.encrypted.into(),
             key: volume.kms_key_id.into(),
             manager,
+            operator: operator(volume.operator.as_ref()).into(),
             attached: Observed::Is(attached),
         }))
     }
@@ -87,8 +89,28 @@ impl Adapter for Aws {
         self.ahead.clear();
     }
 
+    /// Those of the instances that the call launched; of another call, all.
+    async fn unanswered(&self, place: &Location, token: Option<&str>) -> Result<Vec<Resource>, AwsError> {
+        let Some(token) = token else {
+            return self.list_all(place).await;
+        };
+        let launched = matching(&self.ec2.of(&place.region), launched_by(token)).await?;
+        let launched: Vec<_> = launched.iter().map(|(id, _)| NAMING.resource(id, place)).collect();
+        let mut volumes = Vec::new();
+        for many in launched.chunks(MANY) {
+            for (_, of_instance) in self.of_instances(many).await {
+                volumes.extend(of_instance?);
+            }
+        }
+        Ok(volumes)
+    }
+
     async fn list(&self, place: &Location, from: Option<String>) -> Result<Page, AwsError> {
-        let call = self.ec2.of(&place.region).describe_volumes();
+        let call = self
+            .ec2
+            .of(&place.region)
+            .describe_volumes()
+            .include_managed_resources(true);
         let answer = call.max_results(PAGE).set_next_token(from).send().await;
         let answer = done("DescribeVolumes", answer)?;
         let ids = answer.volumes().iter().filter_map(|volume| volume.volume_id());
@@ -207,7 +229,12 @@ fn by_id(volume: Described) -> Option<(String, Described)> {
 }
 
 async fn described(ec2: &Client, id: &str) -> Result<Option<Described>, AwsError> {
-    let answer = ec2.describe_volumes().volume_ids(id).send().await;
+    let answer = ec2
+        .describe_volumes()
+        .volume_ids(id)
+        .include_managed_resources(true)
+        .send()
+        .await;
     let answer = unless(&GONE, done("DescribeVolumes", answer))?;
     Ok(answer.and_then(|answer| answer.volumes?.into_iter().next()))
 }
@@ -215,7 +242,11 @@ async fn described(ec2: &Client, id: &str) -> Result<Option<Described>, AwsError
 /// By a filter, one that is gone is left out; by their ids, it would be an error for all.
 async fn filtered(ec2: &Client, name: &str, ids: Vec<String>) -> Result<Vec<Described>, AwsError> {
     let filter = Filter::builder().name(name).set_values(Some(ids)).build();
-    let pages = ec2.describe_volumes().filters(filter).into_paginator();
+    let pages = ec2
+        .describe_volumes()
+        .filters(filter)
+        .include_managed_resources(true)
+        .into_paginator();
     let mut items = pages.items().send();
     let mut found = Vec::new();
     while let Some(volume) = items.next().await {
@@ -230,8 +261,8 @@ async fn launching(ec2: &Client, ids: Vec<String>) -> Result<BTreeSet<String>, A
         return Ok(BTreeSet::new());
     }
     let filter = Filter::builder().name("instance-id").set_values(Some(ids)).build();
-    let answer = ec2.describe_instances().filters(filter).send().await;
-    let answer = done("DescribeInstances", answer)?;
+    let call = ec2.describe_instances().filters(filter).include_managed_resources(true);
+    let answer = done("DescribeInstances", call.send().await)?;
     let pending = |state: Option<&InstanceStateName>| state == Some(&InstanceStateName::Pending);
     let instances = answer
         .reservations()
@@ -263,8 +294,8 @@ async fn attached(ec2: &Client, volume: &Described, ask: bool) -> Result<BTreeMa
     }
     let ids = attached.keys().cloned().collect();
     let filter = Filter::builder().name("instance-id").set_values(Some(ids)).build();
-    let answer = ec2.describe_instances().filters(filter).send().await;
-    let answer = done("DescribeInstances", answer)?;
+    let call = ec2.describe_instances().filters(filter).include_managed_resources(true);
+    let answer = done("DescribeInstances", call.send().await)?;
     for instance in answer.reservations().iter().flat_map(Reservation::instances) {
         let runs = [InstanceStateName::Pending, InstanceStateName::Running];
         let state = instance.state().and_then(|state| state.name());

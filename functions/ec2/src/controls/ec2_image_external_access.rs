@@ -28,7 +28,12 @@ pub const CONTROL: Control<Image> = Control {
         impact: Impact::Access,
         default: Switch::Notify,
         standards: &["EC2 User Guide: share an AMI with specific AWS accounts"],
-        calls: &["CreateTags", "DeleteTags", "ModifyImageAttribute"],
+        calls: &[
+            "CreateTags",
+            "DeleteTags",
+            "ModifyImageAttribute",
+            "RestoreImageFromRecycleBin",
+        ],
     },
     reads: &[ImageFact::Sharing],
     changes: &[ImageFact::Sharing],

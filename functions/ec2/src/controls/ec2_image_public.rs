@@ -28,7 +28,12 @@ pub const CONTROL: Control<Image> = Control {
         impact: Impact::Access,
         default: Switch::Enforce,
         standards: &["EC2 User Guide: make your AMI publicly available"],
-        calls: &["CreateTags", "DeleteTags", "ModifyImageAttribute"],
+        calls: &[
+            "CreateTags",
+            "DeleteTags",
+            "ModifyImageAttribute",
+            "RestoreImageFromRecycleBin",
+        ],
     },
     reads: &[ImageFact::Sharing],
     changes: &[ImageFact::Sharing],
@@ -40,5 +45,5 @@ fn judge(image: &Image, context: &JudgeContext<'_>) -> Judgement<ImageChange> {
         let name = image.name.get().map(|name| format!(" ({name})")).unwrap_or_default();
         format!(" launch it and read its disks{name}")
     };
-    not_public(&image.sharing, context, to, ImageChange)
+    not_public(&image.sharing, context, to, None, ImageChange)
 }

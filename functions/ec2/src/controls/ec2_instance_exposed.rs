@@ -1,6 +1,6 @@
 //! # What it requires
-//! No instance has a public IPv4 address and, on the same network interface, a security group that lets the internet in to ports
-//! that settings do not allow.
+//! No instance has a public IPv4 address or an IPv6 address and, on the same network interface, a security group that lets the
+//! internet in by that protocol, to ports that settings do not allow. Whether a route leads there is not asked.
 //!
 //! # Why
 //! It is being scanned already. `ec2-security-group-open-ingress` closes the group when that changes; an instance that gets an open
@@ -25,7 +25,7 @@
 //! AWS Security Incident Response Guide, "Containment"; EC2 User Guide, "Security group connection tracking"; Security Hub EC2.9.
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Effect, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use super::ec2_security_group_open_ingress::offends;
 use crate::instance::{Groups, Instance, InstanceChange, InstanceFact, Interface, QUARANTINE};
@@ -47,6 +47,7 @@ pub const CONTROL: Control<Instance> = Control {
             "AWS Security Incident Response Guide: containment",
         ],
         calls: &[
+            "AssignIpv6Addresses",
             "AssociateAddress",
             "AttachNetworkInterface",
             "CreateTags",
@@ -62,6 +63,13 @@ pub const CONTROL: Control<Instance> = Control {
     judge: &judge,
 };
 
+/// Whether what a rule lets in comes by the protocol of one of the addresses.
+fn reaches(rule: &Rule, interface: &Interface) -> bool {
+    let of_ipv6 = |network: &str| network.contains(':');
+    let network = rule.peer.open().map(of_ipv6);
+    interface.public.iter().any(|address| Some(of_ipv6(address)) == network)
+}
+
 fn judge(instance: &Instance, context: &JudgeContext<'_>) -> Judgement<InstanceChange> {
     let (Some(interfaces), Some(open)) = (instance.interfaces.get(), instance.open.get()) else {
         return Judgement::Compliant;
@@ -69,7 +77,9 @@ fn judge(instance: &Instance, context: &JudgeContext<'_>) -> Judgement<InstanceC
     let settings = &*context.settings.section::<Ec2Settings>();
     let let_in = |interface: &Interface| -> Vec<&Rule> {
         let rules = interface.groups.iter().filter_map(|group| open.get(group)).flatten();
-        rules.filter(|rule| offends(rule, settings)).collect()
+        rules
+            .filter(|rule| offends(rule, settings) && reaches(rule, interface))
+            .collect()
     };
     let reached = interfaces.values().filter(|interface| !interface.public.is_empty());
     let ways: Vec<_> = reached
@@ -134,7 +144,7 @@ fn judge(instance: &Instance, context: &JudgeContext<'_>) -> Judgement<InstanceC
     remedies.extend(also.snapshot.then_some(InstanceChange::Snapshots(true)));
     remedies.extend(stop.then_some(InstanceChange::Running(false)));
     Judgement::Violated(Finding {
-        quarantine: true,
+        effect: Effect::Quarantine,
         ..Finding::new(severity, summary, change, remedies)
     })
 }
@@ -221,7 +231,7 @@ mod tests {
             ],
         );
         let finding = found(&before, &quarantining()).unwrap();
-        assert!(finding.quarantine);
+        assert_eq!(finding.effect, Effect::Quarantine);
         let [remedy] = &finding.remedies[..] else { panic!() };
         let after = before.after(remedy);
         assert_eq!(found(&after, &quarantining()), None);

@@ -16,7 +16,9 @@
 use portcullis_core::settings::Switch;
 use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::account_defaults::{AccountDefaults, AccountDefaultsChange, AccountDefaultsFact};
+use crate::account_defaults::{
+    AccountDefaults, AccountDefaultsChange, AccountDefaultsFact, NOT_OFFERED, decided_elsewhere,
+};
 
 pub const CONTROL: Control<AccountDefaults> = Control {
     meta: Meta {
@@ -35,6 +37,9 @@ pub const CONTROL: Control<AccountDefaults> = Control {
 
 fn judge(defaults: &AccountDefaults, _: &JudgeContext<'_>) -> Judgement<AccountDefaultsChange> {
     let tokens = defaults.metadata_tokens.get().map(String::as_str);
+    if defaults.metadata_tokens.is_unread() {
+        return Judgement::NotApplicable(NOT_OFFERED.into());
+    }
     if tokens == Some("required") {
         return Judgement::Compliant;
     }
@@ -45,6 +50,11 @@ fn judge(defaults: &AccountDefaults, _: &JudgeContext<'_>) -> Judgement<AccountD
         None => Clause::has("no default for IMDSv2"),
     };
     let change = "aws ec2 modify-instance-metadata-defaults --http-tokens required";
+    if let Some(why) = decided_elsewhere(&defaults.metadata_by) {
+        return Finding::new(Severity::Medium, summary, "", Vec::new())
+            .only_notify(why)
+            .into();
+    }
     Finding::new(Severity::Medium, summary, change, Vec::new())
         .only_notify("software that knows only IMDSv1 would fail on new instances: a person has to look first")
         .into()

@@ -1,5 +1,6 @@
 //! # What it requires
-//! Neither the default version of a launch template nor its latest gives a network interface a public IPv4 address.
+//! Neither the default version of a launch template nor its latest gives a network interface a public IPv4 address, or an IPv6
+//! address: those are global.
 //!
 //! # Why
 //! Every instance that is launched from it can be found by the internet, and only its security groups stand in between.
@@ -11,7 +12,7 @@
 //! Nothing.
 //!
 //! # References
-//! EC2 User Guide, "Assign a public IPv4 address at launch"; Security Hub EC2.25.
+//! EC2 User Guide, "Assign a public IPv4 address at launch"; VPC User Guide, "IP addressing for your VPCs and subnets"; Security Hub EC2.25.
 
 use portcullis_core::settings::Switch;
 use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
@@ -40,7 +41,7 @@ pub const CONTROL: Control<LaunchTemplate> = Control {
 };
 
 fn judge(template: &LaunchTemplate, context: &JudgeContext<'_>) -> Judgement<LaunchTemplateChange> {
-    let Some(which) = template.versions_that(|version| version.public) else {
+    let Some(which) = template.versions_that(|version| version.public || version.ipv6) else {
         return Judgement::Compliant;
     };
     if context.level.public {
@@ -48,8 +49,8 @@ fn judge(template: &LaunchTemplate, context: &JudgeContext<'_>) -> Judgement<Lau
     }
     Finding::new(
         Severity::High,
-        Clause::new("gives", "gave").followed_by(format!(" its instances public IPv4 addresses in {which}")),
-        "make a version without AssociatePublicIpAddress, and set it as the default",
+        Clause::new("gives", "gave").followed_by(format!(" its instances public addresses in {which}")),
+        "make a version without AssociatePublicIpAddress and without IPv6 addresses, and set it as the default",
         Vec::new(),
     )
     .only_notify("a new version is a decision about a product")

@@ -33,7 +33,9 @@ pub const CONTROL: Control<SecurityGroup> = Control {
         calls: &[
             "AuthorizeSecurityGroupEgress",
             "AuthorizeSecurityGroupIngress",
+            "CreateDefaultVpc",
             "CreateTags",
+            "CreateVpc",
             "DeleteTags",
             "ModifySecurityGroupRules",
         ],

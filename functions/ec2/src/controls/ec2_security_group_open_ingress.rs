@@ -10,8 +10,8 @@
 //!
 //! # What it changes
 //! `RevokeSecurityGroupIngress` of exactly the offending rules, by their ids. Where a rule also lets allowed ports through, these
-//! get rules of their own first (`AuthorizeSecurityGroupIngress`), so that nothing that is rightly open closes; in a group that has
-//! no room for another rule, right after. Other rules, and other sources, stay. Descriptions are kept for a restore. A rule that
+//! get rules of their own first (`AuthorizeSecurityGroupIngress`), so that nothing that is rightly open closes; in a group that is
+//! full, right after, if the rules that go leave room for them. If they don't, nothing is changed, and that is told. Other rules, and other sources, stay. Descriptions are kept for a restore. A rule that
 //! names a prefix list goes with all of its entries, which the alert says; one whose list can't be read is told and left.
 //!
 //! # What may break

@@ -17,7 +17,9 @@
 use portcullis_core::settings::Switch;
 use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::account_defaults::{AccountDefaults, AccountDefaultsChange, AccountDefaultsFact, UNBLOCKED};
+use crate::account_defaults::{
+    AccountDefaults, AccountDefaultsChange, AccountDefaultsFact, NOT_OFFERED, UNBLOCKED, decided_elsewhere,
+};
 
 /// The strictest of its states.
 const ALL: &str = "block-all-sharing";
@@ -38,6 +40,9 @@ pub const CONTROL: Control<AccountDefaults> = Control {
 };
 
 fn judge(defaults: &AccountDefaults, _: &JudgeContext<'_>) -> Judgement<AccountDefaultsChange> {
+    if defaults.snapshot_block.is_unread() {
+        return Judgement::NotApplicable(NOT_OFFERED.into());
+    }
     let (severity, summary) = match defaults.snapshot_block.get().map_or(UNBLOCKED, String::as_str) {
         ALL => return Judgement::Compliant,
         UNBLOCKED => (Severity::High, Clause::does_not("block public access to EBS snapshots")),
@@ -47,7 +52,11 @@ fn judge(defaults: &AccountDefaults, _: &JudgeContext<'_>) -> Judgement<AccountD
         ),
     };
     let remedy = AccountDefaultsChange::SnapshotBlock(ALL.into());
-    Finding::new(severity, summary, "block all public sharing of snapshots", vec![remedy]).into()
+    let finding = Finding::new(severity, summary, "block all public sharing of snapshots", vec![remedy]);
+    match decided_elsewhere(&defaults.snapshot_block_by) {
+        Some(why) => finding.only_notify(why).into(),
+        None => finding.into(),
+    }
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ pub const CONTROL: Control<Snapshot> = Control {
             "CreateSnapshots",
             "CreateTags",
             "DeleteTags",
+            "RestoreSnapshotFromRecycleBin",
         ],
     },
     reads: &[SnapshotFact::Description, SnapshotFact::Key],

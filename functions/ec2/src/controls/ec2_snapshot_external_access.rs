@@ -27,7 +27,12 @@ pub const CONTROL: Control<Snapshot> = Control {
         impact: Impact::Access,
         default: Switch::Notify,
         standards: &["EBS User Guide: share an Amazon EBS snapshot"],
-        calls: &["CreateTags", "DeleteTags", "ModifySnapshotAttribute"],
+        calls: &[
+            "CreateTags",
+            "DeleteTags",
+            "ModifySnapshotAttribute",
+            "RestoreSnapshotFromRecycleBin",
+        ],
     },
     reads: &[SnapshotFact::Sharing],
     changes: &[SnapshotFact::Sharing],

@@ -1,5 +1,6 @@
 //! # What it requires
-//! A snapshot is not shared with everybody (the group `all`).
+//! A snapshot is not shared with everybody (the group `all`). While the region's block is `block-all-sharing`, AWS treats one that is as
+//! private: it is told as LOW, and put right all the same.
 //!
 //! # Why
 //! Everybody with an AWS account can make a volume of it, and read what was on the disk: files, keys, deleted data.
@@ -27,7 +28,12 @@ pub const CONTROL: Control<Snapshot> = Control {
         impact: Impact::Access,
         default: Switch::Enforce,
         standards: &["Security Hub EC2.1", "Config ebs-snapshot-public-restorable-check"],
-        calls: &["CreateTags", "DeleteTags", "ModifySnapshotAttribute"],
+        calls: &[
+            "CreateTags",
+            "DeleteTags",
+            "ModifySnapshotAttribute",
+            "RestoreSnapshotFromRecycleBin",
+        ],
     },
     reads: &[SnapshotFact::Sharing],
     changes: &[SnapshotFact::Sharing],
@@ -40,5 +46,7 @@ fn judge(snapshot: &Snapshot, context: &JudgeContext<'_>) -> Judgement<SnapshotC
         let of = of.map(|volume| format!(" of {volume}")).unwrap_or_default();
         format!(" make a volume of this copy{of}")
     };
-    not_public(&snapshot.sharing, context, to, SnapshotChange)
+    let block = snapshot.blocked.get().filter(|blocked| **blocked);
+    let block = block.map(|_| "the region's block of public snapshots (block-all-sharing)");
+    not_public(&snapshot.sharing, context, to, block, SnapshotChange)
 }

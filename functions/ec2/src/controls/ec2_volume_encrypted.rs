@@ -32,9 +32,11 @@ pub const CONTROL: Control<Volume> = Control {
         calls: &[
             "AttachVolume",
             "CopyVolumes",
+            "CreateReplaceRootVolumeTask",
             "CreateTags",
             "CreateVolume",
             "DeleteTags",
+            "RestoreVolumeFromRecycleBin",
             "RunInstances",
         ],
     },

@@ -15,7 +15,7 @@
 //! EC2 User Guide, "Tag your Amazon EC2 resources".
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Effect, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use super::ec2_volume_encrypted;
 use crate::settings::{Ec2Settings, VolumeQuarantine};
@@ -32,9 +32,11 @@ pub const CONTROL: Control<Volume> = Control {
         calls: &[
             "AttachVolume",
             "CopyVolumes",
+            "CreateReplaceRootVolumeTask",
             "CreateTags",
             "CreateVolume",
             "DeleteTags",
+            "RestoreVolumeFromRecycleBin",
             "RunInstances",
         ],
     },
@@ -64,7 +66,7 @@ fn judge(volume: &Volume, context: &JudgeContext<'_>) -> Judgement<VolumeChange>
         return Judgement::Compliant;
     }
     Judgement::Violated(Finding {
-        quarantine: true,
+        effect: Effect::Mark,
         ..Finding::new(
             Severity::Low,
             // The tag does not encrypt it.

@@ -25,7 +25,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::settings::Switch;
-use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
+use portcullis_core::{Clause, Control, Effect, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use super::ec2_volume_marked;
 use crate::settings::{Ec2Settings, VolumeQuarantine};
@@ -42,9 +42,11 @@ pub const CONTROL: Control<Volume> = Control {
         calls: &[
             "AttachVolume",
             "CopyVolumes",
+            "CreateReplaceRootVolumeTask",
             "CreateTags",
             "CreateVolume",
             "DeleteTags",
+            "RestoreVolumeFromRecycleBin",
             "RunInstances",
         ],
     },
@@ -137,14 +139,14 @@ fn judge(volume: &Volume, context: &JudgeContext<'_>) -> Judgement<VolumeChange>
                 VolumeChange::Tag(Some(RE_ENCRYPT.into())),
             ];
             return Judgement::Violated(Finding {
-                quarantine: true,
+                effect: Effect::Begin,
                 ..Finding::new(Severity::Medium, in_use, change, remedies)
             });
         }
         VolumeQuarantine::Tag | VolumeQuarantine::ReEncrypt => return Judgement::Compliant,
     };
     Judgement::Violated(Finding {
-        quarantine: true,
+        effect: Effect::Quarantine,
         ..Finding::new(Severity::Medium, in_use, change, vec![remedy])
     })
 }

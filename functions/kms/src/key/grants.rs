@@ -11,11 +11,22 @@ pub struct Grants {
     pub total: usize,
     /// How many to whom, the most frequent twenty.
     pub grantees: BTreeMap<String, usize>,
-    /// Those to anybody but a principal of the account, or a service that works for it.
+    /// Those to anybody but a principal of the account, or a service that works for it: the first of them, as many as a record holds.
     pub foreign: Vec<Grant>,
+    /// How many more of those there are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_foreign: usize,
     /// Whether there are more than were read.
     #[serde(default)]
     pub more: bool,
+}
+
+/// So many foreign grants are kept. A key takes 50,000 of them (KMS Developer Guide, "Resource quotas"), and whoever is woken reads few.
+pub const MOST_FOREIGN: usize = 500;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// One grant. Source: KMS API Reference, `GrantListEntry`.
@@ -84,13 +95,18 @@ impl Grants {
         let mut frequent: Vec<_> = counts.into_iter().collect();
         frequent.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         frequent.truncate(20);
+        let total = all.len();
+        let mut foreign: Vec<_> = all
+            .into_iter()
+            .filter(|grant| grant.account() != Some(account))
+            .collect();
+        let more_foreign = foreign.len().saturating_sub(MOST_FOREIGN);
+        foreign.truncate(MOST_FOREIGN);
         Self {
-            total: all.len(),
+            total,
             grantees: frequent.into_iter().collect(),
-            foreign: all
-                .into_iter()
-                .filter(|grant| grant.account() != Some(account))
-                .collect(),
+            foreign,
+            more_foreign,
             more,
         }
     }

@@ -3,6 +3,7 @@ use std::future::Future;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{BucketVersioningStatus, OwnershipControls, OwnershipControlsRule, VersioningConfiguration};
+use portcullis_controls::Keys;
 use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, PAGE, Page};
 
@@ -33,7 +34,12 @@ impl Adapter for Aws {
 
     async fn observe(&self, resource: &Resource, facts: &BTreeSet<BucketFact>) -> Result<Option<Bucket>, AwsError> {
         let s3 = &self.0.s3.of(&resource.region);
-        let read = Read { s3, resource, facts };
+        let read = Read {
+            s3,
+            keys: &self.0.keys,
+            resource,
+            facts,
+        };
         let ((tags, public_access_block, account_block, encryption, policy), (acl, ownership, versioning, website)) = tokio::join!(
             async {
                 tokio::join!(
@@ -198,6 +204,7 @@ impl Adapter for Aws {
 
 /// The reads of one observation.
 struct Read<'a> {
+    keys: &'a Keys,
     s3: &'a Client,
     resource: &'a Resource,
     facts: &'a BTreeSet<BucketFact>,
@@ -238,9 +245,14 @@ impl Read<'_> {
         let rules = answer
             .and_then(|answer| answer.server_side_encryption_configuration)
             .map(|found| found.rules);
-        Ok(rules
-            .and_then(|rules| rules.into_iter().next())
-            .map(convert::encryption))
+        let rule = rules.and_then(|rules| rules.into_iter().next());
+        let Some(mut encryption) = rule.map(convert::encryption) else {
+            return Ok(None);
+        };
+        if let Some(name) = &encryption.key {
+            encryption.stands_for = Some(self.keys.named(self.resource, name).await?);
+        }
+        Ok(Some(encryption))
     }
 
     async fn policy(&self) -> Result<Option<String>, AwsError> {

@@ -1,5 +1,8 @@
 //! The clients of one process, and what several types read with them.
 
+use std::sync::Arc;
+
+use portcullis_controls::Keys;
 use portcullis_runtime::{AwsError, Regional};
 
 use super::convert;
@@ -10,6 +13,7 @@ use crate::PublicAccessBlock;
 pub struct Clients {
     pub s3: Regional<aws_sdk_s3::Client>,
     pub control: aws_sdk_s3control::Client,
+    pub keys: Arc<Keys>,
 }
 
 impl Clients {

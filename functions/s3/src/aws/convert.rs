@@ -93,6 +93,7 @@ pub fn encryption(rule: s3::ServerSideEncryptionRule) -> Encryption {
                 .map(|one| one.as_str().to_owned())
                 .collect()
         }),
+        stands_for: None,
     }
 }
 

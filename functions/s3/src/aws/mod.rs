@@ -6,6 +6,9 @@ mod bucket;
 mod clients;
 mod convert;
 
+use std::sync::Arc;
+
+use portcullis_controls::Keys;
 use portcullis_runtime::{Handler, Regional};
 
 use self::clients::Clients;
@@ -16,6 +19,7 @@ pub async fn serve(config: portcullis_runtime::SdkConfig) -> Vec<Box<dyn Handler
     let clients = Clients {
         s3: Regional::new(&config, aws_sdk_s3::Client::new),
         control: aws_sdk_s3control::Client::new(&config),
+        keys: Arc::new(Keys::new(&config)),
     };
     vec![
         portcullis_runtime::serve(controls::BUCKETS, bucket::Aws(clients.clone())),

@@ -9,20 +9,23 @@
 //!
 //! # What it changes
 //! `PutBucketEncryption` with what is missing. What is stricter already stays: SSE-KMS is never made SSE-S3, a
-//! customer-managed key never the AWS-managed one, a blocked encryption type stays blocked. Existing objects stay as they are.
+//! customer-managed key never the AWS-managed one, a blocked encryption type stays blocked. Existing objects stay as they are; `UpdateObjectEncryption`,
+//! or a copy onto themselves, raises theirs.
 //!
 //! # What may break
-//! Readers need `kms:Decrypt` on the key. A bucket that receives S3 server access logs or load balancer logs would lose them
-//! under SSE-KMS, so such a bucket is told, not changed; and so is one in another region than the key.
+//! Readers need `kms:Decrypt` on the key. A service of AWS that the bucket's policy or ACL lets write or read objects can't use the
+//! AWS-managed key, and a customer-managed one only where its policy lets it in; S3 server access logs and load balancer logs stop
+//! under any. So a bucket that a service uses is told, not changed; and so is one in another region than the key.
 //!
 //! # References
 //! S3 User Guide, "Setting default server-side encryption behavior", "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys".
 
+use portcullis_controls::encryption::{Key, Manager};
 use portcullis_core::settings::{Encryption as Required, Level, Switch};
 use portcullis_core::{Arn, Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
 use crate::bucket::{Bucket, BucketChange, BucketFact, Encryption};
-use crate::logs::receives_logs;
+use crate::logs::used_by_service;
 
 pub const CONTROL: Control<Bucket> = Control {
     meta: Meta {
@@ -58,7 +61,11 @@ const AWS_MANAGED: &str = "alias/aws/s3";
 
 /// How demanding an encryption is, on the scale of the settings.
 fn rank(encryption: &Encryption) -> Required {
-    let managed = encryption.key.as_ref().is_none_or(|key| key.ends_with(AWS_MANAGED));
+    let named = || encryption.key.as_ref().is_none_or(|key| key.ends_with(AWS_MANAGED));
+    let managed = match &encryption.stands_for {
+        Some(key) => key.manager == Manager::Aws,
+        None => named(),
+    };
     match encryption.algorithm.as_str() {
         DSSE => Required::DualLayer,
         KMS if managed => Required::AwsManagedKey,
@@ -67,14 +74,15 @@ fn rank(encryption: &Encryption) -> Required {
     }
 }
 
-/// Whether an encryption is what a level asks for. A key may be written as an id, an ARN or an alias; S3 keeps what it was
-/// given, so the ends are compared.
+/// Whether an encryption is what a level asks for. S3 keeps a key as it was written, so what that stands for is compared. Source: S3 API
+/// Reference, `ServerSideEncryptionByDefault`.
 fn satisfies(encryption: &Encryption, level: &Level) -> bool {
-    let named = |key: &str, wanted: &str| key == wanted || (!key.contains(':') && wanted.ends_with(&format!("/{key}")));
-    let key = level
-        .key
+    let is = encryption
+        .stands_for
         .as_ref()
-        .is_none_or(|wanted| encryption.key.as_ref().is_some_and(|key| named(key, wanted)));
+        .map(|key| &key.arn)
+        .or(encryption.key.as_ref());
+    let key = level.key.as_ref().is_none_or(|wanted| is == Some(wanted));
     rank(encryption) >= level.encryption && key
 }
 
@@ -89,6 +97,10 @@ fn wanted(now: &Encryption, level: &Level) -> Encryption {
         };
         if level.key.is_some() {
             wanted.key.clone_from(&level.key);
+            wanted.stands_for = level.key.clone().map(|arn| Key {
+                arn,
+                manager: Manager::Customer,
+            });
         }
     }
     // DSSE-KMS has no bucket key, and under SSE-S3 it does nothing: the console sets it there all the same.
@@ -125,10 +137,10 @@ fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange>
     let level = context.level;
     let now = bucket.effective_encryption();
     let wanted = wanted(&now, level);
-    if wanted == now {
+    let weaker = !satisfies(&now, level);
+    if wanted == now && !weaker {
         return Judgement::Compliant;
     }
-    let weaker = !satisfies(&now, level);
     let summary = if weaker {
         Clause::is(format!(
             "encrypted with less than its data needs: {} for data classified {}",
@@ -151,21 +163,21 @@ fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange>
         "turn on its S3 Bucket Key".into()
     };
     let severity = if weaker { Severity::High } else { Severity::Low };
-    let needs_key = level.encryption >= Required::CustomerManagedKey && wanted.key.is_none() && weaker;
+    let needs_key = level.encryption >= Required::CustomerManagedKey && level.key.is_none() && weaker;
+    if needs_key && level.encryption == Required::CustomerManagedKey {
+        let level = context.level_name;
+        return Finding::new(severity, summary, "encrypt it with a customer-managed key", Vec::new())
+            .only_notify(format!(
+                "the settings name no key for the level {level}: classification.levels.{level}.key"
+            ))
+            .into();
+    }
+    let key = wanted.key.clone();
+    let stopped = used_by_service(bucket).filter(|_| weaker && wanted.algorithm != "AES256");
     let finding = Finding::new(severity, summary, change, vec![BucketChange::Encryption(Some(wanted))]);
-    match (receives_logs(bucket), key_elsewhere(context)) {
-        (Some(logs), _) if weaker => finding
-            .only_notify(format!("it receives {logs}, which SSE-KMS would stop"))
-            .into(),
+    match (stopped, key_elsewhere(context)) {
+        (Some(used), _) => finding.only_notify(used.refuses(key.as_deref())).into(),
         (_, Some(why)) if weaker => finding.only_notify(why).into(),
-        _ if needs_key && level.encryption == Required::CustomerManagedKey => {
-            let level = context.level_name;
-            finding
-                .only_notify(format!(
-                    "the settings name no key for the level {level}: classification.levels.{level}.key"
-                ))
-                .into()
-        }
         _ => finding.into(),
     }
 }
@@ -180,6 +192,7 @@ mod tests {
     use portcullis_access::Grantee;
 
     const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234";
+    const AWS_KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/aa11";
 
     fn with(algorithm: &str, key: Option<&str>, bucket_key: bool) -> Bucket {
         let encryption = Encryption {
@@ -187,10 +200,27 @@ mod tests {
             key: key.map(Into::into),
             bucket_key,
             blocked: None,
+            stands_for: key.map(|key| resolved(key)),
         };
         Bucket {
             encryption: Observed::Is(encryption),
             ..Bucket::default()
+        }
+    }
+
+    /// What KMS says of a key's name.
+    fn resolved(name: &str) -> Key {
+        Key {
+            arn: match name {
+                "1234" | "alias/data" => KEY.into(),
+                "alias/aws/s3" | AWS_KEY => AWS_KEY.into(),
+                other => other.into(),
+            },
+            manager: if ["alias/aws/s3", AWS_KEY].contains(&name) {
+                Manager::Aws
+            } else {
+                Manager::Customer
+            },
         }
     }
 
@@ -253,8 +283,25 @@ mod tests {
             .is_some()
         );
         assert_eq!(result(&with(KMS, Some(KEY), true), &needs), None);
-        assert_eq!(result(&with(KMS, Some("1234"), true), &needs), None);
+        for name in ["1234", "alias/data"] {
+            assert_eq!(result(&with(KMS, Some(name), true), &needs), None, "{name}");
+        }
         assert!(result(&with(KMS, Some("34"), true), &needs).is_some());
+        // S3 keeps the ARN of the AWS-managed key as it keeps any other.
+        let own = level(Required::CustomerManagedKey, None);
+        for name in ["alias/aws/s3", AWS_KEY] {
+            assert!(result(&with(KMS, Some(name), true), &own).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_level_that_names_no_key_is_not_met_by_the_one_of_aws_and_a_person_has_to_name_one() {
+        for bucket_key in [true, false] {
+            let now = with(KMS, None, bucket_key);
+            let found = result(&now, &level(Required::CustomerManagedKey, None)).unwrap();
+            assert_eq!((found.severity, found.remedies.len()), (Severity::High, 0));
+            assert!(found.only_notify.unwrap().contains("name no key"));
+        }
     }
 
     #[test]
@@ -339,6 +386,7 @@ mod tests {
                     key,
                     bucket_key,
                     blocked,
+                    stands_for: None,
                 }
             })
     }
@@ -351,7 +399,8 @@ mod tests {
             let needs = level(asked, key);
             let bucket = Bucket { encryption: Observed::Is(now.clone()), ..Bucket::default() };
             if let Some(finding) = result(&bucket, &needs) {
-                let BucketChange::Encryption(Some(then)) = &finding.remedies[0] else { panic!() };
+                // Where a person has to name the key, nothing is written.
+                let Some(BucketChange::Encryption(Some(then))) = finding.remedies.first() else { return Ok(()) };
                 prop_assert!(rank(then) >= rank(&now));
                 prop_assert_eq!(&then.blocked, &now.blocked);
                 if finding.only_notify.is_none() {

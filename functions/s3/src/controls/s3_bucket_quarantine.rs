@@ -21,7 +21,7 @@ use portcullis_access::{Goal, Policy, Service, Verdict};
 use portcullis_controls::{Analysis, Cure};
 use portcullis_core::event::strings;
 use portcullis_core::settings::{Switch, Then};
-use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity, State as _};
+use portcullis_core::{Clause, Control, Effect, Finding, Impact, JudgeContext, Judgement, Meta, Severity, State as _};
 use serde_json::{Value, json};
 
 use super::{s3_bucket_external_access, s3_bucket_public_acl, s3_bucket_public_policy};
@@ -172,7 +172,7 @@ fn is_closed(policy: &str, arn: &str, spared: &[String]) -> bool {
 
 fn quarantine(summary: Clause, change: String, remedies: Vec<BucketChange>) -> Judgement<BucketChange> {
     Judgement::Violated(Finding {
-        quarantine: true,
+        effect: Effect::Quarantine,
         ..Finding::new(Severity::Critical, summary, change, remedies)
     })
 }

@@ -37,6 +37,11 @@ pub struct Swept {
 }
 
 impl Swept {
+    /// Whether the resource was changed for it.
+    fn is_changed(&self) -> bool {
+        self.outcome.is_change() || (self.outcome == Outcome::NeedsAction && !self.was.is_empty())
+    }
+
     /// The findings of a report, without what is right.
     pub fn of(report: &Report) -> Vec<Self> {
         let wrong = report.results.iter().filter(|told| told.outcome > Outcome::Gone);
@@ -197,7 +202,11 @@ fn write_body(
     )?;
     writeln!(text, "{resources} resources looked at, {compliant} of them compliant")?;
     for (outcome, number) in all.iter().filter(|(outcome, _)| **outcome > Outcome::Gone) {
-        writeln!(text, "{number} findings {outcome}")?;
+        writeln!(
+            text,
+            "{number} finding{} {outcome}",
+            if *number == 1 { "" } else { "s" }
+        )?;
     }
     if *unseen > 0 {
         writeln!(
@@ -230,7 +239,7 @@ pub(super) fn write_findings(text: &mut String, function: &str, findings: &[Swep
             "  {} {}: {}\n    {}\n    It {clause}. Ledger record {}",
             one.severity, one.outcome, one.control, one.resource, one.ledger_id
         )?;
-        if let Some(why) = one.undo.no_way_back().filter(|_| one.outcome.is_change()) {
+        if let Some(why) = one.undo.no_way_back().filter(|_| one.is_changed()) {
             writeln!(text, "    Can't be undone: {}", shorten(&clean(&why), 200))?;
         }
     }
@@ -241,7 +250,7 @@ pub(super) fn write_findings(text: &mut String, function: &str, findings: &[Swep
             findings.len() - LISTED
         )?;
     }
-    let undoable = |one: &&Swept| one.outcome.is_change() && !matches!(one.undo, Undo::Nothing(_));
+    let undoable = |one: &&Swept| one.is_changed() && !matches!(one.undo, Undo::Nothing(_));
     if let Some(changed) = findings.iter().find(undoable) {
         writeln!(
             text,

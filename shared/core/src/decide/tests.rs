@@ -66,6 +66,7 @@ fn deferral(reason: Reason, until: Timestamp) -> Deferral {
         until,
         reason,
         tries: 0,
+        settling: None,
         resource: bucket(),
         origin: cause("PutBucketPolicy").origin,
     }
@@ -104,6 +105,8 @@ impl Case {
 
     fn ruling(&self) -> Ruling {
         let decision_context = DecisionContext {
+            busy: None,
+            owner: None,
             resource: &bucket(),
             tags: Some(&self.tags),
             settings: &self.settings,
@@ -198,7 +201,7 @@ fn every_combination_of_circumstances_is_decided_by_the_first_rule_that_fits() {
                                     });
                                 }
                                 // What data of the level needs: the resource type says quarantine.
-                                case.finding.quarantine = quarantine;
+                                case.finding.effect = if quarantine { Effect::Quarantine } else { Effect::Cure };
                                 if grace != Grace::None {
                                     case.grace();
                                 }
@@ -215,8 +218,9 @@ fn every_combination_of_circumstances_is_decided_by_the_first_rule_that_fits() {
                                 let ruling = case.ruling();
                                 let found = match &ruling.decision {
                                     Decision::Enforce => "enforce".to_owned(),
-                                    Decision::Notify(_) => "notify".to_owned(),
+                                    Decision::Notify(_) | Decision::NeedsAction(_) => "notify".to_owned(),
                                     Decision::Exempt(_) => "exempt".to_owned(),
+                                    Decision::Settle(_) | Decision::Overdue(_) => "settling".to_owned(),
                                     Decision::Defer(wait) => {
                                         let reason = serde_json::to_value(wait.reason).unwrap();
                                         format!("{} {}", reason.as_str().unwrap(), wait.until)
@@ -256,7 +260,7 @@ fn what_a_person_has_to_do_is_told_whatever_the_rest() {
     let mut case = Case::new();
     case.budget_spent = true;
     case.finding = case.finding.only_notify("undecided");
-    assert_eq!(case.ruling().decision, Decision::Notify("undecided".into()));
+    assert_eq!(case.ruling().decision, Decision::NeedsAction("undecided".into()));
 }
 
 #[test]

@@ -24,6 +24,12 @@ pub struct Actor {
     pub address: String,
     /// What made the call.
     pub agent: String,
+    /// The IAM Identity Center user on whose behalf it was made: the id in the identity store.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub identity_center_user: String,
+    /// The identity store of that user, by its ARN.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub identity_store: String,
 }
 
 impl Actor {
@@ -33,6 +39,7 @@ impl Actor {
         let identity = object_in(record, "userIdentity")?.unwrap_or(&none);
         let session = object_in(identity, "sessionContext").map_err(at)?.unwrap_or(&none);
         let issuer = object_in(session, "sessionIssuer").map_err(at)?.unwrap_or(&none);
+        let behalf = object_in(identity, "onBehalfOf").map_err(at)?.unwrap_or(&none);
         let from = |of: &Value, name| optional_text(of, name).map(Option::unwrap_or_default);
         let of_identity = |name| from(identity, name).map_err(at);
         let principal = of_identity("principalId")?;
@@ -46,6 +53,8 @@ impl Actor {
             service: of_identity("invokedBy")?,
             address: from(record, "sourceIPAddress")?,
             agent: from(record, "userAgent")?,
+            identity_center_user: from(behalf, "userId").map_err(at)?,
+            identity_store: from(behalf, "identityStoreArn").map_err(at)?,
         })
     }
 
@@ -59,15 +68,20 @@ impl Actor {
 
     /// The infrastructure-as-code tool behind the call, which will put its own state back at its next run.
     pub fn tool(&self) -> Option<&'static str> {
-        const TERRAFORM: [&str; 3] = ["Terraform/", "terraform-provider-aws/", "HashiCorp"];
+        // Terraform comes last: other tools are built on its provider, and say so beside their own name.
+        const BY_AGENT: [(&str, &[&str]); 3] = [
+            ("Pulumi", &["pulumi/", "Pulumi/", "pulumi-aws"]),
+            ("Crossplane", &["crossplane", "upbound"]),
+            ("Terraform", &["Terraform/", "terraform-provider-aws/", "HashiCorp"]),
+        ];
         let is = |name: &str| self.service == name || self.agent == name || self.address == name;
         if is("cloudformation.amazonaws.com") {
             return Some("CloudFormation");
         }
-        TERRAFORM
-            .iter()
-            .any(|mark| self.agent.contains(mark))
-            .then_some("Terraform")
+        let by_agent = BY_AGENT
+            .into_iter()
+            .find(|(_, marks)| marks.iter().any(|mark| self.agent.contains(mark)));
+        by_agent.map(|(tool, _)| tool)
     }
 
     /// The caller in words for an alert.
@@ -76,6 +90,20 @@ impl Actor {
             .into_iter()
             .find(|name| !name.is_empty());
         let mut text = who.map_or_else(|| "unknown (the event does not say)".to_owned(), Clone::clone);
+        // A unique id does not say whose it is. Source: CloudTrail User Guide, "CloudTrail userIdentity element", `AWSAccount`.
+        if !self.account.is_empty() && !text.contains(&self.account) {
+            text = format!("{text} of account {}", self.account);
+        }
+        if !self.identity_center_user.is_empty() {
+            let user = format!("IAM Identity Center user {}", self.identity_center_user);
+            let store = self.identity_store.rsplit('/').next().filter(|store| !store.is_empty());
+            let user = store.map_or(user.clone(), |store| format!("{user} of identity store {store}"));
+            text = if self.kind == "IdentityCenterUser" {
+                user
+            } else {
+                format!("{user} as {text}")
+            };
+        }
         if !self.human.is_empty() {
             text = format!("{} as {text}", self.human);
         }

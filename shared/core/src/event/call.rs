@@ -37,6 +37,10 @@ pub struct Call {
     pub error: Option<String>,
     /// Whether CloudTrail left out the parameters for their size.
     pub omitted: bool,
+    /// Whether CloudTrail left out what the service answered, for its size.
+    pub unanswered: bool,
+    /// Whether CloudTrail recorded it: what a service tells by itself, it need not have.
+    pub recorded: bool,
     /// What AWS says of something that it did by itself (`serviceEventDetails`); null for a call.
     pub details: Value,
 }
@@ -90,6 +94,8 @@ impl Call {
             owners: BTreeMap::new(),
             error: None,
             omitted: false,
+            unanswered: false,
+            recorded: false,
             details: Value::Null,
         })
     }
@@ -118,7 +124,9 @@ impl Call {
             found => found?,
         };
         let parameters = object("requestParameters")?;
-        let omitted = parameters.get("omitted") == Some(&Value::Bool(true));
+        let response = object("responseElements")?;
+        let is_omitted = |value: &Value| value.get("omitted") == Some(&Value::Bool(true));
+        let (omitted, unanswered) = (is_omitted(&parameters), is_omitted(&response));
         Ok(Self {
             id: optional_text(record, "eventID")?.unwrap_or_default(),
             source: text(record, "eventSource")?,
@@ -128,8 +136,10 @@ impl Call {
             region,
             actor: Actor::parse(record)?,
             omitted,
+            recorded: true,
             parameters: if omitted { Value::Null } else { parameters },
-            response: object("responseElements")?,
+            response: if unanswered { Value::Null } else { response },
+            unanswered,
             details: object("serviceEventDetails")?,
             owners: named
                 .iter()

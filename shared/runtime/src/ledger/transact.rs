@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{
 };
 use jiff::Timestamp;
 
-use super::{Item, Ledger, OPEN, Record, STATUS, UNTOLD, View, budget, hour, item, status_item, text};
+use super::{Item, Ledger, OPEN, Record, STATUS, UNTOLD, View, budget, hour, parts, status_item, text};
 use crate::error::{AwsError, Failure};
 use crate::resource_status::Status;
 
@@ -101,7 +101,8 @@ impl Ledger {
         along: WithWrites<'_>,
     ) -> Result<Opened, Failure> {
         let resource = &record.report.resource.arn;
-        let mut items = vec![self.lease(record, owner, until)?];
+        let (lease, parts) = self.lease(record, owner, until)?;
+        let mut items = vec![lease];
         items.push(match along {
             WithWrites::Status(status) => self.put_status(resource, status, view)?,
             WithWrites::Nothing | WithWrites::Draw(_) => self.is_current(resource, view)?,
@@ -113,6 +114,7 @@ impl Ledger {
             }
             WithWrites::Nothing | WithWrites::Status(_) => {}
         }
+        items.extend(self.put_all(parts)?);
         let mut pauses = CONFLICT_PAUSES.into_iter();
         loop {
             let Err(cancelled) = self.transact(items.clone()).await else {
@@ -140,10 +142,19 @@ impl Ledger {
         }
     }
 
-    /// The open record, which one owner at a time can write.
-    fn lease(&self, record: &Record, owner: &str, until: i64) -> Result<TransactWriteItem, Failure> {
+    /// Writes items as they are.
+    fn put_all(&self, items: Vec<Item>) -> Result<Vec<TransactWriteItem>, Failure> {
+        let put = |item| {
+            let put = Put::builder().table_name(&self.table).set_item(Some(item));
+            Ok(TransactWriteItem::builder().put(put.build().map_err(built)?).build())
+        };
+        items.into_iter().map(put).collect()
+    }
+
+    /// The open record, which one owner at a time can write, and what it has no room for.
+    fn lease(&self, record: &Record, owner: &str, until: i64) -> Result<(TransactWriteItem, Vec<Item>), Failure> {
         let resource = &record.report.resource.arn;
-        let mut item = item(resource, OPEN, record)?;
+        let (mut item, parts) = parts::items(resource, OPEN, record)?;
         item.insert("id".into(), text(&record.report.ledger_id));
         item.insert("todo".into(), text("open"));
         item.insert("since".into(), text(&record.opened.to_string()));
@@ -157,7 +168,10 @@ impl Ledger {
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":me", text(owner))
             .expression_attribute_values(":now", AttributeValue::N(now.to_string()));
-        Ok(TransactWriteItem::builder().put(put.build().map_err(built)?).build())
+        Ok((
+            TransactWriteItem::builder().put(put.build().map_err(built)?).build(),
+            parts,
+        ))
     }
 
     /// Asks that the status is still the one that was seen.
@@ -231,7 +245,10 @@ impl Ledger {
         let Record { report, .. } = record;
         let arn = &report.resource.arn;
         let expires = Timestamp::now().as_second() + i64::from(retention_days) * 24 * 60 * 60;
-        let mut closed = item(arn, &format!("record#{}", report.ledger_id), record)?;
+        let (mut closed, mut parts) = parts::items(arn, &format!("record#{}", report.ledger_id), record)?;
+        for part in &mut parts {
+            part.insert("expires".into(), AttributeValue::N(expires.to_string()));
+        }
         closed.insert("id".into(), text(&report.ledger_id));
         closed.insert("outcome".into(), text(&report.outcome().to_string()));
         closed.insert("expires".into(), AttributeValue::N(expires.to_string()));
@@ -261,13 +278,14 @@ impl Ledger {
         let note = Put::builder()
             .table_name(&self.table)
             .set_item(Some(status_item(arn, &status)?));
-        let items = vec![
+        let mut items = vec![
             TransactWriteItem::builder()
                 .delete(unlock.build().map_err(built)?)
                 .build(),
             TransactWriteItem::builder().put(keep.build().map_err(built)?).build(),
             TransactWriteItem::builder().put(note.build().map_err(built)?).build(),
         ];
+        items.extend(self.put_all(parts)?);
         Ok(self.transact(items).await?)
     }
 

@@ -15,7 +15,7 @@ use crate::error::{AwsError, Failure};
 use crate::invocation::Invocation;
 use crate::ledger::{Record, View, WithWrites, json_of};
 use crate::log;
-use crate::pipeline::apply::{apply, difference};
+use crate::pipeline::apply::{VERIFY_PAUSES, apply, difference, names};
 use crate::resource_status::Status;
 
 /// The record that is to be undone, once it is closed.
@@ -75,7 +75,7 @@ pub async fn restore<A: Adapter>(
     let left = left_at(&before, &made, &done.after)?;
     let changed = differing(resource_type, &current, &left)?;
     if !changed.is_empty() && !force && current != ResourceType::after(&current, &inverses) {
-        let (expected, found) = difference(&json_of(&current)?, &json_of(&left)?);
+        let (expected, found) = all_differing(&json_of(&current)?, &json_of(&left)?);
         return Err(Failure::Restore {
             record: done.ledger_id.clone(),
             why: format!(
@@ -151,7 +151,8 @@ async fn change_and_tell<A: Adapter>(
             .map(AwsError::to_string)
             .collect::<Vec<_>>()
             .join("; ");
-        (look(bound, &resource, &inverses, &undone).await?, why)
+        let after = shown(bound, &resource, (&inverses, &undone), &wanted).await?;
+        (after, why)
     } else {
         let why = format!(
             "somebody changed {} after it broke off; it was left so",
@@ -159,10 +160,13 @@ async fn change_and_tell<A: Adapter>(
         );
         (current.clone(), why)
     };
-    let restored = crossed.is_empty() && (resource_type.comparable)(&after) == (resource_type.comparable)(&wanted);
+    // What AWS takes long to show by its own account is restored once it accepted all of it.
+    let is_slow = why.is_empty() && inverses.iter().any(|inverse| inverse.settles().is_some());
+    let is_as_wanted = (resource_type.comparable)(&after) == (resource_type.comparable)(&wanted);
+    let restored = crossed.is_empty() && (is_as_wanted || is_slow);
     let failed = record.report.results.iter_mut().filter(|_| !restored);
     failed.for_each(|result| result.turn(Outcome::Failed, why.as_str()));
-    (record.report.before, record.report.after) = difference(&json_of(&began)?, &json_of(&after)?);
+    (record.report.before, record.report.after) = all_differing(&json_of(&began)?, &json_of(&after)?);
     let sent = invocation.topic.publish(&record.report, &invocation.function).await;
     sent.map_err(Failure::Notify)?;
     let mut status = if restored { held } else { view.status.clone() };
@@ -191,6 +195,11 @@ async fn change_and_tell<A: Adapter>(
         why: format!("the state read afterwards is not the one from before{said}"),
         facts: Some(record.report.after.to_string().into()),
     })
+}
+
+/// The facts that differ, before and after.
+fn all_differing(before: &Value, after: &Value) -> (Value, Value) {
+    difference(before, after, &names(after))
 }
 
 /// A restore that is refused, with what was expected and found.
@@ -226,6 +235,25 @@ async fn look<A: Adapter>(
     state.ok_or_else(|| refused(record, "the resource is no more".into()))
 }
 
+/// Reads what was put back until AWS shows it, or patience ends.
+async fn shown<A: Adapter>(
+    bound: &Bound<A>,
+    resource: &Resource,
+    (changes, record): (&[ChangeOf<A>], &str),
+    wanted: &A::State,
+) -> Result<A::State, Failure> {
+    let comparable = bound.typed.resource_type.comparable;
+    let is_slow = changes.iter().any(|change| change.settles().is_some());
+    let mut pauses = VERIFY_PAUSES.into_iter().filter(|_| !is_slow);
+    loop {
+        let after = look(bound, resource, changes, record).await?;
+        match pauses.next() {
+            Some(pause) if comparable(&after) != comparable(wanted) => tokio::time::sleep(pause).await,
+            _ => return Ok(after),
+        }
+    }
+}
+
 /// The facts that are neither as the changes found them nor as any of them leaves them: somebody else was there after a
 /// restore broke off.
 fn crossed<S: State>(
@@ -246,7 +274,7 @@ fn crossed<S: State>(
 
 /// The facts that changes were to make different, as they were left: as read afterwards, or as they had been.
 fn left_at<S: State>(before: &S, made: &[S::Change], read: &Value) -> Result<S, Failure> {
-    let (mut left, _) = difference(&json_of(before)?, &json_of(&ResourceType::after(before, made))?);
+    let (mut left, _) = all_differing(&json_of(before)?, &json_of(&ResourceType::after(before, made))?);
     if let (Some(left), Some(read)) = (left.as_object_mut(), read.as_object()) {
         left.extend(read.clone());
     }
@@ -302,10 +330,9 @@ fn opening<S: State>(
         .asked_by(by);
     let by = &cause.origin.actor.arn;
     // What failed may have changed something all the same, as half a quarantine does.
-    let undone = done.results.iter().filter(|result| match result.outcome {
-        Outcome::Remediated | Outcome::Quarantined => true,
-        Outcome::Failed => !result.change.is_empty(),
-        _ => false,
+    let undone = done.results.iter().filter(|result| {
+        let is_half_done = result.outcome == Outcome::Failed && !result.change.is_empty();
+        result.is_intended() || is_half_done
     });
     let facts: Vec<_> = inverses.iter().map(Change::fact).collect();
     let undone = undone.filter(|result| {

@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use portcullis_core::alert::sweep::compose;
 use portcullis_core::event::{Counts, EventError, Sweep, SweepPage};
-use portcullis_core::{Cause, Outcome, Resource, Selector};
+use portcullis_core::{Cause, Resource, Selector};
 use serde_json::json;
 
 use super::summary;
@@ -276,11 +276,7 @@ pub fn count(counts: &mut Counts, resource: &Resource, handled: Result<Answer, F
             counts.compliant += u64::from(answer.conclusion == Conclusion::Compliant);
         }
         // It was told, and the next sweep tries again.
-        Err(Failure::NotRemediated { controls, .. }) => {
-            for _ in controls {
-                counts.found(Outcome::Failed);
-            }
-        }
+        Err(Failure::NotRemediated { outcomes, .. }) => outcomes.into_iter().for_each(|outcome| counts.found(outcome)),
         Err(failure) => {
             counts.unseen += 1;
             tracing::error!(resource = resource.arn, failure = failure.name(), error = %failure, "not swept");

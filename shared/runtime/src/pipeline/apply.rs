@@ -2,18 +2,21 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use portcullis_core::{Change, Control, ControlResult, JudgeContext, Outcome, Plan, Resource, State};
+use jiff::SignedDuration;
+use portcullis_core::{Change, Control, ControlResult, JudgeContext, Outcome, Plan, Resource, ResourceType, State};
 use serde_json::{Map, Value};
 
 use super::observe::facts;
 use crate::adapter::{Adapter, Bound, ChangeOf};
 use crate::error::{AwsError, Failure, Kind};
+use crate::ledger::json_of;
 
 /// Pauses before reading again what was just written: S3's bucket configurations are eventually consistent.
-const VERIFY_PAUSES: [Duration; 3] = [
+pub const VERIFY_PAUSES: [Duration; 3] = [
     Duration::from_millis(150),
     Duration::from_millis(600),
     Duration::from_millis(1_500),
@@ -50,13 +53,14 @@ pub async fn apply<A: Adapter>(
     Ok(failures)
 }
 
-/// Controls whose facts are read again, and those among them that have to hold then.
+/// Controls whose facts are read again, and those among them whose changes were all made.
 type Expected<'a, S> = (&'a [&'static Control<S>], &'a [&'static Control<S>]);
 
 /// Reads again what was changed, until it is as it should be or patience ends; none where it is gone by now.
 pub(super) async fn verify<A: Adapter>(
     bound: &Bound<A>,
     resource: &Resource,
+    plan: &Plan<A::State>,
     (about, made): Expected<'_, A::State>,
     judge_context: &JudgeContext<'_>,
 ) -> Result<Option<A::State>, Failure> {
@@ -66,9 +70,12 @@ pub(super) async fn verify<A: Adapter>(
         match (read, pauses.next()) {
             (Ok(None), _) => return Ok(None),
             (Ok(Some(state)), pause) => {
-                let holds = made
-                    .iter()
-                    .all(|control| (control.judge)(&state, judge_context).finding().is_none());
+                // What takes longer by AWS's own account is not waited for here.
+                let waited_for = made.iter().filter(|control| patience(plan, control.meta.id).is_none());
+                let holds = waited_for.copied().all(|control| {
+                    let is_intended = differing(bound.typed.resource_type, plan, control.meta.id, &state).is_none();
+                    is_intended && (control.judge)(&state, judge_context).finding().is_none()
+                });
                 if holds || pause.is_none() {
                     return Ok(Some(state));
                 }
@@ -76,9 +83,44 @@ pub(super) async fn verify<A: Adapter>(
             }
             (Err(error), Some(pause)) if error.kind.is_passing() => tokio::time::sleep(pause).await,
             // Not known is neither right nor wrong: the record stays open for whoever comes next.
-            (Err(error), _) => return Err(Failure::Unverified(error)),
+            (Err(error), _) => {
+                return Err(Failure::Unverified {
+                    resource: resource.arn.clone(),
+                    why: error.to_string(),
+                });
+            }
         }
     }
+}
+
+/// The changes that are made for a control. Where another one's replaces its own, that one stands for both.
+fn made_for<'a, S: State>(plan: &'a Plan<S>, control: &str) -> impl Iterator<Item = &'a S::Change> {
+    let judged = plan.findings.iter().filter(|judged| judged.control.id == control);
+    let targets: BTreeSet<_> = judged
+        .flat_map(|judged| &judged.finding.remedies)
+        .map(Change::target)
+        .collect();
+    plan.remedies
+        .iter()
+        .filter(move |remedy| targets.contains(&remedy.target()))
+}
+
+/// How long AWS may take to show a control's changes, where that is more than minutes.
+fn patience<S: State>(plan: &Plan<S>, control: &str) -> Option<SignedDuration> {
+    made_for(plan, control).filter_map(Change::settles).max()
+}
+
+/// What of a control's changes is not as it was set, by fact; none where all of it is.
+fn differing<S: State>(resource_type: &ResourceType<S>, plan: &Plan<S>, control: &str, after: &S) -> Option<String> {
+    let intended = made_for(plan, control).fold(after.clone(), |state, change| change.after(&state));
+    let comparable = resource_type.comparable;
+    let (intended, after) = (comparable(&intended), comparable(after));
+    if intended == after {
+        return None;
+    }
+    let (intended, after) = (json_of(&intended).ok()?, json_of(&after).ok()?);
+    let (facts, _) = difference(&intended, &after, &names(&after));
+    Some(names(&facts).into_iter().collect::<Vec<_>>().join(", "))
 }
 
 /// Whether a change that a control asked for was refused.
@@ -87,50 +129,88 @@ pub(super) fn has_failed<S: State>(
     control: &str,
     failures: &BTreeMap<Cow<'static, str>, AwsError>,
 ) -> bool {
-    let mut judged = plan.findings.iter().filter(|judged| judged.control.id == control);
-    judged.any(|judged| {
-        judged
-            .finding
-            .remedies
-            .iter()
-            .any(|remedy| failures.contains_key(&remedy.target()))
-    })
+    !refusals(plan, control, failures).is_empty()
 }
 
-/// Turns an intention into what came of it.
+/// What AWS said to the changes of a control that it refused.
+fn refusals<S: State>(
+    plan: &Plan<S>,
+    control: &str,
+    failures: &BTreeMap<Cow<'static, str>, AwsError>,
+) -> BTreeSet<String> {
+    let judged = plan.findings.iter().filter(|judged| judged.control.id == control);
+    let targets = judged.flat_map(|judged| &judged.finding.remedies).map(Change::target);
+    targets
+        .filter_map(|target| failures.get(&target))
+        .map(ToString::to_string)
+        .collect()
+}
+
+/// What came of an intention, as AWS shows it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// It is as it should be, or nothing was intended.
+    Right,
+    /// All of it was accepted, and it isn't shown yet.
+    NotYet {
+        /// What is still so.
+        why: String,
+        /// How long that may take, where it is more than minutes.
+        patience: Option<SignedDuration>,
+    },
+    /// A part of it was refused: the result says so.
+    Refused,
+}
+
+/// Compares an intention with what AWS shows. What is still wrong is told in the words of what was read last.
 pub(super) fn settle<S: State>(
     told: &mut ControlResult,
     enforced: &[&'static Control<S>],
+    resource_type: &ResourceType<S>,
     plan: &Plan<S>,
     after: &S,
     judge_context: &JudgeContext<'_>,
     failures: &BTreeMap<Cow<'static, str>, AwsError>,
-) {
+) -> Shown {
     let Some(control) = enforced.iter().find(|control| control.meta.id == told.control) else {
-        return;
+        return Shown::Right;
     };
-    let judged = plan.findings.iter().find(|judged| judged.control.id == told.control);
-    // Half a quarantine may end the exposure, and is none.
-    let half = told.outcome == Outcome::Quarantined && has_failed(plan, control.meta.id, failures);
-    let still = match (control.judge)(after, judge_context).finding() {
-        Some(still) => still.summary.is,
-        None if half => String::new(),
-        None => return,
+    let still = (control.judge)(after, judge_context).finding();
+    let refused = refusals(plan, control.meta.id, failures);
+    let why = match &still {
+        Some(still) => format!("after the change, read again, it still {}", still.summary.is),
+        None if !refused.is_empty() => String::new(),
+        None => match differing(resource_type, plan, control.meta.id, after) {
+            None => return Shown::Right,
+            Some(facts) => format!("after the change, read again, it is not as it was set ({facts})"),
+        },
     };
-    let targets = judged
-        .into_iter()
-        .flat_map(|judged| &judged.finding.remedies)
-        .map(Change::target);
-    let reasons: BTreeSet<_> = targets
-        .filter_map(|target| failures.get(&target))
-        .map(ToString::to_string)
-        .collect();
-    let why = if reasons.is_empty() {
-        format!("after the change, read again, it still {still}")
-    } else {
-        reasons.into_iter().collect::<Vec<_>>().join("; ")
-    };
-    told.turn(Outcome::Failed, why);
+    let was = mem::take(&mut told.was);
+    if let Some(still) = still {
+        let judged = plan.findings.iter().find(|judged| judged.control.id == told.control);
+        let is_raised = judged.is_some_and(|judged| told.severity > judged.finding.severity);
+        told.severity = if is_raised {
+            still.severity.raised()
+        } else {
+            still.severity
+        };
+        told.summary = still.summary.is;
+    }
+    if refused.is_empty() {
+        told.was = was;
+        let patience = patience(plan, control.meta.id);
+        return Shown::NotYet { why, patience };
+    }
+    let refused = refused.into_iter().collect::<Vec<_>>().join("; ");
+    let ends = why.is_empty();
+    told.turn(Outcome::Failed, refused);
+    if ends {
+        // What was wrong is so no more, though not all was done that should have been.
+        told.was = was;
+        told.notes
+            .push("a part of the change was refused: what was wrong is so no more, and the rest was not done".into());
+    }
+    Shown::Refused
 }
 
 /// What would have been put right by another control's remedy, and is still wrong since that failed.
@@ -158,10 +238,17 @@ pub(super) fn uncovered<S: State>(
     still.filter(|_| failed).collect()
 }
 
-/// The facts that differ, before and after.
-pub fn difference(before: &Value, after: &Value) -> (Value, Value) {
+/// The names of the facts of a state.
+pub fn names(state: &Value) -> BTreeSet<String> {
+    let facts = state.as_object().into_iter().flatten();
+    facts.map(|(fact, _)| fact.clone()).collect()
+}
+
+/// Those of some facts that differ, before and after.
+pub fn difference(before: &Value, after: &Value, of: &BTreeSet<String>) -> (Value, Value) {
     let (mut was, mut is) = (Map::new(), Map::new());
-    for (fact, now) in after.as_object().into_iter().flatten() {
+    let facts = after.as_object().into_iter().flatten();
+    for (fact, now) in facts.filter(|(fact, _)| of.contains(*fact)) {
         let then = before.get(fact).unwrap_or(&Value::Null);
         if then != now {
             was.insert(fact.clone(), then.clone());

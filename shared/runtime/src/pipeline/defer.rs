@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use portcullis_core::{
-    Cause, Change, Control, ControlResult, Decision, Deferral, Outcome, Plan, Reason, Report, Selector, State, Wait,
-    whole_second,
+    Cause, Change, Control, ControlResult, Decision, Deferral, Outcome, Plan, Reason, Report, Selector, Settling,
+    State, Wait, whole_second,
 };
 
 use super::work::Work;
@@ -15,7 +15,7 @@ use crate::metrics;
 use crate::resource_status::Status;
 
 /// How long a resource that can't be changed now is left alone, and how often: six hours, then it is a failure.
-const NOT_READY: SignedDuration = SignedDuration::from_mins(10);
+pub(super) const NOT_READY: SignedDuration = SignedDuration::from_mins(10);
 const NOT_READY_TRIES: u32 = 36;
 
 impl Work<'_> {
@@ -23,9 +23,29 @@ impl Work<'_> {
     pub(super) fn status_after<S: State>(&self, plan: &Plan<S>, cause: &Cause) -> Status {
         let mut status = self.view.status.clone();
         status.told.retain(|control, _| !plan.clears(control));
+        // What AWS was applying is applied: that was told when it was made.
+        status
+            .deferred
+            .retain(|control, deferral| deferral.settling.is_none() || !plan.clears(control));
         for judged in &plan.findings {
-            if let Decision::Defer(Wait { until, reason, .. }) = judged.ruling.decision {
-                self.wait(&mut status, judged.control.id, until, reason, cause);
+            let control = judged.control.id;
+            match judged.ruling.decision {
+                Decision::Defer(Wait { until, reason, .. }) | Decision::Settle(Wait { until, reason, .. }) => {
+                    self.wait(&mut status, control, until, reason, cause);
+                }
+                Decision::Overdue(_) => drop(status.deferred.remove(control)),
+                // What is changed anew is not waited for any more.
+                Decision::Enforce => {
+                    let old = |deferral: &mut Deferral| deferral.settling.is_some();
+                    drop(
+                        status
+                            .deferred
+                            .get_mut(control)
+                            .is_some_and(old)
+                            .then(|| status.deferred.remove(control)),
+                    );
+                }
+                Decision::Notify(_) | Decision::NeedsAction(_) | Decision::Exempt(_) => {}
             }
         }
         status
@@ -38,6 +58,7 @@ impl Work<'_> {
             until,
             reason,
             tries: 0,
+            settling: None,
             resource: self.resource.clone(),
             origin: cause.origin.clone(),
         });
@@ -46,7 +67,33 @@ impl Work<'_> {
         (deferral.until, deferral.reason) = (until, reason);
     }
 
-    /// What was announced, and is right now that its time has come: nothing is done, and that is told.
+    /// Keeps that AWS is applying a change that was made now, and when it is looked at.
+    pub(super) fn settling(
+        &self,
+        status: &mut Status,
+        told: &mut ControlResult,
+        patience: SignedDuration,
+        cause: &Cause,
+    ) {
+        let made = whole_second(Timestamp::now());
+        let settling = Settling {
+            made,
+            until: made + patience,
+        };
+        let until = whole_second(settling.next(made));
+        self.wait(status, &told.control, until, Reason::Settling, cause);
+        if let Some(deferral) = status.deferred.get_mut(&told.control) {
+            deferral.settling = Some(settling);
+        }
+        let why = format!(
+            "AWS accepted the change, and may take until {} to show it; it is told again only if it does not hold then",
+            settling.until
+        );
+        told.turn(Outcome::Remediating, why);
+        told.until = Some(until);
+    }
+
+    /// What was announced or failed, and is right now: nothing is done, and that is told.
     pub(super) fn put_right_meanwhile<S: State>(
         &self,
         controls: &[&Control<S>],
@@ -54,7 +101,20 @@ impl Work<'_> {
         now: Timestamp,
     ) -> Vec<ControlResult> {
         let waited = self.view.status.deferred.iter();
+        let failed = self.view.status.told.iter().filter(|(control, last)| {
+            let waits = self.view.status.deferred.contains_key(*control);
+            last.outcome == Outcome::Failed && !last.unjudged && !waits && plan.clears(control)
+        });
+        let failed = failed.filter_map(|(id, last)| {
+            let control = controls.iter().find(|one| one.meta.id == id)?;
+            let summary = format!("is right by now: it was told that it {}", last.summary);
+            Some(ControlResult {
+                why: format!("what was told as failed at {} holds by now", last.at),
+                ..ControlResult::new(control.meta.id, control.meta.severity, Outcome::Compliant, summary)
+            })
+        });
         waited
+            .filter(|(_, deferral)| deferral.settling.is_none())
             .filter(|(control, deferral)| deferral.until <= now && plan.clears(control))
             .filter_map(|(control, deferral)| {
                 let told = self.view.status.told.get(control);
@@ -71,6 +131,7 @@ impl Work<'_> {
                     ..ControlResult::new(control.meta.id, control.meta.severity, Outcome::Compliant, summary)
                 })
             })
+            .chain(failed)
             .collect()
     }
 
@@ -119,7 +180,8 @@ impl Work<'_> {
     /// Has the function invoked again for what waits.
     pub(super) async fn schedule(&self, told: &mut [ControlResult], status: &Status) -> Result<(), Failure> {
         self.schedule_hour(told, status).await;
-        for told in told.iter().filter(|told| told.outcome == Outcome::Deferred) {
+        let waits = |told: &&ControlResult| matches!(told.outcome, Outcome::Deferred | Outcome::Remediating);
+        for told in told.iter().filter(waits) {
             let timed = |one: &&Deferral| one.reason != Reason::Budget;
             if let Some(deferral) = status.deferred.get(&told.control).filter(timed) {
                 self.invocation

@@ -34,7 +34,7 @@ impl Unread {
 /// What is told of a control whose facts can't be read. What an unfinished record set out to do may have been done.
 pub(super) fn unjudged<S: State>(control: &Control<S>, error: &AwsError, carried: Option<&Record>) -> ControlResult {
     let mut begun = carried.into_iter().flat_map(|record| &record.report.results);
-    let begun = begun.find(|told| told.control == control.meta.id && told.outcome.is_change());
+    let begun = begun.find(|told| told.control == control.meta.id && told.is_intended());
     if let Some(mut begun) = begun.cloned() {
         let undo = begun.undo.no_way_back();
         let undo = undo.unwrap_or_else(|| "a restore of this record undoes what was done".into());

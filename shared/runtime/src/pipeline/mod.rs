@@ -9,19 +9,20 @@ mod observe;
 mod record;
 mod work;
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::time::Duration;
 
 use futures_util::future::try_join;
 use jiff::Timestamp;
 use portcullis_core::{
-    Cause, Control, Decision, DecisionContext, JudgeContext, Plan, Resource, Selector, State, Typed, decide, plan,
+    Cause, Control, Decision, DecisionContext, JudgeContext, Outcome, Plan, Reason, Resource, ResourceType, Selector,
+    State, Typed, Wait, decide, plan, whole_second,
 };
 
-use apply::{apply, difference, has_failed, settle, uncovered, verify};
-use defer::count_deferred;
+use apply::{Shown, apply, difference, has_failed, names, settle, uncovered, verify};
+use defer::{NOT_READY, count_deferred};
 use denied::{Unread, readable};
 use observe::{Age, enabled, facts};
 use record::{history, merge_intentions, merged, remedies_of, results_of};
@@ -30,7 +31,7 @@ use work::Work;
 use crate::adapter::{Adapter, Bound, ImpactNotes};
 use crate::answer::{Answer, Conclusion};
 use crate::error::{Failure, Kind};
-use crate::invocation::Invocation;
+use crate::invocation::{Delivery, Invocation};
 use crate::ledger::{Opened, Record, View, WithWrites, json_of};
 use crate::log;
 use crate::operations::{release, restore};
@@ -70,7 +71,7 @@ pub async fn process<A: Adapter>(
             // Whatever went wrong after the record was opened, the retry must find it free.
             Err(
                 failure @ (Failure::LostRace(_)
-                | Failure::Unverified(_)
+                | Failure::Unverified { .. }
                 | Failure::Notify(_)
                 | Failure::Schedule(_)
                 | Failure::Ledger(_)),
@@ -251,17 +252,41 @@ impl Work<'_> {
                 .iter()
                 .filter(|control| plan.covered.iter().any(|(meta, _)| meta.id == control.meta.id));
             let about: Vec<_> = enforced.iter().chain(covered).copied().collect();
-            verify(bound, resource, (&about, &made), &judge_context).await?
+            verify(bound, resource, &plan, (&about, &made), &judge_context).await?
         };
         let results = &mut record.report.results;
         if let Some(after) = after {
             for result in &mut *results {
-                settle(result, &enforced, &plan, &after, &judge_context, &failures);
+                let resource_type = bound.typed.resource_type;
+                let shown = settle(
+                    result,
+                    &enforced,
+                    resource_type,
+                    &plan,
+                    &after,
+                    &judge_context,
+                    &failures,
+                );
+                match shown {
+                    Shown::Right | Shown::Refused => {}
+                    Shown::NotYet {
+                        patience: Some(patience),
+                        ..
+                    } => self.settling(&mut status, result, patience, cause),
+                    Shown::NotYet { why, .. } if self.comes_again(record.opened) => {
+                        return Err(Failure::Unverified {
+                            resource: resource.arn.clone(),
+                            why,
+                        });
+                    }
+                    Shown::NotYet { why, .. } => result.turn(Outcome::Failed, why),
+                }
             }
             results.extend(uncovered(controls, &plan, &after, &judge_context, &failures));
-            (record.report.before, record.report.after) = difference(&record.prior, &json_of(&after)?);
+            let intended = intended::<A::State>(&record)?;
+            (record.report.before, record.report.after) = difference(&record.prior, &json_of(&after)?, &intended);
         } else {
-            let intended = results.iter_mut().filter(|result| result.outcome.is_change());
+            let intended = results.iter_mut().filter(|result| result.is_intended());
             intended.for_each(record::gone);
         }
         self.put_off(&mut record.report, &mut status, &failures, &plan);
@@ -290,6 +315,15 @@ impl Work<'_> {
         let DecisionContext { cause, now, .. } = decision_context;
         let is_deleted = (bound.typed.resource_type.is_deleted)(state);
         let mut impact_reads: BTreeMap<&str, ImpactNotes> = BTreeMap::new();
+        let owner = (bound.typed.resource_type.owner)(state);
+        decision_context.owner = owner.as_deref();
+        let busy = (bound.typed.resource_type.busy)(state);
+        let wait = busy.as_ref().map(|why| Wait {
+            until: whole_second(now + NOT_READY),
+            reason: Reason::NotReady,
+            why: format!("it can't be changed now, for {why}"),
+        });
+        decision_context.busy = wait.as_ref().filter(|_| invocation.delivery == Delivery::Direct);
         loop {
             let mut plan: Plan<A::State> = plan(state, controls, judge_context, |control, finding| {
                 decide(control, finding, &decision_context)
@@ -311,6 +345,12 @@ impl Work<'_> {
                     judged.ruling.notes.extend_from_slice(&found.notes);
                 }
             }
+            if let Some(why) = busy.as_ref().filter(|_| !plan.remedies.is_empty()) {
+                return Err(Failure::NotReady {
+                    resource: resource.arn.clone(),
+                    why: why.clone(),
+                });
+            }
             let mut told = results_of(&plan, state, cause.origin.omitted);
             told.extend(self.put_right_meanwhile(controls, &plan, now));
             told.extend(self.unread.iter().map(|unread| unread.result.clone()));
@@ -331,7 +371,7 @@ impl Work<'_> {
                 }
                 let reminder = invocation.settings.notifications.reminder_days;
                 if plan.remedies.is_empty() && told.iter().all(|one| view.status.knows(one, now, reminder)) {
-                    self.schedule_hour(&mut told, &status).await;
+                    self.schedule(&mut told, &status).await?;
                     self.note(&status).await?;
                     if let Some(unread) = self.unread.first() {
                         return Err(Failure::Observe(unread.error.clone()));
@@ -347,7 +387,7 @@ impl Work<'_> {
             }
             merge_intentions(&mut told, *carried, is_deleted, |control| plan.clears(control));
             let prior = merged(&json_of(state)?, carried.map(|record| &record.prior));
-            let mut record = self.record(cause, told, prior, state.tags());
+            let mut record = self.record(cause, told, prior, (state.tags(), owner.as_deref()));
             record.remedies = remedies_of(&plan, *carried)?;
             let limit = invocation.settings.budget.disruptive_per_hour;
             let draw = limit.filter(|_| plan.disturbs() && !record.drawn);
@@ -366,6 +406,17 @@ impl Work<'_> {
             }
         }
     }
+}
+
+/// The facts that a record's changes are to make different: what two reads did not both ask for is no difference.
+fn intended<S: State>(record: &Record) -> Result<BTreeSet<String>, Failure> {
+    let unreadable = |error: serde_json::Error| Failure::LedgerRecord(error.to_string());
+    let before: S = serde_json::from_value(record.prior.clone()).map_err(unreadable)?;
+    let changes = record.remedies.iter().cloned().map(serde_json::from_value);
+    let changes: Vec<S::Change> = changes.collect::<Result<_, _>>().map_err(unreadable)?;
+    let after = json_of(&ResourceType::after(&before, &changes))?;
+    let (facts, _) = difference(&json_of(&before)?, &after, &names(&after));
+    Ok(names(&facts))
 }
 
 fn log_not_applicable<S: State>(resource: &Resource, plan: &Plan<S>) {

@@ -68,6 +68,7 @@ impl Work<'_> {
         }
         Err(Failure::NotRemediated {
             resource: resource.arn.clone(),
+            outcomes: report.results.iter().map(|told| told.outcome).collect(),
             controls: failed.iter().map(|told| told.control.clone()).collect(),
             why: failed
                 .iter()
@@ -103,7 +104,7 @@ impl Work<'_> {
             );
             return Ok(Answer::of(resource, Conclusion::Gone));
         }
-        let begun = || self.record(cause, Vec::new(), Value::Null, None);
+        let begun = || self.record(cause, Vec::new(), Value::Null, (None, None));
         let mut record = carried.map_or_else(begun, Clone::clone);
         for told in &mut record.report.results {
             gone(told);
@@ -134,7 +135,7 @@ impl Work<'_> {
             return Err(Failure::Observe(error));
         }
         let prior = carried.map_or(Value::Null, |record| record.prior.clone());
-        let mut record = self.record(cause, told, prior, None);
+        let mut record = self.record(cause, told, prior, (None, None));
         record.remedies = carried.map(|record| record.remedies.clone()).unwrap_or_default();
         self.open(&record, WithWrites::Nothing).await?;
         self.tell(record, view.status.clone()).await

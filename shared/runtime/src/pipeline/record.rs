@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use portcullis_core::{
-    Cause, Change as _, ControlResult, Decision, DecisionContext, History, Origin, Outcome, Plan, Report, Selector,
-    Severity, State, Tags, Undo,
+    Cause, Change as _, ControlResult, Decision, DecisionContext, Effect, History, Origin, Outcome, Plan, Report,
+    Selector, Severity, State, Tags, Undo,
 };
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ impl Work<'_> {
         cause: &Cause,
         results: Vec<ControlResult>,
         prior: Value,
-        tags: Option<&Tags>,
+        managers: (Option<&Tags>, Option<&str>),
     ) -> Record {
         let drawn = self.carried.is_some_and(|record| record.drawn);
         let carried = self.carried.map(|record| &record.report);
@@ -34,7 +34,10 @@ impl Work<'_> {
                 results: Vec::new(),
                 before: json!({}),
                 after: json!({}),
-                managed_by: cause.managed_by(tags),
+                managed_by: managers
+                    .1
+                    .map(ToOwned::to_owned)
+                    .or_else(|| cause.managed_by(managers.0)),
             },
             Clone::clone,
         );
@@ -71,7 +74,7 @@ pub(super) fn history(decision_context: &DecisionContext<'_>, status: &Status, c
     History {
         violated: judged().map(|(control, last)| (control.clone(), last.at)).collect(),
         begun: broken_off
-            .filter(|told| told.outcome.is_change())
+            .filter(|told| told.is_intended())
             .map(|told| told.control.clone())
             .chain(
                 judged()
@@ -100,13 +103,23 @@ pub(super) fn results_of<S: State>(plan: &Plan<S>, state: &S, omitted: bool) -> 
         let finding = &judged.finding;
         let ruling = &judged.ruling;
         let (outcome, why, until) = match &ruling.decision {
-            Decision::Enforce if finding.quarantine => (Outcome::Quarantined, String::new(), None),
-            Decision::Enforce => (Outcome::Remediated, String::new(), None),
+            Decision::Enforce => {
+                let outcome = match finding.effect {
+                    Effect::Cure => Outcome::Remediated,
+                    Effect::Quarantine => Outcome::Quarantined,
+                    Effect::Mark => Outcome::NeedsAction,
+                    Effect::Begin => Outcome::Remediating,
+                };
+                (outcome, String::new(), None)
+            }
+            Decision::NeedsAction(why) => (Outcome::NeedsAction, why.clone(), None),
             Decision::Notify(why) => (Outcome::WouldRemediate, why.clone(), None),
             Decision::Exempt(why) => (Outcome::Exempt, why.clone(), None),
             Decision::Defer(wait) => (Outcome::Deferred, wait.why.clone(), Some(wait.until)),
+            Decision::Settle(wait) => (Outcome::Remediating, wait.why.clone(), Some(wait.until)),
+            Decision::Overdue(why) => (Outcome::Failed, why.clone(), None),
         };
-        let (was, undo) = if outcome.is_change() {
+        let (was, undo) = if ruling.decision == Decision::Enforce {
             (&*finding.summary.was, Undo::of(state, &finding.remedies))
         } else {
             ("", Undo::All)
@@ -148,7 +161,7 @@ pub(super) fn merge_intentions(
             let mut intended = intended.clone();
             if is_gone {
                 gone(&mut intended);
-            } else if !intended.outcome.is_change() {
+            } else if !intended.is_intended() {
                 intended.turn(Outcome::Compliant, "it was put right meanwhile, not by this function");
             }
             told.push(intended);
@@ -235,6 +248,8 @@ mod tests {
             deferred: &status.deferred,
             history: &status.remedied,
             budget_spent: false,
+            owner: None,
+            busy: None,
             now: Timestamp::UNIX_EPOCH,
         };
         let known = history(&decision_context, &status, None);

@@ -1,13 +1,17 @@
 //! One resource in one invocation: what all steps of the pipeline share.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use portcullis_core::{Cause, DecisionContext, History, JudgeContext, Resource, Tags};
 
 use super::denied::Unread;
 use crate::error::Failure;
-use crate::invocation::Invocation;
+use crate::invocation::{Delivery, Invocation};
 use crate::ledger::{Opened, Record, View, WithWrites};
 use crate::resource_status::Status;
+
+/// So long AWS may take to show a change that takes minutes at worst. Sources: KMS Developer Guide, "AWS KMS eventual consistency";
+/// Terraform waits two minutes for what is set of an S3 bucket (terraform-provider-aws, `bucketPropagationTimeout`).
+const SHOWN_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 
 /// One resource in one invocation.
 pub struct Work<'a> {
@@ -38,6 +42,8 @@ impl<'a> Work<'a> {
             deferred: &view.status.deferred,
             history: &view.status.remedied,
             budget_spent: false,
+            owner: None,
+            busy: None,
             now,
         }
     }
@@ -61,6 +67,11 @@ impl<'a> Work<'a> {
 }
 
 impl Work<'_> {
+    /// Whether the event will be looked at again for what AWS does not show yet: so long after the record was opened it should.
+    pub fn comes_again(&self, opened: Timestamp) -> bool {
+        self.invocation.delivery == Delivery::Queue && Timestamp::now().duration_since(opened) < SHOWN_WITHIN
+    }
+
     /// Opens the record, unless what it says may be from before another one.
     pub async fn open(&self, record: &Record, along: WithWrites<'_>) -> Result<Opened, Failure> {
         let Self { invocation, view, .. } = self;
