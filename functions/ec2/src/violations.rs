@@ -57,14 +57,14 @@ const VIOLATIONS: &[Violation] = &[
         ec2.client.disable_image_block_public_access().send().await.unwrap();
         ec2.defaults()
             .broken_by("DisableImageBlockPublicAccess")
-            .told("HIGH", "remediated")
+            .told("HIGH", "remediating")
             .fixed_by(&["EnableImageBlockPublicAccess"])
             .right("public images", "block-new-sharing")
             .undone_by(&["DisableImageBlockPublicAccess"])
     }),
     violation!("ec2-instance-metadata-defaults", |ec2: Ec2| {
         let told = ec2.defaults().broken_by("ModifyInstanceMetadataDefaults");
-        told.told("MEDIUM", "would-remediate")
+        told.told("MEDIUM", "needs-action")
             .says("modify-instance-metadata-defaults")
     }),
     violation!("ec2-snapshot-public", |ec2: Ec2| {
@@ -91,7 +91,7 @@ const VIOLATIONS: &[Violation] = &[
     }),
     violation!("ec2-snapshot-encrypted", |ec2: Ec2| {
         let told = ec2.snapshot().await.broken_by("CreateSnapshot");
-        told.told("MEDIUM", "would-remediate").says("copy-snapshot --encrypted")
+        told.told("MEDIUM", "needs-action").says("copy-snapshot --encrypted")
     }),
     violation!("ec2-image-public", |ec2: Ec2| {
         let image = ec2.image().await;
@@ -117,7 +117,7 @@ const VIOLATIONS: &[Violation] = &[
     }),
     violation!("ec2-image-encrypted", |ec2: Ec2| {
         let told = ec2.image().await.broken_by("CreateImage");
-        told.told("MEDIUM", "would-remediate").says("copy-image --encrypted")
+        told.told("MEDIUM", "needs-action").says("copy-image --encrypted")
     }),
     violation!("ec2-security-group-open-ingress", |ec2: Ec2| {
         let group = ec2.group("web", None).await;
@@ -139,6 +139,19 @@ const VIOLATIONS: &[Violation] = &[
             .broken_by("AuthorizeSecurityGroupIngress")
             .told("HIGH", "remediated")
             .says("default group")
+            .fixed_by(&["RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress"])
+            .right("lets in", "")
+            .right("lets out", "")
+            .changes(1)
+            .undone_by(&["AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"])
+    }),
+    violation!("ec2-security-group-quarantine", |ec2: Ec2| {
+        let group = ec2.quarantine_group().await;
+        group.lets_in(22, "198.51.100.7/32").await;
+        group
+            .broken_by("AuthorizeSecurityGroupIngress")
+            .told("CRITICAL", "remediated")
+            .says("tcp 22 from 198.51.100.7/32")
             .fixed_by(&["RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress"])
             .right("lets in", "")
             .right("lets out", "")
@@ -174,15 +187,15 @@ const VIOLATIONS: &[Violation] = &[
         ec2.volume()
             .await
             .broken_by("AttachVolume")
-            .told("MEDIUM", "would-remediate")
+            .told("MEDIUM", "needs-action")
     }),
     violation!("ec2-volume-marked", |ec2: Ec2| {
         let volume = ec2.volume().await;
         volume
             .broken_by("AttachVolume")
             .beside(&["ec2-volume-encrypted"])
-            .told("MEDIUM", "quarantined")
-            .headline("would-remediate")
+            .told("MEDIUM", "needs-action")
+            .headline("needs-action")
             .fixed_by(&["CreateTags"])
             .right("tags", "portcullis:quarantine=unencrypted")
             .undone_by(&["DeleteTags"])
@@ -195,7 +208,7 @@ const VIOLATIONS: &[Violation] = &[
             .settings("ec2: {unencrypted-volumes: stop}\n")
             .beside(&["ec2-volume-encrypted"])
             .told("MEDIUM", "quarantined")
-            .headline("would-remediate")
+            .headline("needs-action")
             .fixed_by(&["StopInstances"])
             .right("attached", format!("/dev/sdf of {}, stopped", instance.id))
             .undone_by(&["StartInstances"])
@@ -203,15 +216,15 @@ const VIOLATIONS: &[Violation] = &[
     }),
     violation!("ec2-launch-template-encrypted", |ec2: Ec2| {
         let told = ec2.launch_template().await.broken_by("CreateLaunchTemplate");
-        told.told("MEDIUM", "would-remediate").says("version 1: /dev/xvda")
+        told.told("MEDIUM", "needs-action").says("version 1: /dev/xvda")
     }),
     violation!("ec2-launch-template-imdsv2", |ec2: Ec2| {
         let told = ec2.launch_template().await.broken_by("CreateLaunchTemplate");
-        told.told("MEDIUM", "would-remediate")
+        told.told("MEDIUM", "needs-action")
     }),
     violation!("ec2-launch-template-public-address", |ec2: Ec2| {
         let told = ec2.launch_template().await.broken_by("CreateLaunchTemplate");
-        told.told("HIGH", "would-remediate")
+        told.told("HIGH", "needs-action")
     }),
 ];
 
@@ -226,9 +239,9 @@ const SAMPLES: &[Sample] = &[
         .right("instance-imdsv2"),
     // It is about the disks, too.
     exposed("RunInstances")
-        .closed("instance-exposed volume-marked")
+        .closed("instance-exposed")
         .right("instance-imdsv2")
-        .told("volume-encrypted"),
+        .told("volume-encrypted volume-marked"),
     // The event names an interface, which leads to its instance.
     Sample::new(
         "ModifyNetworkInterfaceAttribute",

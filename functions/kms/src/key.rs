@@ -339,6 +339,10 @@ impl Change for KeyChange {
         }
     }
 
+    fn replaces_document(&self) -> bool {
+        matches!(self, Self::SetPolicy(_))
+    }
+
     fn writable(self) -> (Self, Vec<String>) {
         match self {
             Self::SetPolicy(text) => match portcullis_controls::writable(&text) {

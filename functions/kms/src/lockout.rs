@@ -65,6 +65,25 @@ pub fn manager(policy: &str, key: &Resource, trust: &Trust) -> Manager {
     }
 }
 
+/// Whether whoever of the account may manage the key under one policy may under another: all that lets them is still there, whatever
+/// it asks for.
+pub fn keeps_managers(before: &str, after: &str, key: &Resource) -> bool {
+    let statements = |policy: &str| match serde_json::from_str::<Value>(policy)
+        .ok()
+        .as_ref()
+        .and_then(|it| field(it, "Statement"))
+    {
+        Some(Value::Array(list)) => list.clone(),
+        Some(one @ Value::Object(_)) => vec![one.clone()],
+        _ => Vec::new(),
+    };
+    let allows = |statement: &&Value| field(statement, "Effect").and_then(Value::as_str) == Some("Allow");
+    let (before, after) = (statements(before), statements(after));
+    let lets = |statement: &&Value| manages(statement, &key.arn) && reach(statement, key).is_some();
+    let mut managing = before.iter().filter(allows).filter(lets).peekable();
+    managing.peek().is_some() && managing.all(|statement| after.contains(statement))
+}
+
 /// Whether no statement but the Allows surely keeps a principal of the account from changing the policy.
 fn spares(others: &[&Value], name: &str, key: &Resource, trust: &Trust) -> bool {
     let everything = json!({"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"});

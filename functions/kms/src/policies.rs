@@ -62,6 +62,7 @@ fn refusal(analysis: &Analysis<'_>, new: &str) -> Option<String> {
     match lockout::manager(new, key, analysis.trust()) {
         Manager::Root => None,
         Manager::Principal if before == Manager::Principal => None,
+        _ if lockout::keeps_managers(analysis.policy().text(), new, key) => None,
         _ if before == Manager::Root => Some("the account could not manage the key any more".into()),
         _ => Some("nobody of the account can surely manage the key as it is: put that right first".into()),
     }

@@ -101,7 +101,7 @@ const VIOLATIONS: &[Violation] = &[
         let both = allow(&json!({"AWS": kms.role("Both")}), &["kms:*"]);
         key.put_policy(&policy(&[kms.whole_account(), both])).await;
         key.broken_by("PutKeyPolicy")
-            .told("LOW", "would-remediate")
+            .told("LOW", "needs-action")
             .says("kms:*")
     }),
     violation!("kms-key-grants", |kms: Kms| {
@@ -117,7 +117,7 @@ const VIOLATIONS: &[Violation] = &[
     }),
     violation!("kms-key-imported-material", |kms: Kms| {
         let key = kms.imported(20).await;
-        let told = key.broken_by("ImportKeyMaterial").told("CRITICAL", "would-remediate");
+        let told = key.broken_by("ImportKeyMaterial").told("CRITICAL", "needs-action");
         told.says("GetParametersForImport")
     }),
     violation!("kms-key-region", |kms: Kms| {
@@ -129,7 +129,7 @@ const VIOLATIONS: &[Violation] = &[
         };
         let replicate = kms.client.replicate_key().key_id(&key.id).replica_region(elsewhere);
         replicate.send().await.unwrap();
-        let told = key.broken_by("ReplicateKey").told("MEDIUM", "would-remediate");
+        let told = key.broken_by("ReplicateKey").told("MEDIUM", "needs-action");
         told.says(format!("replicas in {elsewhere}"))
     }),
     violation!("kms-key-required", |kms: Kms| {
@@ -141,7 +141,7 @@ const VIOLATIONS: &[Violation] = &[
         );
         key.broken_by("DisableKey")
             .settings(levels(&level))
-            .told("CRITICAL", "would-remediate")
+            .told("CRITICAL", "needs-action")
             .says("restricted")
     }),
     violation!("kms-key-destroyed", |kms: Kms| {
@@ -150,7 +150,7 @@ const VIOLATIONS: &[Violation] = &[
         let deleted = deleted.region(&kms.world.region).resource(&key.arn, "AWS::KMS::Key");
         key.broken_by("DeleteKey")
             .by_aws(deleted)
-            .told("CRITICAL", "would-remediate")
+            .told("CRITICAL", "needs-action")
             .says("AWS Internal")
     }),
     violation!("kms-alias-moved", |kms: Kms| {

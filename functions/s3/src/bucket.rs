@@ -40,6 +40,7 @@ pub struct Bucket {
         read("s3:GetEncryptionConfiguration", "kms:DescribeKey"),
         write("s3:PutEncryptionConfiguration"),
         absent = Encryption::sse_s3,
+        document,
         group = 1,
         restore_order = 2
     )]
@@ -53,7 +54,13 @@ pub struct Bucket {
     )]
     pub policy: Observed<String>,
     /// Its access control list: `GetBucketAcl`.
-    #[fact(read("s3:GetBucketAcl"), write("s3:PutBucketAcl"), required, restore_order = 2)]
+    #[fact(
+        read("s3:GetBucketAcl"),
+        write("s3:PutBucketAcl"),
+        required,
+        document,
+        restore_order = 2
+    )]
     pub acl: Observed<Acl>,
     /// `BucketOwnerEnforced`, `BucketOwnerPreferred` or `ObjectWriter`: `GetBucketOwnershipControls`.
     #[fact(

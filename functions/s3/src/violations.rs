@@ -249,7 +249,7 @@ const VIOLATIONS: &[Violation] = &[
     // S3 User Guide, "Managing public access to access points": the block of an access point can't be changed.
     violation!("s3-access-point-public-access-block", |s3: S3| {
         let point = s3.open_access_point().await;
-        point.broken_by("CreateAccessPoint").told("HIGH", "would-remediate")
+        point.broken_by("CreateAccessPoint").told("HIGH", "needs-action")
     }),
 ];
 

@@ -48,10 +48,29 @@ pub fn and_need(context: &JudgeContext<'_>) -> String {
     need(context).map_or_else(String::new, |need| format!(", and {need}"))
 }
 
+/// Whose a key is, where that is neither the resource's account nor one that settings trust: who has the key can take the data away.
+pub fn strangers(key: &str, context: &JudgeContext<'_>) -> Option<String> {
+    let account = key.parse::<Arn>().ok()?.account;
+    let own = account == context.resource.account || context.settings.trusted.accounts.contains(&account);
+    (!own && context.level.key.as_deref() != Some(key)).then_some(account)
+}
+
+/// What a stranger's key means, as a clause.
+pub fn of_stranger(key: &str, account: &str) -> Clause {
+    Clause::is(format!(
+        "encrypted with {key}, a key of the account {account}, which is neither its own nor trusted: whoever has the key can take the data away"
+    ))
+}
+
 /// What something is encrypted with, in words, where its data need another key. S3 alone knows a second layer: elsewhere, where
 /// one is asked for, the customer's key is what there is.
 pub fn wrong_key(key: &str, manager: Option<Manager>, context: &JudgeContext<'_>) -> Option<String> {
     let level = context.level;
+    if let Some(account) = strangers(key, context) {
+        return Some(format!(
+            "{key}, a key of the account {account}, which is neither its own nor trusted"
+        ));
+    }
     if level.key.as_ref().is_some_and(|wanted| wanted != key) {
         return Some(key.to_owned());
     }
@@ -78,10 +97,18 @@ pub fn key_by_level<C>(
     severity: Severity,
     change: impl FnOnce(Key) -> C,
 ) -> Judgement<C> {
-    let Some(need) = need(context) else {
-        return Judgement::Compliant;
+    let stranger = match with {
+        With::Key(key) => strangers(&key.arn, context).map(|account| of_stranger(&key.arn, &account)),
+        _ => None,
+    };
+    let severity = if stranger.is_some() { Severity::High } else { severity };
+    let need = match (need(context), &stranger) {
+        (Some(need), _) => need,
+        (None, Some(_)) => "no data need that key".to_owned(),
+        (None, None) => return Judgement::Compliant,
     };
     let is = match with {
+        _ if stranger.is_some() => stranger.unwrap_or_default(),
         With::Nothing => Clause::is("not encrypted"),
         With::ServiceOwned => Clause::is("encrypted with keys that its service owns"),
         With::Key(key) => match wrong_key(&key.arn, Some(key.manager), context) {

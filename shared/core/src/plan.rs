@@ -1,7 +1,7 @@
 //! Judging and deciding: from a state to the smallest set of changes, without AWS.
 
 use crate::typed::undeclared;
-use crate::{Change, Control, Decision, Finding, Impact, JudgeContext, Judgement, Meta, Ruling, State};
+use crate::{Change, Control, Decision, Finding, Impact, JudgeContext, Judgement, Meta, Ruling, Severity, State};
 
 /// A finding with what is done about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,13 +37,23 @@ impl<S: State> Plan<S> {
         self.compliant.contains(&control) || self.not_applicable.iter().any(|(id, _)| *id == control)
     }
 
+    /// Whether anything critical is put right.
+    pub fn is_critical(&self) -> bool {
+        let mut enforced = self
+            .findings
+            .iter()
+            .filter(|judged| judged.ruling.decision == Decision::Enforce);
+        enforced.any(|judged| judged.finding.severity == Severity::Critical)
+    }
+
     /// Whether its remedies may cost somebody access or availability.
     pub fn disturbs(&self) -> bool {
         let mut enforced = self
             .findings
             .iter()
             .filter(|judged| judged.ruling.decision == Decision::Enforce);
-        enforced.any(|judged| judged.control.impact != Impact::Nothing)
+        // What is rated low is behind something that closes it already.
+        enforced.any(|judged| judged.control.impact != Impact::Nothing && judged.finding.severity > Severity::Low)
     }
 }
 

@@ -53,6 +53,11 @@ pub trait Change: Clone + PartialEq + Debug + Serialize + DeserializeOwned + Sen
     /// The change that brings `before` back once this one was made; `None` where AWS has no way back.
     fn inverse(&self, before: &Self::State) -> Option<Self>;
 
+    /// Whether it puts a whole document over what is there, so that what somebody else wrote meanwhile would be lost.
+    fn replaces_document(&self) -> bool {
+        false
+    }
+
     /// The same as AWS will take it, and what had to be left out for that, in words: a policy that names a deleted principal is
     /// refused.
     fn writable(self) -> (Self, Vec<String>) {

@@ -134,7 +134,7 @@ fn methods(facts: &Facts, changes: &[Settable<'_>]) -> TokenStream {
         number(changes, "apply_order", |field| field.apply_order.as_ref()),
         number(changes, "restore_order", |field| field.restore_order.as_ref()),
     ];
-    let (settles, writable) = (settles(changes), writable(changes));
+    let (settles, writable, documents) = (settles(changes), writable(changes), documents(changes));
     quote! {
         fn fact(&self) -> #fact { match self { #(#facts_of),* } }
 
@@ -155,7 +155,33 @@ fn methods(facts: &Facts, changes: &[Settable<'_>]) -> TokenStream {
         #settles
 
         #writable
+
+        #documents
     }
+}
+
+/// Which changes write a document as a whole; none where no field is one.
+fn documents(changes: &[Settable<'_>]) -> TokenStream {
+    let documents: Vec<_> = changes
+        .iter()
+        .filter(|Settable { field, .. }| field.is_document)
+        .map(|Settable { variant, .. }| quote!(Self::#variant(_)))
+        .collect();
+    if documents.is_empty() {
+        return TokenStream::new();
+    }
+    if documents.len() == changes.len() {
+        return quote!(
+            fn replaces_document(&self) -> bool {
+                true
+            }
+        );
+    }
+    quote!(
+        fn replaces_document(&self) -> bool {
+            ::core::matches!(self, #(#documents)|*)
+        }
+    )
 }
 
 /// The changes that set a policy, as AWS takes them; none where no field is one.

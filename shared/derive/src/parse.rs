@@ -39,6 +39,8 @@ pub struct Field {
     pub is_required: bool,
     /// Whether it is a resource policy, of which AWS refuses some texts that it shows.
     pub is_policy: bool,
+    /// Whether it is a document that is written as a whole, as a policy is.
+    pub is_document: bool,
     pub absent: Option<Path>,
     pub undo: Option<Path>,
     pub change: Option<Ident>,
@@ -165,6 +167,7 @@ impl Field {
             is_tags: false,
             is_required: false,
             is_policy: false,
+            is_document: false,
             absent: None,
             undo: None,
             change: None,
@@ -186,7 +189,8 @@ impl Field {
         match option.as_str() {
             "tags" => self.is_tags = true,
             "required" => self.is_required = true,
-            "policy" => self.is_policy = true,
+            "policy" => (self.is_policy, self.is_document) = (true, true),
+            "document" => self.is_document = true,
             "read" => self.fact.reads = actions(meta)?,
             "write" => self.fact.writes = actions(meta)?,
             "name" => self.fact.name = meta.value()?.parse()?,
@@ -199,7 +203,7 @@ impl Field {
             "settles_minutes" => self.settles = Some(meta.value()?.parse()?),
             _ => {
                 return Err(meta.error(
-                    "expected read, write, tags, name, required, policy, absent, undo, change, group, apply_order, restore_order or settles_minutes",
+                    "expected read, write, tags, name, required, policy, document, absent, undo, change, group, apply_order, restore_order or settles_minutes",
                 ));
             }
         }
@@ -214,7 +218,7 @@ impl Field {
             self.settles.is_some(),
         ];
         self.is_required
-            || self.is_policy
+            || self.is_document
             || self.absent.is_some()
             || self.undo.is_some()
             || self.change.is_some()

@@ -43,7 +43,7 @@ impl Function {
         let invocation = &self.invocation(&event, context, delivery).await?;
         match event {
             Event::Sweep(sweep) => sweep::sweep(invocation, &self.sweeping, &sweep).await,
-            Event::Call(call) if heartbeat::is_one(&call, &self.environment.topic_arn) => {
+            Event::Call(call) if heartbeat::is_one(&call, &self.environment.heartbeat) => {
                 heartbeat::answer(invocation, &self.settings, &self.environment.other_functions).await
             }
             Event::Call(call) => self.call(invocation, &call).await,

@@ -8,6 +8,8 @@ pub struct Environment {
     pub ledger_table: String,
     /// The topic of the alerts.
     pub topic_arn: String,
+    /// What its heartbeat is a tag on: the topic, unless the stack says something else.
+    pub heartbeat: String,
     /// The function's own role.
     pub own_role: String,
     /// The same, and the role of the state machine that works on for it, where the stack has one: what they do is not acted on.
@@ -81,6 +83,7 @@ impl Environment {
         let own_role = required("PORTCULLIS_ROLE_ARN")?;
         Ok(Self {
             ledger_table: required("PORTCULLIS_LEDGER_TABLE")?,
+            heartbeat: required("PORTCULLIS_HEARTBEAT").or_else(|_| required("PORTCULLIS_TOPIC_ARN"))?,
             topic_arn: required("PORTCULLIS_TOPIC_ARN")?,
             account: own_role.parse::<Arn>()?.account,
             own_roles: [Some(own_role.clone()), variable("PORTCULLIS_MACHINE_ROLE_ARN")]

@@ -78,7 +78,7 @@ impl Trip<'_> {
             .beside
             .iter()
             .filter(|_| !settled)
-            .map(|&id| (id, "would-remediate"));
+            .map(|&id| (id, self.arranged.headline.unwrap_or("would-remediate")));
         let all = beside.chain([(self.control, outcome)]);
         all.map(|(id, outcome)| (id.to_owned(), outcome.to_owned())).collect()
     }
@@ -128,12 +128,14 @@ impl Trip<'_> {
     /// Notify mode tells it and changes nothing.
     async fn noticed(&self, notify: &Function) {
         let noticed = notify.invoke(&self.event).await;
-        assert_eq!(controls_in(noticed.answer()), self.outcomes("would-remediate"));
+        // What enforce mode would only tell, notify mode says to be so.
+        let outcome = if self.arranged.is_fixed() { "would-remediate" } else { "needs-action" };
+        assert_eq!(controls_in(noticed.answer()), self.outcomes(outcome));
         assert_no_changes(&noticed.calls);
         self.assert_changed(&[]).await;
         let alerts = self.arranged.world.alerts().await;
         assert_eq!(alerts.len(), 1, "{alerts:#?}");
-        self.assert_tells(&alerts[0], "would-remediate");
+        self.assert_tells(&alerts[0], outcome);
     }
 
     /// Enforce mode makes exactly this change, proves it, writes it down and tells it.

@@ -127,7 +127,7 @@ impl Arranged {
             beside: Vec::new(),
             settles: false,
             severity: "",
-            outcome: "would-remediate",
+            outcome: "needs-action",
             headline: None,
             fixes: &[],
             right: Vec::new(),

@@ -243,14 +243,25 @@ pub fn operator(of: Option<&OperatorResponse>) -> Option<String> {
     Some(managed.principal.clone().unwrap_or_else(|| "an AWS service".to_owned()))
 }
 
-/// Snapshots of all its volumes, unless there are some of the last hour already, which an earlier try has made.
+/// Snapshots of all its volumes, unless an earlier try made them lately: of these very volumes, whatever else bears the tag.
 async fn keep_evidence(ec2: &Client, instance: &str) -> Result<(), AwsError> {
+    let described = described(ec2, instance).await?;
+    let devices = described.iter().flat_map(Described::block_device_mappings);
+    let volumes: BTreeSet<_> = devices
+        .filter_map(|device| device.ebs.as_ref()?.volume_id.as_deref())
+        .collect();
     let filter = Filter::builder().name(format!("tag:{EVIDENCE}")).values(instance);
     let call = ec2.describe_snapshots().owner_ids("self").filters(filter.build());
     let made = done("DescribeSnapshots", call.send().await)?;
-    let hour_ago = jiff::Timestamp::now().as_second() - 60 * 60;
-    let is_new = |one: &Snapshot| one.start_time().is_some_and(|time| time.secs() > hour_ago);
-    if made.snapshots().iter().any(is_new) {
+    let lately = jiff::Timestamp::now().as_second() - 15 * 60;
+    let is_new = |one: &&Snapshot| one.start_time().is_some_and(|time| time.secs() > lately);
+    let of: BTreeSet<_> = made
+        .snapshots()
+        .iter()
+        .filter(is_new)
+        .filter_map(Snapshot::volume_id)
+        .collect();
+    if !volumes.is_empty() && volumes.is_subset(&of) {
         return Ok(());
     }
     let tag = Tag::builder().key(EVIDENCE).value(instance).build();
@@ -340,7 +351,7 @@ impl Aws {
         let unknown: BTreeSet<_> = groups.keys().filter(|group| known(group).is_none()).cloned().collect();
         let mut read: BTreeMap<String, Vec<Rule>> = unknown.iter().map(|group| (group.clone(), Vec::new())).collect();
         for (group, rule) in rules_of(&self.ec2.of(&resource.region), &resource.account, unknown).await? {
-            if !rule.egress && rule.peer.open().is_some() {
+            if !rule.egress && rule.peer.is_wide() {
                 read.entry(group).or_default().push(rule);
             }
         }
@@ -396,9 +407,10 @@ async fn closed_group(ec2: &Client, account: &str, vpc: &str) -> Result<String, 
         message: format!("expected the id of {QUARANTINE} in {vpc}, found none"),
         kind: Kind::Transient,
     })?;
-    // A new group lets everything out. It may not be listed yet what it lets out, so that goes by its value as well. Source: EC2
-    // API Reference, "Eventual consistency".
-    if is_new {
+    // A new group lets everything out. What it lets out may not be listed yet, so that it goes by its value then. Source: EC2 API
+    // Reference, "Eventual consistency".
+    let rules = rules_of(ec2, account, [id.clone()].into()).await?;
+    if is_new && !rules.iter().any(|(_, rule)| rule.egress) {
         let all = IpPermission::builder().ip_protocol("-1");
         let out = [
             all.clone().ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").build()),
@@ -408,7 +420,6 @@ async fn closed_group(ec2: &Client, account: &str, vpc: &str) -> Result<String, 
             revoke(ec2, &id, true, None, Some(vec![permission.build()])).await?;
         }
     }
-    let rules = rules_of(ec2, account, [id.clone()].into()).await?;
     for egress in [false, true] {
         let ids: Vec<_> = rules
             .iter()

@@ -10,7 +10,7 @@ use portcullis_runtime::{Adapter, AwsError, Kind, PAGE, Page, Regional, Resolved
 
 use super::calls::{done, tags, unless};
 use crate::security_group::{
-    NAMING, Peer, Rule, Rules, SecurityGroup, SecurityGroupChange, SecurityGroupFact, Traffic, is_open,
+    NAMING, Peer, Rule, Rules, SecurityGroup, SecurityGroupChange, SecurityGroupFact, Traffic, is_open, together_open,
 };
 
 const GONE: [&str; 1] = ["InvalidGroup.NotFound"];
@@ -287,7 +287,7 @@ struct Entries {
     unread: bool,
 }
 
-/// The entry of a prefix list that is as good as the whole internet, if there is one.
+/// The entry of a prefix list that is as good as the whole internet, if there is one; or the first, where all are that together.
 async fn widest(ec2: &Client, list: &str) -> Result<Option<String>, AwsError> {
     let mut entries = ec2
         .get_managed_prefix_list_entries()
@@ -295,13 +295,18 @@ async fn widest(ec2: &Client, list: &str) -> Result<Option<String>, AwsError> {
         .into_paginator()
         .items()
         .send();
+    let mut all = Vec::new();
     while let Some(entry) = entries.next().await {
-        let cidr = done("GetManagedPrefixListEntries", entry)?.cidr;
-        if let Some(cidr) = cidr.filter(|cidr| is_open(cidr)) {
+        let Some(cidr) = done("GetManagedPrefixListEntries", entry)?.cidr else {
+            continue;
+        };
+        if is_open(&cidr) {
             return Ok(Some(cidr));
         }
+        all.push(cidr);
     }
-    Ok(None)
+    let is_open = together_open(all.iter().map(String::as_str));
+    Ok(all.into_iter().next().filter(|_| is_open))
 }
 
 fn rule_of(rule: SecurityGroupRule, own: &str, lists: &BTreeMap<String, Entries>) -> Option<Rule> {

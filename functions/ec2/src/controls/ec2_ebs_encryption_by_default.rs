@@ -14,6 +14,7 @@
 //! # References
 //! EBS User Guide, "Enable Amazon EBS encryption by default"; Security Hub EC2.7; CIS AWS Foundations Benchmark v3.0.0 2.2.1.
 
+use portcullis_controls::encryption::strangers;
 use portcullis_core::settings::Switch;
 use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
@@ -68,10 +69,17 @@ fn judge(defaults: &AccountDefaults, context: &JudgeContext<'_>) -> Judgement<Ac
         change.push(format!("set the default key to {key}"));
         remedies.push(AccountDefaultsChange::DefaultKey(key.clone()));
     }
+    let mut severity = Severity::Medium;
+    if let Some(account) = strangers(present, context).filter(|_| settings.default_key.as_deref() != Some(present)) {
+        severity = Severity::High;
+        wrong.push(Clause::new("encrypts", "encrypted").followed_by(format!(
+            " new volumes with a key of the account {account}, which is neither its own nor trusted: whoever has the key can take the data away"
+        )));
+    }
     let Some(wrong) = wrong.into_iter().reduce(Clause::and) else {
         return Judgement::Compliant;
     };
-    Finding::new(Severity::Medium, wrong, change.join(", "), remedies).into()
+    Finding::new(severity, wrong, change.join(", "), remedies).into()
 }
 
 #[cfg(test)]

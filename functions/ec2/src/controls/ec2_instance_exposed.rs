@@ -27,7 +27,7 @@
 use portcullis_core::settings::Switch;
 use portcullis_core::{Clause, Control, Effect, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use super::ec2_security_group_open_ingress::offends;
+use super::ec2_security_group_open_ingress::offending;
 use crate::instance::{Groups, Instance, InstanceChange, InstanceFact, Interface, QUARANTINE};
 use crate::security_group::Rule;
 use crate::settings::Ec2Settings;
@@ -66,7 +66,7 @@ pub const CONTROL: Control<Instance> = Control {
 /// Whether what a rule lets in comes by the protocol of one of the addresses.
 fn reaches(rule: &Rule, interface: &Interface) -> bool {
     let of_ipv6 = |network: &str| network.contains(':');
-    let network = rule.peer.open().map(of_ipv6);
+    let network = rule.peer.open().or(rule.peer.wide()).map(of_ipv6);
     interface.public.iter().any(|address| Some(of_ipv6(address)) == network)
 }
 
@@ -77,9 +77,8 @@ fn judge(instance: &Instance, context: &JudgeContext<'_>) -> Judgement<InstanceC
     let settings = &*context.settings.section::<Ec2Settings>();
     let let_in = |interface: &Interface| -> Vec<&Rule> {
         let rules = interface.groups.iter().filter_map(|group| open.get(group)).flatten();
-        rules
-            .filter(|rule| offends(rule, settings) && reaches(rule, interface))
-            .collect()
+        let rules: Vec<&Rule> = rules.filter(|rule| reaches(rule, interface)).collect();
+        offending(&rules, settings)
     };
     let reached = interfaces.values().filter(|interface| !interface.public.is_empty());
     let ways: Vec<_> = reached

@@ -2,7 +2,8 @@
 //! The internet (`0.0.0.0/0`, `::/0`, or a network that is nearly all of it) reaches only the ports that settings allow
 //! (`ec2.open-tcp-ports`, `ec2.open-udp-ports`). A rule for all traffic, or for a range of ports, counts with all that is in it,
 //! and a prefix list with its entries. ICMP is left, of a rule for all traffic too: it has no ports, and path MTU discovery needs
-//! it. Nearly all is more than a /8 of IPv4, more than a /16 of IPv6's global addresses; private ones are not the internet.
+//! it. Nearly all is more than a /8 of IPv4, more than a /16 of IPv6's global addresses; private ones are not the internet. Networks
+//! that let the same port in count together: a sixteenth of IPv4 in pieces is the internet, too.
 //!
 //! # Why
 //! Whatever listens there is scanned within minutes. Ports of administration and of databases (`ec2.critical-ports`) are
@@ -26,7 +27,9 @@ use std::fmt::Write as _;
 use portcullis_core::settings::Switch;
 use portcullis_core::{Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
-use crate::security_group::{Part, Peer, Rule, Rules, SecurityGroup, SecurityGroupChange, SecurityGroupFact, Traffic};
+use crate::security_group::{
+    Part, Peer, Rule, Rules, SecurityGroup, SecurityGroupChange, SecurityGroupFact, Traffic, together_open,
+};
 use crate::settings::Ec2Settings;
 
 pub const CONTROL: Control<SecurityGroup> = Control {
@@ -65,7 +68,8 @@ fn judge(group: &SecurityGroup, context: &JudgeContext<'_>) -> Judgement<Securit
     let settings = &*context.settings.section::<Ec2Settings>();
     let none = Rules::default();
     let Rules(rules) = group.rules.get().unwrap_or(&none);
-    let offending: Vec<&Rule> = rules.iter().filter(|rule| offends(rule, settings)).collect();
+    let all: Vec<&Rule> = rules.iter().collect();
+    let offending = offending(&all, settings);
     let unread: Vec<String> = rules
         .iter()
         .filter(|rule| matches!(rule.peer, Peer::PrefixList { unread: true, .. }) && lets_more(rule, settings))
@@ -129,9 +133,36 @@ fn judge(group: &SecurityGroup, context: &JudgeContext<'_>) -> Judgement<Securit
     .into()
 }
 
-/// Whether a rule lets the internet in where it should not.
-pub fn offends(rule: &Rule, settings: &Ec2Settings) -> bool {
-    rule.peer.open().is_some() && lets_more(rule, settings)
+/// The rules among these by which the internet comes in where it should not: each by itself, or together with others for one port.
+pub fn offending<'a>(rules: &[&'a Rule], settings: &Ec2Settings) -> Vec<&'a Rule> {
+    let more: Vec<&Rule> = rules.iter().copied().filter(|rule| lets_more(rule, settings)).collect();
+    let pieces: Vec<&Rule> = more
+        .iter()
+        .copied()
+        .filter(|rule| rule.peer.open().is_none() && rule.peer.wide().is_some())
+        .collect();
+    let together = |rule: &Rule| {
+        let lets_same = pieces.iter().filter(|other| meets(&other.traffic, &rule.traffic));
+        together_open(lets_same.filter_map(|other| other.peer.wide()))
+    };
+    let is_piece = |rule: &Rule| rule.peer.wide().is_some() && together(rule);
+    more.into_iter()
+        .filter(|rule| rule.peer.open().is_some() || is_piece(rule))
+        .collect()
+}
+
+/// Whether what two rules let through has something in common.
+fn meets(one: &Traffic, other: &Traffic) -> bool {
+    let all = |traffic: &Traffic| traffic.protocol == Traffic::ALL;
+    let ports = |traffic: &Traffic| {
+        if traffic.from < 0 {
+            (0, i32::from(u16::MAX))
+        } else {
+            (traffic.from, traffic.to)
+        }
+    };
+    let ((from, to), (first, last)) = (ports(one), ports(other));
+    all(one) || all(other) || (one.protocol == other.protocol && from <= last && first <= to)
 }
 
 /// Whether a rule lets in more than the internet may reach.

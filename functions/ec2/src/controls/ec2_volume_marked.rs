@@ -55,7 +55,10 @@ pub fn mark<'a>(volume: &'a Volume, context: &JudgeContext<'_>) -> Option<Option
         || settings
             .exemption(cause.id, context.resource, Some(tags), context.now)
             .is_some();
+    // One that is attached was not swapped out, whatever the tag says: anybody may set it.
+    let attached = volume.attached.get().is_some_and(|attached| !attached.is_empty());
     let mark = tags.get(TAG).map(AsRef::as_ref);
+    let mark = mark.filter(|mark| *mark != REPLACED || !attached);
     (volume.encrypted.get() == Some(&false) && !tolerated && mark != Some(REPLACED)).then_some(mark)
 }
 

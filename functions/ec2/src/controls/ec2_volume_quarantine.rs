@@ -29,7 +29,7 @@ use portcullis_core::{Clause, Control, Effect, Finding, Impact, JudgeContext, Ju
 
 use super::ec2_volume_marked;
 use crate::settings::{Ec2Settings, VolumeQuarantine};
-use crate::volume::{FAILED, RE_ENCRYPT, TAG, Volume, VolumeChange, VolumeFact};
+use crate::volume::{FAILED, RE_ENCRYPT, REPLACED, TAG, Volume, VolumeChange, VolumeFact};
 
 pub const CONTROL: Control<Volume> = Control {
     meta: Meta {
@@ -70,11 +70,17 @@ fn judge(volume: &Volume, context: &JudgeContext<'_>) -> Judgement<VolumeChange>
         let members = members.filter_map(|(id, one)| Some((id, one.scaled_by.as_ref()?)));
         members.map(|(id, group)| format!("{id} of the Auto Scaling group {group}"))
     };
+    let false_mark = volume.tags.get().and_then(|tags| tags.get(TAG));
+    let false_mark = false_mark.filter(|set| mark.is_none() && *set == REPLACED);
+    let false_mark = false_mark.map_or_else(String::new, |set| {
+        format!("; its tag {TAG}={set} is not true, for it is attached")
+    });
     // Whatever is done, it is not encrypted by that.
     let in_use = Clause::new(
         "is not encrypted and in use like any other",
         "is not encrypted, and was in use like any other",
-    );
+    )
+    .followed_by(&false_mark);
     let left = |what: Clause, change: &str, why: &str| -> Judgement<VolumeChange> {
         Finding::new(Severity::Medium, what, change, Vec::new())
             .only_notify(why)
@@ -158,7 +164,7 @@ mod tests {
     use super::*;
     use crate::controls::VOLUME;
     use crate::security_group::tests::with_settings;
-    use crate::volume::{Attachment, REPLACED, UNENCRYPTED};
+    use crate::volume::{Attachment, UNENCRYPTED};
 
     fn volume(attached: &[(&str, bool, bool)]) -> Volume {
         let attachment = |&(instance, root, running): &(&str, bool, bool)| {

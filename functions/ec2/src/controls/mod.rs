@@ -23,6 +23,7 @@ mod ec2_launch_template_imdsv2;
 mod ec2_launch_template_public_address;
 mod ec2_security_group_default;
 mod ec2_security_group_open_ingress;
+mod ec2_security_group_quarantine;
 mod ec2_snapshot_block_public_access;
 mod ec2_snapshot_encrypted;
 mod ec2_snapshot_external_access;
@@ -77,6 +78,7 @@ pub const LAUNCH_TEMPLATE: &[Control<LaunchTemplate>] = &[
 pub const SECURITY_GROUP: &[Control<SecurityGroup>] = &[
     ec2_security_group_open_ingress::CONTROL,
     ec2_security_group_default::CONTROL,
+    ec2_security_group_quarantine::CONTROL,
 ];
 
 /// A region's defaults with their controls.

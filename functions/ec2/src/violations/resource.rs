@@ -14,6 +14,7 @@ use portcullis_testkit::{CloudTrail, Snapshot, Subject, World};
 use serde_json::json;
 
 use super::account::Ec2;
+use crate::instance::QUARANTINE;
 
 /// A resource of the test's.
 #[derive(Debug, Clone)]
@@ -70,6 +71,14 @@ impl Ec2 {
         let name = self.world.aws.unique(name);
         let create = self.client.create_security_group().group_name(&name).description(&name);
         let made = create.set_vpc_id(vpc.map(str::to_owned)).send().await.unwrap();
+        self.resource("security group", made.group_id)
+    }
+
+    /// The quarantine group of a VPC, as the function makes it.
+    pub async fn quarantine_group(&self) -> Resource {
+        let (vpc, _) = self.network().await;
+        let create = self.client.create_security_group().group_name(QUARANTINE).vpc_id(vpc);
+        let made = create.description("quarantine").send().await.unwrap();
         self.resource("security group", made.group_id)
     }
 

@@ -20,7 +20,7 @@
 //! # References
 //! S3 User Guide, "Setting default server-side encryption behavior", "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys".
 
-use portcullis_controls::encryption::{Key, Manager};
+use portcullis_controls::encryption::{Key, Manager, of_stranger, strangers};
 use portcullis_core::settings::{Encryption as Required, Level, Switch};
 use portcullis_core::{Arn, Clause, Control, Finding, Impact, JudgeContext, Judgement, Meta, Severity};
 
@@ -136,12 +136,26 @@ pub fn key_elsewhere(context: &JudgeContext<'_>) -> Option<String> {
 fn judge(bucket: &Bucket, context: &JudgeContext<'_>) -> Judgement<BucketChange> {
     let level = context.level;
     let now = bucket.effective_encryption();
+    let is = now.stands_for.as_ref().map(|key| &key.arn).or(now.key.as_ref());
+    let stranger = is.and_then(|key| Some((key, strangers(key, context)?)));
+    if let (Some((key, account)), None) = (&stranger, &level.key) {
+        return Finding::new(
+            Severity::High,
+            of_stranger(key, account),
+            "encrypt it with a key of its own account, and copy onto themselves the objects that were written since",
+            Vec::new(),
+        )
+        .only_notify("the settings name no key for its data: which one, a person has to say")
+        .into();
+    }
     let wanted = wanted(&now, level);
     let weaker = !satisfies(&now, level);
     if wanted == now && !weaker {
         return Judgement::Compliant;
     }
-    let summary = if weaker {
+    let summary = if let Some((key, account)) = &stranger {
+        of_stranger(key, account)
+    } else if weaker {
         Clause::is(format!(
             "encrypted with less than its data needs: {} for data classified {}",
             describe(&now),

@@ -109,6 +109,7 @@ mod tests {
                 id: "8c2f0a4e-0000-4000-8000-000000000001".into(),
                 time: "2026-11-23T10:00:00Z".into(),
                 omitted: false,
+                recorded: true,
                 actor: Actor {
                     arn: "arn:aws:iam::111122223333:user/ana".into(),
                     address: "198.51.100.7".into(),

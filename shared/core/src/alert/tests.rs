@@ -19,6 +19,7 @@ fn report() -> Report {
             id: "8c2f0a4e-0000-4000-8000-000000000001".into(),
             time: "2026-11-23T10:00:00Z".into(),
             omitted: false,
+            recorded: true,
             actor: Actor {
                 kind: "AssumedRole".into(),
                 arn: "arn:aws:sts::111122223333:assumed-role/Dev/ana".into(),

@@ -26,11 +26,19 @@ const MISSED: SignedDuration = SignedDuration::from_mins(6 * 60 + 30);
 /// All functions hear of one tag at about the same time: the others get so long to note theirs.
 const OTHERS: Duration = Duration::from_secs(10);
 
-/// Whether a call is a heartbeat: a tag on the topic of the alerts, by whomever.
-pub fn is_one(call: &Call, topic_arn: &str) -> bool {
-    (call.source.as_str(), call.name.as_str()) == ("sns.amazonaws.com", "TagResource")
-        && call.error.is_none()
-        && matches!(call.parameter("resourceArn"), Ok(Some(arn)) if arn == topic_arn)
+/// The tag of a heartbeat.
+const TAG: &str = "portcullis:heartbeat";
+
+/// Whether a call is the function's heartbeat: a tag on what the stack says, the topic of the alerts or its key, by whomever.
+pub fn is_one(call: &Call, tagged: &str) -> bool {
+    let is = |parameter| matches!(call.parameter(parameter), Ok(Some(arn)) if arn == tagged);
+    let named = match call.source.as_str() {
+        "sns.amazonaws.com" => is("resourceArn"),
+        // Other tags of the key are a call like any other.
+        "kms.amazonaws.com" => is("keyId") && call.parameters.to_string().contains(TAG),
+        _ => false,
+    };
+    call.name == "TagResource" && call.error.is_none() && named
 }
 
 /// Asks whether settings, topic and ledger can be used, and whether the other functions of the stack are alive.

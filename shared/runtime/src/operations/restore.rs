@@ -145,7 +145,7 @@ async fn change_and_tell<A: Adapter>(
     let wanted = ResourceType::after(&current, &inverses);
     let crossed = crossed(resource_type, &began, &inverses, &current)?;
     let (after, why) = if crossed.is_empty() {
-        let failures = apply(bound, &resource, &inverses).await?;
+        let failures = apply(bound, &resource, &current, &inverses).await?;
         let why = failures
             .values()
             .map(AwsError::to_string)

@@ -22,10 +22,12 @@ pub const VERIFY_PAUSES: [Duration; 3] = [
     Duration::from_millis(1_500),
 ];
 
-/// Makes the changes, lane by lane at the same time; yields what went wrong, by target.
+/// Makes the changes, lane by lane at the same time; yields what went wrong, by target. A document is written only over the one that
+/// was `judged`.
 pub async fn apply<A: Adapter>(
     bound: &Bound<A>,
     resource: &Resource,
+    judged: &A::State,
     remedies: &[ChangeOf<A>],
 ) -> Result<BTreeMap<Cow<'static, str>, AwsError>, Failure> {
     let mut lanes: BTreeMap<u8, Vec<&ChangeOf<A>>> = BTreeMap::new();
@@ -35,7 +37,11 @@ pub async fn apply<A: Adapter>(
     let run = lanes.into_values().map(|lane| async move {
         let mut failures = Vec::new();
         for remedy in lane {
-            if let Err(error) = bound.adapter.execute(resource, remedy).await {
+            let made = match unchanged(bound, resource, judged, remedy).await {
+                Ok(()) => bound.adapter.execute(resource, remedy).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = made {
                 // What somebody else changed is read again: what was to follow may not be right any more.
                 let lost = error.kind == Kind::Conflict;
                 failures.push((remedy.target(), error));
@@ -51,6 +57,40 @@ pub async fn apply<A: Adapter>(
         return Err(Failure::LostRace(resource.arn.clone()));
     }
     Ok(failures)
+}
+
+/// Reads again what a document is to be written over: where it is not what was judged, somebody wrote it meanwhile.
+async fn unchanged<A: Adapter>(
+    bound: &Bound<A>,
+    resource: &Resource,
+    judged: &A::State,
+    change: &ChangeOf<A>,
+) -> Result<(), AwsError> {
+    if !change.replaces_document() {
+        return Ok(());
+    }
+    let Some(now) = bound
+        .adapter
+        .observe(resource, &BTreeSet::from([change.fact()]))
+        .await?
+    else {
+        return Ok(());
+    };
+    // What the change leaves of both states is what it does not write: only that may differ.
+    let comparable = bound.typed.resource_type.comparable;
+    let text = |state: &A::State| json_of(&comparable(state)).unwrap_or_default();
+    let (was, is, will) = (text(judged), text(&now), text(&change.after(&now)));
+    let (written, _) = difference(&is, &will, &names(&will));
+    let meanwhile = names(&written).into_iter().find(|fact| was.get(fact) != is.get(fact));
+    match meanwhile {
+        None => Ok(()),
+        Some(fact) => Err(AwsError {
+            operation: "the read before the write",
+            code: "changed meanwhile".into(),
+            message: format!("expected its {fact} as it was judged, found another one"),
+            kind: Kind::Conflict,
+        }),
+    }
 }
 
 /// Controls whose facts are read again, and those among them whose changes were all made.

@@ -220,7 +220,7 @@ impl Work<'_> {
             Beginning::Answered(answer) => return Ok(answer),
             Beginning::Begun { plan, record, status } => (*plan, *record, status),
         };
-        let failures = apply(bound, resource, &plan.remedies).await?;
+        let failures = apply(bound, resource, state, &plan.remedies).await?;
         let enforced: Vec<_> = plan
             .findings
             .iter()
@@ -390,6 +390,8 @@ impl Work<'_> {
             let mut record = self.record(cause, told, prior, (state.tags(), owner.as_deref()));
             record.remedies = remedies_of(&plan, *carried)?;
             let limit = invocation.settings.budget.disruptive_per_hour;
+            // A third is kept for what is critical: lesser findings must not spend it all.
+            let limit = limit.map(|limit| if plan.is_critical() { limit } else { limit - limit / 3 });
             let draw = limit.filter(|_| plan.disturbs() && !record.drawn);
             record.drawn |= draw.is_some();
             match self
