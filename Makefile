@@ -23,7 +23,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 FUNCTIONS := $(patsubst functions/%,-p portcullis-%,$(wildcard functions/*))
 PROFILE := $(if $(CI),--profile ci)
 # The crates whose files must not import each other in circles.
-ACYCLIC := $(wildcard functions/*) bench/hello cli shared/access shared/catalog shared/controls shared/core shared/derive shared/runtime shared/testkit
+ACYCLIC := $(wildcard functions/*) bench/hello cli shared/access shared/catalog shared/controls shared/core shared/derive shared/guardrails shared/runtime shared/testkit
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)

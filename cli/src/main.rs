@@ -3,6 +3,7 @@
 mod controls;
 mod docs;
 mod error;
+mod guardrails;
 mod lists;
 mod policy;
 mod settings;
@@ -40,6 +41,8 @@ enum Command {
     Settings(settings::Command),
     /// Say whom resource policies, ACLs and sharing lists let in, why, and what would undo it: one JSON line a policy
     Policy(policy::Arguments),
+    /// Write policies that prevent what would have to be put right: of an organisation, of IAM, of VPC endpoints
+    Guardrails(guardrails::Arguments),
     /// Write docs/controls.md, the JSON schemas, template.yaml and lists from the code (for `make docs`)
     Docs(docs::Arguments),
     /// Print template.yaml, put together from deploy/, functions/*/stack.yaml and the controls
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Controls(arguments) => controls::run(&arguments, &mut out),
         Command::Settings(command) => settings::run(&command, &mut out),
         Command::Policy(arguments) => policy::run(arguments, &mut out),
+        Command::Guardrails(arguments) => guardrails::run(&arguments, &mut out),
         Command::Docs(arguments) => docs::run(&arguments, &mut out),
         Command::Template(arguments) => template::run(&arguments, &mut out),
     };
