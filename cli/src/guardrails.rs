@@ -1,6 +1,7 @@
 //! `portcullis guardrails`: policies that prevent what would have to be put right, from the same settings.
 
 mod check;
+mod diff;
 mod evaluate;
 mod explain;
 mod inputs;
@@ -39,6 +40,9 @@ enum Command {
     /// Check the documents against AWS's list of actions, resources and condition keys: a key that an action never carries voids a
     /// deny. One JSON line a document and a finding
     Check(check::Arguments),
+    /// Say which calls of CloudTrail's logs would have been denied: whose, when, by which statement and why. One JSON line a call and
+    /// statement
+    Diff(diff::Arguments),
     /// Say which statements deny the requests of a file, one JSON line a request: whether your own still pass
     Evaluate(evaluate::Arguments),
 }
@@ -48,6 +52,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Erro
         None if arguments.explain => explain::run(arguments.json, out),
         None => write(arguments, out),
         Some(Command::Check(own)) => check::run(own, &arguments.inputs, out),
+        Some(Command::Diff(own)) => diff::run(own, &arguments.inputs, out),
         Some(Command::Evaluate(own)) => evaluate::run(own, &arguments.inputs, out),
     }
 }

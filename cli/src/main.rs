@@ -6,6 +6,7 @@ mod error;
 mod guardrails;
 mod lists;
 mod policy;
+mod records;
 mod settings;
 mod template;
 mod triage;

@@ -32,8 +32,9 @@ struct Line<'a> {
 
 pub fn run(arguments: &Arguments, inputs: &Inputs, out: &mut impl Write) -> Result<ExitCode, Error> {
     let made = Made::of(inputs)?;
-    let evaluator = Evaluator::new(&made.generated.documents, OrganizationAccounts::default())
+    let evaluator = Evaluator::new(&made.generated.documents)
         .map_err(|(name, error)| Error::Refused(format!("{name}: {error}")))?;
+    let accounts = OrganizationAccounts::default();
     let mut bad = false;
     let mut refused = false;
     for path in &arguments.files {
@@ -55,7 +56,9 @@ pub fn run(arguments: &Arguments, inputs: &Inputs, out: &mut impl Write) -> Resu
                     continue;
                 }
             };
-            let by = evaluator.denials(&sample.request.asked(), |kind| takes(&sample, kind, &evaluator));
+            let by = evaluator.denials(&sample.request.asked(), &accounts, |kind| {
+                takes(&sample, kind, &evaluator)
+            });
             let as_expected = sample.expect.map(|expected| holds(&sample, expected, &by));
             bad |= as_expected == Some(false);
             let line = Line {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_access::{
-    Caller, Effect, OrganizationAccounts, OrganizationPolicy, OrganizationRequest, Policy, PolicyError, Request, Truth,
-    applying,
+    Caller, Effect, OrganizationAccounts, OrganizationPolicy, OrganizationRequest, Policy, PolicyError, Request,
+    Statement, Truth, applying,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -157,13 +157,15 @@ pub struct Denial {
     /// Those keys.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
+    /// What the request has, or has not, of what the statement asks for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub because: Vec<String>,
 }
 
 /// Documents, ready to be asked.
 pub struct Evaluator {
     documents: Vec<(DocumentKind, String, Asked)>,
     guardrails: BTreeMap<String, &'static str>,
-    accounts: OrganizationAccounts,
 }
 
 enum Asked {
@@ -173,7 +175,7 @@ enum Asked {
 
 impl Evaluator {
     /// Reads documents. An error says which one is no policy.
-    pub fn new(documents: &[Document], accounts: OrganizationAccounts) -> Result<Self, (String, PolicyError)> {
+    pub fn new(documents: &[Document]) -> Result<Self, (String, PolicyError)> {
         let read = |document: &Document| {
             let asked = match document.kind {
                 DocumentKind::Ec2 | DocumentKind::S3 => Asked::Declarative(document.content.clone()),
@@ -189,8 +191,18 @@ impl Evaluator {
             guardrails: written
                 .map(|written| (written.sid.clone(), written.guardrail))
                 .collect(),
-            accounts,
         })
+    }
+
+    /// The condition keys that the statements ask for, in lower case, and those by which declarative policies decide.
+    pub fn keys(&self) -> BTreeSet<String> {
+        let policies = self.documents.iter().filter_map(|(_, _, asked)| match asked {
+            Asked::Policy(policy) => Some(policy.statements()),
+            Asked::Declarative(_) => None,
+        });
+        let conditions = policies.flatten().flat_map(|statement| &statement.conditions);
+        let keys = conditions.map(|condition| condition.key.clone());
+        keys.chain(["ec2:add/group".to_owned()]).collect()
     }
 
     /// Whether there are documents of a kind.
@@ -199,10 +211,15 @@ impl Evaluator {
     }
 
     /// The statements that deny a request, of the documents of some kinds.
-    pub fn denials(&self, asked: &OrganizationRequest, takes: impl Fn(DocumentKind) -> bool) -> Vec<Denial> {
+    pub fn denials(
+        &self,
+        asked: &OrganizationRequest,
+        accounts: &OrganizationAccounts,
+        takes: impl Fn(DocumentKind) -> bool,
+    ) -> Vec<Denial> {
         let documents = self.documents.iter().filter(|(kind, _, _)| takes(*kind));
         documents
-            .filter(|(kind, _, _)| self.binds(*kind, asked))
+            .filter(|(kind, _, _)| binds(*kind, asked, accounts))
             .flat_map(|(kind, name, document)| match document {
                 Asked::Policy(policy) => self.of_policy(name, policy, asked),
                 Asked::Declarative(content) => declarative::refused(*kind, content, &asked.request)
@@ -213,21 +230,11 @@ impl Evaluator {
                         guardrail: sid,
                         sure: true,
                         depends_on: Vec::new(),
+                        because: Vec::new(),
                     })
                     .collect(),
             })
             .collect()
-    }
-
-    fn binds(&self, kind: DocumentKind, asked: &OrganizationRequest) -> bool {
-        match kind {
-            DocumentKind::Scp => OrganizationPolicy::ServiceControl.binds(asked, &self.accounts),
-            DocumentKind::Rcp => OrganizationPolicy::ResourceControl.binds(asked, &self.accounts),
-            // The service itself answers, whoever asks.
-            DocumentKind::Ec2 | DocumentKind::S3 => self.accounts.is_member(&asked.owner),
-            DocumentKind::Iam | DocumentKind::Boundary => matches!(asked.request.caller, Caller::Account { .. }),
-            DocumentKind::Endpoint => false,
-        }
     }
 
     fn of_policy(&self, document: &str, policy: &Policy, asked: &OrganizationRequest) -> Vec<Denial> {
@@ -247,8 +254,34 @@ impl Evaluator {
                     sid: sid.to_owned(),
                     sure: truth == Truth::Yes,
                     depends_on: keys,
+                    because: because(statement, asked),
                 }
             })
             .collect()
     }
+}
+
+fn binds(kind: DocumentKind, asked: &OrganizationRequest, accounts: &OrganizationAccounts) -> bool {
+    match kind {
+        DocumentKind::Scp => OrganizationPolicy::ServiceControl.binds(asked, accounts),
+        DocumentKind::Rcp => OrganizationPolicy::ResourceControl.binds(asked, accounts),
+        // The service itself answers, whoever asks.
+        DocumentKind::Ec2 | DocumentKind::S3 => accounts.is_member(&asked.owner),
+        DocumentKind::Iam | DocumentKind::Boundary => matches!(asked.request.caller, Caller::Account { .. }),
+        DocumentKind::Endpoint => false,
+    }
+}
+
+/// What the request has of the keys that the statement asks for. Who is exempt is left out: the caller is not.
+fn because(statement: &Statement, asked: &OrganizationRequest) -> Vec<String> {
+    let mut keys: Vec<_> = statement.conditions.iter().map(|condition| &condition.key).collect();
+    keys.sort();
+    keys.dedup();
+    let keys = keys.into_iter().filter(|key| key.as_str() != "aws:principalarn");
+    keys.map(|key| match asked.request.context.get(key) {
+        _ if asked.unknown.contains(key) => format!("{key} is not recorded"),
+        Some(values) => format!("{key} is {}", values.join(", ")),
+        None => format!("{key} is missing"),
+    })
+    .collect()
 }
