@@ -51,7 +51,7 @@ lint: ## Format, imports, clippy, licences and bans, the template under cfn-lint
 	cargo clippy --workspace --all-targets -- -D warnings
 	.tools/bin/cargo-deny --all-features --log-level error check --hide-inclusion-graph bans licenses sources
 	tools/translate >.tools/template.json
-	.tools/venv/bin/cfn-lint template.yaml .tools/template.json
+	.tools/venv/bin/cfn-lint template.yaml .tools/template.json deploy/guardrails.yaml
 	.tools/lint/bin/checkov --file template.yaml --framework cloudformation --compact --quiet --skip-download
 	for script in .ci/run tools/install tools/translate; do bash -n "$$script"; done
 

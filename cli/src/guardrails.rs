@@ -16,7 +16,9 @@ use portcullis_guardrails::Generated;
 use serde_json::json;
 
 use crate::error::Error;
+pub use explain::line as prevention_line;
 use made::Made;
+pub use made::template_with_parameters;
 
 #[derive(clap::Args)]
 pub struct Arguments {

@@ -225,12 +225,13 @@ impl<W: Write> Diff<'_, W> {
         }
         Ok(writeln!(
             io::stderr(),
-            "portcullis: of {} calls {} would have been denied, {} are undecided (a key is not recorded), {} had failed already, {} were \
-             refused",
+            "portcullis: of {} calls {} would have been denied, {} are undecided (a key is not recorded), {} had failed already, {} have no \
+             caller; {} events were refused",
             self.calls,
             self.denied,
             self.undecided,
             self.failed,
+            self.nobody,
             self.refused
         )?)
     }

@@ -1,6 +1,7 @@
 //! The documents, with what they were made from.
 
-use portcullis_guardrails::{Generated, Selection, Values, generate};
+use portcullis_core::Settings;
+use portcullis_guardrails::{Generated, KeyValues, Selection, Values, generate, with_parameters};
 
 use super::inputs::Inputs;
 use crate::error::Error;
@@ -23,4 +24,13 @@ impl Made {
             generated,
         })
     }
+}
+
+/// `deploy/guardrails.yaml`: what the default settings come to, with parameters for what each organisation has of its own.
+pub fn template_with_parameters() -> Result<String, Error> {
+    let values = Values::from_settings(&Settings::default(), KeyValues::default());
+    let text = with_parameters(values).map_err(|error| Error::Refused(error.to_string()))?;
+    Ok(format!(
+        "# Written by `make docs` from the default settings. With settings of your own: `portcullis guardrails --out DIR`, which writes one.\n{text}"
+    ))
 }

@@ -34,8 +34,7 @@ pub fn with_parameters(mut values: Values) -> Result<String, GuardrailError> {
         ..Selection::default()
     };
     let parameters = format!(
-        "\
-  OrganizationId:
+        "  OrganizationId:
     Type: String
     AllowedPattern: ^o-[a-z0-9]{{10,32}}$
     Description: The organisation's id. Whoever is outside of it and of TrustedAccounts is denied by Perimeter.
@@ -113,8 +112,13 @@ fn yaml(value: &Value, indent: usize, out: &mut String) {
     match value {
         Value::Object(members) => {
             for (key, value) in members {
-                // A key of the policy language, or of a condition.
-                let key = Value::from(key.as_str());
+                // `Null`, an operator, would be YAML's null.
+                let plain = key != "Null" && key.bytes().all(|byte| byte.is_ascii_alphanumeric());
+                let key = if plain {
+                    key.clone()
+                } else {
+                    Value::from(key.as_str()).to_string()
+                };
                 *out += &format!("{pad}{key}:");
                 below(value, indent, out);
             }
@@ -154,5 +158,77 @@ fn text(scalar: &Value) -> String {
         Some("${TrustedAccounts}") => "!If [TrustsAccounts, !Ref TrustedAccounts, !Ref AWS::NoValue]".into(),
         Some(text) if text.contains("${") => format!("!Sub {scalar}"),
         _ => scalar.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::documents::generate;
+    use crate::values::KeyValues;
+
+    fn values() -> Values {
+        let keys = KeyValues {
+            rotation_days: 365,
+            retirement_tag: Some("Retire".into()),
+            ..KeyValues::default()
+        };
+        let mut values = Values::from_settings(&portcullis_core::Settings::default(), keys);
+        values.organizations = vec!["o-a1b2c3d4e5".into()];
+        values
+    }
+
+    #[test]
+    fn the_contents_are_the_documents() {
+        let generated = generate(&values(), &Selection::default()).unwrap();
+        let text = template(&generated);
+        for document in &generated.documents {
+            let mut block = String::new();
+            yaml(&document.content, 0, &mut block);
+            let read: Value = serde_saphyr::from_str(&block).unwrap();
+            assert_eq!(read, document.content, "{}", document.name);
+            let indented: String = block.lines().map(|line| format!("        {line}\n")).collect();
+            assert!(
+                text.contains(&format!("      Content:\n{indented}")),
+                "{}",
+                document.name
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_attached_by_itself_and_what_differs_between_organisations_is_a_parameter() {
+        let text = with_parameters(values()).unwrap();
+        assert_eq!(text.matches("AWS::Organizations::Policy").count(), 7);
+        assert_eq!(text.matches("TargetIds: !If [Attach").count(), 7);
+        assert_eq!(
+            text.matches("Targets:\n    Type: CommaDelimitedList\n    Default: \"\"")
+                .count(),
+            7
+        );
+        for parameter in [
+            "OrganizationId",
+            "TrustedAccounts",
+            "BreakGlass",
+            "StackName",
+            "RotationDays",
+        ] {
+            assert!(text.contains(&format!("\n  {parameter}:\n")), "{parameter}");
+            let (_, below) = text.split_once("\nResources:").unwrap();
+            assert!(below.contains(parameter), "{parameter}");
+        }
+        assert!(!text.contains("o-a1b2c3d4e5"));
+    }
+
+    #[test]
+    fn what_the_organisation_has_no_type_for_is_in_no_template() {
+        let selection = Selection {
+            kinds: [DocumentKind::Iam].into(),
+            ..Selection::default()
+        };
+        assert_eq!(template(&generate(&values(), &selection).unwrap()), "");
+        assert_eq!(text(&json!("a: b")), "\"a: b\"");
     }
 }
