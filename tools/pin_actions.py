@@ -19,7 +19,7 @@ NAMED = re.compile(r'"([a-z][a-z0-9-]*):((?:[A-Z][A-Za-z0-9]*\*?)+|\*)"')
 def named():
     """The patterns of actions that the sources name, by service."""
     patterns = {}
-    for path in sorted([*CRATE.glob("src/**/*.rs"), *CRATE.glob("tests/*")]):
+    for path in sorted([*CRATE.glob("src/**/*.rs"), *CRATE.glob("tests/**/*.rs"), *CRATE.glob("tests/*.jsonl")]):
         for service, pattern in NAMED.findall(path.read_text()):
             patterns.setdefault(service, set()).add(pattern.lower())
     return patterns

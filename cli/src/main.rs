@@ -43,7 +43,7 @@ enum Command {
     /// Say whom resource policies, ACLs and sharing lists let in, why, and what would undo it: one JSON line a policy
     Policy(policy::Arguments),
     /// Write policies that prevent what would have to be put right: of an organisation, of IAM, of VPC endpoints
-    Guardrails(guardrails::Arguments),
+    Guardrails(Box<guardrails::Arguments>),
     /// Write docs/controls.md, the JSON schemas, template.yaml and lists from the code (for `make docs`)
     Docs(docs::Arguments),
     /// Print template.yaml, put together from deploy/, functions/*/stack.yaml and the controls

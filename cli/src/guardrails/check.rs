@@ -19,7 +19,7 @@ pub struct Arguments {
     /// directory stands for its own
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Ask Access Analyzer's ValidatePolicy as well, by the AWS CLI and its credentials
+    /// Have Access Analyzer validate them as well, by the AWS CLI and its credentials
     #[arg(long)]
     live: bool,
 }

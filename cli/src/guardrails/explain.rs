@@ -92,8 +92,6 @@ mod tests {
 
     use portcullis_guardrails::{EC2_POLICY, S3_POLICY, controls_with_a_line, guardrails};
 
-    use super::*;
-
     #[test]
     fn each_control_has_its_line_and_no_line_is_of_a_control_that_is_gone() {
         let controls: BTreeSet<_> = portcullis_catalog::controls().iter().map(|meta| meta.id).collect();

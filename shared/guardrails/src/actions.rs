@@ -40,7 +40,7 @@ pub struct Actions {
     /// The services that ask resource control policies.
     pub rcp_services: BTreeSet<&'static str>,
     types: BTreeMap<(&'static str, &'static str), Type>,
-    actions: BTreeMap<&'static str, Vec<Action>>,
+    by_service: BTreeMap<&'static str, Vec<Action>>,
 }
 
 struct Type {
@@ -67,7 +67,7 @@ fn parse(text: &'static str) -> Actions {
         date: "",
         rcp_services: BTreeSet::new(),
         types: BTreeMap::new(),
-        actions: BTreeMap::new(),
+        by_service: BTreeMap::new(),
     };
     for line in text.lines() {
         let words: Vec<&'static str> = line.split(' ').collect();
@@ -84,7 +84,7 @@ fn parse(text: &'static str) -> Actions {
             }
             ["action", service, name, number, types @ ..] => {
                 let types = types.iter().filter_map(|one| one.split_once('='));
-                list.actions.entry(service).or_default().push(Action {
+                list.by_service.entry(service).or_default().push(Action {
                     name,
                     keys: set(number),
                     types: types.map(|(name, number)| (name, set(number))).collect(),
@@ -167,7 +167,7 @@ impl Check<'_> {
             let Some((service, name)) = pattern.split_once(':') else {
                 continue;
             };
-            let Some(known) = LIST.actions.get(service.to_ascii_lowercase().as_str()) else {
+            let Some(known) = LIST.by_service.get(service.to_ascii_lowercase().as_str()) else {
                 let text = format!(
                     "{pattern}: not checked: the list of {} has no action of {service}",
                     LIST.date
@@ -185,7 +185,10 @@ impl Check<'_> {
                 self.error(format!("{pattern}: no such action in the list of {}", LIST.date));
             }
             let named = matched.iter().map(|action| Named {
-                service: LIST.actions.get_key_value(service).map_or("", |(service, _)| service),
+                service: LIST
+                    .by_service
+                    .get_key_value(service)
+                    .map_or("", |(service, _)| service),
                 action,
                 explicit: !name.contains('*'),
             });
@@ -203,7 +206,9 @@ impl Check<'_> {
             .filter(|name| !name.contains(':') && !matches!(*name, "*" | "?" | "$"))
             .map(|name| format!("${{{name}}} is a policy variable that no request fills: the deny is without effect"))
             .collect();
-        unknown.into_iter().for_each(|text| self.error(text));
+        for text in unknown {
+            self.error(text);
+        }
     }
 
     /// Source: Organizations User Guide, "RCP syntax".
@@ -350,8 +355,7 @@ fn overlap(one: &str, other: &str) -> bool {
         for b in 1..=other.len() {
             let facing = other[b - 1];
             next[b] = match (letter, facing) {
-                (b'*', _) => reach[b] || next[b - 1],
-                (_, b'*') => reach[b] || next[b - 1],
+                (b'*', _) | (_, b'*') => reach[b] || next[b - 1],
                 (letter, facing) => reach[b - 1] && (letter == facing || letter == b'?' || facing == b'?'),
             };
         }

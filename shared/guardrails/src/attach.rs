@@ -182,10 +182,12 @@ fn commands(document: &Document, values: &Values, targets: &[String]) -> String 
             "aws iam create-policy --policy-name portcullis-{name} --policy-document file://{file}\n\
              aws iam put-role-permissions-boundary --role-name \"$ROLE\" --permissions-boundary \"arn:aws:iam::$ACCOUNT:policy/portcullis-{name}\"\n"
         ),
-        DocumentKind::Endpoint => endpoints(values)
-            .iter()
-            .map(|id| format!("aws ec2 modify-vpc-endpoint --vpc-endpoint-id {id} --policy-document file://{file}\n"))
-            .collect(),
+        DocumentKind::Endpoint => {
+            let one = |id: &String| {
+                format!("aws ec2 modify-vpc-endpoint --vpc-endpoint-id {id} --policy-document file://{file}\n")
+            };
+            endpoints(values).iter().map(one).collect::<Vec<_>>().concat()
+        }
         _ => format!(
             "aws iam create-policy --policy-name portcullis-{name} --policy-document file://{file}\n\
              aws iam attach-role-policy --role-name \"$ROLE\" --policy-arn \"arn:aws:iam::$ACCOUNT:policy/portcullis-{name}\"\n"

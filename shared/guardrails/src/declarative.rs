@@ -170,10 +170,10 @@ pub(crate) fn refused(kind: DocumentKind, content: &Value, request: &Request) ->
         .context
         .get("ec2:add/group")
         .is_some_and(|groups| groups.iter().any(|group| group == "all"));
-    let shared = shares
+    let opened = shares
         && request.action.eq_ignore_ascii_case("ec2:ModifySnapshotAttribute")
         && content.pointer(REFUSED[0].0).is_some();
-    (found || shared).then_some(match kind {
+    (found || opened).then_some(match kind {
         DocumentKind::S3 => S3_POLICY.name,
         _ => EC2_POLICY.name,
     })

@@ -163,17 +163,17 @@ fn of_caller(call: &Call, caller: &Caller, record: &Value, key: &str, owners: &O
             None => Known::Absent,
         },
         "aws:sourceip" if call.actor.address.parse::<std::net::IpAddr>().is_ok() => is(&call.actor.address),
-        "aws:sourceip" => Known::Absent,
         "aws:sourcevpce" => text("/vpcEndpointId").map_or(Known::Absent, is),
         "aws:sourcevpc" if text("/vpcEndpointId").is_some() => Known::Unknown,
-        "aws:sourcevpc" => Known::Absent,
         "aws:viaawsservice" => is(if call.actor.service.is_empty() || services {
             "false"
         } else {
             "true"
         }),
         "aws:sourceaccount" | "aws:sourceorgid" | "aws:sourceorgpaths" if services => Known::Unknown,
-        "aws:sourceaccount" | "aws:sourceorgid" | "aws:sourceorgpaths" => Known::Absent,
+        "aws:sourceip" | "aws:sourcevpc" | "aws:sourceaccount" | "aws:sourceorgid" | "aws:sourceorgpaths" => {
+            Known::Absent
+        }
         "aws:currenttime" => match call.time.as_str() {
             "" => Known::Unknown,
             time => is(time),

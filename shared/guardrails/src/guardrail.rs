@@ -195,9 +195,9 @@ impl Guardrail {
             Exempt::Deployers => values.deploying(),
             Exempt::Nobody => Vec::new(),
         };
-        let spares = (!spared.is_empty()).then(|| Clause::new("ArnNotLike", "aws:PrincipalArn", spared));
+        let exemption = (!spared.is_empty()).then(|| Clause::new("ArnNotLike", "aws:PrincipalArn", spared));
         let mut conditions = Map::new();
-        for clause in variant.conditions.iter().chain(&spares) {
+        for clause in variant.conditions.iter().chain(&exemption) {
             let block = conditions.entry(clause.operator).or_insert_with(|| json!({}));
             block[&clause.key] = one_or_many(&clause.values);
         }

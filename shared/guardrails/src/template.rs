@@ -1,6 +1,6 @@
 //! The documents as a CloudFormation template, to be deployed in the organisation's management account.
 //!
-//! Source: CloudFormation User Guide, "AWS::Organizations::Policy".
+//! Source: CloudFormation User Guide, "`AWS::Organizations::Policy`".
 
 use serde_json::Value;
 
@@ -125,16 +125,13 @@ fn yaml(value: &Value, indent: usize, out: &mut String) {
         }
         Value::Array(items) => {
             for item in items {
-                match item {
-                    Value::Object(_) => {
-                        let mut block = String::new();
-                        yaml(item, indent + 2, &mut block);
-                        *out += &format!("{pad}- {}", block.trim_start());
-                    }
-                    _ => {
-                        *out += &format!("{pad}-");
-                        below(item, indent, out);
-                    }
+                if item.is_object() {
+                    let mut block = String::new();
+                    yaml(item, indent + 2, &mut block);
+                    *out += &format!("{pad}- {}", block.trim_start());
+                } else {
+                    *out += &format!("{pad}-");
+                    below(item, indent, out);
                 }
             }
         }
@@ -189,7 +186,11 @@ mod tests {
             yaml(&document.content, 0, &mut block);
             let read: Value = serde_saphyr::from_str(&block).unwrap();
             assert_eq!(read, document.content, "{}", document.name);
-            let indented: String = block.lines().map(|line| format!("        {line}\n")).collect();
+            let indented = block
+                .lines()
+                .map(|line| format!("        {line}\n"))
+                .collect::<Vec<_>>()
+                .concat();
             assert!(
                 text.contains(&format!("      Content:\n{indented}")),
                 "{}",

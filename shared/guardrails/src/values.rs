@@ -299,7 +299,7 @@ impl Values {
     }
 }
 
-/// The roles by which StackSets deploy to member accounts. Source: CloudFormation User Guide, "Prerequisites for StackSets".
+/// The roles by which stack sets deploy to member accounts. Source: CloudFormation User Guide, "Prerequisites for using `StackSets`".
 const DEPLOYER: &str = "arn:*:iam::*:role/stacksets-exec-*";
 
 /// Whether a policy can spare the principal, and protect its name.

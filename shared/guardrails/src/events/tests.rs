@@ -10,6 +10,7 @@ fn call(record: &Value) -> Call {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "each caller makes it")]
 fn record(source: &str, name: &str, parameters: Value) -> Value {
     json!({
         "eventSource": format!("{source}.amazonaws.com"), "eventName": name, "awsRegion": "eu-west-1",
@@ -126,6 +127,7 @@ fn known(record: &Value, key: &str) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn a_key_is_known_absent_or_unknown_as_the_record_tells() {
     let volume = json!({"resourceType": "volume", "tags": [{"key": "DataClassification", "value": "restricted"}]});
     for (source, name, parameters, key, expected) in [

@@ -51,11 +51,8 @@ pub(super) const ALL: &[Guardrail] = &[
     )
     .made(|values| {
         let most = values.rotation_days.clone();
-        fixed(vec![Clause::new(
-            "NumericGreaterThan",
-            "kms:RotationPeriodInDays",
-            [most],
-        )])
+        let clause = Clause::new("NumericGreaterThan", "kms:RotationPeriodInDays", [most]);
+        Ok(vec![everywhere(vec![clause])])
     }),
     scp(
         GROUP,
@@ -137,26 +134,29 @@ pub(super) const ALL: &[Guardrail] = &[
     .breaks("additions to resource shares with partners"),
 ];
 
-fn fixed(conditions: Vec<Clause>) -> Result<Vec<Variant>, String> {
-    Ok(vec![Variant {
+fn everywhere(conditions: Vec<Clause>) -> Variant {
+    Variant {
         suffix: String::new(),
         resources: Resources::AllBut(Vec::new()),
         conditions,
-    }])
+    }
 }
 
 /// Without a tag for retirement nobody but the exempt may destroy a key.
+#[expect(clippy::unnecessary_wraps, reason = "it is one of the makers of variants")]
 fn destroy(values: &Values) -> Result<Vec<Variant>, String> {
     let tag = values.retirement_tag.iter();
-    fixed(
-        tag.map(|tag| Clause::new("Null", format!("aws:ResourceTag/{tag}"), ["true"]))
-            .collect(),
-    )
+    let clause = tag.map(|tag| Clause::new("Null", format!("aws:ResourceTag/{tag}"), ["true"]));
+    Ok(vec![everywhere(clause.collect())])
 }
 
 fn regions(values: &Values, key: &str) -> Result<Vec<Variant>, String> {
     if values.regions.is_empty() {
         return Err("regions: kms.regions, or --region".into());
     }
-    fixed(vec![Clause::new("StringNotEquals", key, &values.regions)])
+    Ok(vec![everywhere(vec![Clause::new(
+        "StringNotEquals",
+        key,
+        &values.regions,
+    )])])
 }
