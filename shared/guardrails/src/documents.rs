@@ -507,3 +507,6 @@ fn notes(values: &Values, selection: &Selection, kinds: &BTreeSet<DocumentKind>,
         ));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -145,7 +145,9 @@ fn nothing_can_be_left_out_of_a_statement_unnoticed() {
 }
 
 /// Values that requests have, by key.
-fn seen() -> BTreeMap<String, Vec<Vec<String>>> {
+type Seen = BTreeMap<String, Vec<Vec<String>>>;
+
+fn seen() -> Seen {
     let mut seen = BTreeMap::<String, BTreeSet<Vec<String>>>::new();
     for case in cases() {
         for (key, values) in case.asked.request.context {
@@ -176,11 +178,7 @@ fn a_second_evaluator_agrees_on_each_request_with_each_statement() {
 }
 
 /// What the random requests are made of.
-static ALL: LazyLock<(
-    Vec<(DocumentKind, Written)>,
-    Vec<Case>,
-    BTreeMap<String, Vec<Vec<String>>>,
-)> = LazyLock::new(|| (written(), cases(), seen()));
+static ALL: LazyLock<(Vec<(DocumentKind, Written)>, Vec<Case>, Seen)> = LazyLock::new(|| (written(), cases(), seen()));
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]

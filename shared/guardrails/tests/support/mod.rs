@@ -206,7 +206,7 @@ pub fn denies(evaluator: &Evaluator, asked: &OrganizationRequest) -> bool {
 
 pub mod independent {
     //! The statements' language read a second time, by the text of the IAM User Guide alone: "IAM JSON policy elements: Condition
-    //! operators", "Creating a condition with multiple keys or values", "Condition operators with the IfExists suffix". It knows what
+    //! operators", "Creating a condition with multiple keys or values", "Condition operators with the `IfExists` suffix". It knows what
     //! guardrails use, and panics at anything else.
 
     use std::collections::BTreeMap;
