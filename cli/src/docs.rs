@@ -69,7 +69,6 @@ fn pages(root: &Path) -> Result<[(&'static str, String); 8], Error> {
     Ok([
         ("docs/controls.md", controls(catalog::services(), root)?),
         ("template.yaml", template::rendered(root)?),
-        ("deploy/guardrails.yaml", template_with_parameters()?),
         ("docs/settings.schema.json", pretty(&settings_schema(&ids)?)),
         (
             "docs/alert.schema.json",
@@ -88,6 +87,7 @@ fn pages(root: &Path) -> Result<[(&'static str, String); 8], Error> {
             )),
         ),
         ("shared/runtime/src/sections.txt", section_names()),
+        ("deploy/guardrails.yaml", template_with_parameters()?),
     ])
 }
 

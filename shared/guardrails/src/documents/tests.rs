@@ -148,10 +148,7 @@ fn resource_control_policies_are_bound_by_their_own_limits() {
     let mut values = values();
     values.accounts = (0..600).map(|at| format!("4444{at:08}")).collect();
     let told = refused(&values, &of(DocumentKind::Rcp));
-    assert!(
-        told.contains(": expected at most 5120 characters"),
-        "{told}"
-    );
+    assert!(told.contains(": expected at most 5120 characters"), "{told}");
 }
 
 #[test]
@@ -283,8 +280,10 @@ fn a_tier_is_written_where_it_was_asked_for_and_refused_where_it_has_no_values()
     where_possible.where_possible = true;
     let generated = generate(&values(), &where_possible).unwrap();
     assert!(generated.left_out.iter().any(|(sid, _)| *sid == "EbsKey"));
-    let mut one = Selection::default();
-    one.strict = ["EbsAttach".to_owned()].into();
+    let mut one = Selection {
+        strict: ["EbsAttach".to_owned()].into(),
+        ..Selection::default()
+    };
     let generated = generate(&values(), &one).unwrap();
     assert!(sids(&generated).contains(&"EbsAttach") && !sids(&generated).contains(&"ImageShare"));
     one.strict = ["S3PublicAcl".to_owned()].into();
