@@ -1,4 +1,5 @@
-//! `portcullis`: what the functions would do, seen from a desk. It calls no AWS API and links no SDK.
+//! `portcullis`: what the functions would do, seen from a desk. It links no SDK; only `guardrails check --live` calls
+//! AWS, by the AWS CLI.
 
 mod controls;
 mod docs;
@@ -24,7 +25,7 @@ use error::{Error, REFUSED};
     name = "portcullis",
     version,
     about = "Says what Portcullis does with an event, a setting or a resource, without AWS",
-    after_help = "Exit status: 0, or 2 when something was refused, or 1 when the command itself failed (policy: or a policy lets others in)."
+    after_help = "Exit status: 0, or 2 when something was refused, or 1 when the command itself failed (policy: or a policy lets others in; guardrails evaluate: or a verdict is not the expected one)."
 )]
 struct Arguments {
     #[command(subcommand)]

@@ -1,6 +1,6 @@
 //! `portcullis guardrails diff`: what the documents would have done to calls that were made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,6 +62,7 @@ struct Count {
 
 struct Diff<'a, W> {
     evaluator: Evaluator,
+    keys: BTreeSet<String>,
     owners: Owners,
     native: Vec<NativeEvent>,
     table: bool,
@@ -82,6 +83,7 @@ pub fn run(arguments: &Arguments, inputs: &Inputs, out: &mut impl Write) -> Resu
         .map_err(|(name, error)| Error::Refused(format!("{name}: {error}")))?;
     let listings = portcullis_catalog::listings();
     let mut diff = Diff {
+        keys: evaluator.keys(),
         evaluator,
         owners: Owners {
             organizations: made.values.organizations.clone(),
@@ -136,7 +138,7 @@ impl<W: Write> Diff<'_, W> {
             return Ok(());
         }
         let accounts = self.owners.accounts(call);
-        let asked = requests(call, record, &self.evaluator.keys(), &self.owners);
+        let asked = requests(call, record, &self.keys, &self.owners);
         self.nobody += usize::from(asked.is_empty());
         let mut sure = false;
         let mut maybe = false;

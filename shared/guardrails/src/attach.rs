@@ -89,6 +89,8 @@ pub fn attach(generated: &Generated, values: &Values, selection: &Selection) -> 
         let (size, limit) = (document.size(), document.kind.limit());
         text += &format!("| `{}` | {size} | {limit} | {sids} |\n", file_name(document));
     }
+    text += "\nAn account, an OU and the root each take ten service control policies and five resource control policies, AWS's own \
+             (`FullAWSAccess`, `RCPFullAWSAccess`) and Control Tower's among them.\n";
     text += "\n## Commands\n\n```sh\n";
     let mut enabled = Vec::new();
     for document in &generated.documents {

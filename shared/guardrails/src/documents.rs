@@ -108,6 +108,23 @@ pub struct Generated {
 }
 
 impl Generated {
+    /// Tells that a statement denies what is exempt; those of one reason in one line.
+    fn deny_in_spite(&mut self, at: usize, exemption: &ExemptionValues, sid: &str, why: &str) {
+        let start = format!(
+            "exemptions[{at}] ({}, {}): denied all the same by ",
+            exemption.control, exemption.about
+        );
+        let end = format!(", since {why}");
+        let known = self
+            .still_denied
+            .iter_mut()
+            .find(|line| line.starts_with(&start) && line.ends_with(&end));
+        match known {
+            Some(line) => line.insert_str(line.len() - end.len(), &format!(", {sid}")),
+            None => self.still_denied.push(format!("{start}{sid}{end}")),
+        }
+    }
+
     /// The documents of a kind.
     pub fn of(&self, kind: DocumentKind) -> impl Iterator<Item = &Document> {
         self.documents.iter().filter(move |document| document.kind == kind)
@@ -311,10 +328,7 @@ fn with_exemptions(
             }
             // What an exemption of all controls can't mean for a statement needs no word.
             Err("") => {}
-            Err(why) => generated.still_denied.push(format!(
-                "exemptions[{at}] ({}, {}): {} denies it all the same, since {why}",
-                exemption.control, exemption.about, guardrail.sid
-            )),
+            Err(why) => generated.deny_in_spite(at, exemption, guardrail.sid, why),
         }
     }
     let sid = format!("{}{}", guardrail.sid, variant.suffix);
@@ -498,6 +512,13 @@ fn notes(values: &Values, selection: &Selection, kinds: &BTreeSet<DocumentKind>,
     }
     if kinds.contains(&DocumentKind::Scp) && values.break_glass.is_empty() {
         notes.push("No break-glass role is exempt: the settings have none (break-glass).".to_owned());
+    }
+    if kinds.contains(&DocumentKind::Rcp) && values.canonical_users {
+        notes.push(
+            "trusted.canonical-users can't be asked for by a policy: name their accounts in trusted.accounts, or Perimeter \
+             denies them."
+                .to_owned(),
+        );
     }
     let exempt = values.break_glass.len() + values.named.len();
     if exempt > MANY_PRINCIPALS {

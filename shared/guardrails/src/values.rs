@@ -22,6 +22,8 @@ pub struct Values {
     pub vpcs: Vec<String>,
     /// The trusted VPC endpoints.
     pub vpc_endpoints: Vec<String>,
+    /// Whether canonical users are in trust, which no policy can ask for.
+    pub canonical_users: bool,
     /// Whom every statement spares, so that people can repair.
     pub break_glass: Vec<String>,
     /// Whom the operator names besides, such as a landing zone's role.
@@ -142,6 +144,7 @@ impl Values {
             networks: trusted.networks.clone(),
             vpcs: trusted.vpcs.clone(),
             vpc_endpoints: trusted.vpc_endpoints.clone(),
+            canonical_users: !trusted.canonical_users.is_empty(),
             break_glass: settings.break_glass.clone(),
             stack: "portcullis".into(),
             rotation_days: keys.rotation_days.to_string(),

@@ -178,7 +178,9 @@ fn a_second_evaluator_agrees_on_each_request_with_each_statement() {
 }
 
 /// What the random requests are made of.
-static ALL: LazyLock<(Vec<(DocumentKind, Written)>, Vec<Case>, Seen)> = LazyLock::new(|| (written(), cases(), seen()));
+type Material = (Vec<(DocumentKind, Written)>, Vec<Case>, Seen);
+
+static ALL: LazyLock<Material> = LazyLock::new(|| (written(), cases(), seen()));
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]

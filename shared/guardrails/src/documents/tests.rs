@@ -375,17 +375,39 @@ fn what_no_statement_can_leave_out_is_told() {
     ];
     let generated = generate(&values, &Selection::default()).unwrap();
     let told = &generated.still_denied;
+    let service_control = "a service control policy asks who calls, and the resource need not exist yet";
     let expected = [
-        "exemptions[0] (s3-bucket-public-acl, arn:aws:s3:::drop-zone): S3PublicAcl denies it all the same, since a service control",
-        "exemptions[2] (ec2-volume-encrypted, arn:aws:ec2:*:*:volume/vol-0abc*): EbsUnencrypted denies it all the same",
-        "exemptions[1] (s3-bucket-sse-c-blocked, what is tagged Exempt=drill): S3SseC denies it all the same, since no statement",
+        format!("exemptions[0] (s3-bucket-public-acl, arn:aws:s3:::drop-zone): denied all the same by S3PublicAcl, since {service_control}"),
+        format!(
+            "exemptions[2] (ec2-volume-encrypted, arn:aws:ec2:*:*:volume/vol-0abc*): denied all the same by EbsUnencrypted, since {service_control}"
+        ),
+        "exemptions[1] (s3-bucket-sse-c-blocked, what is tagged Exempt=drill): denied all the same by S3SseC, since no statement can ask for a \
+         tag of the resource in all its calls"
+            .to_owned(),
     ];
-    for line in expected {
-        assert!(told.iter().any(|one| one.starts_with(line)), "{line}: {told:#?}");
-    }
+    assert_eq!(*told, expected);
     // The other document of the first control does leave it out.
     let perimeter = statement(&generated, "Perimeter")["NotResource"].as_array().unwrap();
     assert!(perimeter.contains(&"arn:aws:s3:::drop-zone/*".into()));
+}
+
+#[test]
+fn what_an_exemption_of_everything_runs_into_is_one_line_and_trust_that_can_t_be_said_is_told() {
+    let mut values = values();
+    values.exemptions = vec![ExemptionValues {
+        pattern: None,
+        ..exemption("*", "", "2027-03-01T00:00:00Z")
+    }];
+    values.canonical_users = true;
+    let generated = generate(&values, &Selection::default()).unwrap();
+    assert_eq!(generated.still_denied.len(), 1, "{:#?}", generated.still_denied);
+    assert!(generated.still_denied[0].contains("S3PublicAcl, S3Ownership, "));
+    assert!(
+        generated
+            .notes
+            .iter()
+            .any(|note| note.starts_with("trusted.canonical-users"))
+    );
 }
 
 // VPC User Guide, "Endpoint policies": 20,480 characters.

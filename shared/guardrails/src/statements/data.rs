@@ -202,7 +202,7 @@ pub(super) const ALL: &[Guardrail] = &[
 fn secret_key(values: &Values) -> Result<Vec<Variant>, String> {
     values.each_level(
         "a key: classification.levels.….key",
-        |level| level.key.as_ref(),
+        |level| level.key.as_ref().filter(|_| !level.values.is_empty()),
         |level, key| Variant {
             suffix: level.suffix(),
             resources: Resources::AllBut(Vec::new()),

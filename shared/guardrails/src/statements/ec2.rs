@@ -133,7 +133,7 @@ pub(super) const ALL: &[Guardrail] = &[
 fn ebs_key(values: &Values) -> Result<Vec<Variant>, String> {
     values.each_level(
         "a key: classification.levels.….key",
-        |level| level.key.as_ref(),
+        |level| level.key.as_ref().filter(|_| !level.values.is_empty()),
         |level, key| Variant {
             suffix: level.suffix(),
             resources: Resources::These(vec![VOLUME.to_owned()]),
