@@ -76,13 +76,20 @@ pub fn line(control: &str) -> Result<String, Error> {
         })
         .collect();
     let stays = found.stays;
-    Ok(match (by.is_empty(), stays.is_empty()) {
+    let text = match (by.is_empty(), stays.is_empty()) {
         (true, _) => format!("Repaired only. What nothing prevents: {stays}."),
         (false, true) => format!("Prevented by {}.", by.join(", ")),
         (false, false) => format!(
             "Prevented by {}, and repaired. What nothing prevents: {stays}.",
             by.join(", ")
         ),
+    };
+    let breaking = found.prevented_by.iter().filter(|by| !by.breaks.is_empty());
+    let breaks: Vec<_> = breaking.map(|by| format!("{} ({})", by.breaks, by.name)).collect();
+    Ok(if breaks.is_empty() {
+        text
+    } else {
+        format!("{text} That may break {}.", breaks.join("; "))
     })
 }
 

@@ -110,10 +110,16 @@ fn beside(directory: &Path) -> PathBuf {
     directory.with_file_name(format!(".{name}.portcullis-{}", std::process::id()))
 }
 
+/// Puts the new directory in the place of the old one, which comes back if that fails.
 fn replace(new: &Path, directory: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    let old = new.with_extension("old");
+    match fs::rename(directory, &old) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return fs::rename(new, directory),
+        other => other?,
     }
-    fs::rename(new, directory)
+    if let Err(error) = fs::rename(new, directory) {
+        fs::rename(&old, directory)?;
+        return Err(error);
+    }
+    fs::remove_dir_all(old)
 }
