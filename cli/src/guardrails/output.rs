@@ -112,7 +112,8 @@ fn beside(directory: &Path) -> PathBuf {
 
 /// Puts the new directory in the place of the old one, which comes back if that fails.
 fn replace(new: &Path, directory: &Path) -> io::Result<()> {
-    let old = new.with_extension("old");
+    let mut old = new.as_os_str().to_owned();
+    old.push("-old");
     match fs::rename(directory, &old) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return fs::rename(new, directory),
         other => other?,

@@ -51,7 +51,7 @@ struct Type {
 struct Action {
     name: &'static str,
     keys: &'static [&'static str],
-    types: Vec<(&'static str, &'static [&'static str])>,
+    types: Vec<OnType>,
 }
 
 static LIST: LazyLock<Actions> = LazyLock::new(|| parse(include_str!("actions.txt")));
@@ -95,6 +95,27 @@ fn parse(text: &'static str) -> Actions {
     }
     list
 }
+
+impl Actions {
+    /// Whether an action can carry a key, in lower case; `None` for an action that is not in the list.
+    pub(crate) fn carries(&self, action: &str, key: &str) -> Option<bool> {
+        let (service, name) = action.split_once(':')?;
+        let (service, all) = self.by_service.get_key_value(service)?;
+        let found = all.iter().find(|known| known.name.eq_ignore_ascii_case(name))?;
+        Some(self.has(service, found, &found.types, key))
+    }
+
+    /// Whether an action on some of its types carries a key.
+    fn has(&self, service: &'static str, action: &Action, types: &[OnType], key: &str) -> bool {
+        let of_types = types.iter().filter_map(|(name, _)| self.types.get(&(service, *name)));
+        let all = action.keys.iter().chain(types.iter().flat_map(|(_, keys)| keys.iter()));
+        all.chain(of_types.flat_map(|found| found.keys.iter()))
+            .any(|known| is_key(known, key))
+    }
+}
+
+/// A type that an action is authorised on, with the keys that it has there.
+type OnType = (&'static str, &'static [&'static str]);
 
 /// Actions that AWS has and its list does not yet, none of which carries a key of its own.
 const NOT_LISTED_YET: [&str; 1] = ["iam:AcquireRole"];
@@ -233,7 +254,7 @@ impl Check<'_> {
     fn actions(&mut self, pattern: &str, named: &[Named]) {
         let resources = texts(&self.statement["Resource"]);
         // The types of a named action that the statement's resources reach; none where it names all.
-        let reached = |named: &Named| -> Option<Vec<(&'static str, &'static [&'static str])>> {
+        let reached = |named: &Named| -> Option<Vec<OnType>> {
             let all = resources.is_empty() || resources.iter().any(|one| one == "*");
             let types = named.action.types.iter().copied();
             (!all).then(|| {
@@ -267,14 +288,8 @@ impl Check<'_> {
                     continue;
                 }
                 let carries = |named: &Named| {
-                    let of_types = reached(named).unwrap_or_else(|| named.action.types.clone());
-                    let own = of_types
-                        .iter()
-                        .filter_map(|(name, _)| LIST.types.get(&(named.service, *name)));
-                    let all = named.action.keys.iter();
-                    all.chain(of_types.iter().flat_map(|(_, keys)| keys.iter()))
-                        .chain(own.flat_map(|found| found.keys.iter()))
-                        .any(|known| is_key(known, &lower))
+                    let types = reached(named).unwrap_or_else(|| named.action.types.clone());
+                    LIST.has(named.service, named.action, &types, &lower)
                 };
                 let without: Vec<_> = named.iter().filter(|one| !carries(one)).collect();
                 let void =

@@ -113,7 +113,7 @@ pub fn attach(generated: &Generated, values: &Values, selection: &Selection) -> 
     if selection.units.is_empty() {
         text += ", `$TARGET` the account or OU to begin with";
     }
-    text += ".\n\n## What may break\n\n";
+    text += ". A policy that is there already: `aws organizations update-policy --policy-id p-… --content file://…`.\n\n## What may break\n\n";
     let mut breaks = Vec::new();
     for document in &generated.documents {
         match document.kind {

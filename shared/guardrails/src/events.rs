@@ -11,6 +11,7 @@ use portcullis_access::{Caller, OrganizationAccounts, OrganizationRequest, Reque
 use portcullis_core::Call;
 use serde_json::Value;
 
+use crate::actions::actions;
 use crate::request::{account_of, complete};
 use keys::Known;
 
@@ -63,7 +64,9 @@ pub fn requests(call: &Call, record: &Value, keys: &BTreeSet<String>, owners: &O
     let mut known = BTreeMap::new();
     let mut unknown = BTreeSet::new();
     for key in keys {
-        match of_caller(call, &caller, record, key, owners).unwrap_or_else(|| keys::of_call(call, &action, key)) {
+        match of_caller(call, &caller, &action, record, key, owners)
+            .unwrap_or_else(|| keys::of_call(call, &action, key))
+        {
             Known::Is(values) => {
                 known.insert(key.clone(), values);
             }
@@ -123,7 +126,7 @@ fn is_service(call: &Call) -> bool {
 }
 
 /// The keys that the caller and the network tell, whatever the call.
-fn of_caller(call: &Call, caller: &Caller, record: &Value, key: &str, owners: &Owners) -> Option<Known> {
+fn of_caller(call: &Call, caller: &Caller, action: &str, record: &Value, key: &str, owners: &Owners) -> Option<Known> {
     let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str);
     let is = |value: &str| Known::Is(vec![value.to_owned()]);
     let services = is_service(call);
@@ -178,6 +181,8 @@ fn of_caller(call: &Call, caller: &Caller, record: &Value, key: &str, owners: &O
             "" => Known::Unknown,
             time => is(time),
         },
+        // What has no tags can't have this one.
+        _ if key.starts_with("aws:resourcetag/") && actions().carries(action, key) == Some(false) => Known::Absent,
         _ if key.starts_with("aws:resourcetag/") => Known::Unknown,
         _ => return None,
     })

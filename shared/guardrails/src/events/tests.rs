@@ -206,6 +206,7 @@ fn a_key_is_known_absent_or_unknown_as_the_record_tells() {
             "?",
         ),
         ("kms", "DisableKey", json!({}), "aws:resourcetag/retire", "?"),
+        ("kms", "DeleteCustomKeyStore", json!({}), "aws:resourcetag/retire", "-"),
         ("kms", "CreateGrant", json!({}), "kms:grantisforawsresource", "false"),
         ("rds", "CreateDBInstance", json!({}), "rds:publiclyaccessible", "?"),
         (
