@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use portcullis_core::Event;
 use portcullis_core::event::{Call, NativeEvent};
-use portcullis_guardrails::{Denial, Evaluator, Owners, guardrails, requests};
+use portcullis_guardrails::{Denial, Evaluator, Owners, action, guardrails, requests};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -135,6 +135,9 @@ impl<W: Write> Diff<'_, W> {
         // It was denied, or failed, without us.
         if call.error.is_some() {
             self.failed += 1;
+            return Ok(());
+        }
+        if !self.evaluator.concerns(&action(call)) {
             return Ok(());
         }
         let accounts = self.owners.accounts(call);

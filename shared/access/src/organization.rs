@@ -92,6 +92,17 @@ pub fn applying<'p>(
         .filter(|(_, truth)| *truth != Truth::No)
 }
 
+/// Whether some statement of the policy names the action: most requests are about none, and need not be asked.
+pub fn names_action(policy: &Policy, action: &str) -> bool {
+    let action = action.to_ascii_lowercase();
+    let named = |statement: &Statement| {
+        let actions = statement.actions.as_ref();
+        actions
+            .is_some_and(|actions| statement.action_globs.iter().any(|glob| glob.matches(&action)) != actions.negated)
+    };
+    policy.statements().iter().any(named)
+}
+
 /// Whether the policies let a request through that they bind: at each level from the root to the account one of them
 /// allows it, and none denies it. They grant nothing: an identity's or a resource's policy must allow it as well.
 pub fn lets_through<'p>(levels: impl IntoIterator<Item = &'p [Policy]>, asked: &OrganizationRequest) -> Truth {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use portcullis_access::{
     Caller, Effect, OrganizationAccounts, OrganizationPolicy, OrganizationRequest, Policy, Request, Truth, applying,
-    lets_through,
+    lets_through, names_action,
 };
 
 const MEMBER: &str = "111122223333";
@@ -175,4 +175,13 @@ fn each_level_must_allow_and_none_deny() {
     assert_eq!(through(&[&narrow, &full], &get), Truth::Yes);
     // Without FullAWSAccess or another Allow nothing is let through.
     assert_eq!(through(&[&full, &only_deny], &get), Truth::No);
+}
+
+#[test]
+fn a_policy_names_an_action_by_a_pattern_whatever_its_case_or_by_leaving_it_out_of_not_action() {
+    let deny = policy(NO_PUBLIC_ACL);
+    assert!(names_action(&deny, "S3:putobject") && !names_action(&deny, "s3:GetObject"));
+    let other =
+        policy(r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","NotAction":"s3:Put*","Resource":"*"}}"#);
+    assert!(names_action(&other, "s3:GetObject") && !names_action(&other, "s3:PutObject"));
 }

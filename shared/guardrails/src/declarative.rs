@@ -155,6 +155,9 @@ const REFUSED: [(&str, &[&str]); 5] = [
     ),
 ];
 
+/// The call that shares a snapshot.
+const SHARES_SNAPSHOTS: &str = "ec2:ModifySnapshotAttribute";
+
 /// By which declarative policy a service refuses a request itself, whoever makes it.
 pub(crate) fn refused(kind: DocumentKind, content: &Value, request: &Request) -> Option<&'static str> {
     let named = |actions: &[&str]| {
@@ -170,11 +173,16 @@ pub(crate) fn refused(kind: DocumentKind, content: &Value, request: &Request) ->
         .context
         .get("ec2:add/group")
         .is_some_and(|groups| groups.iter().any(|group| group == "all"));
-    let opened = shares
-        && request.action.eq_ignore_ascii_case("ec2:ModifySnapshotAttribute")
-        && content.pointer(REFUSED[0].0).is_some();
+    let opened =
+        shares && request.action.eq_ignore_ascii_case(SHARES_SNAPSHOTS) && content.pointer(REFUSED[0].0).is_some();
     (found || opened).then_some(match kind {
         DocumentKind::S3 => S3_POLICY.name,
         _ => EC2_POLICY.name,
     })
+}
+
+/// Whether a declarative policy may be about an action.
+pub(crate) fn names_action(action: &str) -> bool {
+    let mut all = REFUSED.iter().flat_map(|(_, actions)| actions.iter());
+    all.any(|one| one.eq_ignore_ascii_case(action)) || action.eq_ignore_ascii_case(SHARES_SNAPSHOTS)
 }

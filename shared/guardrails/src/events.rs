@@ -213,7 +213,7 @@ const RENAMED: [(&str, &str, &str); 17] = [
 ];
 
 /// The IAM action of a call.
-fn action(call: &Call) -> String {
+pub fn action(call: &Call) -> String {
     let service = call.source.split('.').next().unwrap_or_default();
     // Lambda's names carry the version of its API, as in AddPermission20150331v2.
     let name = match service {

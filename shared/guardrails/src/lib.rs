@@ -23,7 +23,7 @@ pub use attach::{attach, file_name, map};
 pub use declarative::{Declarative, EC2_POLICY, S3_POLICY, endpoints};
 pub use documents::{Document, Generated, Selection, Written, generate};
 pub use error::GuardrailError;
-pub use events::{Owners, requests};
+pub use events::{Owners, action, requests};
 pub use guardrail::{Exempt, Guardrail};
 pub use kind::{DocumentKind, Group, Kind, Tier};
 pub use prevention::{PreventedBy, Prevention, Verdict, controls_with_a_line, prevention};

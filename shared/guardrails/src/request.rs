@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_access::{
     Caller, Effect, OrganizationAccounts, OrganizationPolicy, OrganizationRequest, Policy, PolicyError, Request,
-    Statement, Truth, applying,
+    Statement, Truth, applying, names_action,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -191,6 +191,15 @@ impl Evaluator {
             guardrails: written
                 .map(|written| (written.sid.clone(), written.guardrail))
                 .collect(),
+        })
+    }
+
+    /// Whether a document may be about an action: most calls are about none, and need not be asked.
+    pub fn concerns(&self, action: &str) -> bool {
+        let mut documents = self.documents.iter();
+        documents.any(|(_, _, asked)| match asked {
+            Asked::Policy(policy) => names_action(policy, action),
+            Asked::Declarative(_) => declarative::names_action(action),
         })
     }
 
