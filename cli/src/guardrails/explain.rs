@@ -97,7 +97,7 @@ pub fn line(control: &str) -> Result<String, Error> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use portcullis_guardrails::{EC2_POLICY, S3_POLICY, controls_with_a_line, guardrails};
+    use portcullis_guardrails::{EC2_POLICY, Exempt, Kind, S3_POLICY, controls_with_a_line, guardrails};
 
     #[test]
     fn each_control_has_its_line_and_no_line_is_of_a_control_that_is_gone() {
@@ -118,5 +118,30 @@ mod tests {
             let exists = services.iter().any(|name| control.starts_with(&format!("{name}-")));
             assert!(controls.contains(control) || !exists, "{control}");
         }
+    }
+
+    #[test]
+    fn what_portcullis_does_itself_is_stopped_by_no_service_control_policy() {
+        let writes: BTreeSet<_> = portcullis_catalog::services()
+            .iter()
+            .flat_map(|service| service.writes())
+            .collect();
+        let bound = guardrails()
+            .filter(|guardrail| guardrail.kind == Kind::ServiceControl && guardrail.exempt != Exempt::Exempt);
+        let stopped: BTreeSet<_> = bound
+            .flat_map(|guardrail| guardrail.actions.iter().map(|action| (guardrail.sid, *action)))
+            .filter(|(_, action)| {
+                let (start, _) = action.split_once('*').unwrap_or((action, ""));
+                writes.iter().any(|write| {
+                    if action.contains('*') {
+                        write.starts_with(start)
+                    } else {
+                        write == action
+                    }
+                })
+            })
+            .collect();
+        // Of its calls only a restore could share a snapshot with everybody again, which nobody may.
+        assert_eq!(stopped, [("SnapshotPublic", "ec2:ModifySnapshotAttribute")].into());
     }
 }

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::error::Error;
 use crate::settings;
+use crate::trusted::is_account;
 
 #[derive(clap::Args)]
 pub struct Inputs {
@@ -213,8 +214,8 @@ impl Inputs {
             Ok(list) => list.accounts.into_iter().map(|account| account.id).collect(),
             Err(_) => text.split_whitespace().map(str::to_owned).collect(),
         };
-        let is_account = |id: &&String| id.len() != 12 || !id.bytes().all(|byte| byte.is_ascii_digit());
-        if let Some(found) = listed.iter().find(is_account) {
+        let is_no_account = |id: &&String| !is_account(id);
+        if let Some(found) = listed.iter().find(is_no_account) {
             return Err(Error::Refused(format!(
                 "{}: expected an account id of twelve digits a line, or what `aws organizations list-accounts` prints, found {found:?}",
                 path.display()
