@@ -391,6 +391,14 @@ fn evaluate_holds_requests_against_the_documents() {
     assert_eq!(found[0]["by"][0]["sid"], "S3PublicAcl");
     let bad = folder.write("bad.jsonl", &request("a", "Dev", "allow").to_string());
     assert_eq!(run(&["--settings", &settings, "evaluate", &bad]).status.code(), Some(1));
+    // What no document was written for is no verdict.
+    let output = run(&["--settings", &settings, "--type", "rcp", "evaluate", &good]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+    assert!(
+        told(&output).contains("expected documents of scp to ask"),
+        "{}",
+        told(&output)
+    );
     let broken = folder.write("broken.jsonl", "{\"request\": 5}");
     assert_eq!(
         run(&["--settings", &settings, "evaluate", &broken]).status.code(),

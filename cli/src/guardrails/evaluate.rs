@@ -56,6 +56,20 @@ pub fn run(arguments: &Arguments, inputs: &Inputs, out: &mut impl Write) -> Resu
                     continue;
                 }
             };
+            let about = DocumentKind::ALL
+                .into_iter()
+                .filter(|kind| takes(&sample, *kind, &evaluator));
+            if !about.into_iter().any(|kind| evaluator.has(kind)) {
+                refused = true;
+                let of = sample.kind.as_deref().unwrap_or("any type");
+                writeln!(
+                    io::stderr(),
+                    "portcullis: {}:{}: expected documents of {of} to ask, found none: choose them with --type",
+                    path.display(),
+                    at + 1
+                )?;
+                continue;
+            }
             let by = evaluator.denials(&sample.request.asked(), &accounts, |kind| {
                 takes(&sample, kind, &evaluator)
             });

@@ -97,6 +97,7 @@ pub fn line(control: &str) -> Result<String, Error> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use portcullis_core::Service;
     use portcullis_guardrails::{EC2_POLICY, Exempt, Kind, S3_POLICY, controls_with_a_line, guardrails};
 
     #[test]
@@ -124,7 +125,7 @@ mod tests {
     fn what_portcullis_does_itself_is_stopped_by_no_service_control_policy() {
         let writes: BTreeSet<_> = portcullis_catalog::services()
             .iter()
-            .flat_map(|service| service.writes())
+            .flat_map(Service::writes)
             .collect();
         let bound = guardrails()
             .filter(|guardrail| guardrail.kind == Kind::ServiceControl && guardrail.exempt != Exempt::Exempt);
