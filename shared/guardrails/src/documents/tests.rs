@@ -1,3 +1,5 @@
+use crate::request::SampleRequest;
+use portcullis_access::{Policy, Truth, lets_through};
 use portcullis_core::Settings;
 
 use super::*;
@@ -454,4 +456,66 @@ fn values_that_can_t_stand_in_a_policy_are_refused_by_name() {
         let error = refused(&values, &Selection::default());
         assert!(error.starts_with(told) && error.contains("expected"), "{error}");
     }
+}
+
+/// Whether a document lets a request through, by itself.
+fn through(document: &Document, principal: &str, action: &str, context: &Value) -> bool {
+    let request: SampleRequest = serde_json::from_value(json!({
+        "principal": principal, "action": action, "resource": "arn:aws:s3:::reports/q3.pdf", "resource_account": "111122223333",
+        "context": context,
+    }))
+    .unwrap();
+    let policy = [Policy::parse(&document.text()).unwrap()];
+    lets_through([policy.as_slice()], &request.asked()) == Truth::Yes
+}
+
+#[test]
+fn what_passes_an_endpoint_is_ours_on_both_sides() {
+    let mut values = values();
+    values.vpc_endpoints = vec!["vpce-0a1b2c3d4e5f60718".into()];
+    values.accounts = vec!["444455556666".into()];
+    let generated = generate(&values, &of(DocumentKind::Endpoint)).unwrap();
+    let passes =
+        |principal: &str, context: Value| through(&generated.documents[0], principal, "s3:GetObject", &context);
+    let (own, stranger) = ("arn:aws:iam::111122223333:role/Dev", "arn:aws:iam::999988887777:role/X");
+    let ours = "o-a1b2c3d4e5";
+    assert!(passes(
+        own,
+        json!({"aws:PrincipalOrgID": ours, "aws:ResourceOrgID": ours})
+    ));
+    assert!(passes(
+        own,
+        json!({"aws:PrincipalOrgID": ours, "aws:ResourceAccount": "444455556666"})
+    ));
+    assert!(passes("cloudtrail.amazonaws.com", json!({})));
+    assert!(!passes(
+        own,
+        json!({"aws:PrincipalOrgID": ours, "aws:ResourceOrgID": "o-zzzzzzzzzz"})
+    ));
+    assert!(!passes(
+        own,
+        json!({"aws:PrincipalOrgID": ours, "aws:ResourceAccount": "999988887777"})
+    ));
+    assert!(!passes(
+        stranger,
+        json!({"aws:PrincipalOrgID": "o-zzzzzzzzzz", "aws:ResourceOrgID": ours})
+    ));
+    assert!(!passes("anonymous", json!({"aws:ResourceOrgID": ours})));
+}
+
+#[test]
+fn a_boundary_leaves_everything_but_the_violation() {
+    let mut selection = of(DocumentKind::Boundary);
+    selection.groups = [Group::S3].into();
+    let generated = generate(&values(), &selection).unwrap();
+    let passes = |context: Value| {
+        through(
+            &generated.documents[0],
+            "arn:aws:iam::111122223333:role/Dev",
+            "s3:PutObject",
+            &context,
+        )
+    };
+    assert!(passes(json!({})));
+    assert!(!passes(json!({"s3:x-amz-acl": "public-read"})));
 }
