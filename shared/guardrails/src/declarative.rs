@@ -50,8 +50,7 @@ pub const S3_POLICY: Declarative = Declarative {
 };
 
 /// What a person reads whom the EC2 policy stops.
-const MESSAGE: &str =
-    "Not allowed by the organisation's EC2 policy (Portcullis). Ask the security team; see docs/prevention.md.";
+const MESSAGE: &str = "Blocked by the organisation's EC2 policy (Portcullis guardrails). Ask your security team.";
 
 /// The EC2 policy; `None` where all its controls are off. The block of what the internet reaches is a strict part of it.
 pub fn ec2_policy(values: &Values, strict: bool) -> Option<Value> {
