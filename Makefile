@@ -23,7 +23,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 FUNCTIONS := $(patsubst functions/%,-p portcullis-%,$(wildcard functions/*))
 PROFILE := $(if $(CI),--profile ci)
 # The crates whose files must not import each other in circles.
-ACYCLIC := $(wildcard functions/*) bench/hello cli shared/access shared/catalog shared/controls shared/core shared/derive shared/runtime shared/testkit
+ACYCLIC := $(wildcard functions/*) bench/hello cli shared/access shared/catalog shared/controls shared/core shared/derive shared/guardrails shared/runtime shared/testkit
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,7 +51,7 @@ lint: ## Format, imports, clippy, licences and bans, the template under cfn-lint
 	cargo clippy --workspace --all-targets -- -D warnings
 	.tools/bin/cargo-deny --all-features --log-level error check --hide-inclusion-graph bans licenses sources
 	tools/translate >.tools/template.json
-	.tools/venv/bin/cfn-lint template.yaml .tools/template.json
+	.tools/venv/bin/cfn-lint template.yaml .tools/template.json deploy/guardrails.yaml
 	.tools/lint/bin/checkov --file template.yaml --framework cloudformation --compact --quiet --skip-download
 	for script in .ci/run tools/install tools/translate; do bash -n "$$script"; done
 

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::controls::word;
 use crate::error::{Error, REFUSED};
+use crate::guardrails::{prevention_line, template_with_parameters};
 use crate::template;
 
 /// The headings of each control's doc comment, in their order.
@@ -63,7 +64,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<ExitCode, Erro
 }
 
 /// All pages, by name.
-fn pages(root: &Path) -> Result<[(&'static str, String); 7], Error> {
+fn pages(root: &Path) -> Result<[(&'static str, String); 8], Error> {
     let ids: Vec<_> = catalog::controls().iter().map(|meta| meta.id).collect();
     Ok([
         ("docs/controls.md", controls(catalog::services(), root)?),
@@ -86,6 +87,7 @@ fn pages(root: &Path) -> Result<[(&'static str, String); 7], Error> {
             )),
         ),
         ("shared/runtime/src/sections.txt", section_names()),
+        ("deploy/guardrails.yaml", template_with_parameters()?),
     ])
 }
 
@@ -219,7 +221,7 @@ fn controls(mut services: Vec<Service>, root: &Path) -> Result<String, Error> {
                     &mut contents,
                     format_args!("    - [`{}`](#{}): {}", meta.id, anchor(meta.id), meta.title),
                 );
-                control(&mut body, &page(meta, root)?, &listing.writes_of(meta.id));
+                control(&mut body, &page(meta, root)?, &listing.writes_of(meta.id))?;
             }
         }
     }
@@ -235,12 +237,13 @@ fn controls(mut services: Vec<Service>, root: &Path) -> Result<String, Error> {
          stop something working.\n\
          - The **calls** are CloudTrail's names. A call only says where to look: what is judged is the resource as it is \
          read afterwards.\n\
-         - The **IAM actions** are those that the function's role has in enforce mode. In notify mode it can only read.\n\n\
+         - The **IAM actions** are those that the function's role has in enforce mode. In notify mode it can only read.\n\
+         - What **can be prevented** is so by the policies that `portcullis guardrails` writes: [prevention.md](prevention.md).\n\n\
          {contents}{body}"
     ))
 }
 
-fn control(out: &mut String, page: &Page, writes: &BTreeSet<&str>) {
+fn control(out: &mut String, page: &Page, writes: &BTreeSet<&str>) -> Result<(), Error> {
     let Page { meta, sections, file } = page;
     let [requires, why, changes, breaks, references] = [0, 1, 2, 3, 4].map(|at| &sections[at]);
     let disturbs = match meta.impact {
@@ -272,6 +275,7 @@ fn control(out: &mut String, page: &Page, writes: &BTreeSet<&str>) {
              **What it changes.** {changes}\n\n\
              {writes}\n\n\
              **What may break.** {breaks}\n\n\
+             **Can it be prevented?** {prevention}\n\n\
              **How to switch it off.** In `portcullis.yaml`, or for one resource by an exemption:\n\n\
              ```yaml\n\
              controls:\n  \
@@ -283,8 +287,10 @@ fn control(out: &mut String, page: &Page, writes: &BTreeSet<&str>) {
             severity = meta.severity,
             default = word(&meta.default),
             calls = codes(meta.calls.iter().copied()),
+            prevention = prevention_line(meta.id)?,
         ),
     );
+    Ok(())
 }
 
 fn say(out: &mut String, line: std::fmt::Arguments<'_>) {

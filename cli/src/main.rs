@@ -1,10 +1,13 @@
-//! `portcullis`: what the functions would do, seen from a desk. It calls no AWS API and links no SDK.
+//! `portcullis`: what the functions would do, seen from a desk. It links no SDK; only `guardrails check --live` calls
+//! AWS, by the AWS CLI.
 
 mod controls;
 mod docs;
 mod error;
+mod guardrails;
 mod lists;
 mod policy;
+mod records;
 mod settings;
 mod template;
 mod triage;
@@ -22,7 +25,7 @@ use error::{Error, REFUSED};
     name = "portcullis",
     version,
     about = "Says what Portcullis does with an event, a setting or a resource, without AWS",
-    after_help = "Exit status: 0, or 2 when something was refused, or 1 when the command itself failed (policy: or a policy lets others in)."
+    after_help = "Exit status: 0, or 2 when something was refused, or 1 when the command itself failed (policy: or a policy lets others in; guardrails evaluate: or a verdict is not the expected one)."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -40,6 +43,8 @@ enum Command {
     Settings(settings::Command),
     /// Say whom resource policies, ACLs and sharing lists let in, why, and what would undo it: one JSON line a policy
     Policy(policy::Arguments),
+    /// Write policies that prevent what would have to be put right: of an organisation, of IAM, of VPC endpoints
+    Guardrails(Box<guardrails::Arguments>),
     /// Write docs/controls.md, the JSON schemas, template.yaml and lists from the code (for `make docs`)
     Docs(docs::Arguments),
     /// Print template.yaml, put together from deploy/, functions/*/stack.yaml and the controls
@@ -54,6 +59,7 @@ fn main() -> ExitCode {
         Command::Controls(arguments) => controls::run(&arguments, &mut out),
         Command::Settings(command) => settings::run(&command, &mut out),
         Command::Policy(arguments) => policy::run(arguments, &mut out),
+        Command::Guardrails(arguments) => guardrails::run(&arguments, &mut out),
         Command::Docs(arguments) => docs::run(&arguments, &mut out),
         Command::Template(arguments) => template::run(&arguments, &mut out),
     };

@@ -89,6 +89,16 @@ fn read(path: &Path) -> Result<Settings, Error> {
     Settings::from_yaml(&text, &known).map_err(|error| Error::Refused(format!("{}: {error}", path.display())))
 }
 
+/// The settings of a file; without one those in ./portcullis.yaml, or the defaults where there is none. And where they are from.
+pub(crate) fn found(file: Option<&Path>) -> Result<(Settings, String), Error> {
+    let packed = Path::new("portcullis.yaml");
+    Ok(match file {
+        Some(path) => (read(path)?, path.display().to_string()),
+        None if packed.is_file() => (read(packed)?, packed.display().to_string()),
+        None => (Settings::default(), "the defaults".to_owned()),
+    })
+}
+
 fn check(file: &Path, out: &mut impl Write) -> Result<ExitCode, Error> {
     let settings = read(file)?;
     let now = Timestamp::now();
@@ -171,13 +181,7 @@ struct Explanation {
 }
 
 fn explain(asked: &Explain, now: Timestamp) -> Result<Explanation, Error> {
-    let packed = Path::new("portcullis.yaml");
-    let (mut settings, from) = match &asked.settings {
-        Some(path) => (read(path)?, path.display().to_string()),
-        None if packed.is_file() => (read(packed)?, packed.display().to_string()),
-        None => (Settings::default(), "the defaults".to_owned()),
-    };
-    let mut from = from;
+    let (mut settings, mut from) = found(asked.settings.as_deref())?;
     if let Some(mode) = asked.mode {
         settings.mode = settings.mode.min(mode);
         from = format!("{from}, bounded by the mode of the stack");

@@ -18,6 +18,7 @@ mod judge;
 mod keys;
 mod narrow;
 mod network;
+mod organization;
 mod parse;
 mod practice;
 mod principals;
@@ -39,6 +40,9 @@ pub use evaluate::{Caller, Request, evaluate};
 pub use fix::{Change, ChangeKind, Fix, FixError, fix, fix_at};
 pub use judge::{judge, judge_at};
 pub use narrow::Goal;
+pub use organization::{
+    OrganizationAccounts, OrganizationPolicy, OrganizationRequest, applying, lets_through, names_action,
+};
 pub use parse::{Effect, MAX_POLICY_BYTES, Policy, Principal, PrincipalKind, Selection, Statement};
 pub use practice::kms::{KeyFinding, KeyPractice, key_practice};
 pub use practice::s3::{
