@@ -251,6 +251,10 @@ const STAYS: &[(&str, &str)] = &[
         "all of it: no key has a rule's network or port",
     ),
     (
+        "ec2-security-group-quarantine",
+        "all of it: a policy can't tell a quarantine group from others by its name",
+    ),
+    (
         "ec2-instance-exposed",
         "subnets that give public addresses by themselves, and groups that are opened later",
     ),
