@@ -100,9 +100,7 @@ const VIOLATIONS: &[Violation] = &[
         let key = kms.key().await;
         let both = allow(&json!({"AWS": kms.role("Both")}), &["kms:*"]);
         key.put_policy(&policy(&[kms.whole_account(), both])).await;
-        key.broken_by("PutKeyPolicy")
-            .told("LOW", "needs-action")
-            .says("kms:*")
+        key.broken_by("PutKeyPolicy").told("LOW", "needs-action").says("kms:*")
     }),
     violation!("kms-key-grants", |kms: Kms| {
         let key = kms.key().await;

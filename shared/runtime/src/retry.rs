@@ -92,6 +92,7 @@ mod tests {
         assert_eq!(again(&refused, 1, now), None);
         assert_eq!(again(&Failure::NotFromQueue, 1, now), None);
         let told = Failure::NotRemediated {
+            outcomes: Vec::new(),
             resource: "arn".into(),
             controls: Vec::new(),
             why: String::new(),

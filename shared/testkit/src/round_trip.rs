@@ -129,7 +129,11 @@ impl Trip<'_> {
     async fn noticed(&self, notify: &Function) {
         let noticed = notify.invoke(&self.event).await;
         // What enforce mode would only tell, notify mode says to be so.
-        let outcome = if self.arranged.is_fixed() { "would-remediate" } else { "needs-action" };
+        let outcome = if self.arranged.is_fixed() {
+            "would-remediate"
+        } else {
+            "needs-action"
+        };
         assert_eq!(controls_in(noticed.answer()), self.outcomes(outcome));
         assert_no_changes(&noticed.calls);
         self.assert_changed(&[]).await;

@@ -59,6 +59,7 @@ fn any_encryption() -> impl Strategy<Value = Encryption> {
         Some(vec!["SSE-C".to_owned()]),
     ]);
     (algorithm, key, any::<bool>(), blocked).prop_map(|(algorithm, key, bucket_key, blocked)| Encryption {
+        stands_for: None,
         algorithm: algorithm.into(),
         key: key.filter(|_| algorithm != "AES256"),
         bucket_key,

@@ -193,7 +193,7 @@ mod tests {
             let Judgement::Violated(found) = judge(&with_policy(PUBLIC), context) else {
                 panic!()
             };
-            assert!(found.quarantine);
+            assert_eq!(found.effect, Effect::Quarantine);
             let [
                 BucketChange::PublicAccessBlock(Some(PublicAccessBlock::FULL)),
                 BucketChange::Policy(Some(policy)),

@@ -72,6 +72,7 @@ mod tests {
     #[test]
     fn the_rest_of_the_encryption_stays() {
         let now = Encryption {
+            stands_for: None,
             algorithm: "aws:kms".into(),
             key: Some("k".into()),
             bucket_key: true,
