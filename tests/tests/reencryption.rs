@@ -46,7 +46,7 @@ async fn tagged(world: &World) -> Value {
     let done = function
         .invoke(call("AttachVolume", json!({"volumeId": volume})).event())
         .await;
-    assert_eq!(controls_in(done.answer())[CONTROL], "quarantined", "{:?}", done.result);
+    assert_eq!(controls_in(done.answer())[CONTROL], "remediating", "{:?}", done.result);
 
     // Its last write is the tag that starts the machine.
     let writes: Vec<_> = done.calls.iter().filter(|call| call.action == "CreateTags").collect();

@@ -65,6 +65,7 @@ pub const TYPE: ResourceType<Image> = ResourceType {
         "RegisterImage",
         "RestoreImageFromRecycleBin",
     ],
+    answered: &["CopyImage", "CreateImage", "RegisterImage"],
     named,
     matters: naming::matters,
     identified: |id, location| NAMING.identified(id, location),

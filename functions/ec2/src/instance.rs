@@ -153,6 +153,7 @@ pub const TYPE: ResourceType<Instance> = ResourceType {
     ],
     list_actions: &["ec2:DescribeInstances"],
     creates: &["RunInstances"],
+    answered: &["RunInstances"],
     comparable,
     owner: |instance| instance.operator.get().cloned(),
     named,

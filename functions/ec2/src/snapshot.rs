@@ -71,6 +71,7 @@ pub const TYPE: ResourceType<Snapshot> = ResourceType {
         "CopySnapshot",
         "RestoreSnapshotFromRecycleBin",
     ],
+    answered: &["CopySnapshot", "CreateSnapshots"],
     named,
     matters: naming::matters,
     identified: |id, location| NAMING.identified(id, location),

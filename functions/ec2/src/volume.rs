@@ -150,6 +150,7 @@ pub const TYPE: ResourceType<Volume> = ResourceType {
         "RestoreVolumeFromRecycleBin",
         "RunInstances",
     ],
+    answered: &["CopyVolumes", "CreateVolume", "RunInstances"],
     native_events: &[native::VOLUME],
     owner: |volume| volume.operator.get().cloned(),
     named,

@@ -306,7 +306,10 @@ impl Change for KeyChange {
             Self::SetRotation(days) => after.rotation = days.into(),
             Self::SetPolicy(policy) => after.policy = Observed::Is(policy),
             Self::RevokeGrant(revoked) => {
-                if let Observed::Is(grants) = &mut after.grants {
+                let is_there = |grants: &Grants| grants.foreign.iter().any(|grant| grant.id == revoked.id);
+                if let Observed::Is(grants) = &mut after.grants
+                    && is_there(grants)
+                {
                     grants.foreign.retain(|grant| grant.id != revoked.id);
                     grants.total = grants.total.saturating_sub(1);
                     if let Some(count) = grants.grantees.get_mut(&revoked.grantee) {

@@ -40,7 +40,6 @@ pub struct Bucket {
         read("s3:GetEncryptionConfiguration", "kms:DescribeKey"),
         write("s3:PutEncryptionConfiguration"),
         absent = Encryption::sse_s3,
-        document,
         group = 1,
         restore_order = 2
     )]

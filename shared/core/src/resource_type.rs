@@ -34,6 +34,8 @@ pub struct ResourceType<S: State> {
     pub list_actions: &'static [&'static str],
     /// The calls that make one: right after them AWS may not show it yet.
     pub creates: &'static [&'static str],
+    /// Those of them whose answer alone says what they made: where CloudTrail leaves that out, it is looked for.
+    pub answered: &'static [&'static str],
     /// The calls that delete one whose name somebody may take anew: with it end the holds that were left on it.
     pub deletes: &'static [&'static str],
     /// The calls of which the ledger keeps when each was last made, since AWS does not show their effect any more once another
@@ -81,6 +83,7 @@ impl<S: State> ResourceType<S> {
         restore_reads: &[],
         list_actions: &[],
         creates: &[],
+        answered: &[],
         deletes: &[],
         remembers: &[],
         native_events: &[],

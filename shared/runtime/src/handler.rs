@@ -154,7 +154,7 @@ impl<A: Adapter> Handler for Bound<A> {
             let named = match (resource_type.named)(call) {
                 // The id of what was made is in the answer alone.
                 Err(EventError::Missing(_))
-                    if call.response.is_null() && resource_type.creates.contains(&call.name.as_str()) =>
+                    if call.response.is_null() && resource_type.answered.contains(&call.name.as_str()) =>
                 {
                     cause.origin.omitted = true;
                     let token = call.parameter("clientToken")?;

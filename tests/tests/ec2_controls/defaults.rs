@@ -36,7 +36,7 @@ async fn metadata_defaults_are_told_and_never_changed() {
     let params = json!({"ModifyInstanceMetadataDefaultsRequest": {"HttpTokens": "optional"}});
     let event = ec2.call("ModifyInstanceMetadataDefaults", params).event();
     let told = function.invoke(&event).await;
-    assert_eq!(controls_in(told.answer())[control], "would-remediate");
+    assert_eq!(controls_in(told.answer())[control], "needs-action");
     let alert = &ec2.world.alerts().await[0];
     assert!(
         alert.text.contains("modify-instance-metadata-defaults"),

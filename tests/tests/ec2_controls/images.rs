@@ -96,7 +96,7 @@ async fn an_image_with_plain_snapshots_is_told_with_what_to_do() {
         ec2.call("CopyImage", params).response(copied).event()
     };
     let told = function.invoke(made(&open)).await;
-    assert_eq!(controls_in(told.answer())["ec2-image-encrypted"], "would-remediate");
+    assert_eq!(controls_in(told.answer())["ec2-image-encrypted"], "needs-action");
     assert_eq!(writes(&told.calls), [""; 0]);
     let alert = &ec2.world.alerts().await[0];
     assert!(
@@ -118,7 +118,7 @@ async fn the_keys_of_the_snapshots_behind_an_image_are_of_the_kind_that_its_data
         .call("CreateImage", json!({}))
         .response(json!({"imageId": id}))
         .event();
-    for (level, expected) in [("confidential", "compliant"), ("restricted", "would-remediate")] {
+    for (level, expected) in [("confidential", "compliant"), ("restricted", "needs-action")] {
         let tag = Tag::builder().key("DataClassification").value(level).build();
         ec2.client.create_tags().resources(&id).tags(tag).send().await.unwrap();
         let done = function.invoke(&event).await;

@@ -137,7 +137,7 @@ async fn an_exposed_instance_of_restricted_data_is_cut_off_and_a_restore_gives_i
         .start()
         .await;
     let told = notify.invoke(&event).await;
-    assert_eq!(controls_in(told.answer())[EXPOSED], "would-remediate");
+    assert_eq!(controls_in(told.answer())[EXPOSED], "needs-action");
     assert_eq!(writes(&told.calls), [""; 0]);
     drop(notify);
 
@@ -271,12 +271,7 @@ async fn one_of_other_data_is_told_with_its_auto_scaling_group() {
         .await;
     let event = ec2.call("ModifyInstanceAttribute", json!({"instanceId": id})).event();
     let told = function.invoke(event).await;
-    assert_eq!(
-        controls_in(told.answer())[EXPOSED],
-        "would-remediate",
-        "{:?}",
-        told.result
-    );
+    assert_eq!(controls_in(told.answer())[EXPOSED], "needs-action", "{:?}", told.result);
     assert_eq!(writes(&told.calls), [""; 0]);
     let alert = &ec2.world.alerts().await[0];
     assert!(alert.text.contains("Auto Scaling group web"), "{}", alert.text);
@@ -315,12 +310,7 @@ async fn an_interface_leads_to_its_instance_and_one_without_to_none() {
             .event()
     };
     let told = function.invoke(event(&eni)).await;
-    assert_eq!(
-        controls_in(told.answer())[EXPOSED],
-        "would-remediate",
-        "{:?}",
-        told.result
-    );
+    assert_eq!(controls_in(told.answer())[EXPOSED], "needs-action", "{:?}", told.result);
     for none in [alone.as_str(), "eni-0d9f3a5e7c414b8e9"] {
         assert_eq!(function.invoke(event(none)).await.outcome(), "gone", "{none}");
     }
@@ -396,7 +386,7 @@ async fn the_load_balancers_before_an_instance_that_is_cut_off_are_named() {
     );
     let internal = instance(&ec2, &net, true, &[]).await;
     let told = function.invoke(of(&internal)).await;
-    assert_eq!(controls_in(told.answer())[EXPOSED], "would-remediate");
+    assert_eq!(controls_in(told.answer())[EXPOSED], "needs-action");
     assert_eq!(elb(&told.calls), [""; 0]);
 
     let done = function.invoke(of(&id)).await;

@@ -50,7 +50,7 @@ async fn what_a_template_gives_its_instances_is_told_and_left() {
     let all = ["encrypted", "imdsv2", "public-address"].map(|what| format!("ec2-launch-template-{what}"));
     assert!(controls.keys().eq(&all), "{controls:?}");
     assert!(
-        controls.values().all(|outcome| outcome == "would-remediate"),
+        controls.values().all(|outcome| outcome == "needs-action"),
         "{controls:?}"
     );
     assert_eq!(writes(&told.calls), [""; 0]);
@@ -71,7 +71,7 @@ async fn the_default_version_counts_and_the_latest_and_no_other() {
         create.launch_template_data(data(wrong)).send().await.unwrap();
     };
     version(true).await;
-    assert_eq!(outcome("ModifyLaunchTemplate").await, "would-remediate");
+    assert_eq!(outcome("ModifyLaunchTemplate").await, "needs-action");
     version(false).await;
     assert_eq!(outcome("ModifyLaunchTemplate").await, "compliant");
 }
@@ -85,8 +85,8 @@ async fn the_key_that_a_template_names_is_of_the_kind_that_its_data_need() {
     for (name, key, expected) in [
         ("own", Some(own.as_str()), "compliant"),
         ("none", None, "compliant"),
-        ("alias", Some("alias/aws/ebs"), "would-remediate"),
-        ("arn", Some(aws.as_str()), "would-remediate"),
+        ("alias", Some("alias/aws/ebs"), "needs-action"),
+        ("arn", Some(aws.as_str()), "needs-action"),
     ] {
         let disk = LaunchTemplateEbsBlockDeviceRequest::builder().encrypted(true);
         let disk = disk.set_kms_key_id(key.map(str::to_owned)).volume_size(8).build();

@@ -119,26 +119,46 @@ async fn all_traffic_becomes_the_ports_that_may_be_open() {
     round_trip(OPEN, arranged).await;
 }
 
+/// Rules of IPv4 and IPv6 are counted apart, sixty of a direction by default. Source: VPC User Guide, "Amazon VPC quotas".
 #[tokio::test]
-async fn a_group_that_has_no_room_is_closed_first_and_what_may_be_open_opened_then() {
-    let ec2 = Ec2::new().await;
-    let id = group(&ec2).await;
-    let_in(&ec2, &id, "tcp", Some((0, 65_535)), "0.0.0.0/0").await;
-    let full = Fault::on("ec2", "AuthorizeSecurityGroupIngress").status(400, "RulesPerSecurityGroupLimitExceeded");
-    ec2.world.aws.fault(full).await;
-    let function = ec2
-        .function()
-        .env("PORTCULLIS_SETTINGS", only(&[OPEN], ""))
-        .start()
-        .await;
-    let event = ec2.call("AuthorizeSecurityGroupIngress", json!({"groupId": id}));
-    let done = function.invoke(event.event()).await;
-    assert_eq!(done.outcome(), "remediated", "{:?}", done.result);
+async fn a_full_group_is_closed_where_what_goes_leaves_room_for_what_stays_and_else_is_told_as_it_is() {
     let (authorize, revoke) = ("AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress");
-    assert_eq!(writes(&done.calls), [authorize, revoke, authorize, authorize]);
-    let mut left = rules(&ec2, &id).await;
-    left.retain(|rule| rule.starts_with("in"));
-    assert_eq!(left, ["in tcp 443-443 0.0.0.0/0 why", "in tcp 80-80 0.0.0.0/0 why"]);
+    for (ports, fits, left) in [
+        // Only port 80 may be open of it: one goes, one comes.
+        ((0, 442), true, "in tcp 80-80 0.0.0.0/0 why"),
+        // Ports 80 and 443 would need two places, and there is one.
+        ((0, 65_535), false, "in tcp 0-65535 0.0.0.0/0 why"),
+    ] {
+        let ec2 = Ec2::new().await;
+        let id = group(&ec2).await;
+        let_in(&ec2, &id, "tcp", Some(ports), "0.0.0.0/0").await;
+        let full = Fault::on("ec2", authorize).status(400, "RulesPerSecurityGroupLimitExceeded");
+        ec2.world.aws.fault(full).await;
+        let function = ec2
+            .function()
+            .env("PORTCULLIS_SETTINGS", only(&[OPEN], ""))
+            .start()
+            .await;
+        let event = ec2.call(authorize, json!({"groupId": id}));
+        let done = function.invoke(event.event()).await;
+        let mut rules = rules(&ec2, &id).await;
+        rules.retain(|rule| rule.starts_with("in"));
+        assert_eq!(rules, [left]);
+        if fits {
+            assert_eq!(writes(&done.calls), [authorize, revoke, authorize]);
+            assert_eq!(done.outcome(), "remediated", "{:?}", done.result);
+            continue;
+        }
+        assert_eq!(writes(&done.calls), [authorize]);
+        assert_eq!(done.result.unwrap_err().error_type, "NotRemediated");
+        let alert = &ec2.world.alerts().await[0];
+        assert!(alert.subject.contains("CRITICAL failed"), "{}", alert.subject);
+        assert!(
+            alert.text.contains("RulesPerSecurityGroupLimitExceeded"),
+            "{}",
+            alert.text
+        );
+    }
 }
 
 /// Read with the ledger, written ahead, revoked, verified, told; then closed.

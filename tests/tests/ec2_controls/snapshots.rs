@@ -62,7 +62,7 @@ async fn an_unencrypted_snapshot_is_told_with_what_to_do() {
             .event()
     };
     let told = function.invoke(made(&open)).await;
-    assert_eq!(controls_in(told.answer())["ec2-snapshot-encrypted"], "would-remediate");
+    assert_eq!(controls_in(told.answer())["ec2-snapshot-encrypted"], "needs-action");
     assert_eq!(writes(&told.calls), [""; 0]);
     assert!(ec2.world.alerts().await[0].text.contains("copy-snapshot --encrypted"));
     assert_eq!(function.invoke(made(&sealed)).await.outcome(), "compliant");
@@ -90,7 +90,7 @@ async fn the_key_of_a_snapshot_is_of_the_kind_that_its_data_need() {
     for (key, level, expected) in [
         (&own, "restricted", "compliant"),
         (&aws, "confidential", "compliant"),
-        (&aws, "restricted", "would-remediate"),
+        (&aws, "restricted", "needs-action"),
     ] {
         let done = function.invoke(made(key, level).await).await;
         assert_eq!(done.outcome(), expected, "{level} with {key}: {:?}", done.result);

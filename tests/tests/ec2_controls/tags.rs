@@ -45,7 +45,7 @@ async fn a_tag_that_raises_the_level_is_acted_on_for_all_that_it_names_and_no_ot
     let snapshot = made.snapshot_id.unwrap();
     let function = ec2.function().start().await;
     let both = [volume.as_str(), &snapshot, "igw-0d9f3a5e7c414b8e9"];
-    for (level, expected) in [("confidential", "compliant"), ("restricted", "would-remediate")] {
+    for (level, expected) in [("confidential", "compliant"), ("restricted", "needs-action")] {
         for id in &both[..2] {
             tag(&ec2, id, "DataClassification", level).await;
         }
@@ -111,7 +111,7 @@ async fn a_tag_that_exempted_and_is_taken_off_brings_the_finding_back() {
     let taken = function
         .invoke(tagged(&ec2, "DeleteTags", &[&id], ("Exempt", "drill")))
         .await;
-    assert_eq!(controls_in(taken.answer())["ec2-volume-encrypted"], "would-remediate");
+    assert_eq!(controls_in(taken.answer())["ec2-volume-encrypted"], "needs-action");
 }
 
 #[tokio::test]

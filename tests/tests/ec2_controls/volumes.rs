@@ -101,7 +101,7 @@ async fn an_unencrypted_volume_is_told_and_tagged_and_a_restore_takes_the_tag_of
     let would = controls_in(told.answer());
     assert_eq!(
         (would[ENCRYPTED].as_str(), would[MARKED].as_str()),
-        ("would-remediate", "would-remediate")
+        ("needs-action", "needs-action")
     );
     assert_eq!(writes(&told.calls), [""; 0]);
     drop(notify);
@@ -109,8 +109,8 @@ async fn an_unencrypted_volume_is_told_and_tagged_and_a_restore_takes_the_tag_of
     let function = ec2.function().start().await;
     let done = function.invoke(&event).await;
     let controls = controls_in(done.answer());
-    assert_eq!(controls[MARKED], "quarantined", "{:?}", done.result);
-    assert_eq!(controls[ENCRYPTED], "would-remediate");
+    assert_eq!(controls[MARKED], "needs-action", "{:?}", done.result);
+    assert_eq!(controls[ENCRYPTED], "needs-action");
     assert_eq!(writes(&done.calls), ["CreateTags"]);
     let tag = vec!["portcullis:quarantine=unencrypted".to_owned()];
     assert_eq!(look(&ec2, &id).await, (vec![], vec![], tag));
@@ -186,7 +186,7 @@ async fn by_setting_a_tag_has_it_swapped_and_once_that_is_done_it_is_left() {
     let done = function.invoke(made(&ec2, &id)).await;
     assert_eq!(
         controls_in(done.answer())[QUARANTINE],
-        "quarantined",
+        "remediating",
         "{:?}",
         done.result
     );
@@ -208,7 +208,7 @@ async fn by_setting_a_tag_has_it_swapped_and_once_that_is_done_it_is_left() {
         .await
         .unwrap();
     let told = function.invoke(made(&ec2, &id)).await;
-    assert_eq!(controls_in(told.answer())[QUARANTINE], "would-remediate");
+    assert_eq!(controls_in(told.answer())[QUARANTINE], "needs-action");
     assert_eq!(writes(&told.calls), [""; 0], "it is left to a person");
     let replaced = Tag::builder().key("portcullis:quarantine").value("replaced").build();
     ec2.client
@@ -235,7 +235,7 @@ async fn what_ebs_tells_by_itself_is_handled_as_the_call_is() {
     let event: Value = serde_json::from_str(&text).unwrap();
     let function = ec2.function().start().await;
     let done = function.invoke(&event).await;
-    assert_eq!(controls_in(done.answer())[MARKED], "quarantined", "{:?}", done.result);
+    assert_eq!(controls_in(done.answer())[MARKED], "needs-action", "{:?}", done.result);
     assert_eq!(look(&ec2, &id).await.2, ["portcullis:quarantine=unencrypted"]);
     function.invoke(made(&ec2, &id)).await.answer();
     assert_eq!(ec2.world.alerts().await.len(), 1);
@@ -256,7 +256,7 @@ async fn what_an_instance_starts_from_stays_attached() {
     let done = function.invoke(made(&ec2, &root)).await;
     assert_eq!(
         controls_in(done.answer())[QUARANTINE],
-        "would-remediate",
+        "needs-action",
         "{:?}",
         done.result
     );
@@ -273,7 +273,7 @@ async fn the_key_is_of_the_kind_that_the_data_need() {
     let function = ec2.function().start().await;
     for (key, level, expected) in [
         (&own, "restricted", "compliant"),
-        (&aws, "restricted", "would-remediate"),
+        (&aws, "restricted", "needs-action"),
         (&aws, "confidential", "compliant"),
     ] {
         let id = volume(&ec2, Some(key), level).await;

@@ -264,7 +264,7 @@ async fn a_destroyed_key_wakes_somebody_once() {
     let destroyed = function.invoke(&event).await;
     assert_eq!(
         controls_in(destroyed.answer()),
-        told("kms-key-destroyed", "would-remediate")
+        told("kms-key-destroyed", "needs-action")
     );
     function.invoke(&event).await.answer();
     let alerts = kms.world.alerts().await;

@@ -14,7 +14,7 @@ async fn material_that_expires_soon_is_told_with_what_to_do() {
     let function = kms.function().start().await;
     let (soon, late) = (kms.imported(20).await, kms.imported(200).await);
     let noticed = function.invoke(soon.call("ImportKeyMaterial").event()).await;
-    assert_eq!(controls_in(noticed.answer()), told(CONTROL, "would-remediate"));
+    assert_eq!(controls_in(noticed.answer()), told(CONTROL, "needs-action"));
     assert_eq!(writes(&noticed.calls), [""; 0]);
     assert_eq!(
         function.invoke(late.call("ImportKeyMaterial").event()).await.outcome(),
@@ -40,7 +40,7 @@ async fn material_that_is_gone_is_told_once() {
         .await
         .unwrap();
     let deleted = function.invoke(key.call("DeleteImportedKeyMaterial").event()).await;
-    assert_eq!(controls_in(deleted.answer()), told(CONTROL, "would-remediate"));
+    assert_eq!(controls_in(deleted.answer()), told(CONTROL, "needs-action"));
     // What KMS says when material expires has no parameters.
     let expired = CloudTrail::service_event("kms.amazonaws.com", "DeleteExpiredKeyMaterial")
         .account(kms.world.aws.account())

@@ -56,7 +56,7 @@ async fn what_would_lock_the_account_out_is_told_and_left() {
     key.put_policy(&before).await;
     let function = kms.enforcing(&[PUBLIC], "").await;
     let left = function.invoke(key.call("PutKeyPolicy").event()).await;
-    assert_eq!(controls_in(left.answer()), told(PUBLIC, "would-remediate"));
+    assert_eq!(controls_in(left.answer()), told(PUBLIC, "needs-action"));
     assert_eq!(writes(&left.calls), [""; 0]);
     assert_eq!(key.policy().await, before);
     let alerts = kms.world.alerts().await;
@@ -118,7 +118,7 @@ async fn practice_is_told_and_nothing_else() {
     .await;
     let function = kms.enforcing(&[PRACTICE], "").await;
     let noticed = function.invoke(key.call("PutKeyPolicy").event()).await;
-    assert_eq!(controls_in(noticed.answer()), told(PRACTICE, "would-remediate"));
+    assert_eq!(controls_in(noticed.answer()), told(PRACTICE, "needs-action"));
     assert_eq!(writes(&noticed.calls), [""; 0]);
     let alerts = kms.world.alerts().await;
     assert_eq!(alerts[0].attributes["severity"], "LOW");
@@ -142,10 +142,7 @@ async fn a_key_of_a_level_that_cannot_be_used_is_told() {
     let function = kms.enforcing(&["kms-key-required"], &level).await;
     key.disable().await;
     let noticed = function.invoke(key.call("DisableKey").event()).await;
-    assert_eq!(
-        controls_in(noticed.answer()),
-        told("kms-key-required", "would-remediate")
-    );
+    assert_eq!(controls_in(noticed.answer()), told("kms-key-required", "needs-action"));
     let alerts = kms.world.alerts().await;
     for part in ["CRITICAL", "restricted", "Disabled", "logs.us-east-1.amazonaws.com"] {
         assert!(alerts[0].text.contains(part), "{part}: {}", alerts[0].text);

@@ -59,7 +59,7 @@ async fn each_key_that_settings_name_is_reported_and_what_is_wrong_is_told_once(
         (&elsewhere, "is in eu-west-1, so that nothing in us-east-1"),
     ] {
         let key = by_key(report, arn);
-        assert_eq!(key["outcome"], "would-remediate");
+        assert_eq!(key["outcome"], "needs-action");
         assert!(key["findings"][CONTROL].as_str().unwrap().contains(why), "{key}");
     }
     let unchecked = by_key(report, &theirs);

@@ -26,7 +26,7 @@ async fn replicas_and_a_new_primary_are_told_each_time() {
         .await
         .unwrap();
     let replicated = function.invoke(key.call("ReplicateKey").event()).await;
-    assert_eq!(controls_in(replicated.answer()), told(CONTROL, "would-remediate"));
+    assert_eq!(controls_in(replicated.answer()), told(CONTROL, "needs-action"));
     let moved = kms
         .client
         .update_primary_region()
@@ -38,7 +38,7 @@ async fn replicas_and_a_new_primary_are_told_each_time() {
         json!({"keyId": key.id, "primaryRegion": "eu-west-1"}),
     );
     let moved = function.invoke(event.event()).await;
-    assert_eq!(controls_in(moved.answer()), told(CONTROL, "would-remediate"));
+    assert_eq!(controls_in(moved.answer()), told(CONTROL, "needs-action"));
     assert_eq!(writes(&moved.calls), [""; 0]);
     let alerts = kms.world.alerts().await;
     assert_eq!(alerts.len(), 2);

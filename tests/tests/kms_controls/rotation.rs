@@ -128,7 +128,11 @@ async fn a_key_that_is_being_moved_is_put_right_once_it_is_ready() {
     );
     assert_eq!(key.rotation().await, None);
     let alert = kms.world.alerts().await.pop().unwrap();
-    assert!(alert.text.contains("in its present state"), "{}", alert.text);
+    assert!(
+        alert.text.contains("its primary region is being changed"),
+        "{}",
+        alert.text
+    );
     let scheduled = waits.calls.iter().filter(|call| call.service == "scheduler");
     assert_eq!(scheduled.count(), 1, "{:?}", waits.calls);
 

@@ -254,7 +254,8 @@ fn the_default_switch_of_what_breaks_members_is_notify() {
         .iter()
         .map(|control| (control.meta.id, control.meta.default))
         .collect();
-    assert_eq!(metas, [(OPEN, Switch::Enforce), (BOTH[1], Switch::Notify)]);
+    let quarantine = ("ec2-security-group-quarantine", Switch::Enforce);
+    assert_eq!(metas, [(OPEN, Switch::Enforce), (BOTH[1], Switch::Notify), quarantine]);
 }
 
 #[test]

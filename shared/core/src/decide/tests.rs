@@ -256,7 +256,7 @@ fn what_a_person_has_to_do_is_told_whatever_the_rest() {
     let mut case = Case::new();
     case.grace();
     case.finding.remedies.clear();
-    assert!(matches!(case.ruling().decision, Decision::Notify(_)));
+    assert!(matches!(case.ruling().decision, Decision::NeedsAction(_)));
     let mut case = Case::new();
     case.budget_spent = true;
     case.finding = case.finding.only_notify("undecided");

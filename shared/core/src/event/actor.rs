@@ -91,7 +91,7 @@ impl Actor {
             .find(|name| !name.is_empty());
         let mut text = who.map_or_else(|| "unknown (the event does not say)".to_owned(), Clone::clone);
         // A unique id does not say whose it is. Source: CloudTrail User Guide, "CloudTrail userIdentity element", `AWSAccount`.
-        if !self.account.is_empty() && !text.contains(&self.account) {
+        if self.kind == "AWSAccount" && !self.account.is_empty() && !text.contains(&self.account) {
             text = format!("{text} of account {}", self.account);
         }
         if !self.identity_center_user.is_empty() {
