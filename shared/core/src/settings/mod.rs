@@ -5,6 +5,8 @@ mod check;
 mod error;
 mod exemption;
 mod locate;
+mod overlay;
+mod pattern;
 mod read;
 mod section;
 mod words;
@@ -16,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use check::Known;
-pub use error::{SettingsError, Wrong, is_key, nearest};
+pub use error::{Place, SettingsError, Wrong, is_key, nearest};
 pub use exemption::{ByTag, Exemption};
 pub use section::{Section, SectionType};
 

@@ -6,8 +6,9 @@ use std::fmt::Debug;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::Settings;
 use super::error::{SettingsError, Wrong};
-use super::{Settings, read};
+use super::read::Text;
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema as Described;
@@ -39,7 +40,7 @@ pub struct SectionType {
     /// Its schema, as a reference to what is added to the definitions.
     #[cfg(feature = "schema")]
     pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
-    pub(super) read: fn(&str, &mut Settings) -> Result<(), SettingsError>,
+    pub(super) read: fn(&Text<'_>, &Settings, &mut Settings) -> Result<(), SettingsError>,
     pub(super) check: fn(&Settings) -> Result<(), Wrong>,
 }
 
@@ -51,8 +52,8 @@ impl SectionType {
             defaults: || serde_json::to_value(S::default()),
             #[cfg(feature = "schema")]
             schema: |generator| generator.subschema_for::<S>(),
-            read: |yaml, settings| {
-                settings.set(read::section::<S>(yaml, S::NAME)?);
+            read: |text, base, settings| {
+                settings.set(text.section(S::NAME, &*base.section::<S>())?);
                 Ok(())
             },
             check: |settings| {
