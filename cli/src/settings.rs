@@ -1,8 +1,12 @@
 //! `portcullis settings`: whether settings are good, and what they mean for one resource.
 
+mod against;
+mod check;
+mod file;
+mod warnings;
+
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,14 +20,16 @@ use serde_json::Value;
 
 use crate::controls::{table, word};
 use crate::error::Error;
+use file::read;
+
+const EXIT_STATUS: &str = "Exit status: 0 where nothing is to be said, 3 where there are warnings or something is lost or weakened, 2 where \
+                           the settings are refused, 1 where a file can't be read.";
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Check a file of settings: unknown keys, wrong types, contradictions, controls that do not exist
-    Check {
-        /// The file, or `-` for standard input
-        file: PathBuf,
-    },
+    /// Check a file of settings: all that is wrong with it, what is suspicious, and what it loses against another one
+    #[command(after_help = EXIT_STATUS)]
+    Check(check::Arguments),
     /// Say what applies to a resource, and why
     Explain(Explain),
 }
@@ -60,7 +66,7 @@ fn mode(text: &str) -> Result<Mode, String> {
 
 pub fn run(command: &Command, out: &mut impl Write) -> Result<ExitCode, Error> {
     match command {
-        Command::Check { file } => check(file, out),
+        Command::Check(asked) => check::run(asked, Timestamp::now(), out),
         Command::Explain(asked) => {
             let explained = explain(asked, Timestamp::now())?;
             if asked.json {
@@ -71,49 +77,6 @@ pub fn run(command: &Command, out: &mut impl Write) -> Result<ExitCode, Error> {
             explained.write(out)
         }
     }
-}
-
-fn read(path: &Path) -> Result<Settings, Error> {
-    let failed = |source| Error::File {
-        path: path.to_owned(),
-        source,
-    };
-    let text = if path == Path::new("-") {
-        let mut text = String::new();
-        io::stdin().lock().read_to_string(&mut text).map_err(failed)?;
-        text
-    } else {
-        fs::read_to_string(path).map_err(failed)?
-    };
-    let known = Known::all(&portcullis_catalog::services());
-    Settings::from_yaml(&text, &known).map_err(|error| Error::Refused(format!("{}: {error}", path.display())))
-}
-
-fn check(file: &Path, out: &mut impl Write) -> Result<ExitCode, Error> {
-    let settings = read(file)?;
-    let now = Timestamp::now();
-    let mode = match settings.mode {
-        Mode::Notify => "notify, whatever the stack's parameter Mode".into(),
-        Mode::Enforce => format!("{}, unless the stack's parameter Mode is notify", word(&settings.mode)),
-    };
-    writeln!(out, "{}: good; mode {mode}", file.display())?;
-    for (id, set) in &settings.controls {
-        let mode = set.mode.map_or("default mode".into(), |mode| word(&mode));
-        let quarantine = if set.quarantine { ", quarantine" } else { "" };
-        let grace = set
-            .grace
-            .map_or_else(String::new, |grace| format!(", after a grace of {grace:#}"));
-        writeln!(out, "  control {id}: {mode}{quarantine}{grace}")?;
-    }
-    for exemption in &settings.exemptions {
-        let Exemption {
-            control, owner, until, ..
-        } = exemption;
-        let ended = if *until <= now { " — it has ended" } else { "" };
-        let about = exemption.about();
-        writeln!(out, "  exempt from {control}: {about}, until {until} ({owner}){ended}")?;
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// What applies to a resource.
@@ -250,7 +213,9 @@ fn guard_of(text: &str) -> Result<(Box<dyn Listing>, Resource), Error> {
             }
         }
     }
-    Err(Error::Refused(known))
+    let meant = Known::all(&portcullis_catalog::services()).arn_meant(text);
+    let meant = meant.map_or_else(String::new, |arn| format!("; did you mean {arn}?"));
+    Err(Error::Refused(known + &meant))
 }
 
 impl Explanation {

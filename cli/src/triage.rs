@@ -18,7 +18,8 @@ use crate::error::{Error, REFUSED};
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Files with events, directories (their *.json and *.jsonl, and these as *.gz), or `-` for standard input. A file may hold
-    /// one event, a list of events, JSON lines, or a CloudTrail log file (`Records`), packed by gzip or not
+    /// one event, a list of events, JSON lines, a CloudTrail log file (`Records`), or what `aws cloudtrail lookup-events` prints;
+    /// packed by gzip or not
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -169,12 +170,31 @@ impl<W: Write> Triage<'_, W> {
             #[serde(rename = "Records", borrow)]
             records: Vec<&'a RawValue>,
         }
+        /// What `aws cloudtrail lookup-events` prints: each record is a text.
+        #[derive(Deserialize)]
+        struct LookedUp {
+            #[serde(rename = "Events")]
+            events: Vec<LookedUpEvent>,
+        }
+        #[derive(Deserialize)]
+        struct LookedUpEvent {
+            #[serde(rename = "CloudTrailEvent")]
+            record: String,
+        }
         let text = value.get();
         if text.starts_with('[') {
             return match serde_json::from_str::<Vec<&RawValue>>(text) {
                 Ok(events) => events.iter().try_for_each(|event| self.event(file, event)),
                 Err(error) => self.refuse(file, error.to_string()),
             };
+        }
+        if let Ok(LookedUp { events }) = serde_json::from_str(text) {
+            return events
+                .iter()
+                .try_for_each(|event| match serde_json::from_str(&event.record) {
+                    Ok(record) => self.event(file, record),
+                    Err(error) => self.refuse(file, format!("a CloudTrailEvent is no JSON: {error}")),
+                });
         }
         match serde_json::from_str::<Log<'_>>(text) {
             Ok(log) => log.records.iter().try_for_each(|record| self.event(file, record)),

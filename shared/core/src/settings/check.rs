@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{SettingsError, Wrong, is_account, is_key, nearest};
+use super::pattern::meant;
 use super::read::Text;
 use super::{Classification, Encryption, SectionType, Settings, Switch, Trusted};
 use crate::{Arn, Meta};
@@ -43,6 +44,11 @@ impl Known {
         }
     }
 
+    /// The ARN that was meant by what is none of any type, where one type's form tells it.
+    pub fn arn_meant(&self, text: &str) -> Option<String> {
+        meant(text, &self.all_forms)
+    }
+
     fn nearest(&self, id: &str) -> String {
         nearest(id, &self.controls.keys().copied().collect::<Vec<_>>())
     }
@@ -50,7 +56,12 @@ impl Known {
 
 /// The part of the settings that is judged as one: what is wrong in it may follow from another mistake in it.
 fn part_of(path: &str) -> String {
-    let depth = if path.starts_with("controls.") { 2 } else { 1 };
+    let first = path.split('.').next().unwrap_or_default();
+    let depth = if first == "classification" || first.ends_with(']') {
+        1
+    } else {
+        2
+    };
     path.split('.').take(depth).collect::<Vec<_>>().join(".")
 }
 

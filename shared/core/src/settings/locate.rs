@@ -17,6 +17,11 @@ enum Node {
     Other(String),
 }
 
+/// The place of the setting with this path in a text, as `SettingsError` has it.
+pub fn locate(yaml: &str, path: &str) -> Place {
+    Tree::of(yaml).map_or_else(|_| Place::default(), |tree| tree.place(path))
+}
+
 /// A text with the places of its parts.
 pub(super) struct Tree(Spanned<Node>);
 
@@ -53,7 +58,7 @@ impl Tree {
     /// The paths at which there is nothing, and `null` or nothing is written.
     pub fn nulls(&self) -> BTreeSet<String> {
         let mut nulls = BTreeSet::new();
-        leaves(&self.0, String::new(), &mut |path, node| {
+        leaves(&self.0, "", &mut |path, node| {
             if matches!(node.value, Node::Null) {
                 nulls.insert(path.to_owned());
             }
@@ -64,7 +69,7 @@ impl Tree {
     /// The paths at which a value was left out: an empty text, or not even `null`.
     pub fn blanks(&self, yaml: &str) -> Vec<String> {
         let mut blanks = Vec::new();
-        leaves(&self.0, String::new(), &mut |path, node| {
+        leaves(&self.0, "", &mut |path, node| {
             let is_blank = match &node.value {
                 Node::Text(text) => text.trim().is_empty(),
                 Node::Null => !is_written(yaml, node.referenced),
@@ -91,20 +96,20 @@ fn is_written(yaml: &str, place: Location) -> bool {
 }
 
 /// Goes through all that is neither a map nor a list.
-fn leaves(node: &Spanned<Node>, path: String, visit: &mut dyn FnMut(&str, &Spanned<Node>)) {
+fn leaves(node: &Spanned<Node>, path: &str, visit: &mut dyn FnMut(&str, &Spanned<Node>)) {
     match &node.value {
         Node::Map(entries) => {
             for (name, value) in entries {
                 let dot = if path.is_empty() { "" } else { "." };
-                leaves(value, format!("{path}{dot}{}", name.value), visit);
+                leaves(value, &format!("{path}{dot}{}", name.value), visit);
             }
         }
         Node::List(items) => {
             for (at, item) in items.iter().enumerate() {
-                leaves(item, format!("{path}[{at}]"), visit);
+                leaves(item, &format!("{path}[{at}]"), visit);
             }
         }
-        _ => visit(&path, node),
+        _ => visit(path, node),
     }
 }
 

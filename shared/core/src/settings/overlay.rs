@@ -34,7 +34,7 @@ struct Spot<'b> {
     path: String,
 }
 
-impl<'b> Spot<'b> {
+impl Spot<'_> {
     fn entry(&self, name: &str) -> Self {
         let path = if self.path.is_empty() {
             name.to_owned()

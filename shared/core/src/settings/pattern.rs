@@ -137,7 +137,7 @@ pub(super) fn can_match(pattern: &str, form: &str) -> bool {
         let takes = |takes: &dyn Fn(char) -> bool| wanted.is_some_and(|letter| *letter == '*' || takes(*letter));
         match parts.get(part) {
             Some(Part::One(is, expected)) if takes(&|letter| is(*expected, letter)) => {
-                open.push((next, part + 1, false))
+                open.push((next, part + 1, false));
             }
             Some(Part::Many(is)) => {
                 if begun {

@@ -37,6 +37,8 @@ pub struct SectionType {
     pub name: &'static str,
     /// Its defaults, written out.
     pub defaults: fn() -> serde_json::Result<serde_json::Value>,
+    /// What settings have in it, written out.
+    pub value: fn(&Settings) -> serde_json::Result<serde_json::Value>,
     /// Its schema, as a reference to what is added to the definitions.
     #[cfg(feature = "schema")]
     pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
@@ -50,6 +52,7 @@ impl SectionType {
         Self {
             name: S::NAME,
             defaults: || serde_json::to_value(S::default()),
+            value: |settings| serde_json::to_value(&*settings.section::<S>()),
             #[cfg(feature = "schema")]
             schema: |generator| generator.subschema_for::<S>(),
             read: |text, base, settings| {

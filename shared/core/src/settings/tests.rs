@@ -156,7 +156,7 @@ fn maps(value: &Value, path: &[String], found: &mut Vec<Vec<String>>) {
     let Some(entries) = value.as_object() else { return };
     found.push(path.to_vec());
     for (name, inner) in entries {
-        maps(inner, &[path, &[name.clone()]].concat(), found);
+        maps(inner, &[path, std::slice::from_ref(name)].concat(), found);
     }
 }
 

@@ -1,0 +1,29 @@
+//! Settings in files.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use portcullis_core::Settings;
+use portcullis_core::settings::Known;
+
+use crate::error::Error;
+
+/// The text of a file of settings, or of standard input.
+pub fn text_of(path: &Path) -> Result<String, Error> {
+    let failed = |source| Error::File {
+        path: path.to_owned(),
+        source,
+    };
+    if path == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().lock().read_to_string(&mut text).map_err(failed)?;
+        return Ok(text);
+    }
+    fs::read_to_string(path).map_err(failed)
+}
+
+pub fn read(path: &Path) -> Result<Settings, Error> {
+    let known = Known::all(&portcullis_catalog::services());
+    Settings::from_yaml(&text_of(path)?, &known).map_err(|error| Error::Refused(format!("{}: {error}", path.display())))
+}
