@@ -3,8 +3,8 @@
     tools/portcullis-ops [--stack NAME] [--region REGION] [--profile PROFILE] [--json] COMMAND …
 
 It needs Python 3.10 and the AWS CLI, which finds account and region as ever; `portcullis` on the PATH, or built in this checkout, adds what
-settings say. Exit status: 0; 1 if AWS or the function refused; 2 if the command was not understood, or nothing fits it; 3 if `status` found
-something to look at.
+settings say. Exit status: 0; 1 if AWS or the function refused; 2 if the command was not understood, or nothing fits it; 3 if `status` or
+`preflight` found something to look at.
 """
 
 import argparse
@@ -27,6 +27,7 @@ AT_ONCE = 8  # calls of the AWS CLI beside each other; each is a process
 ATTENTION = 3
 CHANGED = ("remediated", "quarantined", "remediating", "restored", "failed")
 DEAF = timedelta(hours=12)  # as the alarm of the heartbeat has it
+SHOWN = 20  # seconds in which a letter that was shown is not had again
 STUCK = timedelta(hours=1)  # an open record that is older belongs to a dead letter
 
 
@@ -651,6 +652,32 @@ def release(stack, asked):
     return answer, lines, 0
 
 
+def sweep(stack, asked):
+    """Has a function, or each, look at all its resources now."""
+    machine = stack.outputs["Sweeps"]
+    region_and_account = machine.split(":")[1:5]
+    functions = [stack.function_named(asked.function)] if asked.function else sorted(stack.functions.values())
+
+    def start(function):
+        arn = f"arn:{region_and_account[0]}:lambda:{region_and_account[2]}:{region_and_account[3]}:function:{function}"
+        found = stack.aws.run("stepfunctions", "start-execution", "--state-machine-arn", machine, "--input", json.dumps({"function": arn}))
+        return {"function": function, "execution": found["executionArn"]}
+
+    told = at_once(*[lambda one=one: start(one) for one in functions])
+    return told, [f"{one['function']}: {one['execution']}" for one in told] + ["Each tells its summary when it ends: tools/portcullis-ops status says what runs."], 0
+
+
+def preflight(stack, asked):
+    """Whether the keys that settings name exist, are enabled, here, and let the required services in."""
+    answer = stack.aws.invoke(stack.function_named("kms"), {"preflight": {"by": asked.by}})
+    counts = answer["preflight"]
+    lines = [f"{counts['right']} right, {counts['wrong']} wrong, {counts['unchecked']} unchecked"]
+    for one in answer["resources"]:
+        findings = one.get("findings") or ({"": one["why"]} if one.get("why") else {})
+        lines += [f"  {one['outcome']} {one['resource']} {control}: {finding}" for control, finding in findings.items()]
+    return answer, lines, ATTENTION if counts["wrong"] else 0
+
+
 # --------------------------------------------------------------------------------------------------------------- letters
 
 
@@ -698,14 +725,19 @@ def letters(stack, asked):
         ours = f"{stack.function_named(asked.function)}-dead-letters"
         queues = {name: url for name, url in queues.items() if name == ours}
     if asked.delete:
-        for name, url in queues.items():
-            for one in receive(stack, url, 60):
-                if one["MessageId"] == asked.delete:
-                    stack.aws.run("sqs", "delete-message", "--queue-url", url, "--receipt-handle", one["ReceiptHandle"])
-                    return {"deleted": asked.delete, "queue": name, "body": one["Body"]}, [f"deleted from {name}: {asked.delete}", f"  it was: {one['Body']}"], 0
-        raise Refused(f"there is no letter {asked.delete} in {', '.join(queues)}; one that was shown a minute ago can be had again in a minute")
+        # One that was shown a moment ago is had again when nobody can be at it any more.
+        deadline = time.monotonic() + SHOWN + 5
+        while True:
+            for name, url in queues.items():
+                for one in receive(stack, url, SHOWN):
+                    if one["MessageId"] == asked.delete:
+                        stack.aws.run("sqs", "delete-message", "--queue-url", url, "--receipt-handle", one["ReceiptHandle"])
+                        return {"deleted": asked.delete, "queue": name, "body": one["Body"]}, [f"deleted from {name}: {asked.delete}", f"  it was: {one['Body']}"], 0
+            if time.monotonic() >= deadline:
+                raise Refused(f"there is no letter {asked.delete} in {', '.join(sorted(queues))}")
+            time.sleep(5)
     told = []
-    for name, found in zip(queues, at_once(*[lambda url=url: receive(stack, url, 20) for url in queues.values()])):
+    for name, found in zip(queues, at_once(*[lambda url=url: receive(stack, url, SHOWN) for url in queues.values()])):
         for one in found:
             said = {key: value.get("StringValue", "") for key, value in (one.get("MessageAttributes") or {}).items()}
             first = lambda *keys, said=said: next((said[key] for key in keys if said.get(key)), "")
@@ -915,6 +947,9 @@ def parser():
     one = command("letters", letters)
     one.add_argument("--function", metavar="NAME", help="those of one function, as in s3")
     one.add_argument("--delete", metavar="LETTER", help="take this one away: it is shown a last time")
+    one = command("sweep", sweep)
+    one.add_argument("function", nargs="?", metavar="FUNCTION", help="as in s3; each, where none is named")
+    asks_who(command("preflight", preflight))
     for name, call in (("stop", stop), ("go", go)):
         one = command(name, call)
         one.add_argument("--wait", type=int, default=90, metavar="SECONDS", help="how long to wait until it is so; 90 by default")

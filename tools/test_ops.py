@@ -378,7 +378,8 @@ class Letters(unittest.TestCase):
         text, code, _ = said(aws, "letters", "--delete", "m-1")
         self.assertEqual((code, aws.calls("delete-message")[0]["--receipt-handle"]), (0, ["h-1"]))
         self.assertIn('"eventName": "PutBucketPolicy"', text)
-        _, code, errors = said(self.aws(), "letters", "--delete", "m-2")
+        with mock.patch.object(ops, "SHOWN", -5):
+            _, code, errors = said(self.aws(), "letters", "--delete", "m-2")
         self.assertEqual(code, 2)
         self.assertIn("there is no letter m-2", errors)
         aws = self.aws()
@@ -398,6 +399,29 @@ class Letters(unittest.TestCase):
         ):
             found = ops.named(body)
             self.assertEqual((found["event"], found["resources"]), (event, resources), body)
+
+
+class SweepAndPreflight(unittest.TestCase):
+    def test_each_function_or_one_is_swept_by_its_arn(self):
+        machine = "arn:aws-cn:states:cn-north-1:111122223333:stateMachine:portcullis-sweeps"
+        aws = Recorded(**{"start-execution": {"executionArn": "arn:x"}})
+        outputs = aws.answers["describe-stacks"]["Stacks"][0]["Outputs"]
+        next(one for one in outputs if one["OutputKey"] == "Sweeps")["OutputValue"] = machine
+        text, code, _ = said(aws, "sweep", "s3")
+        self.assertEqual((code, text.splitlines()[0]), (0, "portcullis-s3: arn:x"))
+        self.assertEqual(json.loads(aws.calls("start-execution")[0]["--input"][0]), {"function": "arn:aws-cn:lambda:cn-north-1:111122223333:function:portcullis-s3"})
+        said(aws, "sweep")
+        self.assertEqual(len(aws.calls("start-execution")), 3)
+        self.assertEqual(said(aws, "sweep", "rds")[1], 2)
+
+    def test_a_key_that_is_wrong_is_a_status_of_its_own(self):
+        wrong = {"resource": "arn:key", "outcome": "told-before", "findings": {"kms-key-required": "is disabled"}}
+        aws = Recorded(invoke={"preflight": {"right": 1, "wrong": 1, "unchecked": 0}, "resources": [wrong, {"resource": "arn:other", "outcome": "unchecked", "why": "another account's"}]})
+        text, code, _ = said(aws, "preflight", "--by", "ana")
+        self.assertEqual((code, aws.invoked), (3, [("portcullis-kms", {"preflight": {"by": "ana"}})]))
+        self.assertIn("  told-before arn:key kms-key-required: is disabled\n  unchecked arn:other : another account's\n", text)
+        aws.answers["invoke"] = {"preflight": {"right": 1, "wrong": 0, "unchecked": 0}, "resources": []}
+        self.assertEqual(said(aws, "preflight", "--by", "ana")[1], 0)
 
 
 class Brake(unittest.TestCase):
