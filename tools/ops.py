@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -27,6 +28,7 @@ AT_ONCE = 8  # calls of the AWS CLI beside each other; each is a process
 ATTENTION = 3
 CHANGED = ("remediated", "quarantined", "remediating", "restored", "failed")
 DEAF = timedelta(hours=12)  # as the alarm of the heartbeat has it
+FEW = 20  # lines of one kind that a person reads
 SHOWN = 20  # seconds in which a letter that was shown is not had again
 STUCK = timedelta(hours=1)  # an open record that is older belongs to a dead letter
 
@@ -328,7 +330,15 @@ def status(stack, _):
     unknown += braked["unknown"]
     beats = {one: answers[f"the heartbeat of {one}"] for one in functions if answers[f"the heartbeat of {one}"]}
     depths = {name: answers[f"the queue {name}"] for name in queues if answers[f"the queue {name}"]}
-    waits = [one for item in deferred for one in (item["document"].get("deferred") or {}).values()]
+    waits = sorted(
+        (
+            {"until": one["until"], "reason": one["reason"], "resource": item["pk"], "control": control, "event": one.get("event", "")}
+            for item in deferred
+            for control, one in (item["document"].get("deferred") or {}).items()
+        ),
+        key=lambda one: one["until"],
+    )
+    opened = sorted(({"since": one["since"], "resource": one["pk"], "record": one.get("id", "")} for one in is_open), key=lambda one: one["since"])
     told = {
         "stack": stack.name,
         "state": stack.state,
@@ -340,8 +350,8 @@ def status(stack, _):
         "functions": beats,
         "events": {name: depths[name] for name in sorted(events) if name in depths},
         "letters": {name: depths[name]["waiting"] + depths[name]["handled"] for name in sorted(letters) if name in depths},
-        "open": {"records": len(is_open), "oldest": min((one["since"] for one in is_open), default=None)},
-        "deferred": {"findings": len(waits), "next": min((one["until"] for one in waits), default=None)},
+        "open": opened,
+        "deferred": waits,
         "unknown": unknown,
     }
     look = [f"the alarm {one['name']} is on since {shown(moment(one['since']))}: {one['why']}" for one in on]
@@ -351,8 +361,9 @@ def status(stack, _):
         heard = moment(one["heartbeat"])
         if not heard or now - heard > DEAF:
             look.append(f"{name} has heard no heartbeat {'since ' + shown(heard) if heard else 'yet'}")
-    if is_open and now - moment(told["open"]["oldest"]) > STUCK:
-        look.append(f"{len(is_open)} records are open, the oldest since {told['open']['oldest']}")
+    stuck = [one for one in opened if now - moment(one["since"]) > STUCK]
+    if stuck:
+        look.append(f"{len(stuck)} records are open for more than an hour: each belongs to an event that is tried again, or to a dead letter")
     if not stack.state.endswith("_COMPLETE") or "ROLLBACK" in stack.state:
         look.append(f"the stack is {stack.state}")
     look += [f"not known: {what}" for what in unknown]
@@ -362,7 +373,10 @@ def status(stack, _):
         lines.append(f"  {name}: heartbeat {shown(moment(one['heartbeat'])) or 'none yet'}, last sweep {shown(moment(one['swept'])) or 'none yet'}")
     for name, one in told["events"].items():
         lines.append(f"  queue {name}: {one['waiting']} events wait, {one['handled']} are being handled")
-    lines.append(f"  open records: {len(is_open)}; deferred findings: {len(waits)}{', the next at ' + told['deferred']['next'] if waits else ''}")
+    lines.append(f"  open records: {len(opened)}; deferred findings: {len(waits)}")
+    lines += [f"    open since {one['since']}: {one['resource']}, record {one['record']}" for one in opened[:FEW]]
+    lines += [f"    deferred until {one['until']}: {one['resource']} {one['control']} ({one['reason']}; {one['event']})" for one in waits[:FEW]]
+    lines += ["    … --json has all of them"] if max(len(opened), len(waits)) > FEW else []
     lines += [f"  running: {one['execution']} since {shown(moment(one['since']))}" for one in braked["running"]]
     lines += ["", *(f"LOOK: {what}" for what in look)] if look else ["", "Nothing to look at."]
     return told, lines, ATTENTION if look else 0
@@ -601,13 +615,17 @@ def report(stack, asked):
                 }
             )
     rows.sort(key=lambda row: (row["time"], row["record"], row["control"]))
+    if asked.count:
+        counts = sorted(Counter(row[asked.count] for row in rows).items(), key=lambda one: (-one[1], one[0]))
+        told = [{asked.count: value, "count": count} for value, count in counts]
+        return told, csv_of(told, (asked.count, "count")) if asked.csv else [f"{count:6} {value}" for value, count in counts], 0
     if asked.csv:
         return rows, csv_of(rows), 0
     lines = [f"{row['time']} {row['severity']} {row['outcome']} {row['control']} {row['resource']}: {row['change']} ({row['event']} by {row['by']}; {row['record']})" + (f", undone {row['undone_at']} by {row['undone_by']}" if row["undone_at"] else "") for row in rows]
     return rows, [*lines, f"{len(rows)} from {shown(asked.since)} to {shown(asked.until)}"], 0
 
 
-def csv_of(rows):
+def csv_of(rows, columns=COLUMNS):
     """Lines that a spreadsheet takes for texts: whoever names a resource could write a formula."""
     held = []
 
@@ -616,9 +634,9 @@ def csv_of(rows):
             held.append(line.rstrip("\r\n"))
 
     writer = csv.writer(Lines(), lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(columns)
     for row in rows:
-        cells = [clean(row[name]) for name in COLUMNS]
+        cells = [clean(row[name]) for name in columns]
         writer.writerow([f"'{cell}" if cell[:1] in "=+-@" and cell else cell for cell in cells])
     return held
 
@@ -936,6 +954,7 @@ def parser():
     one.add_argument("--until", type=since, default=datetime.now(timezone.utc), metavar="WHEN", help="now, by default")
     one.add_argument("--all", action="store_true", help="what was only told, as well")
     one.add_argument("--csv", action="store_true", help="as CSV, with a head line")
+    one.add_argument("--count", choices=COLUMNS, metavar="COLUMN", help=f"how many there are of each, the most first: by one of {', '.join(COLUMNS)}")
     one = command("undo", undo)
     one.add_argument("record", metavar="ID", help="the ledger's id, which is in the alert")
     one.add_argument("--force", action="store_true", help="overwrite what somebody changed since")

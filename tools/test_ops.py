@@ -182,7 +182,9 @@ class Status(unittest.TestCase):
     def test_whatever_waits_for_somebody_is_said_with_a_status_of_its_own(self):
         alarm = {"AlarmName": "portcullis-errors", "StateUpdatedTimestamp": "2026-11-30T12:00:00Z", "StateReason": "Threshold Crossed"}
         waiting = lambda asked: {"Attributes": {"ApproximateNumberOfMessages": "2" if "dead" in asked["--queue-url"][0] else "7", "ApproximateNumberOfMessagesNotVisible": "0"}}
-        todo = lambda asked: {"Items": [item("~open", record(), todo="open", since="2020-01-01T00:00:00Z")] if "open" in asked["--expression-attribute-values"][0] else []}
+        deferred = {"deferred": {"s3-bucket-tls-only": {"until": "2026-12-01T00:00:00Z", "reason": "budget", "event": "PutBucketPolicy"}}}
+        items = {"open": item("~open", record(), id="r-9", since="2020-01-01T00:00:00Z"), "deferred": item("~status", deferred, since="2026-12-01T00:00:00Z")}
+        todo = lambda asked: {"Items": [items[json.loads(asked["--expression-attribute-values"][0])[":todo"]["S"]]]}
         aws = Recorded(**{"describe-alarms": {"MetricAlarms": [alarm]}, "get-queue-attributes": waiting, "query": todo})
         aws.beat, aws.state = "2020-01-01T00:00:00.123456789Z", "Disabled"
         text, code, _ = said(aws, "status")
@@ -192,7 +194,9 @@ class Status(unittest.TestCase):
             "LOOK: stopped: events of portcullis-s3 (disabled)",
             "LOOK: portcullis-kms-dead-letters has 2 dead letters",
             "LOOK: portcullis-s3 has heard no heartbeat since 2020-01-01T00:00:00Z",
-            "LOOK: 1 records are open, the oldest since 2020-01-01T00:00:00Z",
+            "LOOK: 1 records are open for more than an hour",
+            "open since 2020-01-01T00:00:00Z: arn:aws:s3:::invoices, record r-9",
+            "deferred until 2026-12-01T00:00:00Z: arn:aws:s3:::invoices s3-bucket-tls-only (budget; PutBucketPolicy)",
             "queue portcullis-s3: 7 events wait",
         ):
             self.assertIn(line, text)
@@ -298,6 +302,11 @@ class Report(unittest.TestCase):
         self.assertLessEqual(values[":since"]["S"], f"record#{CLOSED}")
         self.assertGreater(values[":since"]["S"], f"record#{uuid(NOON - timedelta(days=1))}")
         self.assertEqual(len(json.loads(self.rows("--json", "--all")[0])), 2)
+
+    def test_they_are_counted_by_whatever_is_asked_for(self):
+        self.assertEqual(self.rows("--all", "--count", "outcome")[0], "     1 remediated\n     1 would-remediate\n")
+        self.assertEqual(json.loads(self.rows("--count", "by", "--json")[0])[0]["count"], 1)
+        self.assertEqual(self.rows("--count", "event", "--csv")[0], "event,count\nPutBucketPolicy,1\n")
 
     def test_a_spreadsheet_takes_no_cell_for_a_formula(self):
         evil = record(change='=HYPERLINK("http://x")', actor={"arn": "+1\r\n2"})
