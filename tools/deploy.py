@@ -114,11 +114,18 @@ def refusals(aws, stack, before, after):
                 f"SETTINGS: there is no parameter {name} in this account and region yet, and until there is each event fails. Make it first: "
                 f"aws ssm put-parameter --name {name} --type String --tier Intelligent-Tiering --value '{{}}'"
             )
-    ends = before and before.get("Mode") == "enforce" and before.get("Ec2", "on") == "on" and (after.get("Mode") != "enforce" or after.get("Ec2", "on") != "on")
+    ends = (
+        before
+        and before.get("Mode") == "enforce"
+        and before.get("Ec2", "on") == "on"
+        and (after.get("Mode") != "enforce" or after.get("Ec2", "on") != "on")
+    )
     if ends:
         for one in ops.brake(ops.Stack(aws, stack))["running"]:
             if one["machine"].endswith("-reencryption"):
-                found.append(f"a re-encryption is running, and its instance may be stopped: {one['execution']}. Without enforce mode and EC2 its machine goes; deploy when it has ended")
+                found.append(
+                    f"a re-encryption is running, and its instance may be stopped: {one['execution']}. Without enforce mode and EC2 its machine goes; deploy when it has ended"
+                )
     return found
 
 
@@ -131,11 +138,17 @@ def plan(aws, stack, given, template):
         return [], [], mistakes
     before = running(aws, stack)
     # A parameter that is new with this version has its default.
-    after = {name: one.get("Default", "") for name, one in known.items()} | {name: value for name, value in (before or {}).items() if name in known} | wanted
+    after = (
+        {name: one.get("Default", "") for name, one in known.items()}
+        | {name: value for name, value in (before or {}).items() if name in known}
+        | wanted
+    )
     for name, value in after.items():
         why = wrong(name, value, known[name])
         if why:
-            mistakes.append(f"{name}, as the running stack has it: {why}; say {next((alias for alias, of in ALIASES.items() if of == name), snake(name))}=…")
+            mistakes.append(
+                f"{name}, as the running stack has it: {why}; say {next((alias for alias, of in ALIASES.items() if of == name), snake(name))}=…"
+            )
     mistakes += refusals(aws, stack, before, after) if not mistakes else []
     said = [f"{stack} is new here" if before is None else f"{stack} is running; what is not named stays as it is"]
     for name in known:
@@ -155,7 +168,9 @@ def folders():
 def main(arguments, aws=None):
     stack, *names = arguments
     try:
-        overrides, said, mistakes = plan(aws or ops.Aws(), stack, {name: os.environ[name] for name in names}, (ROOT / "template.yaml").read_text())
+        overrides, said, mistakes = plan(
+            aws or ops.Aws(), stack, {name: os.environ[name] for name in names}, (ROOT / "template.yaml").read_text()
+        )
     except ops.Refused as error:
         print(f"make deploy: {error}", file=sys.stderr)
         return 1

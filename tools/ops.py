@@ -52,7 +52,8 @@ def moment(text):
         return None
     if isinstance(text, (int, float)):
         return datetime.fromtimestamp(text, timezone.utc)
-    text = re.sub(r"(\.\d{1,6})\d*", r"\1", text.strip()).replace("Z", "+00:00")
+    # Python 3.10 takes parts of a second in six digits alone.
+    text = re.sub(r"\.(\d+)", lambda parts: f".{parts[1][:6]:0<6}", text.strip()).replace("Z", "+00:00")
     found = datetime.fromisoformat(text)
     return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
@@ -84,7 +85,9 @@ def since(text):
     try:
         return moment(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a moment as in 2026-07-01 or 2026-07-01T06:00:00Z, or a time as in 7d, found {text!r}") from None
+        raise argparse.ArgumentTypeError(
+            f"expected a moment as in 2026-07-01 or 2026-07-01T06:00:00Z, or a time as in 7d, found {text!r}"
+        ) from None
 
 
 def an_arn(text):
@@ -183,7 +186,11 @@ class Stack:
 
     def queues(self):
         """URL by name: those of events, and those of dead letters."""
-        events = {value.rsplit("/", 1)[-1]: value for key, value in self.outputs.items() if key.endswith("Queue") and not key.endswith("DeadLetterQueue")}
+        events = {
+            value.rsplit("/", 1)[-1]: value
+            for key, value in self.outputs.items()
+            if key.endswith("Queue") and not key.endswith("DeadLetterQueue")
+        }
         letters = {value.rsplit("/", 1)[-1]: value for key, value in self.outputs.items() if key.endswith("DeadLetterQueue")}
         return events, letters
 
@@ -250,8 +257,12 @@ def brake(stack):
         ours = [one["stateMachineArn"] for one in found if one["name"] in (f"{stack.prefix}-sweeps", f"{stack.prefix}-reencryption")]
         running = []
         for machine in ours:
-            executions = aws.run("stepfunctions", "list-executions", "--state-machine-arn", machine, "--status-filter", "RUNNING")["executions"]
-            running += [{"machine": machine.rsplit(":", 1)[-1], "execution": one["executionArn"], "since": one["startDate"]} for one in executions]
+            executions = aws.run("stepfunctions", "list-executions", "--state-machine-arn", machine, "--status-filter", "RUNNING")[
+                "executions"
+            ]
+            running += [
+                {"machine": machine.rsplit(":", 1)[-1], "execution": one["executionArn"], "since": one["startDate"]} for one in executions
+            ]
         return running
 
     def config_rules():
@@ -287,7 +298,11 @@ def brake(stack):
 
 def stopped(braked):
     """What of it stands still."""
-    still = [f"events of {one['function']} ({one['state'].lower()})" for one in braked["events"] if one["state"] not in ("Enabled", "Enabling", "Creating", "Updating")]
+    still = [
+        f"events of {one['function']} ({one['state'].lower()})"
+        for one in braked["events"]
+        if one["state"] not in ("Enabled", "Enabling", "Creating", "Updating")
+    ]
     still += [f"the schedule {one['name']}" for one in braked["sweeps"] if one["state"] != "ENABLED"]
     later = sum(one["state"] != "ENABLED" for one in braked["deferred"])
     still += [f"{later} schedules of what was deferred"] if later else []
@@ -338,7 +353,9 @@ def status(stack, _):
         ),
         key=lambda one: one["until"],
     )
-    opened = sorted(({"since": one["since"], "resource": one["pk"], "record": one.get("id", "")} for one in is_open), key=lambda one: one["since"])
+    opened = sorted(
+        ({"since": one["since"], "resource": one["pk"], "record": one.get("id", "")} for one in is_open), key=lambda one: one["since"]
+    )
     told = {
         "stack": stack.name,
         "state": stack.state,
@@ -363,19 +380,25 @@ def status(stack, _):
             look.append(f"{name} has heard no heartbeat {'since ' + shown(heard) if heard else 'yet'}")
     stuck = [one for one in opened if now - moment(one["since"]) > STUCK]
     if stuck:
-        look.append(f"{len(stuck)} records are open for more than an hour: each belongs to an event that is tried again, or to a dead letter")
+        look.append(
+            f"{len(stuck)} records are open for more than an hour: each belongs to an event that is tried again, or to a dead letter"
+        )
     if not stack.state.endswith("_COMPLETE") or "ROLLBACK" in stack.state:
         look.append(f"the stack is {stack.state}")
     look += [f"not known: {what}" for what in unknown]
     told["look"] = look
     lines = [f"{stack.name}: mode {told['mode']}, settings {told['settings']}"]
     for name, one in beats.items():
-        lines.append(f"  {name}: heartbeat {shown(moment(one['heartbeat'])) or 'none yet'}, last sweep {shown(moment(one['swept'])) or 'none yet'}")
+        lines.append(
+            f"  {name}: heartbeat {shown(moment(one['heartbeat'])) or 'none yet'}, last sweep {shown(moment(one['swept'])) or 'none yet'}"
+        )
     for name, one in told["events"].items():
         lines.append(f"  queue {name}: {one['waiting']} events wait, {one['handled']} are being handled")
     lines.append(f"  open records: {len(opened)}; deferred findings: {len(waits)}")
     lines += [f"    open since {one['since']}: {one['resource']}, record {one['record']}" for one in opened[:FEW]]
-    lines += [f"    deferred until {one['until']}: {one['resource']} {one['control']} ({one['reason']}; {one['event']})" for one in waits[:FEW]]
+    lines += [
+        f"    deferred until {one['until']}: {one['resource']} {one['control']} ({one['reason']}; {one['event']})" for one in waits[:FEW]
+    ]
     lines += ["    … --json has all of them"] if max(len(opened), len(waits)) > FEW else []
     lines += [f"  running: {one['execution']} since {shown(moment(one['since']))}" for one in braked["running"]]
     lines += ["", *(f"LOOK: {what}" for what in look)] if look else ["", "Nothing to look at."]
@@ -453,7 +476,9 @@ def history(stack, arn, days):
     found = {}
     for value in dict.fromkeys((name, arn)):
         attribute = f"AttributeKey=ResourceName,AttributeValue={value}"
-        calls = stack.aws.run("cloudtrail", "lookup-events", "--lookup-attributes", attribute, "--start-time", start, "--max-items", "50")["Events"]
+        calls = stack.aws.run("cloudtrail", "lookup-events", "--lookup-attributes", attribute, "--start-time", start, "--max-items", "50")[
+            "Events"
+        ]
         found |= {one["EventId"]: one for one in calls}
     calls = []
     for one in found.values():
@@ -478,11 +503,18 @@ def logged(stack, function, arn, days):
     start = str(int((datetime.now(timezone.utc) - timedelta(days=days)).timestamp() * 1000))
     pattern = '{ $.fields.resource = "%s" }' % arn.replace('"', "")
     group = f"/aws/lambda/{function}"
-    found = stack.aws.run("logs", "filter-log-events", "--log-group-name", group, "--start-time", start, "--filter-pattern", pattern, "--max-items", "50")["events"]
+    found = stack.aws.run(
+        "logs", "filter-log-events", "--log-group-name", group, "--start-time", start, "--filter-pattern", pattern, "--max-items", "50"
+    )["events"]
     lines = []
     for one in found:
         fields = json.loads(one["message"]).get("fields", {})
-        lines.append({"time": shown(moment(one["timestamp"] / 1000)), **{key: fields[key] for key in ("message", "control", "outcome", "why", "record") if fields.get(key)}})
+        lines.append(
+            {
+                "time": shown(moment(one["timestamp"] / 1000)),
+                **{key: fields[key] for key in ("message", "control", "outcome", "why", "record") if fields.get(key)},
+            }
+        )
     return lines
 
 
@@ -517,7 +549,9 @@ def why(stack, asked):
         "stopped": still,
         "told": state.get("told", {}),
         "holds": state.get("holds", []),
-        "deferred": {control: {key: one[key] for key in ("until", "reason", "event")} for control, one in (state.get("deferred") or {}).items()},
+        "deferred": {
+            control: {key: one[key] for key in ("until", "reason", "event")} for control, one in (state.get("deferred") or {}).items()
+        },
         "open": is_open and {"record": is_open.get("id"), "since": is_open.get("since")},
         "records": [
             {
@@ -525,7 +559,10 @@ def why(stack, asked):
                 "time": shown(made(one["report"]["ledger_id"])),
                 "event": one["report"]["event"],
                 "by": who(one["report"]["actor"]),
-                "results": [{key: result.get(key, "") for key in ("control", "severity", "outcome", "summary", "why")} for result in one["report"]["told"]],
+                "results": [
+                    {key: result.get(key, "") for key in ("control", "severity", "outcome", "summary", "why")}
+                    for result in one["report"]["told"]
+                ],
             }
             for one in records
         ],
@@ -549,26 +586,57 @@ def why(stack, asked):
     lines += ["", "HELD AND DEFERRED"]
     lines += [f"  {one['control']} is held until {one['until']} by {one['by']} (record {one['record']})" for one in told["holds"]]
     lines += [f"  {control} is deferred until {one['until']}: {one['reason']}" for control, one in told["deferred"].items()]
-    lines += [f"  the record {told['open']['record']} is open since {told['open']['since']}: it is being handled, or waits for a retry"] if is_open else []
+    lines += (
+        [f"  the record {told['open']['record']} is open since {told['open']['since']}: it is being handled, or waits for a retry"]
+        if is_open
+        else []
+    )
     lines += [] if lines[-1] != "HELD AND DEFERRED" else ["  nothing"]
     lines += ["", f"DECISIONS (the last {asked.records} records)"]
     for one in told["records"]:
         lines.append(f"  {one['time']} {one['event']} by {one['by']}: record {one['record']}")
-        lines += [f"    {result['severity']} {result['outcome']} {result['control']}: {result['summary']}{'. Because: ' + result['why'] if result['why'] else ''}" for result in one["results"]]
+        lines += [
+            f"    {result['severity']} {result['outcome']} {result['control']}: {result['summary']}{'. Because: ' + result['why'] if result['why'] else ''}"
+            for result in one["results"]
+        ]
     lines += [f"  not known: {unread['items']}"] if "items" in unread else []
     lines += [] if records or "items" in unread else ["  none: nothing was found wrong with it, or nothing was heard of it"]
     lines += ["", f"CALLS (CloudTrail, {asked.days} days; what they lead to)"]
-    lines += [f"  {one['time']} {one['call']} by {one['by']}{', failed: ' + one['error'] if one['error'] else ''}{' -> ' + one['leads_to'] if one['leads_to'] else ''}" for one in calls or []]
+    lines += [
+        f"  {one['time']} {one['call']} by {one['by']}{', failed: ' + one['error'] if one['error'] else ''}{' -> ' + one['leads_to'] if one['leads_to'] else ''}"
+        for one in calls or []
+    ]
     lines += [f"  not known: {no_calls}"] if no_calls else ([] if calls else ["  none that changed anything"])
     lines += ["", f"LOG ({asked.days} days)"]
-    lines += [f"  {one['time']} {one.get('outcome', '')} {one.get('control', '')}: {one.get('message', '')}{'. Because: ' + one['why'] if one.get('why') else ''}" for one in lines_of_log or []]
+    lines += [
+        f"  {one['time']} {one.get('outcome', '')} {one.get('control', '')}: {one.get('message', '')}{'. Because: ' + one['why'] if one.get('why') else ''}"
+        for one in lines_of_log or []
+    ]
     lines += [f"  not known: {no_log}"] if no_log else ([] if lines_of_log else ["  nothing"])
     return told, lines, 0
 
 
 # ---------------------------------------------------------------------------------------------------------------- report
 
-COLUMNS = ("time", "record", "resource", "type", "control", "severity", "outcome", "finding", "change", "why", "by", "event", "event_id", "managed_by", "undone_at", "undone_by", "undone_record")
+COLUMNS = (
+    "time",
+    "record",
+    "resource",
+    "type",
+    "control",
+    "severity",
+    "outcome",
+    "finding",
+    "change",
+    "why",
+    "by",
+    "event",
+    "event_id",
+    "managed_by",
+    "undone_at",
+    "undone_by",
+    "undone_record",
+)
 
 
 def prefix_of(when):
@@ -579,10 +647,20 @@ def prefix_of(when):
 def report(stack, asked):
     """What was changed, by whom it was made necessary, and what of it was undone."""
     items = stack.items(
-        "scan", "--projection-expression", "sk, document", "--filter-expression", "sk BETWEEN :since AND :end", since=prefix_of(asked.since), end="record#~"
+        "scan",
+        "--projection-expression",
+        "sk, document",
+        "--filter-expression",
+        "sk BETWEEN :since AND :end",
+        since=prefix_of(asked.since),
+        end="record#~",
     )
     records = [one["document"] for one in items]
-    undone = {one["restores"]: one["report"] for one in records if one.get("restores") and any(result["outcome"] == "restored" for result in one["report"]["told"])}
+    undone = {
+        one["restores"]: one["report"]
+        for one in records
+        if one.get("restores") and any(result["outcome"] == "restored" for result in one["report"]["told"])
+    }
     rows = []
     for record in records:
         done = record["report"]
@@ -621,7 +699,11 @@ def report(stack, asked):
         return told, csv_of(told, (asked.count, "count")) if asked.csv else [f"{count:6} {value}" for value, count in counts], 0
     if asked.csv:
         return rows, csv_of(rows), 0
-    lines = [f"{row['time']} {row['severity']} {row['outcome']} {row['control']} {row['resource']}: {row['change']} ({row['event']} by {row['by']}; {row['record']})" + (f", undone {row['undone_at']} by {row['undone_by']}" if row["undone_at"] else "") for row in rows]
+    lines = [
+        f"{row['time']} {row['severity']} {row['outcome']} {row['control']} {row['resource']}: {row['change']} ({row['event']} by {row['by']}; {row['record']})"
+        + (f", undone {row['undone_at']} by {row['undone_by']}" if row["undone_at"] else "")
+        for row in rows
+    ]
     return rows, [*lines, f"{len(rows)} from {shown(asked.since)} to {shown(asked.until)}"], 0
 
 
@@ -654,7 +736,10 @@ def undo(stack, asked):
     lines += [f"  {control}: {finding}" for control, finding in (answer.get("findings") or {}).items()]
     state = next((one["document"] for one in stack.of_resource(arn, 2) if one["sk"] == "~status"), {})
     holds = [one for one in state.get("holds", []) if one.get("record") == asked.record]
-    lines += [f"  held until {one['until']}: {one['control']}; to end it: tools/portcullis-ops release {asked.record} --by {asked.by}" for one in holds]
+    lines += [
+        f"  held until {one['until']}: {one['control']}; to end it: tools/portcullis-ops release {asked.record} --by {asked.by}"
+        for one in holds
+    ]
     return answer | {"holds": holds}, lines, 0
 
 
@@ -666,7 +751,9 @@ def release(stack, asked):
     answer = stack.aws.invoke(stack.function_of(arn), request)
     now = answer.get("now") or {}
     lines = [f"{answer['outcome']}: {answer['resource']}, by record {answer.get('record')}", f"  now {now.get('outcome')}"]
-    lines += [f"  {outcome} {control}: {(now.get('findings') or {}).get(control, '')}" for control, outcome in (now.get("controls") or {}).items()]
+    lines += [
+        f"  {outcome} {control}: {(now.get('findings') or {}).get(control, '')}" for control, outcome in (now.get("controls") or {}).items()
+    ]
     return answer, lines, 0
 
 
@@ -682,7 +769,12 @@ def sweep(stack, asked):
         return {"function": function, "execution": found["executionArn"]}
 
     told = at_once(*[lambda one=one: start(one) for one in functions])
-    return told, [f"{one['function']}: {one['execution']}" for one in told] + ["Each tells its summary when it ends: tools/portcullis-ops status says what runs."], 0
+    return (
+        told,
+        [f"{one['function']}: {one['execution']}" for one in told]
+        + ["Each tells its summary when it ends: tools/portcullis-ops status says what runs."],
+        0,
+    )
 
 
 def preflight(stack, asked):
@@ -707,13 +799,19 @@ def named(body):
         return {"event": "no JSON", "time": "", "by": "", "resources": []}
     if not isinstance(event, dict):
         return {"event": "no event", "time": "", "by": "", "resources": []}
-    asked = next((key for key in ("restore", "release", "preflight", "sweep", "scheduled", "waiting", "function", "volume") if key in event), None)
+    asked = next(
+        (key for key in ("restore", "release", "preflight", "sweep", "scheduled", "waiting", "function", "volume") if key in event), None
+    )
     if asked:
         value = event[asked]
         return {"event": asked, "time": "", "by": event.get("by") or "", "resources": [value] if isinstance(value, str) else []}
     record = event.get("detail") if isinstance(event.get("detail"), dict) else event
     arns = [one.get("ARN") or one.get("arn") for one in record.get("resources") or [] if isinstance(one, dict)]
-    names = [f"{key}={value}" for key, value in (record.get("requestParameters") or {}).items() if isinstance(value, (str, int)) and re.search(r"(?i)(name|id|arn|url)$", key)]
+    names = [
+        f"{key}={value}"
+        for key, value in (record.get("requestParameters") or {}).items()
+        if isinstance(value, (str, int)) and re.search(r"(?i)(name|id|arn|url)$", key)
+    ]
     item = record.get("configurationItem") or record.get("configurationItemSummary") or {}
     names += [item.get("ARN") or item.get("resourceId")] if item else []
     return {
@@ -729,7 +827,17 @@ def receive(stack, url, seconds):
     found = {}
     while True:
         arguments = ("--max-number-of-messages", "10", "--visibility-timeout", str(seconds), "--wait-time-seconds", "2")
-        answer = stack.aws.run("sqs", "receive-message", "--queue-url", url, *arguments, "--message-attribute-names", "All", "--attribute-names", "SentTimestamp")
+        answer = stack.aws.run(
+            "sqs",
+            "receive-message",
+            "--queue-url",
+            url,
+            *arguments,
+            "--message-attribute-names",
+            "All",
+            "--attribute-names",
+            "SentTimestamp",
+        )
         new = [one for one in answer.get("Messages", []) if one["MessageId"] not in found]
         found |= {one["MessageId"]: one for one in new}
         if not new:
@@ -750,7 +858,11 @@ def letters(stack, asked):
                 for one in receive(stack, url, SHOWN):
                     if one["MessageId"] == asked.delete:
                         stack.aws.run("sqs", "delete-message", "--queue-url", url, "--receipt-handle", one["ReceiptHandle"])
-                        return {"deleted": asked.delete, "queue": name, "body": one["Body"]}, [f"deleted from {name}: {asked.delete}", f"  it was: {one['Body']}"], 0
+                        return (
+                            {"deleted": asked.delete, "queue": name, "body": one["Body"]},
+                            [f"deleted from {name}: {asked.delete}", f"  it was: {one['Body']}"],
+                            0,
+                        )
             if time.monotonic() >= deadline:
                 raise Refused(f"there is no letter {asked.delete} in {', '.join(sorted(queues))}")
             time.sleep(5)
@@ -772,11 +884,15 @@ def letters(stack, asked):
     lines = []
     for one in sorted(told, key=lambda one: (one["queue"], one["sent"])):
         lines.append(f"{one['queue']}: {one['letter']}")
-        lines.append(f"  {one['event']}{' of ' + one['time'] if one['time'] else ''}{' by ' + one['by'] if one['by'] else ''}: {', '.join(one['resources']) or 'names no resource'}")
+        lines.append(
+            f"  {one['event']}{' of ' + one['time'] if one['time'] else ''}{' by ' + one['by'] if one['by'] else ''}: {', '.join(one['resources']) or 'names no resource'}"
+        )
         lines.append(f"  {one['failure'] or 'its tries were used up'}: {one['error'] or 'the log of the function says why'}")
     lines.append(f"{len(told)} letters in {', '.join(sorted(queues))}" if told else f"No letters in {', '.join(sorted(queues))}.")
     if told:
-        lines.append("Back into the queue, once the cause is gone: make redrive FUNCTION=…; one that can't be handled at all: letters --delete LETTER")
+        lines.append(
+            "Back into the queue, once the cause is gone: make redrive FUNCTION=…; one that can't be handled at all: letters --delete LETTER"
+        )
     return told, lines, 0
 
 
@@ -794,7 +910,19 @@ def tell(stack, subject, text):
 def set_schedule(stack, one, enabled):
     """Switches a schedule; Scheduler takes only the whole of it. One whose moment is over comes in a few minutes."""
     found = stack.aws.run("scheduler", "get-schedule", "--group-name", one["group"], "--name", one["name"])
-    keep = ("Name", "GroupName", "ScheduleExpression", "ScheduleExpressionTimezone", "StartDate", "EndDate", "Description", "KmsKeyArn", "Target", "FlexibleTimeWindow", "ActionAfterCompletion")
+    keep = (
+        "Name",
+        "GroupName",
+        "ScheduleExpression",
+        "ScheduleExpressionTimezone",
+        "StartDate",
+        "EndDate",
+        "Description",
+        "KmsKeyArn",
+        "Target",
+        "FlexibleTimeWindow",
+        "ActionAfterCompletion",
+    )
     whole = {key: found[key] for key in keep if found.get(key) is not None} | {"State": "ENABLED" if enabled else "DISABLED"}
     once = re.fullmatch(r"at\((.+)\)", whole["ScheduleExpression"])
     if enabled and once and moment(once[1]) <= datetime.now(timezone.utc) + timedelta(minutes=1):
@@ -842,19 +970,19 @@ def switch(stack, braked, enabled):
 
         return tried
 
-    word = "ENABLED" if enabled else "DISABLED"
+    word, verb, option = ("ENABLED", "enable", "--enabled") if enabled else ("DISABLED", "disable", "--no-enabled")
     calls = []
     for one in braked["events"]:
         if (one["state"] in ("Enabled", "Enabling")) != enabled:
-            option = "--enabled" if enabled else "--no-enabled"
-            calls.append(each(f"the events of {one['function']}", lambda one=one: aws.run("lambda", "update-event-source-mapping", "--uuid", one["id"], option)))
+            mapping = ("lambda", "update-event-source-mapping", "--uuid", one["id"], option)
+            calls.append(each(f"the events of {one['function']}", lambda mapping=mapping: aws.run(*mapping)))
     for one in braked["sweeps"] + braked["deferred"]:
         if one["state"] != word:
             calls.append(each(f"the schedule {one['name']}", lambda one=one: set_schedule(stack, one, enabled)))
     for one in braked["reencryption"]:
         if one["state"] != word:
-            operation = "enable-rule" if enabled else "disable-rule"
-            calls.append(each(f"the rule {one['name']}", lambda one=one: aws.run("events", operation, "--name", one["name"])))
+            rule = ("events", f"{verb}-rule", "--name", one["name"])
+            calls.append(each(f"the rule {one['name']}", lambda rule=rule: aws.run(*rule)))
     for one in braked["config_rules"]:
         if one["remediates"] != enabled:
             calls.append(each(f"the AWS Config rule {one['name']}", lambda one=one: set_config_rule(stack, one, enabled)))
@@ -880,13 +1008,24 @@ def stop(stack, asked):
             left.append(one["execution"])
     states = settle(stack, asked, "Disabled")
     moving = [f"{name} ({state})" for name, state in states.items() if state != "Disabled"]
-    told = {"stopped": not failed and not moving, "by": asked.by, "ran": switched, "sweeps_ended": ended, "reencryptions_running": left, "not_stopped": failed, "still_stopping": moving}
+    told = {
+        "stopped": not failed and not moving,
+        "by": asked.by,
+        "ran": switched,
+        "sweeps_ended": ended,
+        "reencryptions_running": left,
+        "not_stopped": failed,
+        "still_stopping": moving,
+    }
     lines = [f"{'NOT ALL IS STOPPED' if failed else 'Stopped'}: {stack.name}, by {asked.by}"]
     lines += [f"  not stopped: {what}" for what in failed]
     lines += [f"  ran, and is stopped: {what}" for what in switched] or ["  nothing ran: it was stopped before"]
     lines += [f"  still stopping: {what}" for what in moving]
     lines += [f"  ended: {what}" for what in ended]
-    lines += [f"  still running, and brings the instance back by itself: {what}; to have it put the old volume back, remove the volume's tag portcullis:quarantine" for what in left]
+    lines += [
+        f"  still running, and brings the instance back by itself: {what}; to have it put the old volume back, remove the volume's tag portcullis:quarantine"
+        for what in left
+    ]
     lines += [
         "  Events wait in their queues, for up to 14 days. Nothing else is changed or told until: make go",
         f"  After twelve hours {stack.prefix}-CRITICAL-silent reminds of it. Restores and releases still work.",
@@ -907,13 +1046,25 @@ def go(stack, asked):
         volumes = [one["VolumeId"] for one in found]
     states = settle(stack, asked, "Enabled")
     moving = [f"{name} ({state})" for name, state in states.items() if state != "Enabled"]
-    told = {"running": not failed and not moving, "by": asked.by, "started": switched, "not_started": failed, "still_starting": moving, "volumes_tagged": volumes}
+    told = {
+        "running": not failed and not moving,
+        "by": asked.by,
+        "started": switched,
+        "not_started": failed,
+        "still_starting": moving,
+        "volumes_tagged": volumes,
+    }
     lines = [f"{'NOT ALL RUNS' if failed else 'Running'}: {stack.name}, by {asked.by}"]
     lines += [f"  not started: {what}" for what in failed]
     lines += [f"  started: {what}" for what in switched] or ["  nothing stood still"]
     lines += [f"  still starting: {what}" for what in moving]
-    lines += [f"  tagged for re-encryption, and perhaps not begun: {volume} (docs/operations.md, Re-encryption of volumes, says how to start it)" for volume in volumes]
-    lines += [f"  What waited in {', '.join(sorted(events))} is handled now. What AWS lost meanwhile the next sweep finds; to have it now: docs/operations.md, Sweep"]
+    lines += [
+        f"  tagged for re-encryption, and perhaps not begun: {volume} (docs/operations.md, Re-encryption of volumes, says how to start it)"
+        for volume in volumes
+    ]
+    lines += [
+        f"  What waited in {', '.join(sorted(events))} is handled now. What AWS lost meanwhile the next sweep finds; to have it now: docs/operations.md, Sweep"
+    ]
     tell(stack, f"[portcullis] running again: {stack.name}", "\n".join(lines))
     return told, lines, 1 if failed or moving else 0
 
@@ -926,7 +1077,12 @@ def user():
 
 
 def parser():
-    main = argparse.ArgumentParser(prog="portcullis-ops", description=__doc__.split("\n\n")[0], epilog=__doc__.split("\n\n")[2], formatter_class=argparse.RawDescriptionHelpFormatter)
+    main = argparse.ArgumentParser(
+        prog="portcullis-ops",
+        description=__doc__.split("\n\n")[0],
+        epilog=__doc__.split("\n\n")[2],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     for one in (main, shared):
         one.add_argument("--stack", help="the stack's name; $STACK, or portcullis")
@@ -942,19 +1098,30 @@ def parser():
         return one
 
     def asks_who(one):
-        one.add_argument("--by", default=user(), required=user() is None, help="who asks, for the record and the alert; your login name by default")
+        one.add_argument(
+            "--by", default=user(), required=user() is None, help="who asks, for the record and the alert; your login name by default"
+        )
 
     command("status", status)
     one = command("why", why)
     one.add_argument("arn", type=an_arn, metavar="ARN")
-    one.add_argument("--days", type=int, default=7, choices=range(1, 91), metavar="DAYS", help="how far back calls and logs are looked up, 1 to 90; 7 by default")
+    one.add_argument(
+        "--days",
+        type=int,
+        default=7,
+        choices=range(1, 91),
+        metavar="DAYS",
+        help="how far back calls and logs are looked up, 1 to 90; 7 by default",
+    )
     one.add_argument("--records", type=int, default=5, choices=range(1, 101), metavar="COUNT", help="how many decisions; 5 by default")
     one = command("report", report)
     one.add_argument("--since", type=since, required=True, metavar="WHEN", help="2026-07-01, 2026-07-01T06:00:00Z, or 90d ago")
     one.add_argument("--until", type=since, default=datetime.now(timezone.utc), metavar="WHEN", help="now, by default")
     one.add_argument("--all", action="store_true", help="what was only told, as well")
     one.add_argument("--csv", action="store_true", help="as CSV, with a head line")
-    one.add_argument("--count", choices=COLUMNS, metavar="COLUMN", help=f"how many there are of each, the most first: by one of {', '.join(COLUMNS)}")
+    one.add_argument(
+        "--count", choices=COLUMNS, metavar="COLUMN", help=f"how many there are of each, the most first: by one of {', '.join(COLUMNS)}"
+    )
     one = command("undo", undo)
     one.add_argument("record", metavar="ID", help="the ledger's id, which is in the alert")
     one.add_argument("--force", action="store_true", help="overwrite what somebody changed since")

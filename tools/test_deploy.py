@@ -12,7 +12,15 @@ import ops
 
 TEMPLATE = (deploy.ROOT / "template.yaml").read_text()
 # As AWS has them, of a stack that was deployed with some.
-RUNNING = {"Mode": "enforce", "AlertEmail": "ops@example.com", "SettingsParameter": "", "Kms": "off", "Architecture": "x86_64", "SweepSchedule": "rate(12 hours)", "WasThere": "x"}
+RUNNING = {
+    "Mode": "enforce",
+    "AlertEmail": "ops@example.com",
+    "SettingsParameter": "",
+    "Kms": "off",
+    "Architecture": "x86_64",
+    "SweepSchedule": "rate(12 hours)",
+    "WasThere": "x",
+}
 
 
 class Fake(ops.Aws):
@@ -32,9 +40,20 @@ class Fake(ops.Aws):
                 raise ops.Refused("aws ssm get-parameter: An error occurred (ParameterNotFound)", 1)
             return {}
         if operation == "list-state-machines":
-            return {"stateMachines": [{"name": "portcullis-reencryption", "stateMachineArn": "arn:aws:states:eu-west-1:1:stateMachine:portcullis-reencryption"}]}
+            return {
+                "stateMachines": [
+                    {
+                        "name": "portcullis-reencryption",
+                        "stateMachineArn": "arn:aws:states:eu-west-1:1:stateMachine:portcullis-reencryption",
+                    }
+                ]
+            }
         empty = {"list-event-source-mappings": "EventSourceMappings", "list-schedules": "Schedules", "list-rules": "Rules"}
-        return {empty[operation]: []} if operation in empty else {"executions": [{"executionArn": one, "startDate": "2026-11-30T12:00:00Z"} for one in self.executions]}
+        return (
+            {empty[operation]: []}
+            if operation in empty
+            else {"executions": [{"executionArn": one, "startDate": "2026-11-30T12:00:00Z"} for one in self.executions]}
+        )
 
 
 def planned(aws=None, **given):
@@ -46,7 +65,15 @@ class Deploy(unittest.TestCase):
     def test_what_is_not_named_stays_as_the_running_stack_has_it(self):
         overrides, said, mistakes = planned()
         self.assertEqual(mistakes, [])
-        expected = {"Mode": "enforce", "AlertEmail": "ops@example.com", "SettingsParameter": "", "Kms": "off", "Architecture": "x86_64", "SweepSchedule": "rate(12 hours)", "MaxConcurrency": "5"}
+        expected = {
+            "Mode": "enforce",
+            "AlertEmail": "ops@example.com",
+            "SettingsParameter": "",
+            "Kms": "off",
+            "Architecture": "x86_64",
+            "SweepSchedule": "rate(12 hours)",
+            "MaxConcurrency": "5",
+        }
         self.assertEqual({name: overrides[name] for name in expected}, {name: f'"{value}"' for name, value in expected.items()})
         self.assertNotIn("WasThere", overrides)
         self.assertIn("Mode: 'enforce'\n", said)
@@ -58,7 +85,10 @@ class Deploy(unittest.TestCase):
 
     def test_what_is_named_is_changed_also_to_nothing(self):
         overrides, said, _ = planned(EMAIL="", MODE="notify", OFF="s3 ec2", SWEEP_SCHEDULE="cron(0 1 * * ? *)")
-        self.assertEqual([overrides[name] for name in ("AlertEmail", "S3", "Kms", "Ec2", "SweepSchedule")], ['""', '"off"', '"on"', '"off"', '"cron(0 1 * * ? *)"'])
+        self.assertEqual(
+            [overrides[name] for name in ("AlertEmail", "S3", "Kms", "Ec2", "SweepSchedule")],
+            ['""', '"off"', '"on"', '"off"', '"cron(0 1 * * ? *)"'],
+        )
         self.assertIn("Mode: 'notify' instead of 'enforce'", said)
         self.assertIn("nothing is changed any more, restores included", said)
         self.assertEqual(planned(OFF="")[0]["Kms"], '"on"')
@@ -110,7 +140,9 @@ class Deploy(unittest.TestCase):
             read = deploy.parameters(TEMPLATE)[name]
             for key in ("Type", "Default", "AllowedPattern", "MinValue", "MaxValue"):
                 self.assertEqual(read.get(key), None if key not in one else str(one[key]), f"{name}.{key}")
-            self.assertEqual(read.get("AllowedValues"), [str(value) for value in one["AllowedValues"]] if "AllowedValues" in one else None, name)
+            self.assertEqual(
+                read.get("AllowedValues"), [str(value) for value in one["AllowedValues"]] if "AllowedValues" in one else None, name
+            )
 
     def test_the_command_prints_the_overrides_alone_and_refuses_with_a_status(self):
         out, errors = io.StringIO(), io.StringIO()

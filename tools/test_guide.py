@@ -25,7 +25,17 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 # What stands for something of the reader's.
 STANDS_FOR = {"ARN": "arn:aws:s3:::invoices", "LEDGER-ID": "019ab000-0000-7000-8000-000000000001", "LETTER-ID": "m-1"}
 # What the AWS CLI has besides the calls' own options.
-OF_THE_CLI = {"--query", "--output", "--region", "--profile", "--max-items", "--cli-binary-format", "--cli-input-json", "--only-show-errors", "--call-as"}
+OF_THE_CLI = {
+    "--query",
+    "--output",
+    "--region",
+    "--profile",
+    "--max-items",
+    "--cli-binary-format",
+    "--cli-input-json",
+    "--only-show-errors",
+    "--call-as",
+}
 
 
 def blocks(text):
@@ -112,7 +122,7 @@ class Guide(unittest.TestCase):
         given = {action for statement in policy["Statement"] for action in statement["Action"]}
         source = (ROOT / "tools/ops.py").read_text()
         prefix = {"stepfunctions": "states", "configservice": "config", "resourcegroupstaggingapi": "tag", "lambda": "lambda"}
-        calls = set(re.findall(r'(?:run\(|, \()\s*"([a-z0-9]+)", "([a-z-]+)"', source))
+        calls = set(re.findall(r'(?:run\(|, \()\s*"([a-z0-9]+)",\s*"([a-z-]+)"', source))
         calls |= {("dynamodb", one) for one in ("query", "scan", "get-item")} | {("events", one) for one in ("enable-rule", "disable-rule")}
         self.assertGreater(len(calls), 20)
         camel = lambda name: "".join(part.capitalize() for part in name.split("-"))

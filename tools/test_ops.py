@@ -33,11 +33,25 @@ def uuid(when, last="1"):
 
 
 CLOSED, RESTORED = uuid(NOON), uuid(NOON + timedelta(hours=1), "2")
-ACTOR = {"kind": "AssumedRole", "arn": "arn:aws:sts::111122223333:assumed-role/dev/bob", "human": "bob", "service": "", "address": "198.51.100.7", "agent": "aws-cli"}
+ACTOR = {
+    "kind": "AssumedRole",
+    "arn": "arn:aws:sts::111122223333:assumed-role/dev/bob",
+    "human": "bob",
+    "service": "",
+    "address": "198.51.100.7",
+    "agent": "aws-cli",
+}
 
 
 def record(ledger_id=CLOSED, outcome="remediated", restores=None, actor=ACTOR, arn=BUCKET, **result):
-    told = {"control": "s3-bucket-public-policy", "severity": "CRITICAL", "outcome": outcome, "summary": "is public by its policy", "change": "take out statement 1", **result}
+    told = {
+        "control": "s3-bucket-public-policy",
+        "severity": "CRITICAL",
+        "outcome": outcome,
+        "summary": "is public by its policy",
+        "change": "take out statement 1",
+        **result,
+    }
     report = {
         "ledger_id": ledger_id,
         "resource": {"type": "AWS::S3::Bucket", "arn": arn, "id": "invoices", "account": ACCOUNT, "region": REGION},
@@ -59,8 +73,25 @@ def item(sort, document, arn=BUCKET, **more):
     return {name: {"S": value} for name, value in texts.items()}
 
 
-HOLD = {"control": "s3-bucket-public-policy", "since": "2026-11-30T13:00:00Z", "until": "2026-12-07T13:00:00.5Z", "by": "ana", "record": CLOSED}
-STATUS = {"told": {"s3-bucket-versioning": {"summary": "is not versioned", "outcome": "would-remediate", "at": "2026-11-30T12:00:00Z", "record": CLOSED}}, "holds": [HOLD], "deferred": {}}
+HOLD = {
+    "control": "s3-bucket-public-policy",
+    "since": "2026-11-30T13:00:00Z",
+    "until": "2026-12-07T13:00:00.5Z",
+    "by": "ana",
+    "record": CLOSED,
+}
+STATUS = {
+    "told": {
+        "s3-bucket-versioning": {
+            "summary": "is not versioned",
+            "outcome": "would-remediate",
+            "at": "2026-11-30T12:00:00Z",
+            "record": CLOSED,
+        }
+    },
+    "holds": [HOLD],
+    "deferred": {},
+}
 
 
 def options(arguments):
@@ -98,12 +129,24 @@ class Recorded(ops.Aws):
         self.asked = []
         self.invoked = []
         now = datetime.now(timezone.utc)
-        outputs = {"LedgerTable": "ledger", "AlertsTopic": f"arn:aws:sns:{REGION}:{ACCOUNT}:portcullis-alerts", "DeadLetterQueue": f"{QUEUE}/portcullis-dead-letters", "Sweeps": "arn"}
+        outputs = {
+            "LedgerTable": "ledger",
+            "AlertsTopic": f"arn:aws:sns:{REGION}:{ACCOUNT}:portcullis-alerts",
+            "DeadLetterQueue": f"{QUEUE}/portcullis-dead-letters",
+            "Sweeps": "arn",
+        }
         for name, key in (("s3", "S3"), ("kms", "Kms")):
-            outputs |= {f"{key}Function": f"portcullis-{name}", f"{key}Queue": f"{QUEUE}/portcullis-{name}", f"{key}DeadLetterQueue": f"{QUEUE}/portcullis-{name}-dead-letters"}
+            outputs |= {
+                f"{key}Function": f"portcullis-{name}",
+                f"{key}Queue": f"{QUEUE}/portcullis-{name}",
+                f"{key}DeadLetterQueue": f"{QUEUE}/portcullis-{name}-dead-letters",
+            }
         stack = {
             "StackStatus": "UPDATE_COMPLETE",
-            "Parameters": [{"ParameterKey": "Mode", "ParameterValue": "enforce"}, {"ParameterKey": "SettingsParameter", "ParameterValue": ""}],
+            "Parameters": [
+                {"ParameterKey": "Mode", "ParameterValue": "enforce"},
+                {"ParameterKey": "SettingsParameter", "ParameterValue": ""},
+            ],
             "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()],
         }
         self.state, self.schedules, self.rule = "Enabled", "ENABLED", "ENABLED"
@@ -111,15 +154,36 @@ class Recorded(ops.Aws):
         self.answers = {
             "describe-stacks": {"Stacks": [stack]},
             "describe-alarms": {"MetricAlarms": [], "CompositeAlarms": []},
-            "list-event-source-mappings": lambda asked: {"EventSourceMappings": [{"UUID": f"uuid-{asked['--function-name'][0]}", "State": self.state}]},
+            "list-event-source-mappings": lambda asked: {
+                "EventSourceMappings": [{"UUID": f"uuid-{asked['--function-name'][0]}", "State": self.state}]
+            },
             "update-event-source-mapping": self.map,
-            "list-schedules": lambda asked: {"Schedules": [{"Name": f"{asked['--group-name'][0]}-s3-sweep", "State": self.schedules}, {"Name": "portcullis-heartbeat", "State": "ENABLED"}]},
-            "get-schedule": {"Name": "s", "GroupName": "g", "Arn": "arn", "State": "ENABLED", "ScheduleExpression": "at(2020-01-01T00:00:00)", "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": {"Arn": "a", "RoleArn": "r"}, "CreationDate": "2026-01-01T00:00:00Z"},
+            "list-schedules": lambda asked: {
+                "Schedules": [
+                    {"Name": f"{asked['--group-name'][0]}-s3-sweep", "State": self.schedules},
+                    {"Name": "portcullis-heartbeat", "State": "ENABLED"},
+                ]
+            },
+            "get-schedule": {
+                "Name": "s",
+                "GroupName": "g",
+                "Arn": "arn",
+                "State": "ENABLED",
+                "ScheduleExpression": "at(2020-01-01T00:00:00)",
+                "FlexibleTimeWindow": {"Mode": "OFF"},
+                "Target": {"Arn": "a", "RoleArn": "r"},
+                "CreationDate": "2026-01-01T00:00:00Z",
+            },
             "update-schedule": {},
             "list-rules": lambda asked: {"Rules": [{"Name": "portcullis-reencryption", "State": self.rule}]},
             "disable-rule": {},
             "enable-rule": {},
-            "list-state-machines": {"stateMachines": [{"name": "portcullis-sweeps", "stateMachineArn": "arn:aws:states:eu-west-1:1:stateMachine:portcullis-sweeps"}, {"name": "other", "stateMachineArn": "arn:other"}]},
+            "list-state-machines": {
+                "stateMachines": [
+                    {"name": "portcullis-sweeps", "stateMachineArn": "arn:aws:states:eu-west-1:1:stateMachine:portcullis-sweeps"},
+                    {"name": "other", "stateMachineArn": "arn:other"},
+                ]
+            },
             "list-executions": {"executions": []},
             "stop-execution": {},
             "describe-volumes": {"Volumes": [{"VolumeId": "vol-1"}]},
@@ -181,9 +245,17 @@ class Status(unittest.TestCase):
 
     def test_whatever_waits_for_somebody_is_said_with_a_status_of_its_own(self):
         alarm = {"AlarmName": "portcullis-errors", "StateUpdatedTimestamp": "2026-11-30T12:00:00Z", "StateReason": "Threshold Crossed"}
-        waiting = lambda asked: {"Attributes": {"ApproximateNumberOfMessages": "2" if "dead" in asked["--queue-url"][0] else "7", "ApproximateNumberOfMessagesNotVisible": "0"}}
+        waiting = lambda asked: {
+            "Attributes": {
+                "ApproximateNumberOfMessages": "2" if "dead" in asked["--queue-url"][0] else "7",
+                "ApproximateNumberOfMessagesNotVisible": "0",
+            }
+        }
         deferred = {"deferred": {"s3-bucket-tls-only": {"until": "2026-12-01T00:00:00Z", "reason": "budget", "event": "PutBucketPolicy"}}}
-        items = {"open": item("~open", record(), id="r-9", since="2020-01-01T00:00:00Z"), "deferred": item("~status", deferred, since="2026-12-01T00:00:00Z")}
+        items = {
+            "open": item("~open", record(), id="r-9", since="2020-01-01T00:00:00Z"),
+            "deferred": item("~status", deferred, since="2026-12-01T00:00:00Z"),
+        }
         todo = lambda asked: {"Items": [items[json.loads(asked["--expression-attribute-values"][0])[":todo"]["S"]]]}
         aws = Recorded(**{"describe-alarms": {"MetricAlarms": [alarm]}, "get-queue-attributes": waiting, "query": todo})
         aws.beat, aws.state = "2020-01-01T00:00:00.123456789Z", "Disabled"
@@ -215,7 +287,6 @@ class Status(unittest.TestCase):
         _, code, errors = said(Recorded(**{"describe-stacks": ops.Refused("aws …: Unable to locate credentials", 1)}), "status")
         self.assertEqual((code, errors), (1, "portcullis-ops: aws …: Unable to locate credentials\n"))
 
-
     def test_what_can_not_be_asked_hides_nothing_else(self):
         denied = ops.Refused("aws scheduler list-schedules: AccessDenied", 1)
         text, code, _ = said(Recorded(**{"list-schedules": denied, "describe-alarms": denied}), "status")
@@ -232,11 +303,27 @@ class Why(unittest.TestCase):
     def test_it_says_what_was_decided_held_called_and_logged(self):
         call = {"eventTime": "2026-11-30T11:59:58Z", "eventName": "PutBucketPolicy", "userIdentity": {"arn": "arn:bob"}}
         read = {"eventTime": "2026-11-30T11:59:59Z", "eventName": "GetBucketPolicy", "readOnly": True}
-        line = {"fields": {"message": "is not versioned", "control": "s3-bucket-versioning", "outcome": "would-remediate", "why": "notify", "resource": BUCKET}}
+        line = {
+            "fields": {
+                "message": "is not versioned",
+                "control": "s3-bucket-versioning",
+                "outcome": "would-remediate",
+                "why": "notify",
+                "resource": BUCKET,
+            }
+        }
         aws = Recorded(
             **{
-                "query": {"Items": [item("~status", STATUS), item("~open", record(), id="r-2", since="2026-11-30T13:00:00Z"), item(f"record#{CLOSED}", record(why="because\x1b[2J"))]},
-                "lookup-events": {"Events": [{"EventId": str(at), "CloudTrailEvent": json.dumps(one)} for at, one in enumerate((call, read))]},
+                "query": {
+                    "Items": [
+                        item("~status", STATUS),
+                        item("~open", record(), id="r-2", since="2026-11-30T13:00:00Z"),
+                        item(f"record#{CLOSED}", record(why="because\x1b[2J")),
+                    ]
+                },
+                "lookup-events": {
+                    "Events": [{"EventId": str(at), "CloudTrailEvent": json.dumps(one)} for at, one in enumerate((call, read))]
+                },
                 "filter-log-events": {"events": [{"timestamp": 1796040000000, "message": json.dumps(line)}]},
             }
         )
@@ -255,7 +342,10 @@ class Why(unittest.TestCase):
             self.assertIn(part, text)
         self.assertNotIn("GetBucketPolicy", text)
         asked = aws.calls("lookup-events")
-        self.assertEqual([one["--lookup-attributes"] for one in asked], [[f"AttributeKey=ResourceName,AttributeValue={name}"] for name in ("invoices", BUCKET)])
+        self.assertEqual(
+            [one["--lookup-attributes"] for one in asked],
+            [[f"AttributeKey=ResourceName,AttributeValue={name}"] for name in ("invoices", BUCKET)],
+        )
 
     def test_a_source_that_is_closed_closes_no_other(self):
         aws = Recorded(**{"lookup-events": ops.Refused("aws cloudtrail lookup-events: AccessDenied", 1)})
@@ -297,7 +387,10 @@ class Report(unittest.TestCase):
     def test_it_has_what_was_changed_by_whom_and_who_undid_it_though_later(self):
         text, aws = self.rows("--json")
         rows = json.loads(text)
-        self.assertEqual([(row["record"], row["finding"], row["undone_by"], row["undone_at"]) for row in rows], [(CLOSED, "was public by its policy", "ana", "2026-11-30T13:00:00Z")])
+        self.assertEqual(
+            [(row["record"], row["finding"], row["undone_by"], row["undone_at"]) for row in rows],
+            [(CLOSED, "was public by its policy", "ana", "2026-11-30T13:00:00Z")],
+        )
         values = json.loads(aws.calls("scan")[0]["--expression-attribute-values"][0])
         self.assertLessEqual(values[":since"]["S"], f"record#{CLOSED}")
         self.assertGreater(values[":since"]["S"], f"record#{uuid(NOON - timedelta(days=1))}")
@@ -325,6 +418,18 @@ class Report(unittest.TestCase):
             with self.assertRaises(ops.argparse.ArgumentTypeError, msg=wrong):
                 ops.since(wrong)
 
+    def test_moments_are_read_as_the_ledger_cloudwatch_and_the_cli_write_them(self):
+        for text in (
+            "2026-11-30T12:00:00Z",
+            "2026-11-30T12:00:00.000000000Z",
+            "2026-11-30T13:00:00.0+01:00",
+            "2026-11-30T12:00:00",
+            1796040000,
+        ):
+            self.assertEqual(ops.moment(text), NOON, text)
+        self.assertEqual(ops.moment("2026-11-30T12:00:00.5Z").microsecond, 500000)
+        self.assertIsNone(ops.moment(""))
+
     def test_a_record_says_when_it_was_made_and_sorts_by_it(self):
         self.assertEqual(ops.made(CLOSED), NOON)
         self.assertIsNone(ops.made("no id"))
@@ -332,10 +437,18 @@ class Report(unittest.TestCase):
 
 
 class UndoAndRelease(unittest.TestCase):
-    ANSWER = {"resource": BUCKET, "outcome": "restored", "controls": {"s3-bucket-public-policy": "restored"}, "findings": {"s3-bucket-public-policy": "is again as before"}, "record": RESTORED}
+    ANSWER = {
+        "resource": BUCKET,
+        "outcome": "restored",
+        "controls": {"s3-bucket-public-policy": "restored"},
+        "findings": {"s3-bucket-public-policy": "is again as before"},
+        "record": RESTORED,
+    }
 
     def test_undo_finds_the_function_says_who_and_until_when_it_is_held(self):
-        key = lambda asked: {"Items": [item("~status", STATUS)] if "--index-name" not in asked else [{"pk": {"S": BUCKET}, "sk": {"S": f"record#{CLOSED}"}}]}
+        key = lambda asked: {
+            "Items": [item("~status", STATUS)] if "--index-name" not in asked else [{"pk": {"S": BUCKET}, "sk": {"S": f"record#{CLOSED}"}}]
+        }
         aws = Recorded(invoke=self.ANSWER, query=key)
         text, code, _ = said(aws, "undo", CLOSED, "--by", "ana")
         self.assertEqual((code, aws.invoked), (0, [("portcullis-s3", {"restore": CLOSED, "by": "ana"})]))
@@ -346,7 +459,9 @@ class UndoAndRelease(unittest.TestCase):
 
     def test_what_the_function_refuses_is_one_line_and_a_failure(self):
         aws = Recorded(invoke=ops.Refused("portcullis-s3 refused: somebody changed it since", 1), query={"Items": [{"pk": {"S": BUCKET}}]})
-        self.assertEqual(said(aws, "undo", CLOSED, "--by", "ana")[1:], (1, "portcullis-ops: portcullis-s3 refused: somebody changed it since\n"))
+        self.assertEqual(
+            said(aws, "undo", CLOSED, "--by", "ana")[1:], (1, "portcullis-ops: portcullis-s3 refused: somebody changed it since\n")
+        )
 
     def test_a_record_that_is_not_there_is_refused_before_anything_is_asked(self):
         aws = Recorded()
@@ -354,7 +469,12 @@ class UndoAndRelease(unittest.TestCase):
         self.assertEqual((code, errors, aws.invoked), (2, "portcullis-ops: the ledger of portcullis has no record typo\n", []))
 
     def test_release_by_arn_or_record(self):
-        answer = {"outcome": "released", "resource": BUCKET, "record": RESTORED, "now": {"outcome": "remediated", "controls": {"c": "remediated"}, "findings": {"c": "was public"}}}
+        answer = {
+            "outcome": "released",
+            "resource": BUCKET,
+            "record": RESTORED,
+            "now": {"outcome": "remediated", "controls": {"c": "remediated"}, "findings": {"c": "was public"}},
+        }
         aws = Recorded(invoke=answer, query={"Items": [{"pk": {"S": BUCKET}}]})
         text, code, _ = said(aws, "release", BUCKET, "--by", "ana", "--control", "c")
         self.assertEqual((code, aws.invoked), (0, [("portcullis-s3", {"release": BUCKET, "by": "ana", "control": "c"})]))
@@ -364,7 +484,15 @@ class UndoAndRelease(unittest.TestCase):
 
 
 class Letters(unittest.TestCase):
-    CALL = {"detail-type": "AWS API Call via CloudTrail", "detail": {"eventName": "PutBucketPolicy", "eventTime": "2026-11-30T12:00:00Z", "requestParameters": {"bucketName": "invoices", "policy": {}}, "userIdentity": {"arn": "arn:bob"}}}
+    CALL = {
+        "detail-type": "AWS API Call via CloudTrail",
+        "detail": {
+            "eventName": "PutBucketPolicy",
+            "eventTime": "2026-11-30T12:00:00Z",
+            "requestParameters": {"bucketName": "invoices", "policy": {}},
+            "userIdentity": {"arn": "arn:bob"},
+        },
+    }
 
     def aws(self):
         letter = {
@@ -374,12 +502,20 @@ class Letters(unittest.TestCase):
             "Attributes": {"SentTimestamp": "1796040000000"},
             "MessageAttributes": {"Failure": {"StringValue": "EventRefused"}, "Error": {"StringValue": "no field"}},
         }
-        return Recorded(**{"receive-message": lambda asked: {"Messages": [letter]} if "s3-dead" in asked["--queue-url"][0] else {}, "delete-message": {}})
+        return Recorded(
+            **{
+                "receive-message": lambda asked: {"Messages": [letter]} if "s3-dead" in asked["--queue-url"][0] else {},
+                "delete-message": {},
+            }
+        )
 
     def test_each_has_its_event_its_resource_and_its_reason(self):
         text, code, _ = said(self.aws(), "letters")
         self.assertEqual(code, 0)
-        self.assertIn("portcullis-s3-dead-letters: m-1\n  PutBucketPolicy of 2026-11-30T12:00:00Z by arn:bob: bucketName=invoices\n  EventRefused: no field\n", text)
+        self.assertIn(
+            "portcullis-s3-dead-letters: m-1\n  PutBucketPolicy of 2026-11-30T12:00:00Z by arn:bob: bucketName=invoices\n  EventRefused: no field\n",
+            text,
+        )
         self.assertIn("1 letters in", text)
 
     def test_one_is_taken_away_by_its_id_and_shown_a_last_time(self):
@@ -418,14 +554,22 @@ class SweepAndPreflight(unittest.TestCase):
         next(one for one in outputs if one["OutputKey"] == "Sweeps")["OutputValue"] = machine
         text, code, _ = said(aws, "sweep", "s3")
         self.assertEqual((code, text.splitlines()[0]), (0, "portcullis-s3: arn:x"))
-        self.assertEqual(json.loads(aws.calls("start-execution")[0]["--input"][0]), {"function": "arn:aws-cn:lambda:cn-north-1:111122223333:function:portcullis-s3"})
+        self.assertEqual(
+            json.loads(aws.calls("start-execution")[0]["--input"][0]),
+            {"function": "arn:aws-cn:lambda:cn-north-1:111122223333:function:portcullis-s3"},
+        )
         said(aws, "sweep")
         self.assertEqual(len(aws.calls("start-execution")), 3)
         self.assertEqual(said(aws, "sweep", "rds")[1], 2)
 
     def test_a_key_that_is_wrong_is_a_status_of_its_own(self):
         wrong = {"resource": "arn:key", "outcome": "told-before", "findings": {"kms-key-required": "is disabled"}}
-        aws = Recorded(invoke={"preflight": {"right": 1, "wrong": 1, "unchecked": 0}, "resources": [wrong, {"resource": "arn:other", "outcome": "unchecked", "why": "another account's"}]})
+        aws = Recorded(
+            invoke={
+                "preflight": {"right": 1, "wrong": 1, "unchecked": 0},
+                "resources": [wrong, {"resource": "arn:other", "outcome": "unchecked", "why": "another account's"}],
+            }
+        )
         text, code, _ = said(aws, "preflight", "--by", "ana")
         self.assertEqual((code, aws.invoked), (3, [("portcullis-kms", {"preflight": {"by": "ana"}})]))
         self.assertIn("  told-before arn:key kms-key-required: is disabled\n  unchecked arn:other : another account's\n", text)
@@ -434,13 +578,18 @@ class SweepAndPreflight(unittest.TestCase):
 
 
 class Brake(unittest.TestCase):
-    RUNNING = {"executions": [{"executionArn": "arn:aws:states:eu-west-1:1:execution:portcullis-sweeps:x", "startDate": "2026-11-30T12:00:00Z"}]}
+    RUNNING = {
+        "executions": [{"executionArn": "arn:aws:states:eu-west-1:1:execution:portcullis-sweeps:x", "startDate": "2026-11-30T12:00:00Z"}]
+    }
 
     def test_stop_disables_all_that_leads_to_a_change_and_says_what_ran(self):
         aws = Recorded(**{"list-executions": self.RUNNING})
         text, code, _ = said(aws, "stop", "--by", "ana")
         self.assertEqual(code, 0, text)
-        self.assertEqual(sorted(one["--uuid"][0] for one in aws.calls("update-event-source-mapping") if "--no-enabled" in one), ["uuid-portcullis-kms", "uuid-portcullis-s3"])
+        self.assertEqual(
+            sorted(one["--uuid"][0] for one in aws.calls("update-event-source-mapping") if "--no-enabled" in one),
+            ["uuid-portcullis-kms", "uuid-portcullis-s3"],
+        )
         stopped = [json.loads(one["--cli-input-json"][0]) for one in aws.calls("update-schedule")]
         self.assertEqual([one["State"] for one in stopped], ["DISABLED"] * 3)
         self.assertNotIn("CreationDate", stopped[0])
@@ -462,7 +611,12 @@ class Brake(unittest.TestCase):
         self.assertIn("still running, and brings the instance back by itself", text)
 
     def test_what_can_not_be_stopped_is_said_and_the_rest_is_stopped(self):
-        aws = Recorded(**{"disable-rule": ops.Refused("aws events disable-rule: AccessDenied", 1), "publish": ops.Refused("aws sns publish: AccessDenied", 1)})
+        aws = Recorded(
+            **{
+                "disable-rule": ops.Refused("aws events disable-rule: AccessDenied", 1),
+                "publish": ops.Refused("aws sns publish: AccessDenied", 1),
+            }
+        )
         text, code, errors = said(aws, "stop", "--by", "ana")
         self.assertEqual(code, 1)
         self.assertIn("NOT ALL IS STOPPED", text)
@@ -490,12 +644,20 @@ class Brake(unittest.TestCase):
         self.assertIn("tagged for re-encryption, and perhaps not begun: vol-1", text)
 
     def test_a_config_rule_that_puts_right_only_evaluates_meanwhile(self):
-        rule = {"ConfigRuleName": "portcullis-s3", "ConfigRuleArn": "arn", "ConfigRuleState": "ACTIVE", "InputParameters": '{"remediate":"true"}', "Source": {"Owner": "CUSTOM_LAMBDA"}}
+        rule = {
+            "ConfigRuleName": "portcullis-s3",
+            "ConfigRuleArn": "arn",
+            "ConfigRuleState": "ACTIVE",
+            "InputParameters": '{"remediate":"true"}',
+            "Source": {"Owner": "CUSTOM_LAMBDA"},
+        }
         aws = Recorded(**{"describe-config-rules": {"ConfigRules": [rule, rule | {"ConfigRuleName": "other"}]}, "put-config-rule": {}})
         aws.answers["describe-stacks"]["Stacks"][0]["Parameters"].append({"ParameterKey": "ConfigRules", "ParameterValue": "remediate"})
         said(aws, "stop", "--by", "ana")
         (put,) = [json.loads(one["--cli-input-json"][0])["ConfigRule"] for one in aws.calls("put-config-rule")]
-        self.assertEqual((put["ConfigRuleName"], put["InputParameters"], "ConfigRuleArn" in put), ("portcullis-s3", '{"remediate": "false"}', False))
+        self.assertEqual(
+            (put["ConfigRuleName"], put["InputParameters"], "ConfigRuleArn" in put), ("portcullis-s3", '{"remediate": "false"}', False)
+        )
 
 
 class Cli(unittest.TestCase):
@@ -522,7 +684,7 @@ class Cli(unittest.TestCase):
         answer = 'request = open(sys.argv[sys.argv.index("--payload") + 1].removeprefix("fileb://")).read(); open(sys.argv[-1], "w").write(%s); print(%s)'
         said = self.with_cli(answer % ("request", "'{\"StatusCode\": 200}'"), lambda aws: aws.invoke("portcullis-s3", {"restore": "r"}))
         self.assertEqual(said, {"restore": "r"})
-        refusal = answer % ("'{\"errorMessage\": \"no such record\"}'", "'{\"StatusCode\": 200, \"FunctionError\": \"Unhandled\"}'")
+        refusal = answer % ('\'{"errorMessage": "no such record"}\'', '\'{"StatusCode": 200, "FunctionError": "Unhandled"}\'')
         with self.assertRaisesRegex(ops.Refused, "^portcullis-s3 refused: no such record$"):
             self.with_cli(refusal, lambda aws: aws.invoke("portcullis-s3", {}))
 
