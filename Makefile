@@ -108,7 +108,7 @@ validate: ## Let SAM validate the template
 deploy: ## Build and deploy: make deploy MODE=enforce EMAIL=ops@example.com (docs/operations.md, Deploy, has the others; what is not named stays as it is)
 	@mkdir -p .tools
 	@cargo run --quiet --package portcullis-cli -- settings check portcullis.yaml >/dev/null || [ $$? -eq 3 ]
-	@python3 tools/deploy.py $(STACK) $(GIVEN) >.tools/overrides
+	@PORTCULLIS="$(TARGET)/debug/portcullis" python3 tools/deploy.py $(STACK) $(GIVEN) >.tools/overrides
 	@$(MAKE) --no-print-directory build ARCH="$$(sed -n 's/^Architecture="\(.*\)"$$/\1/p' .tools/overrides)"
 	@set --; while IFS= read -r override; do set -- "$$@" "$$override"; done <.tools/overrides; \
 	$(SAM) deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \

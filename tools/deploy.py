@@ -10,6 +10,7 @@ where a value is refused, or 1 where AWS can't be asked.
 import difflib
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -100,20 +101,32 @@ def running(aws, stack):
     return {one["ParameterKey"]: one["ParameterValue"] for one in found.get("Parameters", [])}
 
 
+def settings_refused(text):
+    """Why this version's `portcullis settings check` refuses settings; nothing where they are good, or it is not built."""
+    command = ops.desk()
+    if not command:
+        return []
+    done = subprocess.run([command, "settings", "check", "-"], input=text, capture_output=True, text=True, check=False)
+    return [ops.clean(line.removeprefix("portcullis: ")) for line in done.stderr.splitlines()] if done.returncode == 2 else []
+
+
 def refusals(aws, stack, before, after):
     """What a deploy would break, though each value is right by itself."""
     found = []
     name = after.get("SettingsParameter")
     if name:
         try:
-            aws.run("ssm", "get-parameter", "--name", name)
+            text = aws.run("ssm", "get-parameter", "--name", name, "--with-decryption")["Parameter"]["Value"]
         except ops.Refused as error:
-            if "ParameterNotFound" not in str(error):
-                raise
-            found.append(
-                f"SETTINGS: there is no parameter {name} in this account and region yet, and until there is each event fails. Make it first: "
-                f"aws ssm put-parameter --name {name} --type String --tier Intelligent-Tiering --value '{{}}'"
-            )
+            if "ParameterNotFound" in str(error):
+                found.append(
+                    f"SETTINGS: there is no parameter {name} in this account and region yet, and until there is each event fails. Make it "
+                    f"first: aws ssm put-parameter --name {name} --type String --tier Intelligent-Tiering --value '{{}}'"
+                )
+            else:
+                print(f"make deploy: whether {name} holds good settings is not known: {error}", file=sys.stderr)
+        else:
+            found += [f"SETTINGS: what {name} holds is refused by this version: {why}" for why in settings_refused(text)]
     ends = (
         before
         and before.get("Mode") == "enforce"

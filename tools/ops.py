@@ -28,6 +28,7 @@ AT_ONCE = 8  # calls of the AWS CLI beside each other; each is a process
 ATTENTION = 3
 CHANGED = ("remediated", "quarantined", "remediating", "restored", "failed")
 DEAF = timedelta(hours=12)  # as the alarm of the heartbeat has it
+MANY = 100  # letters of a queue that are looked at at once
 FEW = 20  # lines of one kind that a person reads
 SHOWN = 20  # seconds in which a letter that was shown is not had again
 STUCK = timedelta(hours=1)  # an open record that is older belongs to a dead letter
@@ -823,7 +824,7 @@ def named(body):
 
 
 def receive(stack, url, seconds):
-    """All letters of a queue that can be had now; they are seen again after so many seconds."""
+    """The letters of a queue that can be had now, or a good many of them; they are seen again after so many seconds."""
     found = {}
     while True:
         arguments = ("--max-number-of-messages", "10", "--visibility-timeout", str(seconds), "--wait-time-seconds", "2")
@@ -840,7 +841,7 @@ def receive(stack, url, seconds):
         )
         new = [one for one in answer.get("Messages", []) if one["MessageId"] not in found]
         found |= {one["MessageId"]: one for one in new}
-        if not new:
+        if not new or len(found) >= MANY:
             return list(found.values())
 
 

@@ -4,7 +4,9 @@ import contextlib
 import io
 import os
 import re
+import tempfile
 import unittest
+from pathlib import Path
 from unittest import mock
 
 import deploy
@@ -38,7 +40,7 @@ class Fake(ops.Aws):
         if operation == "get-parameter":
             if arguments[1] not in self.present:
                 raise ops.Refused("aws ssm get-parameter: An error occurred (ParameterNotFound)", 1)
-            return {}
+            return {"Parameter": {"Value": "modus: enforce"}}
         if operation == "list-state-machines":
             return {
                 "stateMachines": [
@@ -113,8 +115,20 @@ class Deploy(unittest.TestCase):
     def test_a_settings_parameter_that_is_not_there_yet_is_said_with_how_to_make_it(self):
         _, _, mistakes = planned(SETTINGS="/portcullis/settings")
         self.assertIn("aws ssm put-parameter --name /portcullis/settings", mistakes[0])
-        overrides, _, mistakes = planned(Fake(present=["/portcullis/settings"]), SETTINGS="/portcullis/settings")
+        with mock.patch.object(ops, "desk", lambda: None):
+            overrides, _, mistakes = planned(Fake(present=["/portcullis/settings"]), SETTINGS="/portcullis/settings")
         self.assertEqual((overrides["SettingsParameter"], mistakes), ('"/portcullis/settings"', []))
+
+    def test_settings_that_the_new_version_refuses_are_said_before_they_fail_each_event(self):
+        refusing = "#!/bin/sh\n[ \"$(cat)\" = 'modus: enforce' ] && echo 'portcullis: -: line 1: no such setting' >&2\nexit $CODE\n"
+        with tempfile.TemporaryDirectory() as folder:
+            command = Path(folder, "portcullis")
+            command.write_text(refusing)
+            command.chmod(0o755)
+            for code, count in (("2", 1), ("3", 0), ("0", 0)):
+                with mock.patch.object(ops, "desk", lambda: str(command)), mock.patch.dict(os.environ, {"CODE": code}):
+                    _, _, mistakes = planned(Fake(present=["/p"]), SETTINGS="/p")
+                self.assertEqual(mistakes, ["SETTINGS: what /p holds is refused by this version: -: line 1: no such setting"][:count])
 
     def test_the_machine_of_a_re_encryption_is_not_taken_from_under_it(self):
         for given in ({"MODE": "notify"}, {"OFF": "ec2"}):
