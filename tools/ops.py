@@ -732,6 +732,7 @@ def undo(stack, asked):
     arn = stack.record(asked.record)["pk"]
     request = {"restore": asked.record, "by": asked.by}
     request |= {"force": True} if asked.force else {}
+    request |= {"for": f"{asked.span // timedelta(minutes=1)}m"} if asked.span else {}
     answer = stack.aws.invoke(stack.function_of(arn), request)
     lines = [f"{answer['outcome']}: {arn}, by record {answer.get('record')}"]
     lines += [f"  {control}: {finding}" for control, finding in (answer.get("findings") or {}).items()]
@@ -755,6 +756,15 @@ def release(stack, asked):
     lines += [
         f"  {outcome} {control}: {(now.get('findings') or {}).get(control, '')}" for control, outcome in (now.get("controls") or {}).items()
     ]
+    return answer, lines, 0
+
+
+def look(stack, asked):
+    """Has a resource looked at now, as for an event: judged by all its controls, and put right where the settings say so."""
+    answer = stack.aws.invoke(stack.function_of(asked.arn), {"look": asked.arn, "by": asked.by})
+    lines = [f"{answer['outcome']}: {answer['resource']}" + (f", by record {answer['record']}" if answer.get("record") else "")]
+    findings = answer.get("findings") or {}
+    lines += [f"  {outcome} {control}: {findings.get(control, '')}" for control, outcome in (answer.get("controls") or {}).items()]
     return answer, lines, 0
 
 
@@ -1126,6 +1136,12 @@ def parser():
     one = command("undo", undo)
     one.add_argument("record", metavar="ID", help="the ledger's id, which is in the alert")
     one.add_argument("--force", action="store_true", help="overwrite what somebody changed since")
+    asks_who(one)
+    one.add_argument(
+        "--for", dest="span", type=span, metavar="TIME", help="how long it is held, as in 1h; what the settings say by default"
+    )
+    one = command("look", look)
+    one.add_argument("arn", type=an_arn, metavar="ARN")
     asks_who(one)
     one = command("release", release)
     one.add_argument("target", metavar="ARN|ID", help="the resource, or a record of it")

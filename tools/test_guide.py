@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import unittest
+from unittest import mock
 
 import deploy
 import ops
@@ -82,7 +83,7 @@ class Guide(unittest.TestCase):
             # Options alone are spoken of, not run.
             if "…" in arguments or not arguments or arguments[0].startswith("--"):
                 continue
-            with contextlib.redirect_stderr(io.StringIO()) as errors:
+            with contextlib.redirect_stderr(io.StringIO()) as errors, mock.patch.object(ops, "user", lambda: "ana"):
                 try:
                     ops.parser().parse_args(arguments)
                 except SystemExit:

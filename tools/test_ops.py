@@ -456,6 +456,17 @@ class UndoAndRelease(unittest.TestCase):
         self.assertIn("held until 2026-12-07T13:00:00.5Z: s3-bucket-public-policy", text)
         said(aws, "undo", CLOSED, "--by", "ana", "--force")
         self.assertTrue(aws.invoked[-1][1]["force"])
+        said(aws, "undo", CLOSED, "--by", "ana", "--for", "2h")
+        self.assertEqual(aws.invoked[-1][1]["for"], "120m")
+
+    def test_look_has_one_resource_judged_now(self):
+        aws = Recorded(invoke=self.ANSWER | {"outcome": "compliant", "controls": {}, "findings": {}, "record": None})
+        text, code, _ = said(aws, "look", BUCKET, "--by", "ana")
+        self.assertEqual(
+            (text, code, aws.invoked), ("compliant: arn:aws:s3:::invoices\n", 0, [("portcullis-s3", {"look": BUCKET, "by": "ana"})])
+        )
+        text, _, _ = said(Recorded(invoke=self.ANSWER), "look", BUCKET, "--by", "ana")
+        self.assertIn(f", by record {RESTORED}\n  restored s3-bucket-public-policy: is again as before\n", text)
 
     def test_what_the_function_refuses_is_one_line_and_a_failure(self):
         aws = Recorded(invoke=ops.Refused("portcullis-s3 refused: somebody changed it since", 1), query={"Items": [{"pk": {"S": BUCKET}}]})
