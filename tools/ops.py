@@ -31,6 +31,7 @@ DEAF = timedelta(hours=12)  # as the alarm of the heartbeat has it
 MANY = 100  # letters of a queue that are looked at at once
 FEW = 20  # lines of one kind that a person reads
 SHOWN = 20  # seconds in which a letter that was shown is not had again
+FORGOTTEN = timedelta(days=9)  # a finding that is open is told again after seven days
 STUCK = timedelta(hours=1)  # an open record that is older belongs to a dead letter
 
 
@@ -694,18 +695,13 @@ def report(stack, asked):
                 }
             )
     rows.sort(key=lambda row: (row["time"], row["record"], row["control"]))
-    if asked.count:
-        counts = sorted(Counter(row[asked.count] for row in rows).items(), key=lambda one: (-one[1], one[0]))
-        told = [{asked.count: value, "count": count} for value, count in counts]
-        return told, csv_of(told, (asked.count, "count")) if asked.csv else [f"{count:6} {value}" for value, count in counts], 0
-    if asked.csv:
-        return rows, csv_of(rows), 0
-    lines = [
-        f"{row['time']} {row['severity']} {row['outcome']} {row['control']} {row['resource']}: {row['change']} ({row['event']} by {row['by']}; {row['record']})"
-        + (f", undone {row['undone_at']} by {row['undone_by']}" if row["undone_at"] else "")
-        for row in rows
-    ]
-    return rows, [*lines, f"{len(rows)} from {shown(asked.since)} to {shown(asked.until)}"], 0
+
+    def line(row):
+        undone = f", undone {row['undone_at']} by {row['undone_by']}" if row["undone_at"] else ""
+        what = f"{row['time']} {row['severity']} {row['outcome']} {row['control']} {row['resource']}: {row['change']}"
+        return f"{what} ({row['event']} by {row['by']}; {row['record']}){undone}"
+
+    return listed(rows, COLUMNS, asked, line)
 
 
 def csv_of(rows, columns=COLUMNS):
@@ -722,6 +718,93 @@ def csv_of(rows, columns=COLUMNS):
         cells = [clean(row[name]) for name in columns]
         writer.writerow([f"'{cell}" if cell[:1] in "=+-@" and cell else cell for cell in cells])
     return held
+
+
+# ------------------------------------------------------------------------------------------------------ still wrong, and held
+
+SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "")
+FINDINGS = ("severity", "outcome", "control", "in_enforce", "resource", "finding", "told_at", "record")
+HOLDS = ("until", "resource", "control", "by", "record")
+
+
+def told_by_desk(*arguments, text=None):
+    """What `portcullis` answers in JSON; None where it is not to be had."""
+    command = desk()
+    if not command:
+        return None
+    done = subprocess.run([command, *arguments], input=text, capture_output=True, text=True, check=False)
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        return None
+
+
+def statuses(stack):
+    return stack.items("scan", "--projection-expression", "pk, document", "--filter-expression", "sk = :status", status="~status")
+
+
+def wrong(stack, asked):
+    """What was reported and is still open, over all resources; in notify mode with what enforce mode would do about it."""
+    _, text = settings_of(stack)
+    packed = ROOT / "portcullis.yaml"
+    text = text if text is not None else packed.read_text() if packed.is_file() else "{}"
+    severities = {one["id"]: one["severity"] for one in told_by_desk("controls", "--json") or []}
+    modes = (told_by_desk("settings", "check", "--json", "-", text=text) or {}).get("modes") or {}
+    enforced = {"enforce": "changed, within the budget", "notify": "only told", "off": "not looked at"}
+    # What is still wrong is told again by the week: what was not is of a resource that is no more.
+    recently = datetime.now(timezone.utc) - FORGOTTEN
+    rows = []
+    for item in statuses(stack):
+        for control, last in (item["document"].get("told") or {}).items():
+            if moment(last["at"]) < recently or asked.outcome not in (None, last["outcome"]):
+                continue
+            rows.append(
+                {
+                    "severity": severities.get(control, ""),
+                    "outcome": last["outcome"],
+                    "control": control,
+                    "in_enforce": enforced.get(modes.get(control), "") if last["outcome"] == "would-remediate" else "",
+                    "resource": item["pk"],
+                    "finding": last["summary"],
+                    "told_at": last["at"],
+                    "record": last["record"],
+                }
+            )
+    rows.sort(key=lambda row: (SEVERITIES.index(row["severity"]), row["control"], row["resource"]))
+    return listed(
+        rows,
+        FINDINGS,
+        asked,
+        lambda row: (
+            " ".join(filter(None, [*[row[name] for name in FINDINGS[:3]], row["resource"]]))
+            + f": {row['finding']}"
+            + (f" (in enforce mode: {row['in_enforce']})" if row["in_enforce"] else "")
+        ),
+    )
+
+
+def holds(stack, asked):
+    """What restores left as it was: until when, and by whom."""
+    now = datetime.now(timezone.utc)
+    rows = [
+        {"until": one["until"], "resource": item["pk"], "control": one["control"], "by": one["by"], "record": one["record"]}
+        for item in statuses(stack)
+        for one in item["document"].get("holds") or []
+        if moment(one["until"]) > now
+    ]
+    rows.sort(key=lambda row: row["until"])
+    return listed(
+        rows, HOLDS, asked, lambda row: f"{row['until']} {row['resource']} {row['control']} by {row['by']} (record {row['record']})"
+    )
+
+
+def listed(rows, columns, asked, line):
+    """Rows as they are asked for: counted, as CSV, or a line each."""
+    if getattr(asked, "count", None):
+        counts = sorted(Counter(row[asked.count] for row in rows).items(), key=lambda one: (-one[1], one[0]))
+        told = [{asked.count: value, "count": count} for value, count in counts]
+        return told, csv_of(told, (asked.count, "count")) if asked.csv else [f"{count:6} {value}" for value, count in counts], 0
+    return rows, csv_of(rows, columns) if asked.csv else [*map(line, rows), f"{len(rows)} in all"], 0
 
 
 # -------------------------------------------------------------------------------------------------------- undo, release, look
@@ -1113,6 +1196,13 @@ def parser():
             "--by", default=user(), required=user() is None, help="who asks, for the record and the alert; your login name by default"
         )
 
+    def as_rows(one, columns):
+        one.add_argument("--csv", action="store_true", help="as CSV, with a head line")
+        names = ", ".join(columns)
+        one.add_argument(
+            "--count", choices=columns, metavar="COLUMN", help=f"how many there are of each, the most first: by one of {names}"
+        )
+
     command("status", status)
     one = command("why", why)
     one.add_argument("arn", type=an_arn, metavar="ARN")
@@ -1129,10 +1219,11 @@ def parser():
     one.add_argument("--since", type=since, required=True, metavar="WHEN", help="2026-07-01, 2026-07-01T06:00:00Z, or 90d ago")
     one.add_argument("--until", type=since, default=datetime.now(timezone.utc), metavar="WHEN", help="now, by default")
     one.add_argument("--all", action="store_true", help="what was only told, as well")
-    one.add_argument("--csv", action="store_true", help="as CSV, with a head line")
-    one.add_argument(
-        "--count", choices=COLUMNS, metavar="COLUMN", help=f"how many there are of each, the most first: by one of {', '.join(COLUMNS)}"
-    )
+    as_rows(one, COLUMNS)
+    one = command("wrong", wrong)
+    one.add_argument("--outcome", metavar="OUTCOME", help="of this outcome alone, as in would-remediate")
+    as_rows(one, FINDINGS)
+    as_rows(command("holds", holds), HOLDS)
     one = command("undo", undo)
     one.add_argument("record", metavar="ID", help="the ledger's id, which is in the alert")
     one.add_argument("--force", action="store_true", help="overwrite what somebody changed since")

@@ -436,6 +436,45 @@ class Report(unittest.TestCase):
         self.assertTrue(ops.prefix_of(NOON) <= f"record#{CLOSED}" < ops.prefix_of(NOON + timedelta(minutes=2)))
 
 
+class WrongAndHolds(unittest.TestCase):
+    def aws(self):
+        now = ops.shown(datetime.now(timezone.utc))
+        told = {
+            "s3-bucket-tls-only": {"summary": "takes plain HTTP", "outcome": "would-remediate", "at": now, "record": CLOSED},
+            "s3-bucket-public-acl": {"summary": "is public", "outcome": "would-remediate", "at": now, "record": CLOSED},
+            "s3-bucket-website": {"summary": "is a website", "outcome": "exempt", "at": now, "record": CLOSED},
+            "s3-bucket-versioning": {"summary": "was long ago", "outcome": "failed", "at": "2020-01-01T00:00:00Z", "record": CLOSED},
+        }
+        later = HOLD | {"until": "2999-01-01T00:00:00Z"}
+        return Recorded(scan={"Items": [item("~status", {"told": told, "holds": [HOLD | {"until": "2020-01-01T00:00:00Z"}, later]})]})
+
+    def by_desk(self, *arguments, text=None):
+        controls = [{"id": "s3-bucket-tls-only", "severity": "MEDIUM"}, {"id": "s3-bucket-public-acl", "severity": "CRITICAL"}]
+        modes = {"s3-bucket-tls-only": "notify", "s3-bucket-public-acl": "enforce"}
+        return controls if arguments[0] == "controls" else {"modes": modes}
+
+    def test_what_is_still_wrong_is_listed_the_worst_first_with_what_enforce_would_do(self):
+        with mock.patch.object(ops, "told_by_desk", self.by_desk):
+            text, code, _ = said(self.aws(), "wrong", "--outcome", "would-remediate")
+            self.assertEqual(code, 0)
+            self.assertEqual(
+                text.splitlines(),
+                [
+                    f"CRITICAL would-remediate s3-bucket-public-acl {BUCKET}: is public (in enforce mode: changed, within the budget)",
+                    f"MEDIUM would-remediate s3-bucket-tls-only {BUCKET}: takes plain HTTP (in enforce mode: only told)",
+                    "2 in all",
+                ],
+            )
+            self.assertEqual(said(self.aws(), "wrong", "--count", "outcome")[0], "     2 would-remediate\n     1 exempt\n")
+        text = said(self.aws(), "wrong", "--csv")[0]
+        self.assertEqual(text.splitlines()[0], "severity,outcome,control,in_enforce,resource,finding,told_at,record")
+        self.assertNotIn("was long ago", text)
+
+    def test_holds_that_last_are_listed(self):
+        text, _, _ = said(self.aws(), "holds")
+        self.assertEqual(text, f"2999-01-01T00:00:00Z {BUCKET} s3-bucket-public-policy by ana (record {CLOSED})\n1 in all\n")
+
+
 class UndoAndRelease(unittest.TestCase):
     ANSWER = {
         "resource": BUCKET,

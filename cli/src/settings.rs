@@ -409,3 +409,118 @@ impl Serialize for Explanation {
         self.explained().serialize(to)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::settings::Known;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Settings with the sections of all services, as they are written.
+    fn all_of(settings: &Settings) -> Value {
+        let mut all = serde_json::to_value(settings).unwrap();
+        for section in portcullis_catalog::services()
+            .iter()
+            .filter_map(|service| service.settings)
+        {
+            all[section.name] = (section.value)(settings).unwrap();
+        }
+        all
+    }
+
+    /// The values that are no maps, by their paths.
+    fn leaves(value: &Value, path: &[String], found: &mut Vec<(Vec<String>, Value)>) {
+        match value.as_object() {
+            Some(entries) if !entries.is_empty() => {
+                for (name, inner) in entries {
+                    leaves(inner, &[path, std::slice::from_ref(name)].concat(), found);
+                }
+            }
+            _ => found.push((path.to_vec(), value.clone())),
+        }
+    }
+
+    fn put(into: &mut Value, path: &[String], value: Value) {
+        match path {
+            [] => *into = value,
+            [first, rest @ ..] => put(&mut into[first.as_str()], rest, value),
+        }
+    }
+
+    /// What a setting may be instead, whatever it is.
+    fn others(value: &Value) -> Vec<Value> {
+        let key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        let numbers = value
+            .as_u64()
+            .into_iter()
+            .flat_map(|number| [json!(number + 1), json!(number - 1)]);
+        let words = ["notify", "dual-layer", "stop", "25h", "restricted", "detach", "Other"].map(Value::from);
+        let lists = [
+            json!([7]),
+            json!(["other"]),
+            json!(["444455556666"]),
+            json!(["o-abc"]),
+            json!(["o-abc/r-1/ou-1/*"]),
+        ];
+        let ids = [
+            json!(["vpc-1"]),
+            json!(["vpce-1"]),
+            json!(["203.0.113.0/24"]),
+            json!(["restricted"]),
+        ];
+        let principal = json!(["arn:aws:iam::111122223333:role/BreakGlass"]);
+        let exemption = json!([{"control": "*", "tag": {"key": "k", "value": "v"}, "reason": "r", "owner": "o", "until": "2099-01-01T00:00:00Z"}]);
+        let maps = [
+            json!({"s3-bucket-tls-only": {"mode": "off"}}),
+            json!({"alias/app": "k-1"}),
+        ];
+        numbers
+            .chain([json!(value != true), json!(key), principal, exemption])
+            .chain(words)
+            .chain(lists)
+            .chain(ids)
+            .chain(maps)
+            .collect()
+    }
+
+    #[test]
+    fn an_override_of_any_setting_of_any_service_changes_that_and_nothing_else() {
+        let known = Known::all(&portcullis_catalog::services());
+        let defaults = all_of(&Settings::default());
+        let mut paths = Vec::new();
+        leaves(&defaults, &[], &mut paths);
+        let mut alone = Vec::new();
+        for (path, value) in &paths {
+            let written = others(value).into_iter().filter(|other| other != value);
+            let changed = written.into_iter().find_map(|other| {
+                let mut only = Value::Null;
+                put(&mut only, path, other);
+                Settings::from_yaml(&only.to_string(), &known).ok()
+            });
+            let Some(mut changed) = changed.map(|settings| all_of(&settings)) else {
+                alone.push(path.join("."));
+                continue;
+            };
+            assert_ne!(changed, defaults, "{path:?}");
+            put(&mut changed, path, value.clone());
+            assert_eq!(changed, defaults, "{path:?}");
+        }
+        // Each makes no sense without another one beside it.
+        let needs_another = [
+            "classification.levels.public.key",
+            "classification.levels.internal.key",
+            "classification.levels.confidential.key",
+        ];
+        let needs_another = needs_another.into_iter().chain([
+            "classification.levels.public.vpc-endpoints",
+            "classification.levels.public.quarantine",
+            "classification.levels.restricted.public",
+        ]);
+        let mut expected: Vec<_> = needs_another.map(ToOwned::to_owned).collect();
+        expected.sort();
+        alone.sort();
+        assert_eq!(alone, expected);
+        assert!(paths.len() > 50, "{}", paths.len());
+    }
+}

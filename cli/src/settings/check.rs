@@ -1,12 +1,13 @@
 //! `portcullis settings check`: all that is wrong with settings, what is suspicious, and what they lose against others.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use jiff::Timestamp;
 use portcullis_core::Settings;
-use portcullis_core::settings::{Exemption, Known, Mode, SettingsError};
+use portcullis_core::settings::{Exemption, Known, Mode, SettingsError, Switch};
 use serde::Serialize;
 
 use super::against::{self, Difference};
@@ -33,6 +34,8 @@ struct Checked {
     good: bool,
     mistakes: Vec<Note>,
     warnings: Vec<Note>,
+    /// What each control does by these settings, unless the stack's mode is notify; none where they are refused.
+    modes: BTreeMap<&'static str, Switch>,
     /// Against another file: what is different.
     #[serde(skip_serializing_if = "Option::is_none")]
     differences: Option<Vec<Difference>>,
@@ -47,6 +50,7 @@ pub fn run(asked: &Arguments, now: Timestamp, out: &mut impl Write) -> Result<Ex
         good: mistakes.is_empty(),
         mistakes: mistakes.iter().map(Note::from).collect(),
         warnings: Vec::new(),
+        modes: BTreeMap::new(),
         differences: None,
     };
     let settings = if mistakes.is_empty() {
@@ -58,6 +62,8 @@ pub fn run(asked: &Arguments, now: Timestamp, out: &mut impl Write) -> Result<Ex
     };
     if let Some(settings) = &settings {
         checked.warnings = warnings::of(&text, settings, now);
+        let controls = portcullis_catalog::controls().into_iter();
+        checked.modes = controls.map(|meta| (meta.id, settings.switch(meta))).collect();
         if let (Some((text, mistakes)), Some(path)) = (other, &asked.against) {
             if !mistakes.is_empty() {
                 return Err(refused(path, &mistakes));
