@@ -139,7 +139,7 @@ impl Settings {
         Ok(settings)
     }
 
-    fn approved(&self, text: &Text<'_>, known: &Known) -> Result<(), SettingsError> {
+    pub(super) fn approved(&self, text: &Text<'_>, known: &Known) -> Result<(), SettingsError> {
         self.check(known).map_err(|wrong| text.refused(wrong))?;
         let own: Vec<_> = known.sections.iter().map(|section| section.name).collect();
         let is_foreign = |name: &str| known.section_names.contains(&name) && !own.contains(&name);

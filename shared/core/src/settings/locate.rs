@@ -1,7 +1,5 @@
 //! Where in the text a setting is.
 
-use std::collections::BTreeSet;
-
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
@@ -55,15 +53,10 @@ impl Tree {
         &path[..path.len() - rest.len()]
     }
 
-    /// The paths at which there is nothing, and `null` or nothing is written.
-    pub fn nulls(&self) -> BTreeSet<String> {
-        let mut nulls = BTreeSet::new();
-        leaves(&self.0, "", &mut |path, node| {
-            if matches!(node.value, Node::Null) {
-                nulls.insert(path.to_owned());
-            }
-        });
-        nulls
+    /// Whether `null` is written at a path.
+    pub fn is_null(&self, yaml: &str, path: &str) -> bool {
+        let (_, node, rest) = follow(&self.0, path);
+        rest.is_empty() && matches!(node.value, Node::Null) && is_written(yaml, node.referenced)
     }
 
     /// The paths at which a value was left out: an empty text, or not even `null`.
@@ -243,7 +236,8 @@ mod tests {
         let yaml = "a:\nb: null\nc: ~\nd: {e: , f: [x, '  '], g: ''}\nh: # nothing\ni: [a, null]\nj: 0\nk: {l}\n";
         let tree = Tree::of(yaml).unwrap();
         assert_eq!(tree.blanks(yaml), ["a", "d.e", "d.f[1]", "d.g", "h", "k.l"]);
-        let nulls: Vec<_> = tree.nulls().into_iter().collect();
-        assert_eq!(nulls, ["a", "b", "c", "d.e", "h", "i[1]", "k.l"]);
+        assert!(["b", "c", "i[1]"].iter().all(|path| tree.is_null(yaml, path)));
+        let mut others = ["a", "d", "d.e", "d.f", "d.f[1]", "d.g", "h", "i", "j", "k.l", "z"].iter();
+        assert!(others.all(|path| !tree.is_null(yaml, path)));
     }
 }

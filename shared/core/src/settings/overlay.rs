@@ -1,5 +1,6 @@
 //! Settings over what they do not name: maps are merged by key at every depth, lists and single values are replaced.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -16,8 +17,10 @@ pub(super) struct Under<'b> {
     pub base: &'b Value,
     /// The paths that are read as if they were not written.
     pub without: &'b BTreeSet<String>,
-    /// The paths at which `null` is written, which takes an entry out of a map.
-    pub nulls: &'b BTreeSet<String>,
+    /// Whether `null` is written at a path, which takes an entry out of a map.
+    pub is_null: &'b dyn Fn(&str) -> bool,
+    /// The paths at which nothing, or a blank text, was read.
+    pub blanks: &'b RefCell<Vec<String>>,
 }
 
 /// A deserializer of a text over something.
@@ -59,7 +62,13 @@ impl Spot<'_> {
     }
 
     fn is_null(&self) -> bool {
-        self.under.nulls.contains(&self.path)
+        (self.under.is_null)(&self.path)
+    }
+
+    fn note_blank(&self, text: &str) {
+        if text.trim().is_empty() {
+            self.under.blanks.borrow_mut().push(self.path.clone());
+        }
     }
 }
 
@@ -176,19 +185,33 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Merging<'_, V> {
         visit_f32(f32),
         visit_f64(f64),
         visit_char(char),
-        visit_str(&str),
-        visit_borrowed_str(&'de str),
-        visit_string(String),
         visit_bytes(&[u8]),
         visit_borrowed_bytes(&'de [u8]),
         visit_byte_buf(Vec<u8>),
     );
 
+    fn visit_str<E: Error>(self, text: &str) -> Result<V::Value, E> {
+        self.at.note_blank(text);
+        self.of.visit_str(text)
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<V::Value, E> {
+        self.at.note_blank(text);
+        self.of.visit_borrowed_str(text)
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<V::Value, E> {
+        self.at.note_blank(&text);
+        self.of.visit_string(text)
+    }
+
     fn visit_none<E: Error>(self) -> Result<V::Value, E> {
+        self.at.note_blank("");
         self.of.visit_none()
     }
 
     fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
+        self.at.note_blank("");
         self.of.visit_unit()
     }
 

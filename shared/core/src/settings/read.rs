@@ -1,5 +1,6 @@
 //! Reads settings: those that all services have in common, and the section of one.
 
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
@@ -20,8 +21,10 @@ use super::{Settings, words};
 /// A text of settings, and what of it is read.
 pub(super) struct Text<'t> {
     yaml: &'t str,
-    tree: Tree,
-    nulls: BTreeSet<String>,
+    /// The text as data with places: parsed once somebody asks, for good settings need none.
+    tree: OnceCell<Result<Tree, SettingsError>>,
+    /// The paths at which nothing, or a blank text, was read.
+    blanks: RefCell<Vec<String>>,
     /// The paths, as they are written, that are read as if they were not.
     pub without: BTreeSet<String>,
 }
@@ -33,13 +36,24 @@ impl<'t> Text<'t> {
             let what = "expected settings by their names, found an empty text; write {} for the defaults";
             return Err(words::unreadable(Place::default(), what));
         }
-        let tree = Tree::of(yaml).map_err(|error| words::broken(&error))?;
         Ok(Self {
             yaml,
-            nulls: tree.nulls(),
-            tree,
+            tree: OnceCell::new(),
+            blanks: RefCell::default(),
             without: BTreeSet::new(),
         })
+    }
+
+    fn tree(&self) -> Result<&Tree, SettingsError> {
+        let parsed = self
+            .tree
+            .get_or_init(|| Tree::of(self.yaml).map_err(|error| words::broken(&error)));
+        parsed.as_ref().map_err(Clone::clone)
+    }
+
+    #[cfg(test)]
+    pub fn was_looked_at_again(&self) -> bool {
+        self.tree.get().is_some()
     }
 
     /// All settings but the sections with these names, of which it is only seen that they are sections; what is not named is as in
@@ -63,10 +77,14 @@ impl<'t> Text<'t> {
         base: &Value,
         sections: &[&str],
     ) -> Result<S::Value, SettingsError> {
+        let is_null = |path: &str| {
+            may_be_left_out(self.yaml, path, true) && self.tree().is_ok_and(|tree| tree.is_null(self.yaml, path))
+        };
         let under = Under {
             base,
             without: &self.without,
-            nulls: &self.nulls,
+            is_null: &is_null,
+            blanks: &self.blanks,
         };
         let mut path = String::new();
         let read = serde_saphyr::with_deserializer_from_str(self.yaml, |text| {
@@ -75,14 +93,17 @@ impl<'t> Text<'t> {
             let read = seed.deserialize(serde_path_to_error::Deserializer::new(merged, &mut track));
             read.inspect_err(|_| path = track.path().to_string())
         });
-        read.map_err(|error| words::unfit(&self.tree, &self.as_written(path.trim_matches('.')), &error, sections))
+        read.map_err(|error| match self.tree() {
+            Ok(tree) => words::unfit(tree, &self.as_written(path.trim_matches('.')), &error, sections),
+            Err(broken) => broken,
+        })
     }
 
     /// What is wrong with a setting that was read.
     pub fn refused(&self, (path, what): Wrong) -> SettingsError {
         let path = self.as_written(&path);
         SettingsError::Refused {
-            place: self.tree.place(&path),
+            place: self.tree().map_or_else(|_| Place::default(), |tree| tree.place(&path)),
             path,
             what,
         }
@@ -90,19 +111,23 @@ impl<'t> Text<'t> {
 
     /// As much of a path as is written out.
     pub fn written<'p>(&self, path: &'p str) -> &'p str {
-        self.tree.written(path)
+        self.tree().map_or("", |tree| tree.written(path))
     }
 
     /// The first value that was left out, in what `counts`.
     pub fn blank(&self, counts: impl Fn(&str) -> bool) -> Result<(), SettingsError> {
-        let blanks = self.tree.blanks(self.yaml).into_iter();
+        let read = self.blanks.take();
+        if !read.iter().any(|path| may_be_left_out(self.yaml, path, false)) {
+            return Ok(());
+        }
+        let blanks = self.tree()?.blanks(self.yaml).into_iter();
         let mut blanks = blanks.filter(|path| !self.without.contains(path) && counts(path));
         blanks.next().map_or(Ok(()), |path| {
+            let what = "expected a value, found none; write it, or null for none, or take the line out for the default";
             Err(SettingsError::Refused {
-                place: self.tree.place(&path),
+                place: self.tree()?.place(&path),
                 path,
-                what: "expected a value, found none; write it, or null for none, or take the line out for the default"
-                    .into(),
+                what: what.into(),
             })
         })
     }
@@ -123,6 +148,37 @@ impl<'t> Text<'t> {
         }
         written
     }
+}
+
+/// Whether the value at a path may be left out or, where `null` counts, be that: by what follows its name, wherever that is in the
+/// text. What can't be is told without another look at all of it.
+fn may_be_left_out(yaml: &str, path: &str, null_counts: bool) -> bool {
+    let name = path.rsplit('.').next().unwrap_or(path);
+    if name.ends_with(']') {
+        return true;
+    }
+    let is_comment = |at: usize| {
+        yaml[..at]
+            .lines()
+            .last()
+            .is_some_and(|line| line.trim_start().starts_with('#'))
+    };
+    yaml.match_indices(name)
+        .filter(|(at, _)| !is_comment(*at))
+        .any(|(at, _)| {
+            let after = yaml[at + name.len()..]
+                .trim_start_matches(['\'', '"'])
+                .trim_start_matches(' ');
+            match after.strip_prefix(':') {
+                Some(value) => match value.trim_start_matches(' ').chars().next() {
+                    None | Some('\n' | '\r' | '#' | ',' | '}' | ']' | '\'' | '"' | '&' | '!' | '*' | '|' | '>') => true,
+                    Some('~' | 'n' | 'N') => null_counts,
+                    Some(_) => false,
+                },
+                // A key of a flow map that has no value.
+                None => yaml[..at].trim_end().ends_with(['{', ',']),
+            }
+        })
 }
 
 fn json_of(value: &impl Serialize) -> Result<Value, SettingsError> {

@@ -270,6 +270,18 @@ fn settings_are_overridden_by_others_in_what_these_name_alone() {
 }
 
 #[test]
+fn the_settings_that_are_packed_are_read_without_another_look_at_their_text() {
+    let yaml = include_str!("../../../../portcullis.yaml");
+    let mut known = known(true);
+    known.section_names.extend(["kms", "ec2"]);
+    let text = Text::of(yaml).unwrap();
+    let settings = Settings::default().read(&text, &known).unwrap();
+    settings.approved(&text, &known).unwrap();
+    assert!(!text.was_looked_at_again());
+    assert_eq!(settings, Settings::default());
+}
+
+#[test]
 fn an_exemption_ends_at_its_moment() {
     let settings = read(
         "exemptions: [{control: s3-bucket-acl, resource: 'arn:aws:s3:::logs-*', reason: r, owner: o, until: 2027-01-01T00:00:00Z}]",

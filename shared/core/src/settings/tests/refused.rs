@@ -534,3 +534,37 @@ flips: {count: 11}
         );
     }
 }
+
+#[test]
+fn a_value_that_was_left_out_is_refused_however_that_is_written() {
+    for yaml in [
+        "budget: {disruptive-per-hour: }",
+        "budget: {disruptive-per-hour:}",
+        "budget: {disruptive-per-hour}",
+        "budget: { disruptive-per-hour , }",
+        "budget: {disruptive-per-hour: , }",
+        "budget: {'disruptive-per-hour': }",
+        "budget:\n  \"disruptive-per-hour\" :\n",
+        "budget:\n  disruptive-per-hour:",
+        "budget:\n  disruptive-per-hour:\r\nmode: notify\r\n",
+        "budget:\n  disruptive-per-hour:   # as many as it takes\nmode: notify",
+        "# disruptive-per-hour: null\nbudget:\n  # how many\n  disruptive-per-hour: &none\n",
+        "exemptions: [{control: s3-bucket-acl, resource: , tag: {key: a, value: b}, reason: r, owner: o, until: 2027-01-01T00:00:00Z}]",
+        "classification: {levels: {internal: {values: [internal, ' ']}}}",
+        "classification:\n  levels:\n    internal:\n      values:\n      - internal\n      - ''\n",
+        "classification:\n  levels:\n    internal:\n",
+        "trusted: {canonical-users: ['']}",
+    ] {
+        let error = read(yaml).expect_err(yaml).to_string();
+        let said = ["expected a value, found none", "by their names, found nothing"];
+        assert!(said.iter().any(|words| error.contains(words)), "{yaml}: {error}");
+    }
+    for yaml in [
+        "budget: {disruptive-per-hour: null}",
+        "budget: {disruptive-per-hour: ~}",
+        "budget:\n  disruptive-per-hour: Null # as many as it takes\n",
+        "budget:\n  disruptive-per-hour: 5\n# disruptive-per-hour:\n",
+    ] {
+        assert!(read(yaml).is_ok(), "{yaml}");
+    }
+}
