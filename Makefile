@@ -1,20 +1,16 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint service control scaffolds docs measure bench faults replay build validate deploy stackset-template preflight redrive advisories clean
+.PHONY: help demo test lint service control scaffolds docs measure bench faults replay build validate deploy stackset-template status stop go preflight redrive advisories clean
 
 # For build and deploy.
 STACK ?= portcullis
-MODE ?= notify
 ARCH ?= arm64
-EMAIL ?=
-SETTINGS ?=
-CONFIG_EVENTS ?= off
-CONFIG_RULES ?= off
-CONFIG_RULES_PERIOD ?= off
-OFF ?=
-# Which functions the stack has, as its parameters: S3=on Kms=off …
-SWITCHES = $(foreach name,$(notdir $(wildcard functions/*)),$(shell echo $(name) | awk '{ print toupper(substr($$0, 1, 1)) substr($$0, 2) }')=$(if $(filter $(name),$(OFF)),off,on))
+# What `make deploy` may be given; what it is not given stays as the running stack has it. OFF="kms ec2" names functions to leave out.
+DEPLOY := MODE EMAIL SETTINGS ARCH OFF SWEEP_SCHEDULE SWEEP_MISSED_HOURS CONFIG_EVENTS CONFIG_RULES CONFIG_RULES_PERIOD \
+  LOG_LEVEL LOG_RETENTION_DAYS TRACING MAX_CONCURRENCY
+GIVEN = $(foreach name,$(DEPLOY),$(if $(filter command environment,$(firstword $(origin $(name)))),$(name)))
+OPS := tools/portcullis-ops --stack $(STACK)
 # The functions' environment: cargo-lambda, zig and SAM from .tools.
 LAMBDA := PATH="$(CURDIR)/.tools/lambda/bin:$$PATH" SAM_CLI_TELEMETRY=0
 SAM := $(LAMBDA) .tools/lambda/bin/sam
@@ -26,7 +22,8 @@ PROFILE := $(if $(CI),--profile ci)
 ACYCLIC := $(wildcard functions/*) bench/hello cli shared/access shared/catalog shared/controls shared/core shared/derive shared/guardrails shared/runtime shared/testkit
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@if [ -t 1 ]; then bold=$$'\033[1m' plain=$$'\033[0m'; else bold= plain=; fi; \
+	awk -F ':.*## ' -v bold="$$bold" -v plain="$$plain" '/^[a-z-]+:.*## /{printf "  %s%-18s%s %s\n", bold, $$1, plain, $$2}' $(MAKEFILE_LIST)
 
 demo: ## A short tour: what was left open becomes safe, on a local AWS; needs Rust and Python, no AWS account
 	@tools/install moto
@@ -53,7 +50,7 @@ lint: ## Format, imports, clippy, licences and bans, the template under cfn-lint
 	tools/translate >.tools/template.json
 	.tools/venv/bin/cfn-lint template.yaml .tools/template.json deploy/guardrails.yaml
 	.tools/lint/bin/checkov --file template.yaml --framework cloudformation --compact --quiet --skip-download
-	for script in .ci/run tools/install tools/translate; do bash -n "$$script"; done
+	for script in .ci/run tools/install tools/portcullis-ops tools/translate; do bash -n "$$script"; done
 
 advisories: ## RustSec advisories against Cargo.lock; fetches their database, so it needs the network
 	tools/install deny
@@ -108,10 +105,14 @@ validate: ## Let SAM validate the template
 	tools/install lambda
 	AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} $(SAM) validate --lint
 
-deploy: build ## Build and deploy: make deploy MODE=enforce EMAIL=ops@example.com (also STACK, ARCH, SETTINGS, CONFIG_EVENTS, CONFIG_RULES, CONFIG_RULES_PERIOD, OFF="kms ec2" for functions to leave out; account and region from your AWS profile)
+deploy: ## Build and deploy: make deploy MODE=enforce EMAIL=ops@example.com (docs/operations.md, Deploy, has the others; what is not named stays as it is)
+	@mkdir -p .tools
+	@cargo run --quiet --package portcullis-cli -- settings check portcullis.yaml >/dev/null || [ $$? -eq 3 ]
+	@PORTCULLIS="$(TARGET)/debug/portcullis" python3 tools/deploy.py $(STACK) $(GIVEN) >.tools/overrides
+	@$(MAKE) --no-print-directory build ARCH="$$(sed -n 's/^Architecture="\(.*\)"$$/\1/p' .tools/overrides)"
+	@set --; while IFS= read -r override; do set -- "$$@" "$$override"; done <.tools/overrides; \
 	$(SAM) deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
-	  --tags app=portcullis --parameter-overrides Mode=$(MODE) Architecture=$(ARCH) ConfigEvents=$(CONFIG_EVENTS) ConfigRules=$(CONFIG_RULES) ConfigRulesPeriod=$(CONFIG_RULES_PERIOD) $(SWITCHES) \
-	  $(if $(EMAIL),AlertEmail=$(EMAIL)) $(if $(SETTINGS),SettingsParameter=$(SETTINGS))
+	  --tags app=portcullis --parameter-overrides "$$@"
 
 stackset-template: ## Upload code and a template that a stack set can deploy: make stackset-template BUCKET=code-of-eu-west-1 (also STACK, ARCH)
 	@test -n "$(BUCKET)" || { echo 'make stackset-template BUCKET=…: a bucket in the region that is deployed to, which the organisation may read' >&2; exit 2; }
@@ -121,9 +122,17 @@ stackset-template: ## Upload code and a template that a stack set can deploy: ma
 	aws s3 cp --only-show-errors .aws-sam/stackset.json s3://$(BUCKET)/$(STACK)/stackset.json
 	@echo 'for --template-url: https://$(BUCKET).s3.<its region>.amazonaws.com/$(STACK)/stackset.json'
 
+status: ## Whether the stack is alive, and what waits for somebody; ends with 3 where something does
+	@$(OPS) status
+
+stop: ## Stop all that changes anything; events wait in their queues: make stop BY=ana
+	@$(OPS) stop $(if $(BY),--by "$(BY)")
+
+go: ## Let it run again: make go BY=ana
+	@$(OPS) go $(if $(BY),--by "$(BY)")
+
 preflight: ## After a deploy: whether the keys that settings name exist, are enabled, here, and let the required services in
-	@aws lambda invoke --function-name $(STACK)-kms --cli-binary-format raw-in-base64-out \
-	  --payload '{"preflight": {"by": "make preflight"}}' /dev/stdout
+	@$(OPS) preflight $(if $(BY),--by "$(BY)")
 
 redrive: ## Put a function's dead letters back into its queue: make redrive FUNCTION=s3
 	@aws sqs start-message-move-task \

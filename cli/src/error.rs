@@ -4,6 +4,9 @@ use std::path::PathBuf;
 /// What was asked for could be done, but the answer is no: an event, a setting or a page was refused.
 pub const REFUSED: u8 = 2;
 
+/// Nothing was refused, but somebody should look at what was said.
+pub const WARNED: u8 = 3;
+
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

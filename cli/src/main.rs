@@ -16,7 +16,8 @@ mod trusted;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 
 use error::{Error, REFUSED};
 
@@ -24,8 +25,9 @@ use error::{Error, REFUSED};
 #[command(
     name = "portcullis",
     version,
+    max_term_width = 120,
     about = "Says what Portcullis does with an event, a setting or a resource, without AWS",
-    after_help = "Exit status: 0, or 2 when something was refused, or 1 when the command itself failed (policy: or a policy lets others in; guardrails evaluate: or a verdict is not the expected one)."
+    after_help = "Exit status: 0, or 2 when something was refused, or 3 when there are warnings (settings check), or 1 when the command itself failed (policy: or a policy lets others in; guardrails evaluate: or a verdict is not the expected one)."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -36,7 +38,7 @@ struct Arguments {
 enum Command {
     /// Say where events lead: one JSON line an event, with its resources and the controls that it can break
     Triage(triage::Arguments),
-    /// List all controls
+    /// List all controls, or show the page of one
     Controls(controls::Arguments),
     /// Check settings, or explain what they mean for a resource
     #[command(subcommand)]
@@ -47,6 +49,11 @@ enum Command {
     Guardrails(Box<guardrails::Arguments>),
     /// Write docs/controls.md, the JSON schemas, template.yaml and lists from the code (for `make docs`)
     Docs(docs::Arguments),
+    /// Print the completions of a shell, as in: source <(portcullis completion bash)
+    Completion {
+        /// The shell
+        shell: Shell,
+    },
     /// Print template.yaml, put together from deploy/, functions/*/stack.yaml and the controls
     Template(template::Arguments),
 }
@@ -61,6 +68,11 @@ fn main() -> ExitCode {
         Command::Policy(arguments) => policy::run(arguments, &mut out),
         Command::Guardrails(arguments) => guardrails::run(&arguments, &mut out),
         Command::Docs(arguments) => docs::run(&arguments, &mut out),
+        Command::Completion { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "portcullis", &mut script);
+            out.write_all(&script).map(|()| ExitCode::SUCCESS).map_err(Error::from)
+        }
         Command::Template(arguments) => template::run(&arguments, &mut out),
     };
     let done = done.and_then(|code| out.flush().map(|()| code).map_err(Error::from));

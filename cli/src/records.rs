@@ -123,12 +123,31 @@ impl Reader<'_, '_> {
             #[serde(rename = "Records", borrow)]
             records: Vec<&'a RawValue>,
         }
+        /// What `aws cloudtrail lookup-events` prints: each record is a text.
+        #[derive(Deserialize)]
+        struct LookedUp {
+            #[serde(rename = "Events")]
+            events: Vec<LookedUpEvent>,
+        }
+        #[derive(Deserialize)]
+        struct LookedUpEvent {
+            #[serde(rename = "CloudTrailEvent")]
+            record: String,
+        }
         let text = value.get();
         if text.starts_with('[') {
             return match serde_json::from_str::<Vec<&RawValue>>(text) {
                 Ok(events) => events.iter().try_for_each(|event| self.event(file, event)),
                 Err(error) => self.refuse(file, error.to_string()),
             };
+        }
+        if let Ok(LookedUp { events }) = serde_json::from_str(text) {
+            return events
+                .iter()
+                .try_for_each(|event| match serde_json::from_str(&event.record) {
+                    Ok(record) => self.event(file, record),
+                    Err(error) => self.refuse(file, format!("a CloudTrailEvent is no JSON: {error}")),
+                });
         }
         match serde_json::from_str::<Log<'_>>(text) {
             Ok(log) => log.records.iter().try_for_each(|record| self.event(file, record)),

@@ -1,9 +1,13 @@
 //! `portcullis settings`: whether settings are good, and what they mean for one resource.
 
+mod against;
+mod check;
+mod file;
+mod warnings;
+
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use jiff::fmt::serde::duration::friendly::compact;
@@ -16,14 +20,16 @@ use serde_json::Value;
 
 use crate::controls::{table, word};
 use crate::error::Error;
+pub(crate) use file::found;
+
+const EXIT_STATUS: &str = "Exit status: 0 where nothing is to be said, 3 where there are warnings or something is lost or weakened, 2 where \
+                           the settings are refused, 1 where a file can't be read.";
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Check a file of settings: unknown keys, wrong types, contradictions, controls that do not exist
-    Check {
-        /// The file, or `-` for standard input
-        file: PathBuf,
-    },
+    /// Check a file of settings: all that is wrong with it, what is suspicious, and what it loses against another one
+    #[command(after_help = EXIT_STATUS)]
+    Check(check::Arguments),
     /// Say what applies to a resource, and why
     Explain(Explain),
 }
@@ -60,7 +66,7 @@ fn mode(text: &str) -> Result<Mode, String> {
 
 pub fn run(command: &Command, out: &mut impl Write) -> Result<ExitCode, Error> {
     match command {
-        Command::Check { file } => check(file, out),
+        Command::Check(asked) => check::run(asked, Timestamp::now(), out),
         Command::Explain(asked) => {
             let explained = explain(asked, Timestamp::now())?;
             if asked.json {
@@ -71,59 +77,6 @@ pub fn run(command: &Command, out: &mut impl Write) -> Result<ExitCode, Error> {
             explained.write(out)
         }
     }
-}
-
-fn read(path: &Path) -> Result<Settings, Error> {
-    let failed = |source| Error::File {
-        path: path.to_owned(),
-        source,
-    };
-    let text = if path == Path::new("-") {
-        let mut text = String::new();
-        io::stdin().lock().read_to_string(&mut text).map_err(failed)?;
-        text
-    } else {
-        fs::read_to_string(path).map_err(failed)?
-    };
-    let known = Known::all(&portcullis_catalog::services());
-    Settings::from_yaml(&text, &known).map_err(|error| Error::Refused(format!("{}: {error}", path.display())))
-}
-
-/// The settings of a file; without one those in ./portcullis.yaml, or the defaults where there is none. And where they are from.
-pub(crate) fn found(file: Option<&Path>) -> Result<(Settings, String), Error> {
-    let packed = Path::new("portcullis.yaml");
-    Ok(match file {
-        Some(path) => (read(path)?, path.display().to_string()),
-        None if packed.is_file() => (read(packed)?, packed.display().to_string()),
-        None => (Settings::default(), "the defaults".to_owned()),
-    })
-}
-
-fn check(file: &Path, out: &mut impl Write) -> Result<ExitCode, Error> {
-    let settings = read(file)?;
-    let now = Timestamp::now();
-    let mode = match settings.mode {
-        Mode::Notify => "notify, whatever the stack's parameter Mode".into(),
-        Mode::Enforce => format!("{}, unless the stack's parameter Mode is notify", word(&settings.mode)),
-    };
-    writeln!(out, "{}: good; mode {mode}", file.display())?;
-    for (id, set) in &settings.controls {
-        let mode = set.mode.map_or("default mode".into(), |mode| word(&mode));
-        let quarantine = if set.quarantine { ", quarantine" } else { "" };
-        let grace = set
-            .grace
-            .map_or_else(String::new, |grace| format!(", after a grace of {grace:#}"));
-        writeln!(out, "  control {id}: {mode}{quarantine}{grace}")?;
-    }
-    for exemption in &settings.exemptions {
-        let Exemption {
-            control, owner, until, ..
-        } = exemption;
-        let ended = if *until <= now { " — it has ended" } else { "" };
-        let about = exemption.about();
-        writeln!(out, "  exempt from {control}: {about}, until {until} ({owner}){ended}")?;
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// What applies to a resource.
@@ -254,7 +207,9 @@ fn guard_of(text: &str) -> Result<(Box<dyn Listing>, Resource), Error> {
             }
         }
     }
-    Err(Error::Refused(known))
+    let meant = Known::all(&portcullis_catalog::services()).arn_meant(text);
+    let meant = meant.map_or_else(String::new, |arn| format!("; did you mean {arn}?"));
+    Err(Error::Refused(known + &meant))
 }
 
 impl Explanation {
@@ -446,5 +401,120 @@ fn write_limits(out: &mut impl Write, budget: &Budget, flips: &Flips, controls: 
 impl Serialize for Explanation {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         self.explained().serialize(to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::settings::Known;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Settings with the sections of all services, as they are written.
+    fn all_of(settings: &Settings) -> Value {
+        let mut all = serde_json::to_value(settings).unwrap();
+        for section in portcullis_catalog::services()
+            .iter()
+            .filter_map(|service| service.settings)
+        {
+            all[section.name] = (section.value)(settings).unwrap();
+        }
+        all
+    }
+
+    /// The values that are no maps, by their paths.
+    fn leaves(value: &Value, path: &[String], found: &mut Vec<(Vec<String>, Value)>) {
+        match value.as_object() {
+            Some(entries) if !entries.is_empty() => {
+                for (name, inner) in entries {
+                    leaves(inner, &[path, std::slice::from_ref(name)].concat(), found);
+                }
+            }
+            _ => found.push((path.to_vec(), value.clone())),
+        }
+    }
+
+    fn put(into: &mut Value, path: &[String], value: Value) {
+        match path {
+            [] => *into = value,
+            [first, rest @ ..] => put(&mut into[first.as_str()], rest, value),
+        }
+    }
+
+    /// What a setting may be instead, whatever it is.
+    fn others(value: &Value) -> Vec<Value> {
+        let key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        let numbers = value
+            .as_u64()
+            .into_iter()
+            .flat_map(|number| [json!(number + 1), json!(number - 1)]);
+        let words = ["notify", "dual-layer", "stop", "25h", "restricted", "detach", "Other"].map(Value::from);
+        let lists = [
+            json!([7]),
+            json!(["other"]),
+            json!(["444455556666"]),
+            json!(["o-abc"]),
+            json!(["o-abc/r-1/ou-1/*"]),
+        ];
+        let ids = [
+            json!(["vpc-1"]),
+            json!(["vpce-1"]),
+            json!(["203.0.113.0/24"]),
+            json!(["restricted"]),
+        ];
+        let principal = json!(["arn:aws:iam::111122223333:role/BreakGlass"]);
+        let exemption = json!([{"control": "*", "tag": {"key": "k", "value": "v"}, "reason": "r", "owner": "o", "until": "2099-01-01T00:00:00Z"}]);
+        let maps = [
+            json!({"s3-bucket-tls-only": {"mode": "off"}}),
+            json!({"alias/app": "k-1"}),
+        ];
+        numbers
+            .chain([json!(value != true), json!(key), principal, exemption])
+            .chain(words)
+            .chain(lists)
+            .chain(ids)
+            .chain(maps)
+            .collect()
+    }
+
+    #[test]
+    fn an_override_of_any_setting_of_any_service_changes_that_and_nothing_else() {
+        let known = Known::all(&portcullis_catalog::services());
+        let defaults = all_of(&Settings::default());
+        let mut paths = Vec::new();
+        leaves(&defaults, &[], &mut paths);
+        let mut alone = Vec::new();
+        for (path, value) in &paths {
+            let written = others(value).into_iter().filter(|other| other != value);
+            let changed = written.into_iter().find_map(|other| {
+                let mut only = Value::Null;
+                put(&mut only, path, other);
+                Settings::from_yaml(&only.to_string(), &known).ok()
+            });
+            let Some(mut changed) = changed.map(|settings| all_of(&settings)) else {
+                alone.push(path.join("."));
+                continue;
+            };
+            assert_ne!(changed, defaults, "{path:?}");
+            put(&mut changed, path, value.clone());
+            assert_eq!(changed, defaults, "{path:?}");
+        }
+        // Each makes no sense without another one beside it.
+        let needs_another = [
+            "classification.levels.public.key",
+            "classification.levels.internal.key",
+            "classification.levels.confidential.key",
+        ];
+        let needs_another = needs_another.into_iter().chain([
+            "classification.levels.public.vpc-endpoints",
+            "classification.levels.public.quarantine",
+            "classification.levels.restricted.public",
+        ]);
+        let mut expected: Vec<_> = needs_another.map(ToOwned::to_owned).collect();
+        expected.sort();
+        alone.sort();
+        assert_eq!(alone, expected);
+        assert!(paths.len() > 50, "{}", paths.len());
     }
 }

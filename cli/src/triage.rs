@@ -16,7 +16,8 @@ use crate::records::{self, Record};
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Files with events, directories (their *.json and *.jsonl, and these as *.gz), or `-` for standard input. A file may hold
-    /// one event, a list of events, JSON lines, or a CloudTrail log file (`Records`), packed by gzip or not
+    /// one event, a list of events, JSON lines, a CloudTrail log file (`Records`), or what `aws cloudtrail lookup-events` prints;
+    /// packed by gzip or not
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }

@@ -453,6 +453,148 @@ fn good_settings_are_said_to_be_good() {
 }
 
 #[test]
+fn a_control_has_a_page_and_what_ids_begin_with_filters_the_list() {
+    let page = text(&portcullis(&["controls", "s3-bucket-tls-only"]));
+    assert!(
+        page.starts_with("#### s3-bucket-tls-only\n") && page.contains("IAM actions"),
+        "{page}"
+    );
+    let list = text(&portcullis(&["controls", "sqs-"]));
+    assert!(
+        list.lines().skip(1).all(|line| line.starts_with("sqs-")) && list.lines().count() > 3,
+        "{list}"
+    );
+    let one: Value = serde_json::from_slice(&portcullis(&["controls", "s3-bucket-tls-only", "--json"]).stdout).unwrap();
+    assert_eq!(one.as_array().unwrap().len(), 1);
+    let output = portcullis(&["controls", "s3-bucket-tls-onyl"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("did you mean s3-bucket-tls-only?")
+    );
+}
+
+#[test]
+fn what_lookup_events_prints_is_triaged() {
+    let printed = |records: &[String]| {
+        let events: Vec<_> = records
+            .iter()
+            .map(|record| json!({"EventId": "e", "CloudTrailEvent": record}))
+            .collect();
+        json!({ "Events": events }).to_string()
+    };
+    let acl = record("PutBucketAcl", "data").to_string();
+    let (said, code) = triage(&printed(&[acl.clone(), acl]));
+    assert_eq!((said.len(), code), (2, Some(0)));
+    assert_eq!(said[1]["resources"][0]["arn"], "arn:aws:s3:::data");
+    assert_eq!(triage(&printed(&[])), (Vec::new(), Some(0)));
+    let (said, code) = triage(&printed(&["{".into()]));
+    assert_eq!((said.len(), code), (1, Some(2)));
+}
+
+#[test]
+fn help_is_no_wider_than_a_terminal_and_each_shell_has_its_completions() {
+    for command in [
+        &["--help"][..],
+        &["settings", "check", "--help"],
+        &["policy", "--help"],
+        &["triage", "--help"],
+    ] {
+        let help = text(&portcullis(command));
+        assert!(help.lines().all(|line| line.chars().count() <= 120), "{help}");
+    }
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(
+            text(&portcullis(&["completion", shell])).contains("portcullis"),
+            "{shell}"
+        );
+    }
+}
+
+/// Settings that read well and are hardly meant.
+const SUSPICIOUS: &str = "\
+restore: {hold-days: 0}
+exemptions:
+  - {control: s3-bucket-tls-only, resource: 'arn:aws:s3:::site-*', reason: …, owner: ana, until: 2020-01-01T00:00:00Z}
+";
+
+#[test]
+fn all_that_is_wrong_with_settings_is_said_at_once() {
+    let yaml = "mode: sometimes\ntrusted:\n  accounts: ['12']\nkms: {rotation-days: 30, regions: 5}\n";
+    let said = with_input(&["settings", "check", "-"], yaml);
+    let said = String::from_utf8(said.stderr).unwrap();
+    let places: Vec<_> = said
+        .lines()
+        .map(|line| &line[..line.find(": expected").unwrap()])
+        .collect();
+    let refused = |what: &str| format!("portcullis: -: the settings can't be used: {what}");
+    assert_eq!(
+        places,
+        [
+            refused("line 1 column 1: mode"),
+            refused("line 3 column 14: trusted.accounts[0]"),
+            refused("line 4 column 7: kms.rotation-days"),
+            refused("line 4 column 26: kms.regions"),
+        ]
+    );
+    let output = with_input(&["settings", "check", "-", "--json"], yaml);
+    assert_eq!(output.status.code(), Some(2));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["good"], false);
+    assert_eq!(told["mistakes"].as_array().unwrap().len(), 4);
+    let first = &told["mistakes"][1];
+    assert_eq!(
+        (&first["line"], &first["column"], &first["setting"]),
+        (&json!(3), &json!(14), &json!("trusted.accounts[0]"))
+    );
+}
+
+#[test]
+fn what_is_hardly_meant_is_a_warning_with_a_status_of_its_own() {
+    let output = with_input(&["settings", "check", "-"], SUSPICIOUS);
+    assert_eq!(output.status.code(), Some(3));
+    let said = text(&output);
+    for warning in [
+        "warning: line 1 column 11: restore.hold-days: ",
+        "warning: line 3 column 68: exemptions[0].reason: it is a placeholder",
+        "warning: line 3 column 91: exemptions[0].until: it has ended",
+    ] {
+        assert!(said.contains(warning), "{said}");
+    }
+    let output = with_input(&["settings", "check", "-", "--json"], SUSPICIOUS);
+    assert_eq!(output.status.code(), Some(3));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&told["good"], told["warnings"].as_array().unwrap().len()),
+        (&json!(true), 3)
+    );
+}
+
+#[test]
+fn what_settings_lose_against_others_is_said() {
+    let folder = Folder::new("against");
+    let in_force = folder.write("in-force.yaml", SETTINGS);
+    let output = with_input(&["settings", "check", "-", "--against", &in_force], "mode: notify");
+    assert_eq!(output.status.code(), Some(3));
+    let said = text(&output);
+    assert!(said.contains(&format!("against {in_force}:\n  lost: ")), "{said}");
+    assert!(said.contains("weakened: mode: notify instead of enforce"), "{said}");
+    let output = with_input(
+        &["settings", "check", "-", "--against", &in_force, "--json"],
+        "mode: notify",
+    );
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["differences"][0]["kind"], "lost");
+    let refused = folder.write("refused.yaml", "modus: enforce");
+    let output = with_input(&["settings", "check", "-", "--against", &refused], "mode: notify");
+    assert_eq!(output.status.code(), Some(2));
+    let same = with_input(&["settings", "check", "portcullis.yaml", "--against", "-"], "{}");
+    assert_eq!(same.status.code(), Some(0));
+    assert!(text(&same).ends_with("against -: the same\n"));
+}
+
+#[test]
 fn bad_settings_are_refused_by_name_and_line() {
     let cases = [
         ("mode: notify\nmodus: enforce\n", "line 2"),
@@ -465,6 +607,15 @@ fn bad_settings_are_refused_by_name_and_line() {
             "everything",
         ),
         ("[", "can't be read"),
+        ("", "found an empty text"),
+        (
+            "exemptions: [{control: s3-bucket-tls-only, resource: my-bucket, reason: r, owner: o, until: 2999-01-01T00:00:00Z}]",
+            "write arn:aws:s3:::my-bucket",
+        ),
+        (
+            "exemptions: [{control: ec2-snapshot-encrypted, resource: 'arn:aws:ec2:eu-west-1:111122223333:snapshot/snap-0a1b', reason: r, owner: o, until: 2999-01-01T00:00:00Z}]",
+            "write arn:aws:ec2:eu-west-1::snapshot/snap-0a1b",
+        ),
     ];
     for (yaml, why) in cases {
         let output = with_input(&["settings", "check", "-"], yaml);

@@ -94,6 +94,53 @@ mod tests {
     }
 
     #[test]
+    fn an_exemption_of_one_resource_is_taken_by_its_function_and_at_the_desk() {
+        let place = Location {
+            account: "111122223333".into(),
+            region: "eu-west-1".into(),
+        };
+        let at_the_desk = Known::all(&services());
+        for service in services() {
+            let own = Known::own(&service, []);
+            for listing in &service.types {
+                let filled = listing
+                    .arn_form()
+                    .replace("{r}", &place.region)
+                    .replace("{a}", &place.account);
+                let filled = filled.replace("{n}", "some-name").replace("{i}", "0f1e2d3c4b5a69788");
+                let named = if filled.is_empty() {
+                    place.account.clone()
+                } else {
+                    format!("arn:aws:{filled}")
+                };
+                let arn = listing.identified(&named, &place).unwrap().arn;
+                for control in listing.controls().iter().map(|meta| meta.id).chain(["*"]) {
+                    let yaml = format!(
+                        "exemptions: [{{control: '{control}', resource: '{arn}', reason: r, owner: o, until: 2099-01-01T00:00:00Z}}]"
+                    );
+                    for known in [&own, &at_the_desk] {
+                        let read = Settings::from_yaml(&yaml, known);
+                        assert!(read.is_ok(), "{control} {arn}: {read:?}");
+                    }
+                }
+                let other = "arn:aws:nothing:eu-west-1:111122223333:thing/some-name";
+                for control in listing.controls() {
+                    let yaml = format!(
+                        "exemptions: [{{control: {}, resource: '{other}', reason: r, owner: o, until: 2099-01-01T00:00:00Z}}]",
+                        control.id
+                    );
+                    let refused = Settings::from_yaml(&yaml, &own).map_err(|error| error.to_string());
+                    assert!(
+                        refused.is_err_and(|told| told.contains("none of them can have")),
+                        "{}",
+                        control.id
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_service_s_controls_types_and_settings_carry_its_name_and_its_source() {
         for service in services() {
             assert_eq!(service.binary(), format!("portcullis-{}", service.name));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::settings::{Known, SectionType};
-use crate::{Listing, Meta};
+use crate::{Listing, Location, Meta};
 
 /// An AWS service as a function looks after it: what the catalog lists.
 pub struct Service {
@@ -88,6 +88,11 @@ impl Known {
         for listing in &service.types {
             let controls = listing.controls().into_iter();
             self.controls.extend(controls.map(|meta| (meta.id, meta)));
+            let form = form_of(listing.as_ref());
+            for meta in listing.controls() {
+                self.forms_by_control.entry(meta.id).or_default().extend(form.clone());
+            }
+            self.all_forms.extend(form);
             self.quarantines.extend(listing.quarantines());
             self.arn_forms
                 .extend(Some(listing.arn_form()).filter(|form| !form.is_empty()));
@@ -99,4 +104,19 @@ impl Known {
             }
         }
     }
+}
+
+/// What a type's ARNs have after the partition; of a type of which a place has but one, as that place says.
+fn form_of(listing: &dyn Listing) -> Option<String> {
+    let form = listing.arn_form();
+    if !form.is_empty() {
+        return Some(form.to_owned());
+    }
+    let place = Location {
+        account: "204060801357".into(),
+        region: "eu-west-1".into(),
+    };
+    let only = listing.identified(&place.account, &place)?;
+    let form = only.arn.strip_prefix("arn:aws:")?;
+    Some(form.replace(&place.region, "{r}").replace(&place.account, "{a}"))
 }

@@ -1,11 +1,12 @@
 //! Whether settings are good: nothing unknown, nothing at odds with itself.
 
 use jiff::SignedDuration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{SettingsError, Wrong, is_account, is_key, nearest};
-use super::locate::locate;
-use super::{Classification, Encryption, SectionType, Settings, Switch, Trusted, read};
+use super::pattern::meant;
+use super::read::Text;
+use super::{Classification, Encryption, SectionType, Settings, Switch, Trusted};
 use crate::{Arn, Meta};
 
 /// The controls that settings may name, and the sections that they may have.
@@ -18,6 +19,10 @@ pub struct Known {
     pub(crate) all: bool,
     /// What the ARNs of the resource types look like.
     pub(crate) arn_forms: Vec<&'static str>,
+    /// The same with those of which a place has but one.
+    pub(crate) all_forms: Vec<String>,
+    /// The same by control.
+    pub(crate) forms_by_control: BTreeMap<&'static str, Vec<String>>,
     /// The sections that are checked.
     pub(crate) sections: Vec<SectionType>,
     /// The names of all sections: those that are checked, and those that are other services' to check.
@@ -31,9 +36,33 @@ impl Known {
         self.controls.contains_key(id) || !self.all && foreign()
     }
 
+    /// What the ARNs look like of what a control, or any, is about; none where not all of them are known.
+    fn forms_of(&self, control: &str) -> &[String] {
+        match control {
+            "*" if self.all => &self.all_forms,
+            control => self.forms_by_control.get(control).map_or(&[], Vec::as_slice),
+        }
+    }
+
+    /// The ARN that was meant by what is none of any type, where one type's form tells it.
+    pub fn arn_meant(&self, text: &str) -> Option<String> {
+        meant(text, &self.all_forms)
+    }
+
     fn nearest(&self, id: &str) -> String {
         nearest(id, &self.controls.keys().copied().collect::<Vec<_>>())
     }
+}
+
+/// The part of the settings that is judged as one: what is wrong in it may follow from another mistake in it.
+fn part_of(path: &str) -> String {
+    let first = path.split('.').next().unwrap_or_default();
+    let depth = if first == "classification" || first.ends_with(']') {
+        1
+    } else {
+        2
+    };
+    path.split('.').take(depth).collect::<Vec<_>>().join(".")
 }
 
 fn wrong<T>(path: impl Into<String>, what: impl Into<String>) -> Result<T, Wrong> {
@@ -41,18 +70,80 @@ fn wrong<T>(path: impl Into<String>, what: impl Into<String>) -> Result<T, Wrong
 }
 
 impl Settings {
-    /// Reads settings from YAML, which may name only what is known.
+    /// Reads settings from YAML, which may name only what is known: what it does not name has its default.
     pub fn from_yaml(yaml: &str, known: &Known) -> Result<Self, SettingsError> {
-        let mut settings = read::common(yaml, &known.section_names)?;
-        for section in &known.sections {
-            (section.read)(yaml, &mut settings)?;
-        }
-        settings.check(known).map_err(|(path, what)| SettingsError::Refused {
-            place: locate(yaml, &path),
-            path,
-            what,
-        })?;
+        Self::default().overridden_by(yaml, known)
+    }
+
+    /// These settings with what YAML says in place of theirs: it changes what it names and nothing else. Maps are merged by key, at
+    /// every depth; `null` takes an entry out of one. Lists are replaced.
+    pub fn overridden_by(&self, yaml: &str, known: &Known) -> Result<Self, SettingsError> {
+        let text = Text::of(yaml)?;
+        let settings = self.read(&text, known)?;
+        settings.approved(&text, known)?;
         Ok(settings)
+    }
+
+    /// All that is wrong with YAML, in the order of the text: what follows from a mistake is not told with it.
+    pub fn mistakes(yaml: &str, known: &Known) -> Vec<SettingsError> {
+        let mut text = match Text::of(yaml) {
+            Ok(text) => text,
+            Err(error) => return vec![error],
+        };
+        let base = Self::default();
+        let mut mistakes = Vec::new();
+        let mut unread = BTreeSet::new();
+        loop {
+            let (mistake, is_unread) = match base.read(&text, known) {
+                Err(unfit) => (unfit, true),
+                Ok(settings) => match settings.approved(&text, known) {
+                    Err(refused) => (refused, false),
+                    Ok(()) => break,
+                },
+            };
+            // The text is read again without what is wrong. What is missed then is no other mistake: what needs it is left out as well.
+            let mut left_out = mistake
+                .path()
+                .map(|path| text.written(path))
+                .unwrap_or_default()
+                .to_owned();
+            let is_missed = text.without.contains(&left_out);
+            let holds_one = |path: &String| {
+                path.strip_prefix(&left_out)
+                    .is_some_and(|rest| rest.starts_with(['.', '[']))
+            };
+            let follows = !is_unread && (unread.contains(&part_of(&left_out)) || text.without.iter().any(holds_one));
+            while !left_out.is_empty() && !text.without.insert(left_out.clone()) {
+                left_out.truncate(left_out.rfind(['.', '[']).unwrap_or_default());
+            }
+            if is_unread {
+                unread.insert(part_of(&left_out));
+            }
+            if !is_missed && !follows {
+                mistakes.push(mistake);
+            }
+            if left_out.is_empty() {
+                break;
+            }
+        }
+        mistakes.sort_by_key(SettingsError::place);
+        mistakes
+    }
+
+    pub(super) fn read(&self, text: &Text<'_>, known: &Known) -> Result<Self, SettingsError> {
+        let mut settings = text.common(&known.section_names, self)?;
+        settings.sections = self.sections.clone();
+        for section in &known.sections {
+            (section.read)(text, self, &mut settings)?;
+        }
+        Ok(settings)
+    }
+
+    pub(super) fn approved(&self, text: &Text<'_>, known: &Known) -> Result<(), SettingsError> {
+        self.check(known).map_err(|wrong| text.refused(wrong))?;
+        let own: Vec<_> = known.sections.iter().map(|section| section.name).collect();
+        let is_foreign = |name: &str| known.section_names.contains(&name) && !own.contains(&name);
+        text.blank(|path| !is_foreign(path.split(['.', '[']).next().unwrap_or_default()))
     }
 
     fn check(&self, known: &Known) -> Result<(), Wrong> {
@@ -75,7 +166,8 @@ impl Settings {
                 );
                 return Err(named((".control", what)));
             }
-            exemption.check(&known.arn_forms).map_err(named)?;
+            let forms = known.forms_of(&exemption.control);
+            exemption.check(&known.arn_forms, forms).map_err(named)?;
         }
         if !(2..=10).contains(&self.flips.count) {
             let what = format!("expected 2 to 10, found {}", self.flips.count);
@@ -136,7 +228,7 @@ impl Settings {
 
     fn check_classification(&self) -> Result<(), Wrong> {
         let Classification { tag, untagged, levels } = &self.classification;
-        if tag.is_empty() {
+        if tag.trim().is_empty() {
             return wrong("classification.tag", "expected the key of a tag, found an empty text");
         }
         if !levels.contains_key(untagged) {

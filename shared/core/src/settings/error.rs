@@ -1,5 +1,9 @@
 //! Why settings are refused, and what single values have to look like.
 
+use std::fmt;
+
+use serde::Serialize;
+
 use crate::Arn;
 
 /// Why settings were refused.
@@ -8,8 +12,8 @@ pub enum SettingsError {
     /// It is not even YAML.
     #[error("the settings can't be read: {place}{what}")]
     Unreadable {
-        /// Where it breaks off, as `line 3 column 5: `.
-        place: String,
+        /// Where it breaks off.
+        place: Place,
         /// What was expected, and what is to be done.
         what: String,
     },
@@ -18,11 +22,54 @@ pub enum SettingsError {
     Refused {
         /// The setting.
         path: String,
-        /// Where it is, as `line 3 column 5: `; empty where the text is not at hand.
-        place: String,
+        /// Where it is.
+        place: Place,
         /// What was expected, what was found, and what to write instead.
         what: String,
     },
+}
+
+impl SettingsError {
+    /// Where it is.
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Unreadable { place, .. } | Self::Refused { place, .. } => *place,
+        }
+    }
+
+    /// The setting; none where it is the text as a whole.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Unreadable { .. } => None,
+            Self::Refused { path, .. } => Some(path),
+        }
+    }
+
+    /// What was expected, what was found, and what to write instead.
+    pub fn what(&self) -> &str {
+        match self {
+            Self::Unreadable { what, .. } | Self::Refused { what, .. } => what,
+        }
+    }
+}
+
+/// A place in the text of settings; none where what is wrong is written nowhere.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    /// From 1 on.
+    pub line: Option<u64>,
+    /// From 1 on.
+    pub column: Option<u64>,
+}
+
+impl fmt::Display for Place {
+    /// As what comes before the setting: `line 3 column 5: `.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.line, self.column) {
+            (Some(line), Some(column)) => write!(f, "line {line} column {column}: "),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A setting's path and what is wrong with it.

@@ -5,6 +5,8 @@ mod check;
 mod error;
 mod exemption;
 mod locate;
+mod overlay;
+mod pattern;
 mod read;
 mod section;
 mod words;
@@ -16,8 +18,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use check::Known;
-pub use error::{SettingsError, Wrong, is_key, nearest};
+pub use error::{Place, SettingsError, Wrong, is_key, nearest};
 pub use exemption::{ByTag, Exemption};
+pub use locate::locate;
 pub use section::{Section, SectionType};
 
 use by_type::ByType;
@@ -92,7 +95,8 @@ pub struct Classification {
     pub tag: String,
     /// The level of what has no such tag, or one with a value that no level names.
     pub untagged: String,
-    /// The levels by name.
+    /// The levels by name. Those of the defaults stay, each as it is, unless they are named; null takes one out.
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, Option<Level>>"))]
     pub levels: BTreeMap<String, Level>,
 }
 

@@ -1,36 +1,188 @@
 //! Reads settings: those that all services have in common, and the section of one.
 
-use std::collections::BTreeMap;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
 
+use serde::Serialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{
     Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, Visitor,
 };
 
-use super::error::SettingsError;
+use serde_json::Value;
+
+use super::error::{Place, SettingsError, Wrong};
+use super::locate::Tree;
+use super::overlay::{Over, Under};
 use super::{Settings, words};
 
-/// All settings but the sections with these names, of which it is only seen that they are sections.
-pub(super) fn common(yaml: &str, sections: &[&str]) -> Result<Settings, SettingsError> {
-    read(yaml, Common { sections }, sections)
+/// A text of settings, and what of it is read.
+pub(super) struct Text<'t> {
+    yaml: &'t str,
+    /// The text as data with places: parsed once somebody asks, for good settings need none.
+    tree: OnceCell<Result<Tree, SettingsError>>,
+    /// The paths at which nothing, or a blank text, was read.
+    blanks: RefCell<Vec<String>>,
+    /// The paths, as they are written, that are read as if they were not.
+    pub without: BTreeSet<String>,
 }
 
-/// One section; its defaults where there is none.
-pub(super) fn section<T: DeserializeOwned + Default>(yaml: &str, name: &str) -> Result<T, SettingsError> {
-    let only = Only { name, of: PhantomData };
-    read(yaml, only, &[])
+impl<'t> Text<'t> {
+    pub fn of(yaml: &'t str) -> Result<Self, SettingsError> {
+        let is_empty = |line: &str| matches!(line.trim_start().chars().next(), None | Some('#'));
+        if yaml.lines().all(is_empty) {
+            let what = "expected settings by their names, found an empty text; write {} for the defaults";
+            return Err(words::unreadable(Place::default(), what));
+        }
+        Ok(Self {
+            yaml,
+            tree: OnceCell::new(),
+            blanks: RefCell::default(),
+            without: BTreeSet::new(),
+        })
+    }
+
+    fn tree(&self) -> Result<&Tree, SettingsError> {
+        let parsed = self
+            .tree
+            .get_or_init(|| Tree::of(self.yaml).map_err(|error| words::broken(&error)));
+        parsed.as_ref().map_err(Clone::clone)
+    }
+
+    #[cfg(test)]
+    pub fn was_looked_at_again(&self) -> bool {
+        self.tree.get().is_some()
+    }
+
+    /// All settings but the sections with these names, of which it is only seen that they are sections; what is not named is as in
+    /// `base`.
+    pub fn common(&self, sections: &[&str], base: &Settings) -> Result<Settings, SettingsError> {
+        self.read(Common { sections }, &json_of(base)?, sections)
+    }
+
+    /// One section; what is not named is as in `base`.
+    pub fn section<T>(&self, name: &str, base: &T) -> Result<T, SettingsError>
+    where
+        T: DeserializeOwned + Serialize + Default,
+    {
+        let base = Value::Object([(name.to_owned(), json_of(base)?)].into_iter().collect());
+        self.read(Only { name, of: PhantomData }, &base, &[])
+    }
+
+    fn read<S: DeserializeSeed<'t>>(
+        &self,
+        seed: S,
+        base: &Value,
+        sections: &[&str],
+    ) -> Result<S::Value, SettingsError> {
+        let is_null = |path: &str| {
+            may_be_left_out(self.yaml, path, true) && self.tree().is_ok_and(|tree| tree.is_null(self.yaml, path))
+        };
+        let under = Under {
+            base,
+            without: &self.without,
+            is_null: &is_null,
+            blanks: &self.blanks,
+        };
+        let mut path = String::new();
+        let read = serde_saphyr::with_deserializer_from_str(self.yaml, |text| {
+            let mut track = serde_path_to_error::Track::new();
+            let merged = Over::new(text, under);
+            let read = seed.deserialize(serde_path_to_error::Deserializer::new(merged, &mut track));
+            read.inspect_err(|_| path = track.path().to_string())
+        });
+        read.map_err(|error| match self.tree() {
+            Ok(tree) => words::unfit(tree, &self.as_written(path.trim_matches('.')), &error, sections),
+            Err(broken) => broken,
+        })
+    }
+
+    /// What is wrong with a setting that was read.
+    pub fn refused(&self, (path, what): Wrong) -> SettingsError {
+        let path = self.as_written(&path);
+        SettingsError::Refused {
+            place: self.tree().map_or_else(|_| Place::default(), |tree| tree.place(&path)),
+            path,
+            what,
+        }
+    }
+
+    /// As much of a path as is written out.
+    pub fn written<'p>(&self, path: &'p str) -> &'p str {
+        self.tree().map_or("", |tree| tree.written(path))
+    }
+
+    /// The first value that was left out, in what `counts`.
+    pub fn blank(&self, counts: impl Fn(&str) -> bool) -> Result<(), SettingsError> {
+        let read = self.blanks.take();
+        if !read.iter().any(|path| may_be_left_out(self.yaml, path, false)) {
+            return Ok(());
+        }
+        let blanks = self.tree()?.blanks(self.yaml).into_iter();
+        let mut blanks = blanks.filter(|path| !self.without.contains(path) && counts(path));
+        blanks.next().map_or(Ok(()), |path| {
+            let what = "expected a value, found none; write it, or null for none, or take the line out for the default";
+            Err(SettingsError::Refused {
+                place: self.tree()?.place(&path),
+                path,
+                what: what.into(),
+            })
+        })
+    }
+
+    /// A path with the places that its list items have in the text: those that are not read have none in what was.
+    fn as_written(&self, path: &str) -> String {
+        let mut written = String::new();
+        for part in path.split_inclusive(']') {
+            let item = part.strip_suffix(']').and_then(|part| part.rsplit_once('['));
+            let Some((before, Ok(at))) = item.map(|(before, at)| (before, at.parse::<usize>())) else {
+                written.push_str(part);
+                continue;
+            };
+            written.push_str(before);
+            let is_read = |at: &usize| !self.without.contains(&format!("{written}[{at}]"));
+            let place = (0..).filter(is_read).nth(at).unwrap_or(at);
+            written = format!("{written}[{place}]");
+        }
+        written
+    }
 }
 
-fn read<'de, S: DeserializeSeed<'de>>(yaml: &'de str, seed: S, sections: &[&str]) -> Result<S::Value, SettingsError> {
-    let mut path = String::new();
-    let read = serde_saphyr::with_deserializer_from_str(yaml, |text| {
-        let mut track = serde_path_to_error::Track::new();
-        let read = seed.deserialize(serde_path_to_error::Deserializer::new(text, &mut track));
-        read.inspect_err(|_| path = track.path().to_string())
-    });
-    read.map_err(|error| words::refusal(yaml, path.trim_matches('.'), &error, sections))
+/// Whether the value at a path may be left out or, where `null` counts, be that: by what follows its name, wherever that is in the
+/// text. What can't be is told without another look at all of it.
+fn may_be_left_out(yaml: &str, path: &str, null_counts: bool) -> bool {
+    let name = path.rsplit('.').next().unwrap_or(path);
+    if name.ends_with(']') {
+        return true;
+    }
+    let is_comment = |at: usize| {
+        yaml[..at]
+            .lines()
+            .last()
+            .is_some_and(|line| line.trim_start().starts_with('#'))
+    };
+    yaml.match_indices(name)
+        .filter(|(at, _)| !is_comment(*at))
+        .any(|(at, _)| {
+            let after = yaml[at + name.len()..]
+                .trim_start_matches(['\'', '"'])
+                .trim_start_matches(' ');
+            match after.strip_prefix(':') {
+                Some(value) => match value.trim_start_matches(' ').chars().next() {
+                    None | Some('\n' | '\r' | '#' | ',' | '}' | ']' | '\'' | '"' | '&' | '!' | '*' | '|' | '>') => true,
+                    Some('~' | 'n' | 'N') => null_counts,
+                    Some(_) => false,
+                },
+                // A key of a flow map that has no value.
+                None => yaml[..at].trim_end().ends_with(['{', ',']),
+            }
+        })
+}
+
+fn json_of(value: &impl Serialize) -> Result<Value, SettingsError> {
+    serde_json::to_value(value).map_err(|error| words::unreadable(Place::default(), &error.to_string()))
 }
 
 struct Common<'n> {
@@ -41,7 +193,7 @@ impl<'de> DeserializeSeed<'de> for Common<'_> {
     type Value = Settings;
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Settings, D::Error> {
-        from.deserialize_map(self)
+        from.deserialize_struct("settings", &[], self)
     }
 }
 
@@ -91,7 +243,7 @@ impl<'de, T: Deserialize<'de> + Default> DeserializeSeed<'de> for Only<'_, T> {
     type Value = T;
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<T, D::Error> {
-        from.deserialize_map(self)
+        from.deserialize_struct("settings", &[], self)
     }
 }
 

@@ -6,8 +6,9 @@ use std::fmt::Debug;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::Settings;
 use super::error::{SettingsError, Wrong};
-use super::{Settings, read};
+use super::read::Text;
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema as Described;
@@ -36,10 +37,12 @@ pub struct SectionType {
     pub name: &'static str,
     /// Its defaults, written out.
     pub defaults: fn() -> serde_json::Result<serde_json::Value>,
+    /// What settings have in it, written out.
+    pub value: fn(&Settings) -> serde_json::Result<serde_json::Value>,
     /// Its schema, as a reference to what is added to the definitions.
     #[cfg(feature = "schema")]
     pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
-    pub(super) read: fn(&str, &mut Settings) -> Result<(), SettingsError>,
+    pub(super) read: fn(&Text<'_>, &Settings, &mut Settings) -> Result<(), SettingsError>,
     pub(super) check: fn(&Settings) -> Result<(), Wrong>,
 }
 
@@ -49,10 +52,11 @@ impl SectionType {
         Self {
             name: S::NAME,
             defaults: || serde_json::to_value(S::default()),
+            value: |settings| serde_json::to_value(&*settings.section::<S>()),
             #[cfg(feature = "schema")]
             schema: |generator| generator.subschema_for::<S>(),
-            read: |yaml, settings| {
-                settings.set(read::section::<S>(yaml, S::NAME)?);
+            read: |text, base, settings| {
+                settings.set(text.section(S::NAME, &*base.section::<S>())?);
                 Ok(())
             },
             check: |settings| {

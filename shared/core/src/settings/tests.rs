@@ -1,6 +1,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
+use super::read::Text;
 use super::*;
 use crate::Resource;
 
@@ -48,6 +50,10 @@ fn known(all: bool) -> Known {
         quarantines: vec![ACL.id],
         all,
         arn_forms: vec!["s3:::{n}"],
+        all_forms: vec!["s3:::{n}".into()],
+        forms_by_control: [&VERSIONING, &ACL]
+            .map(|meta| (meta.id, vec!["s3:::{n}".into()]))
+            .into(),
         sections: vec![SectionType::of::<Depot>()],
         section_names: vec![Depot::NAME],
     }
@@ -145,6 +151,136 @@ fn a_function_leaves_the_controls_of_others_alone() {
     assert!(of("controls: {s3-bucket-rotation: {mode: enforce}}").is_err());
 }
 
+/// Whatever is a map in the defaults, by its path, with how deep it is.
+fn maps(value: &Value, path: &[String], found: &mut Vec<Vec<String>>) {
+    let Some(entries) = value.as_object() else { return };
+    found.push(path.to_vec());
+    for (name, inner) in entries {
+        maps(inner, &[path, std::slice::from_ref(name)].concat(), found);
+    }
+}
+
+/// Another value of the same form.
+fn another(value: &Value) -> Option<Value> {
+    Some(match value {
+        Value::Bool(yes) => json!(!yes),
+        Value::Number(number) => json!(number.as_u64()? + 1),
+        Value::String(word) => json!(match word.as_str() {
+            "enforce" => "notify",
+            "any" | "aws-managed-key" => "customer-managed-key",
+            "customer-managed-key" => "dual-layer",
+            "tell" => "stop",
+            "24h" => "25h",
+            "internal" => "restricted",
+            other => return Some(json!(format!("{other}2"))),
+        }),
+        Value::Array(list) if list.first().is_some_and(Value::is_string) => json!(["other"]),
+        Value::Array(_) => json!([]),
+        _ => return None,
+    })
+}
+
+fn with(value: &Value, path: &[String], put: &Value) -> Value {
+    let Some((first, rest)) = path.split_first() else {
+        return put.clone();
+    };
+    let mut changed = value.clone();
+    changed[first] = with(&value[first], rest, put);
+    changed
+}
+
+fn all_of(settings: &Settings) -> Value {
+    let mut all = serde_json::to_value(settings).unwrap();
+    all[Depot::NAME] = serde_json::to_value(settings.section::<Depot>()).unwrap();
+    all
+}
+
+#[test]
+fn whatever_an_override_names_in_a_map_the_rest_of_it_stays() {
+    let defaults = all_of(&Settings::default());
+    let mut paths = Vec::new();
+    maps(&defaults, &[], &mut paths);
+    assert!(paths.contains(&["classification", "levels", "restricted"].map(str::to_owned).into()));
+    let mut named = 0;
+    for map in paths {
+        let here = map.iter().fold(&defaults, |value, key| &value[key]);
+        for (key, value) in here.as_object().unwrap() {
+            let Some(other) = another(value) else { continue };
+            let path = [map.clone(), vec![key.clone()]].concat();
+            let only = path.iter().rev().fold(other.clone(), |inner, key| json!({key: inner}));
+            let text = Text::of(&only.to_string()).map(|text| Settings::default().read(&text, &known(true)));
+            let read = text.unwrap().unwrap_or_else(|error| panic!("{only}: {error}"));
+            assert_eq!(all_of(&read), with(&defaults, &path, &other), "{only}");
+            named += 1;
+        }
+    }
+    assert!(named > 30, "{named}");
+}
+
+#[test]
+fn one_key_of_one_level_leaves_its_others_and_the_other_levels() {
+    let key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    let settings = read(&format!("classification: {{levels: {{restricted: {{key: '{key}'}}}}}}")).unwrap();
+    let mut expected = Settings::default();
+    expected.classification.levels.get_mut("restricted").unwrap().key = Some(key.into());
+    assert_eq!(settings, expected);
+}
+
+#[test]
+fn an_entry_is_added_by_its_name_and_taken_out_by_null_and_a_setting_is_not() {
+    let settings =
+        read("classification: {untagged: own, levels: {internal: null, own: {values: [internal]}}}").unwrap();
+    let levels: Vec<_> = settings.classification.levels.keys().map(String::as_str).collect();
+    assert_eq!(levels, ["confidential", "own", "public", "restricted"]);
+    let error = refused("classification: {levels: {none: null}}");
+    assert!(error.contains("classification.levels.none"), "{error}");
+    for section in ["classification", "flips", "depot", "controls"] {
+        let error = refused(&format!("{section}: null"));
+        assert!(error.contains(&format!(": {section}: ")), "{error}");
+    }
+    assert_eq!(
+        read("budget: {disruptive-per-hour: null}")
+            .unwrap()
+            .budget
+            .disruptive_per_hour,
+        None
+    );
+}
+
+#[test]
+fn settings_are_overridden_by_others_in_what_these_name_alone() {
+    let packed = read(
+        "controls: {s3-bucket-acl: {grace: 24h}}\ndepot: {shelves: 3, doors: [1]}\ntrusted: {accounts: ['444455556666']}\n\
+         exemptions: [{control: s3-bucket-acl, resource: 'arn:aws:s3:::logs', reason: r, owner: o, until: 2027-01-01T00:00:00Z}]",
+    )
+    .unwrap();
+    let over = |yaml| packed.overridden_by(yaml, &known(true)).unwrap();
+    assert_eq!(over("{}"), packed);
+    let paused = over("mode: notify");
+    assert_eq!((paused.mode, &paused.exemptions), (Mode::Notify, &packed.exemptions));
+    let more = over("controls: {s3-bucket-versioning: {mode: enforce}}\ndepot: {doors: [2]}\nexemptions: []");
+    assert_eq!(more.controls.len(), 2);
+    let depot = Depot {
+        shelves: 3,
+        doors: vec![2],
+    };
+    assert_eq!(*more.section::<Depot>(), depot);
+    assert_eq!(more.exemptions, []);
+    assert_eq!(over("controls: {s3-bucket-acl: null}").controls.len(), 0);
+}
+
+#[test]
+fn the_settings_that_are_packed_are_read_without_another_look_at_their_text() {
+    let yaml = include_str!("../../../../portcullis.yaml");
+    let mut known = known(true);
+    known.section_names.extend(["kms", "ec2"]);
+    let text = Text::of(yaml).unwrap();
+    let settings = Settings::default().read(&text, &known).unwrap();
+    settings.approved(&text, &known).unwrap();
+    assert!(!text.was_looked_at_again());
+    assert_eq!(settings, Settings::default());
+}
+
 #[test]
 fn an_exemption_ends_at_its_moment() {
     let settings = read(
@@ -175,7 +311,7 @@ fn patterns_match_whole_names() {
         ("*x*", "axb", true),
         ("a**", "a", true),
     ] {
-        assert_eq!(exemption::matches(pattern, text), fits, "{pattern} {text}");
+        assert_eq!(pattern::matches(pattern, text), fits, "{pattern} {text}");
     }
 }
 

@@ -2,20 +2,11 @@
 
 use serde_saphyr::{Error, MessageFormatter as _, UserMessageFormatter};
 
-use super::error::{SettingsError, nearest};
-use super::locate::{found, locate, not_yaml, place_of};
-
-/// Why a text is refused that could not be read: `path` is the setting that was being read, `sections` are those that services
-/// have for themselves.
-pub(super) fn refusal(yaml: &str, path: &str, error: &Error, sections: &[&str]) -> SettingsError {
-    match not_yaml(yaml) {
-        Some(error) => broken(&error),
-        None => unfit(yaml, path, error.without_snippet(), sections),
-    }
-}
+use super::error::{Place, SettingsError, nearest};
+use super::locate::{Tree, place_of};
 
 /// Why a text is no YAML.
-fn broken(error: &Error) -> SettingsError {
+pub(super) fn broken(error: &Error) -> SettingsError {
     let error = error.without_snippet();
     let place = error.location().map(place_of).unwrap_or_default();
     match error {
@@ -36,8 +27,9 @@ fn broken(error: &Error) -> SettingsError {
     }
 }
 
-/// Why YAML is no settings.
-fn unfit(yaml: &str, path: &str, error: &Error, sections: &[&str]) -> SettingsError {
+/// Why YAML is no settings: `path` is the setting that was being read, `sections` are those that services have for themselves.
+pub(super) fn unfit(tree: &Tree, path: &str, error: &Error, sections: &[&str]) -> SettingsError {
+    let error = error.without_snippet();
     let place = error.location().map(place_of).unwrap_or_default();
     let within = |key: &str| {
         if path.is_empty() {
@@ -47,9 +39,9 @@ fn unfit(yaml: &str, path: &str, error: &Error, sections: &[&str]) -> SettingsEr
         }
     };
     let refused = |path: String, what: String| {
-        let written = locate(yaml, &path);
+        let written = tree.place(&path);
         SettingsError::Refused {
-            place: if written.is_empty() { place.clone() } else { written },
+            place: if written == Place::default() { place } else { written },
             path,
             what,
         }
@@ -75,7 +67,7 @@ fn unfit(yaml: &str, path: &str, error: &Error, sections: &[&str]) -> SettingsEr
             refused(path.to_owned(), what)
         }
         error => {
-            let what = found(yaml, path).unwrap_or_else(|| "something else".into());
+            let what = tree.found(path).unwrap_or_else(|| "something else".into());
             let (expected, example) = form(path, kind_of(error).as_deref());
             let example = instead(path, &what).unwrap_or(example);
             let what = format!("expected {expected}, found {what}; write {example}");
@@ -87,7 +79,7 @@ fn unfit(yaml: &str, path: &str, error: &Error, sections: &[&str]) -> SettingsEr
     }
 }
 
-fn unreadable(place: String, what: &str) -> SettingsError {
+pub(super) fn unreadable(place: Place, what: &str) -> SettingsError {
     SettingsError::Unreadable {
         place,
         what: what.to_owned(),

@@ -1,6 +1,7 @@
 //! What is refused, and in which words.
 
-use super::refused;
+use super::{known, read, refused};
+use crate::Settings;
 
 /// A text; then what its refusal holds: the place, the setting, and what was expected, was found, and is to be written.
 type Case = (&'static str, &'static str, &'static str, &'static [&'static str]);
@@ -221,6 +222,52 @@ const NOT_MEANT: &[Case] = &[
         &["everything of some type", "i-mean-everything: true"],
     ),
     (
+        "exemptions: [{control: s3-bucket-acl, resource: my-website, reason: r, owner: o, until: 2027-01-01T00:00:00Z}]",
+        "line 1 column 39",
+        "exemptions[0].resource",
+        &[
+            "s3-bucket-acl looks at, as in arn:aws:s3:::legacy-*",
+            "found \"my-website\"",
+            "write arn:aws:s3:::my-website",
+        ],
+    ),
+    (
+        "exemptions: [{control: '*', resource: 'arn:aws:s3::logs', reason: r, owner: o, until: 2027-01-01T00:00:00Z}]",
+        "line 1 column 29",
+        "exemptions[0].resource",
+        &["none of them can have", "write arn:aws:s3:::logs"],
+    ),
+    (
+        "exemptions: [{control: s3-bucket-acl, resource: 'arn:aws:kms:*:*:key/a', tag: {key: a, value: b}, reason: r, owner: o, until: 2027-01-01T00:00:00Z}]",
+        "line 1 column 39",
+        "exemptions[0].resource",
+        &["none of them can have"],
+    ),
+    (
+        "exemptions: [{control: s3-bucket-acl, tag: {key: ' ', value: a}, reason: r, owner: o, until: 2027-01-01T00:00:00Z}]",
+        "line 1 column 45",
+        "exemptions[0].tag.key",
+        &["the key of a tag"],
+    ),
+    (
+        "exemptions: [{control: s3-bucket-acl, tag: {key: a, value: ' '}, reason: r, owner: o, until: 2027-01-01T00:00:00Z}]",
+        "line 1 column 53",
+        "exemptions[0].tag.value",
+        &["expected a value, found none"],
+    ),
+    (
+        "budget:\n  disruptive-per-hour:\n",
+        "line 2 column 3",
+        "budget.disruptive-per-hour",
+        &["found none", "null for none", "take the line out"],
+    ),
+    (
+        "classification: {levels: {internal: {values: ['']}}}",
+        "line 1 column 47",
+        "classification.levels.internal.values[0]",
+        &["found none"],
+    ),
+    (
         "exemptions: [{control: s3-bucket-acl, resource: x, reason: '', owner: o, until: 2027-01-01T00:00:00Z}]",
         "line 1 column 52",
         "exemptions[0].reason",
@@ -386,7 +433,13 @@ const NOT_MEANT: &[Case] = &[
 
 #[test]
 fn a_text_that_is_no_settings_is_refused_with_setting_place_and_what_to_write() {
-    for (yaml, found) in [("5", "found 5"), ("- mode", "found a list"), ("~", "found nothing")] {
+    for (yaml, found) in [
+        ("5", "found 5"),
+        ("- mode", "found a list"),
+        ("~", "found nothing"),
+        ("", "found an empty text"),
+        ("# mode: notify\n\n", "found an empty text"),
+    ] {
         let error = refused(yaml);
         assert!(
             error.contains("settings by their names") && error.contains(found),
@@ -418,4 +471,100 @@ fn what_can_not_be_meant_is_refused_with_setting_place_and_what_to_write() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_in_the_order_of_the_text() {
+    let yaml = "\
+mode: sometimes
+controls:
+  s3-bucket-acl: {grace: 1d, quarantine: always}
+  s3-bucket-versionning: {mode: off}
+classification:
+  untagged: secret
+  levels:
+    restricted: {encryption: best, key: hello}
+trusted: {accounts: ['12', '444455556666', '13'], networks: [office]}
+exemptions:
+- {control: s3-bucket-acl, resource: my-website, reason: r, until: 2027-01-01T00:00:00Z}
+- {control: s3-bucket-acl, resource: my-website, reason: r, owner: o, until: 2027-01-01T00:00:00Z}
+- {control: s3-bucket-acl, resource: 'arn:aws:s3:::logs', reason: '', owner: o, until: never}
+- {control: s3-bucket-akl, resource: 'arn:aws:s3:::logs', reason: r, owner: o, until: 2027-01-01T00:00:00Z}
+depot: {shelves: many, windows: 3}
+flips: {count: 11}
+";
+    let mistakes = Settings::mistakes(yaml, &known(true));
+    let found: Vec<_> = mistakes
+        .iter()
+        .map(|mistake| {
+            (
+                mistake.place().line.unwrap_or_default(),
+                mistake.path().unwrap_or_default(),
+            )
+        })
+        .collect();
+    // What may follow from another mistake is not told: the level of data, where one of them can't be read.
+    let expected = [
+        (1, "mode"),
+        (3, "controls.s3-bucket-acl.grace"),
+        (3, "controls.s3-bucket-acl.quarantine"),
+        (4, "controls.s3-bucket-versionning"),
+        (8, "classification.levels.restricted.encryption"),
+        (9, "trusted.accounts[0]"),
+        (9, "trusted.accounts[2]"),
+        (9, "trusted.networks[0]"),
+        (11, "exemptions[0].owner"),
+        (12, "exemptions[1].resource"),
+        (13, "exemptions[2].until"),
+        (14, "exemptions[3].control"),
+        (15, "depot.shelves"),
+        (15, "depot.windows"),
+        (16, "flips.count"),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(Settings::mistakes("{}", &known(true)), []);
+    for yaml in ["", "mode: [", "5", "mode: notify\nmode: enforce"] {
+        assert_eq!(Settings::mistakes(yaml, &known(true)).len(), 1, "{yaml}");
+    }
+    for (yaml, ..) in UNFIT.iter().chain(NOT_MEANT) {
+        assert_eq!(
+            Settings::mistakes(yaml, &known(true)),
+            [read(yaml).unwrap_err()],
+            "{yaml}"
+        );
+    }
+}
+
+#[test]
+fn a_value_that_was_left_out_is_refused_however_that_is_written() {
+    for yaml in [
+        "budget: {disruptive-per-hour: }",
+        "budget: {disruptive-per-hour:}",
+        "budget: {disruptive-per-hour}",
+        "budget: { disruptive-per-hour , }",
+        "budget: {disruptive-per-hour: , }",
+        "budget: {'disruptive-per-hour': }",
+        "budget:\n  \"disruptive-per-hour\" :\n",
+        "budget:\n  disruptive-per-hour:",
+        "budget:\n  disruptive-per-hour:\r\nmode: notify\r\n",
+        "budget:\n  disruptive-per-hour:   # as many as it takes\nmode: notify",
+        "# disruptive-per-hour: null\nbudget:\n  # how many\n  disruptive-per-hour: &none\n",
+        "exemptions: [{control: s3-bucket-acl, resource: , tag: {key: a, value: b}, reason: r, owner: o, until: 2027-01-01T00:00:00Z}]",
+        "classification: {levels: {internal: {values: [internal, ' ']}}}",
+        "classification:\n  levels:\n    internal:\n      values:\n      - internal\n      - ''\n",
+        "classification:\n  levels:\n    internal:\n",
+        "trusted: {canonical-users: ['']}",
+    ] {
+        let error = read(yaml).expect_err(yaml).to_string();
+        let said = ["expected a value, found none", "by their names, found nothing"];
+        assert!(said.iter().any(|words| error.contains(words)), "{yaml}: {error}");
+    }
+    for yaml in [
+        "budget: {disruptive-per-hour: null}",
+        "budget: {disruptive-per-hour: ~}",
+        "budget:\n  disruptive-per-hour: Null # as many as it takes\n",
+        "budget:\n  disruptive-per-hour: 5\n# disruptive-per-hour:\n",
+    ] {
+        assert!(read(yaml).is_ok(), "{yaml}");
+    }
 }
