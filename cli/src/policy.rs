@@ -21,8 +21,8 @@ use crate::trusted::{add, is_account, kind_of};
 #[derive(Debug, clap::Args)]
 #[expect(clippy::doc_markdown, reason = "the comments are the help text")]
 pub struct Arguments {
-    /// What the policies are on: s3, s3-access-point, kms, sns, sqs, lambda, secretsmanager, ecr, efs, opensearch,
-    /// dynamodb, ssm-document, backup, events or iam-trust.
+    /// What the policies are on, such as s3, s3-access-point, kms, sns, sqs, lambda, secretsmanager, ecr, logs, apigateway or
+    /// iam-trust; a name that is none of them is answered with all of them.
     #[arg(long)]
     service: Option<Service>,
     /// The account that owns the resources.
@@ -35,6 +35,9 @@ pub struct Arguments {
     /// The resource's ARN; without it, it is taken from the policy.
     #[arg(long)]
     resource: Option<String>,
+    /// The bucket's object ownership; under BucketOwnerEnforced its ACLs grant nothing.
+    #[arg(long)]
+    object_ownership: Option<String>,
     /// Propose fixes that only close what is public, and leave who is external.
     #[arg(long)]
     keep_external: bool,
@@ -42,9 +45,10 @@ pub struct Arguments {
     #[arg(long)]
     table: bool,
     /// Files with a policy, an ACL or a sharing list, or with JSON lines of {"id", "service", "owner", "policy" | "acl" |
-    /// "attribute", "resource", "trusted", "trusted_orgs", "trusted_networks", "trusted_ids", "block_public_access"}; - is
-    /// standard input. ACLs and lists are as the AWS CLI prints them: get-bucket-acl, describe-snapshot-attribute,
-    /// describe-image-attribute, describe-document-permission.
+    /// "attribute", "resource", "trusted", "trusted_orgs", "trusted_networks", "trusted_ids", "block_public_access",
+    /// "object_ownership"}; - is standard input. ACLs and lists are as the AWS CLI prints them: get-bucket-acl,
+    /// describe-snapshot-attribute, describe-image-attribute, describe-document-permission, describe-db-snapshot-attributes,
+    /// describe-db-cluster-snapshot-attributes.
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
@@ -60,6 +64,7 @@ struct Record<'a> {
     acl: Option<List>,
     #[serde(default)]
     block_public_access: BlockPublicAccess,
+    object_ownership: Option<String>,
     resource: Option<String>,
     #[serde(default)]
     trusted: Vec<String>,
@@ -227,7 +232,13 @@ fn one(args: &Arguments, name: &str, text: &str) -> Line {
         if let Ok(list) = serde_json::from_str::<List>(text) {
             return Line {
                 id: name.to_owned(),
-                answer: listed(&list, args.account.as_deref(), &trust, false),
+                answer: listed(
+                    &list,
+                    args.account.as_deref(),
+                    &trust,
+                    false,
+                    args.object_ownership.as_deref(),
+                ),
             };
         }
         let answer = answer(
@@ -267,7 +278,16 @@ fn one(args: &Arguments, name: &str, text: &str) -> Line {
     let owner = record.owner.as_deref().or(args.account.as_deref());
     let Some(policy) = record.policy else {
         let answer = match &record.acl {
-            Some(list) => listed(list, owner, &trust, record.block_public_access.ignore_public_acls),
+            Some(list) => {
+                let ownership = record.object_ownership.as_deref().or(args.object_ownership.as_deref());
+                listed(
+                    list,
+                    owner,
+                    &trust,
+                    record.block_public_access.ignore_public_acls,
+                    ownership,
+                )
+            }
             None => refusal("there is no \"policy\", \"acl\" or \"attribute\" in the record"),
         };
         return Line { id, answer };
@@ -303,14 +323,19 @@ fn answer(
     if !is_account(owner) {
         return refusal("the owner is not an account id of 12 digits");
     }
-    if let Some(arn) = resource
-        && !service.is_its(arn, owner)
-    {
-        return refusal(&format!(
-            "{arn} is not the ARN of a resource that {owner} has in {service}"
-        ));
+    let mut other_account = None;
+    if let Some(arn) = resource {
+        let account = arn.split(':').nth(4).unwrap_or_default();
+        if !service.is_its(arn, account) {
+            return refusal(&format!("{arn} is not the ARN of a resource in {service}"));
+        }
+        if !service.is_its(arn, owner) {
+            other_account = Some(format!(
+                "{arn} names account {account}, not its owner {owner}: one of the two is wrong"
+            ));
+        }
     }
-    let policy = match Policy::parse(text) {
+    let policy = match Policy::parse_for(service, text) {
         Ok(policy) => policy,
         Err(error) => return refusal(&error.to_string()),
     };
@@ -363,6 +388,7 @@ fn answer(
         .iter()
         .map(|note| json!({"kind": note.kind, "statement": note.index, "text": note.text}))
         .collect();
+    findings.extend(other_account.map(|text| json!({"kind": "other-account", "text": text})));
     if service == Service::Kms {
         for (finding, statement) in key_practice(&policy, owner, trust).findings {
             findings.push(json!({"kind": finding, "statement": statement}));
@@ -395,7 +421,35 @@ fn answer(
 }
 
 /// What an ACL or a sharing list comes to.
-fn listed(list: &List, owner: Option<&str>, trust: &Trust, ignores_public: bool) -> Answer {
+fn listed(
+    list: &List,
+    owner: Option<&str>,
+    trust: &Trust,
+    ignores_public: bool,
+    object_ownership: Option<&str>,
+) -> Answer {
+    // S3 User Guide, "Controlling ownership of objects and disabling ACLs for your bucket".
+    const OWNERSHIPS: [&str; 3] = ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"];
+    if let Some(unknown) = object_ownership.filter(|one| !OWNERSHIPS.contains(one)) {
+        return refusal(&format!(
+            "the object ownership is {unknown}; expected one of {}",
+            OWNERSHIPS.join(", ")
+        ));
+    }
+    if matches!(list, List::Acl { .. }) && object_ownership == Some(OWNERSHIPS[0]) {
+        return Answer::PlannedFinding {
+            verdict: Verdict::Private,
+            s3_verdict: None,
+            undecided: false,
+            offending: Vec::new(),
+            reason: "the bucket owner owns every object (BucketOwnerEnforced), so the ACL grants nothing".to_owned(),
+            witness: None,
+            fix: "nothing",
+            fixed: None,
+            changes: Vec::new(),
+            findings: Vec::new(),
+        };
+    }
     if let Some(owner) = owner.filter(|owner| !is_account(owner)) {
         return refusal(&format!("the owner {owner} is not an account id of 12 digits"));
     }

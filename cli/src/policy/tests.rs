@@ -10,6 +10,7 @@ fn args(service: Option<&str>, trust: &[&str]) -> Arguments {
         account: Some("111122223333".to_owned()),
         trust: trust.iter().map(|&one| one.to_owned()).collect(),
         resource: None,
+        object_ownership: None,
         keep_external: false,
         table: false,
         files: Vec::new(),
@@ -62,6 +63,11 @@ fn lists_are_judged_as_policies_are() {
         {"Grantee": {"URI": portcullis_access::ALL_USERS}, "Permission": "READ"}]});
     let blocked = json!({"IgnorePublicAcls": true});
     let shared = json!({"CreateVolumePermissions": [{"UserId": "444455556666"}]});
+    let restore = |who: &str| json!([{"AttributeName": "restore", "AttributeValues": [who]}]);
+    let database =
+        json!({"DBSnapshotAttributesResult": {"DBSnapshotIdentifier": "s", "DBSnapshotAttributes": restore("all")}});
+    let cluster =
+        json!({"DBClusterSnapshotAttributesResult": {"DBClusterSnapshotAttributes": restore("444455556666")}});
     for (text, verdict, fix) in [
         (acl.to_string(), "public", "remove"),
         (
@@ -70,6 +76,13 @@ fn lists_are_judged_as_policies_are() {
             "nothing",
         ),
         (shared.to_string(), "external", "remove"),
+        (database.to_string(), "public", "remove"),
+        (json!({"attribute": cluster}).to_string(), "external", "remove"),
+        (
+            json!({"acl": acl, "object_ownership": "BucketOwnerEnforced"}).to_string(),
+            "private",
+            "nothing",
+        ),
         (
             json!({"attribute": shared, "trusted": ["444455556666"]}).to_string(),
             "private",
@@ -134,14 +147,27 @@ fn what_is_refused_says_why() {
             "is not the ARN",
         ),
         (
+            None,
+            r#"{"acl":{"Owner":{"ID":"o"},"Grants":[]},"object_ownership":"Mine"}"#,
+            "BucketOwnerEnforced",
+        ),
+        (
             Some("sqs"),
-            r#"{"policy":{"Statement":[]},"resource":"arn:aws:sqs:us-east-1:444455556666:q"}"#,
-            "111122223333",
+            &format!(r#"{{"policy":{{"Statement":[],"Id":"{}"}}}}"#, "x".repeat(8_192)),
+            "sqs takes 8192 at most",
         ),
     ] {
         let found = values(&args(service, &[]), text);
         assert!(found[0]["refused"].as_str().unwrap().contains(why), "{found:?}");
     }
+}
+
+#[test]
+fn a_resource_of_another_account_is_told() {
+    let text = r#"{"policy":{"Statement":[]},"resource":"arn:aws:sqs:us-east-1:444455556666:q"}"#;
+    let found = values(&args(Some("sqs"), &[]), text);
+    assert_eq!(found[0]["verdict"], "private");
+    assert_eq!(found[0]["findings"][0]["kind"], "other-account");
 }
 
 #[test]

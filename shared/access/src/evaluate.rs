@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::condition::Truth;
 use crate::parse::{Effect, Policy, Principal, PrincipalKind, Selection, Statement};
 use crate::principals::{account_of, arn_account};
-use crate::service::{S3_BUCKET_ACTIONS, S3_OBJECT_ACTIONS, Service};
+use crate::service::Service;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -174,17 +174,11 @@ pub(crate) fn action_matches(statement: &Statement, service: Service, action: &s
 
 /// Whether an action can be asked for on a resource: object actions on objects, bucket actions on buckets.
 pub(crate) fn fits(service: Service, action: &str, resource: &str) -> bool {
-    let is_object = match service {
-        Service::S3Bucket => resource.contains('/'),
-        Service::S3AccessPoint => resource.contains("/object/"),
-        _ => return true,
-    };
-    let listed = |list: &[&str]| list.iter().any(|known| known.eq_ignore_ascii_case(action));
-    if is_object {
-        !listed(S3_BUCKET_ACTIONS)
-    } else {
-        !listed(S3_OBJECT_ACTIONS)
+    if !service.has_levels() {
+        return true;
     }
+    let of_part = service.is_of_part(&action.to_ascii_lowercase());
+    of_part.is_none_or(|of_part| of_part == service.is_part(resource))
 }
 
 /// Whether the statement names the resource.

@@ -21,6 +21,7 @@ mod network;
 mod parse;
 mod practice;
 mod principals;
+mod reference;
 mod s3_public;
 mod scope;
 mod search;

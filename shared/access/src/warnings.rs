@@ -138,11 +138,11 @@ fn conditions(statement: &Statement, policy: &Policy, scope: &Scope, note: &mut 
                     NoteKind::NeverMatches,
                     &format!("has {source}, which is plain text without \"Version\": \"2012-10-17\""),
                 );
-            } else if text && !operator.negated && source.contains('*') && class != Class::UserId {
+            } else if text && !operator.negated && class.never_is(source) {
                 note(
                     NoteKind::NeverMatches,
                     &format!(
-                        "compares {key} to {source} with {}, which takes * literally",
+                        "compares {key} to {source} with {}, which takes wildcards literally",
                         operator.name
                     ),
                 );

@@ -9,7 +9,9 @@ use crate::evaluate::{Caller, principal_matches};
 use crate::glob::{Glob, Span, Token};
 use crate::keys::{Class, class, is_shared_provider};
 use crate::parse::{Policy, Principal, PrincipalKind, Statement};
-use crate::principals::{PrincipalType, arn_account, host_of, is_canonical, principal_arn, principal_type};
+use crate::principals::{
+    ANONYMOUS_ID, PrincipalType, arn_account, host_of, is_canonical, principal_arn, principal_type,
+};
 use crate::scope::Scope;
 use crate::service::Service;
 
@@ -106,7 +108,16 @@ pub(super) fn profiles(policy: &Policy, mentions: &Mentions, scope: &Scope, at: 
             }
         }
     }
-    for principal in &principals.values {
+    let unsigned = |principal: &Principal| principal.value == ANONYMOUS_ID;
+    if !principals.negated && principals.values.iter().any(unsigned) {
+        add(CallerProfile::of(
+            Caller::Canonical {
+                id: ANONYMOUS_ID.to_owned(),
+            },
+            true,
+        ));
+    }
+    for principal in principals.values.iter().filter(|principal| !unsigned(principal)) {
         let id = &principal.value;
         let fixed = match principal.kind {
             PrincipalKind::CanonicalUser => true,
@@ -176,12 +187,12 @@ fn networks(mentions: &Mentions) -> Vec<Network> {
 fn named(mentions: &Mentions) -> (BTreeSet<String>, BTreeSet<String>) {
     let accounts = mentions
         .accounts
-        .iter()
+        .values()
         .flatten()
         .filter(|account| !mentions.alike.contains(*account));
     (
         accounts.cloned().collect(),
-        mentions.organizations.iter().flatten().cloned().collect(),
+        mentions.organizations.values().flatten().cloned().collect(),
     )
 }
 
@@ -345,6 +356,8 @@ fn providers(policy: &Policy, mentions: &Mentions, scope: &Scope, at: usize) -> 
         if value == "*" || principals.negated {
             if is_trust || principal.kind == PrincipalKind::Federated {
                 found.push(("accounts.google.com".to_owned(), true));
+                let (partition, stranger) = (&mentions.names.partition, &mentions.names.stranger);
+                found.push((format!("arn:{partition}:iam::{stranger}:saml-provider/idp"), true));
                 let hosts = mentions
                     .keys
                     .iter()

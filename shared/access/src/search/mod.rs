@@ -13,6 +13,7 @@ mod fresh_names;
 mod identity_values;
 mod mentions;
 mod request_search;
+mod source_arns;
 mod statement_analysis;
 mod value_table;
 

@@ -14,7 +14,7 @@ use crate::explain;
 use crate::keys::{names_service, names_source};
 use crate::parse::{Effect, Policy, Principal, Statement};
 use crate::scope::Scope;
-use crate::service::Service;
+use crate::service::{COPY_INTO_VAULT, Service};
 use crate::verdict::{Offence, Verdict};
 
 /// A request that gets in.
@@ -242,7 +242,7 @@ impl<'a> Analyzer<'a> {
                         Outcome::Found(_) | Outcome::Unfinished => None,
                     };
                     if deputy && profile.anybody {
-                        finding.deputy |= possible.is_some();
+                        finding.deputy |= possible.is_some() && can_be_confused(scope.service);
                         continue;
                     }
                     let certain = if target.resource.is_some() {
@@ -291,26 +291,25 @@ fn may_call(service: Service, caller: &Caller, action: &str) -> bool {
     if service == Service::BackupVault {
         // Whatever its policy says, a vault refuses other accounts all else (AWS Backup Developer Guide, "Vault access
         // policies").
-        return !matches!(caller, Caller::Account { .. }) || action == "backup:copyintobackupvault";
+        return !matches!(caller, Caller::Account { .. }) || action == COPY_INTO_VAULT;
     }
     if service != Service::IamTrust {
         return true;
     }
-    let federated = matches!(
-        action.as_str(),
-        "sts:assumerolewithwebidentity" | "sts:assumerolewithsaml"
-    );
-    match caller {
-        Caller::Federated { .. } => federated,
-        // Tags and a source identity come with a call, and let nobody in by themselves.
-        _ => {
-            !federated
-                && !matches!(
-                    action.as_str(),
-                    "sts:tagsession" | "sts:setsourceidentity" | "sts:setcontext"
-                )
-        }
-    }
+    // Tags and a source identity come with a call, and let nobody in by themselves.
+    let own = match caller {
+        Caller::Federated { provider } if provider.contains(":saml-provider/") => "sts:assumerolewithsaml",
+        Caller::Federated { .. } => "sts:assumerolewithwebidentity",
+        _ => "sts:assumerole",
+    };
+    action == own
+}
+
+/// Whether a stranger can have a service use what the policy grants it. A role is used by a service only if somebody with
+/// `iam:PassRole` on it gave it to the service, and that is somebody of the role's own account (IAM User Guide, "Grant a user
+/// permissions to pass a role to an AWS service").
+fn can_be_confused(service: Service) -> bool {
+    service != Service::IamTrust
 }
 
 fn lists_service(statement: &Statement, profile: &CallerProfile) -> bool {
