@@ -53,8 +53,8 @@ pub struct Request {
 
 /// Whether the policy lets the request in. `Maybe` where AWS's documentation does not say.
 pub fn evaluate(policy: &Policy, service: Service, request: &Request) -> Truth {
-    let truth = decide(policy, service, request);
-    let differs = |reading: &Policy| decide(reading, service, request) != truth;
+    let truth = decide(policy.statements().iter(), service, request);
+    let differs = |reading: &Policy| decide(reading.statements().iter(), service, request) != truth;
     if policy.readings.iter().any(differs) {
         Truth::Maybe
     } else {
@@ -62,10 +62,19 @@ pub fn evaluate(policy: &Policy, service: Service, request: &Request) -> Truth {
     }
 }
 
-fn decide(policy: &Policy, service: Service, request: &Request) -> Truth {
+/// The same by some of the statements: enough where one Allow is asked about, and all Denies that touch it are among them.
+pub(crate) fn evaluate_by(policy: &Policy, included: &[usize], service: Service, request: &Request) -> Truth {
+    if !policy.readings.is_empty() {
+        return evaluate(policy, service, request);
+    }
+    let statements = included.iter().map(|&at| &policy.statements()[at]);
+    decide(statements, service, request)
+}
+
+fn decide<'a>(statements: impl Iterator<Item = &'a Statement>, service: Service, request: &Request) -> Truth {
     let mut allowed = Truth::No;
     let mut denied = Truth::No;
-    for statement in policy.statements() {
+    for statement in statements {
         match statement.effect {
             Effect::Allow => allowed = allowed.max(applies(statement, service, request)),
             Effect::Deny => denied = denied.max(applies(statement, service, request)),

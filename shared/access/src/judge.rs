@@ -76,16 +76,19 @@ fn judge_reading(policy: &Policy, scope: &Scope, now: f64) -> Judgement {
     // Each statement has its share, so that their order makes no difference; those that it was not enough for share as
     // much again, so that what is only beside them makes none either.
     let share = Budget::WHOLE.share(allows.len().max(1));
-    let mut findings: Vec<(usize, Finding)> = allows.iter().map(|&at| (at, analyzer.examine(at, share))).collect();
+    let mut findings: Vec<(usize, Finding)> = analyzer.examine_all(&allows, share);
     let wanting = findings
         .iter()
         .filter(|(_, one)| one.unfinished > Verdict::Private)
         .count();
     if wanting > 0 && wanting < findings.len() {
         let share = Budget::WHOLE.share(wanting);
-        for (at, finding) in &mut findings {
-            if finding.unfinished > Verdict::Private {
-                *finding = analyzer.examine(*at, share);
+        let again = findings.iter().filter(|(_, one)| one.unfinished > Verdict::Private);
+        let again: Vec<usize> = again.map(|(at, _)| *at).collect();
+        let mut again = analyzer.examine_all(&again, share).into_iter();
+        for (_, finding) in findings.iter_mut().filter(|(_, one)| one.unfinished > Verdict::Private) {
+            if let Some((_, better)) = again.next() {
+                *finding = better;
             }
         }
     }

@@ -31,14 +31,17 @@ pub(super) type Texts<'a> = &'a dyn Fn(&str) -> (Vec<String>, bool);
 pub(super) struct ActionResources {
     /// The statements, sorted by what they say, so that their order in the policy makes no difference to a search.
     order: Vec<usize>,
+    /// For each statement, the first that says the same but for its id.
+    same: Vec<usize>,
     actions: Vec<Action>,
     roots: BTreeSet<String>,
 }
 
 impl ActionResources {
     pub(super) fn new(policy: &Policy, scope: &Scope, names: &FreshNames) -> Self {
-        let order = order(policy);
+        let (order, same) = order(policy);
         Self {
+            same,
             actions: actions(policy, &order, scope.service),
             roots: roots(policy, &order, scope, names),
             order,
@@ -48,6 +51,11 @@ impl ActionResources {
     /// All statements, in the order in which they are looked at.
     pub(super) fn order(&self) -> &[usize] {
         &self.order
+    }
+
+    /// The first statement that says the same as this one but for its id.
+    pub(super) fn same_as(&self, at: usize) -> usize {
+        self.same[at]
     }
 
     /// The resources that the policy can be on, as far as no variable decides on it.
@@ -143,8 +151,8 @@ impl ActionResources {
     }
 }
 
-/// The statements sorted by all that they say but their ids.
-fn order(policy: &Policy) -> Vec<usize> {
+/// The statements sorted by all that they say but their ids; and for each the first that says the same.
+fn order(policy: &Policy) -> (Vec<usize>, Vec<usize>) {
     let statements = policy.statements();
     let said = |at: &usize| {
         let Statement {
@@ -175,7 +183,17 @@ fn order(policy: &Policy) -> Vec<usize> {
     };
     let mut all: Vec<_> = (0..statements.len()).map(|at| (said(&at), at)).collect();
     all.sort();
-    all.into_iter().map(|(_, at)| at).collect()
+    let mut same: Vec<usize> = (0..statements.len()).collect();
+    for pair in all.windows(2) {
+        if let [(one, first), (other, next)] = pair
+            && one == other
+            && !statements[*next].doubtful
+            && !statements[*first].doubtful
+        {
+            same[*next] = same[*first];
+        }
+    }
+    (all.into_iter().map(|(_, at)| at).collect(), same)
 }
 
 /// Whether what the statement is about depends on the request.
@@ -207,7 +225,7 @@ fn covers(statement: &Statement, service: Service, root: &str) -> bool {
 pub fn likely_resource(policy: &Policy, scope: &Scope) -> Option<String> {
     let names = FreshNames::new(policy, scope);
     let example = || scope.service.example(&names.partition, scope.owner);
-    let roots = roots(policy, &order(policy), scope, &names);
+    let roots = roots(policy, &order(policy).0, scope, &names);
     Some(roots.into_iter().next().unwrap_or_else(example))
 }
 
@@ -388,7 +406,7 @@ fn kind_of_other(service: Service) -> u8 {
 /// that is all.
 pub(crate) fn resources(policy: &Policy, scope: &Scope) -> (Vec<String>, bool) {
     let names = FreshNames::new(policy, scope);
-    let all = order(policy);
+    let (all, _) = order(policy);
     let any = |_: &str| (vec![names.fresh.clone()], true);
     let found = Patterns::of(policy, &all, &any);
     let roots = roots(policy, &all, scope, &names);

@@ -102,7 +102,12 @@ fn shapes(glob: &Glob, partition: &str, account: &str, domains: &mut BTreeSet<Do
             &Glob::from_tokens(rest.to_vec()).source(),
         ));
     }
-    if !colons && !glob.is_loose() {
+    // A name with a colon is needed only where the account is in the way, and wildcards before it let it stand elsewhere.
+    let names_other = || {
+        glob.component(4)
+            .is_none_or(|one| one.as_literal().is_some_and(|named| named != account))
+    };
+    if !glob.is_loose() || !names_other() {
         return;
     }
     match glob.component(2).and_then(|service| service.as_literal()) {

@@ -1,5 +1,6 @@
 //! Whom one statement of a policy lets in.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::action_resources::{ActionResources, Target, has_variables};
@@ -9,7 +10,7 @@ use super::mentions::{Mentions, WORK};
 use super::request_search::{Outcome, Question, STEPS, Search};
 use super::value_table::Context;
 use crate::condition::Truth;
-use crate::evaluate::{Caller, Request, evaluate};
+use crate::evaluate::{Caller, Request, evaluate_by};
 use crate::explain;
 use crate::keys::{names_service, names_source};
 use crate::parse::{Effect, Policy, Principal, Statement};
@@ -18,6 +19,7 @@ use crate::service::{COPY_INTO_VAULT, Service};
 use crate::verdict::{Offence, Verdict};
 
 /// A request that gets in.
+#[derive(Clone)]
 pub(crate) struct Admitted {
     pub verdict: Verdict,
     pub request: Request,
@@ -36,7 +38,7 @@ impl Admitted {
 }
 
 /// What the search for one statement found.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Finding {
     pub certain: Option<Admitted>,
     pub possible: Option<Admitted>,
@@ -122,6 +124,17 @@ impl<'a> Analyzer<'a> {
         }
     }
 
+    /// What each of some Allows comes to; those that say the same come to the same.
+    pub(crate) fn examine_all(&self, allows: &[usize], budget: Budget) -> Vec<(usize, Finding)> {
+        let mut found: HashMap<usize, Finding> = HashMap::new();
+        let mut one = |at: &usize| {
+            let first = self.action_resources.same_as(*at);
+            let finding = found.entry(first).or_insert_with(|| self.examine(*at, budget));
+            (*at, finding.clone())
+        };
+        allows.iter().map(&mut one).collect()
+    }
+
     /// What one Allow comes to.
     pub(crate) fn examine(&self, at: usize, budget: Budget) -> Finding {
         // Only Denies that touch the same can stop it; nothing else of the policy matters to it.
@@ -184,6 +197,8 @@ impl<'a> Analyzer<'a> {
             .included
             .iter()
             .any(|&index| has_variables(&policy.statements()[index]));
+        let included = &search.context.mentions.included;
+        let lets_in = |request: &Request| evaluate_by(policy, included, scope.service, request) == Truth::Yes;
         let mut shared: Option<Vec<Target>> = None;
         for profile in profiles(policy, search.context.mentions, scope, at) {
             if finding.certain() == Verdict::Public || (!profile.anybody && finding.certain() == Verdict::External) {
@@ -251,7 +266,7 @@ impl<'a> Analyzer<'a> {
                         Outcome::Unfinished
                     };
                     match (certain, possible) {
-                        (Outcome::Found(request), _) if evaluate(policy, scope.service, &request) == Truth::Yes => {
+                        (Outcome::Found(request), _) if lets_in(&request) => {
                             finding.certain = Some(Admitted::new(verdict, request, &profile));
                         }
                         (_, Some(request)) => {
