@@ -323,18 +323,11 @@ fn answer(
     if !is_account(owner) {
         return refusal("the owner is not an account id of 12 digits");
     }
-    let mut other_account = None;
-    if let Some(arn) = resource {
-        let account = arn.split(':').nth(4).unwrap_or_default();
-        if !service.is_its(arn, account) {
-            return refusal(&format!("{arn} is not the ARN of a resource in {service}"));
-        }
-        if !service.is_its(arn, owner) {
-            other_account = Some(format!(
-                "{arn} names account {account}, not its owner {owner}: one of the two is wrong"
-            ));
-        }
-    }
+    let other_account = match resource.map(|arn| named_account(service, owner, arn)) {
+        Some(Err(why)) => return refusal(&why),
+        Some(Ok(told)) => told,
+        None => None,
+    };
     let policy = match Policy::parse_for(service, text) {
         Ok(policy) => policy,
         Err(error) => return refusal(&error.to_string()),
@@ -418,6 +411,16 @@ fn answer(
         changes,
         findings,
     }
+}
+
+/// What there is to tell of a resource in another account than its owner's; an error says that it is none of the service's.
+fn named_account(service: Service, owner: &str, arn: &str) -> Result<Option<String>, String> {
+    let account = arn.split(':').nth(4).unwrap_or_default();
+    if !service.is_its(arn, account) {
+        return Err(format!("{arn} is not the ARN of a resource in {service}"));
+    }
+    let other = !service.is_its(arn, owner);
+    Ok(other.then(|| format!("{arn} names account {account}, not its owner {owner}: one of the two is wrong")))
 }
 
 /// What an ACL or a sharing list comes to.

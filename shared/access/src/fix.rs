@@ -7,7 +7,7 @@ use crate::error::PolicyError;
 use crate::explain;
 use crate::judge::{judge_at, now};
 use crate::narrow::{Goal, Narrowing, denied, narrowings, own_root};
-use crate::parse::{Effect, Policy, Statement};
+use crate::parse::{Effect, MAX_POLICY_BYTES, Policy, Statement};
 use crate::practice::kms::is_manageable;
 use crate::scope::Scope;
 use crate::search::{Analyzer, Budget};
@@ -142,7 +142,7 @@ pub fn fix_at(policy: &Policy, scope: &Scope, goal: Goal, now: f64) -> Result<Fi
         for offence in offences {
             plan.put_right(&offence, scope, goal);
         }
-        plan.settle()?;
+        plan.settle(scope.service)?;
         let removed: Vec<usize> = plan.removed.iter().copied().collect();
         let Some(text) = plan.current.without(&removed) else {
             return Ok(Fix::Delete);
@@ -258,9 +258,16 @@ impl Plan<'_> {
     }
 
     /// Takes what this round narrowed into the policy.
-    fn settle(&mut self) -> Result<(), FixError> {
+    fn settle(&mut self, service: Service) -> Result<(), FixError> {
         if !self.narrowed.is_empty() {
             let text = self.current.with_all_replaced(&std::mem::take(&mut self.narrowed));
+            if text.len() > MAX_POLICY_BYTES {
+                return Err(FixError::TooLarge {
+                    size: text.len(),
+                    limit: service.policy_limit(),
+                    service,
+                });
+            }
             self.current = Policy::parse(&text)?;
             self.trial = RefCell::new(self.current.clone());
         }

@@ -103,8 +103,9 @@ impl Class {
             // A path may have a star, a name not (IAM API Reference, `CreateRole`).
             Self::Arn => wild(text.rsplit('/').next().unwrap_or(text)),
             // The ARN of a log group ends in one (CloudWatch Logs User Guide, "Resources").
-            Self::SourceArn => wild(text.strip_suffix(":*").unwrap_or(text)),
-            Self::Account
+            Self::SourceArn if text.contains(":log-group:") => wild(text.strip_suffix(":*").unwrap_or(text)),
+            Self::SourceArn
+            | Self::Account
             | Self::Organization
             | Self::OrgPaths
             | Self::UserId
@@ -244,7 +245,7 @@ const FAMILIES: &[(&str, Class)] = &[
 
 /// Keys that name something of the caller's own account: the service in its ARN, and what follows the account.
 ///
-/// Source: IAM User Guide, "AWS global condition context keys"; CodeBuild User Guide, "Using policy conditions"; S3 User
+/// Source: IAM User Guide, "AWS global condition context keys"; AWS `CodeBuild` User Guide, "Using policy conditions"; S3 User
 /// Guide, "S3 Access Grants".
 pub(crate) fn own_arn(key: &str) -> (&'static str, &'static str) {
     match key {
@@ -388,6 +389,11 @@ const SHARED: [(&str, Control); 33] = [
     ("login.microsoftonline.com/common/v2.0", Control::Subject),
     ("oidc.fly.io", Control::Subject),
 ];
+
+/// Every one of those.
+pub(crate) fn shared_providers() -> impl Iterator<Item = &'static str> {
+    SHARED.iter().map(|(host, _)| *host)
+}
 
 /// Whether a provider vouches for anybody's users.
 pub(crate) fn is_shared_provider(host: &str) -> bool {

@@ -390,7 +390,7 @@ services! {
         types: &["stream"],
         known: &["kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:PutRecord", "kinesis:SubscribeToShard"],
     }
-    /// CodeArtifact domain or repository.
+    /// `CodeArtifact` domain or repository.
     CodeArtifact {
         name: "codeartifact",
         prefix: "codeartifact",
@@ -478,7 +478,7 @@ services! {
         most: 10 * 1024,
         known: &["vpc-lattice-svcs:Invoke"],
     }
-    /// MediaStore container.
+    /// `MediaStore` container.
     MediaStore {
         name: "mediastore",
         prefix: "mediastore",

@@ -15,7 +15,9 @@ mod support;
 
 use std::ops::Range;
 
-use portcullis_access::{Fix, FixError, Goal, Judgement, Policy, Trust, Truth, Verdict, evaluate, fix, judge};
+use portcullis_access::{
+    Caller, Fix, FixError, Goal, Judgement, Policy, Request, Service, Trust, Truth, Verdict, evaluate, fix, judge,
+};
 use serde_json::{Value, json};
 use support::{Dice, FOREIGN, Setting, attempt, oracle, policy, setting, trust};
 
@@ -37,6 +39,28 @@ fn judged(value: &Value, setting: &Setting, trust: &Trust) -> Judgement {
     judge(&Policy::parse(&value.to_string()).unwrap(), &setting.scope(trust))
 }
 
+/// What a request says is what AWS can say: a boolean is one, and a role is assumed by the call that is for such a caller.
+fn real(setting: &Setting, request: &Request) {
+    for key in ["aws:securetransport", "aws:viaawsservice"] {
+        let values = request.context.get(key);
+        assert!(
+            values.is_none_or(|values| values == &["true"] || values == &["false"]),
+            "{request:?}"
+        );
+    }
+    if setting.service == Service::IamTrust {
+        let call = match &request.caller {
+            Caller::Federated { provider } if provider.contains(":saml-provider/") => "sts:AssumeRoleWithSAML",
+            Caller::Federated { .. } => "sts:AssumeRoleWithWebIdentity",
+            _ => "sts:AssumeRole",
+        };
+        assert_eq!(request.action, call, "{request:?}");
+    }
+    if matches!(request.caller, Caller::Service { .. }) {
+        assert!(!request.context.contains_key("aws:principaltag/team"), "{request:?}");
+    }
+}
+
 #[test]
 fn the_judge_agrees_with_the_oracle() {
     let mut counts = [0_usize; 3];
@@ -56,6 +80,7 @@ fn the_judge_agrees_with_the_oracle() {
                 oracle::allows(&value, &witness.request),
                 "seed {seed}: {witness:?}\n{value}"
             );
+            real(setting, &witness.request);
             proofs += 1;
         }
         // What gets in, it says.
@@ -73,7 +98,8 @@ fn the_judge_agrees_with_the_oracle() {
                     attempt.request
                 );
             }
-            if allowed {
+            let deputy = matches!(attempt.request.caller, Caller::Service { .. });
+            if allowed && (!deputy || oracle::by_source(&value, &attempt.request)) {
                 let least = if attempt.anybody {
                     Verdict::Public
                 } else {
@@ -208,10 +234,13 @@ fn a_deny_more_never_widens_and_trust_never_worsens() {
         let mut denied = value.clone();
         let mut deny = policy(&mut dice, setting)["Statement"][0].clone();
         deny["Effect"] = json!("Deny");
-        denied["Statement"].as_array_mut().unwrap().push(deny);
+        denied["Statement"].as_array_mut().unwrap().push(deny.clone());
         let after = judged(&denied, setting, &trust);
+        // Who limits calls by their source means services to come in: a service for a stranger is then a stranger.
+        let says = deny["Condition"].to_string();
+        let by_source = says.contains("aws:SourceArn") || says.contains("aws:SourceAccount");
         assert!(
-            after.verdict <= before.verdict || after.undecided,
+            after.verdict <= before.verdict || after.undecided || by_source,
             "seed {seed}\n{denied}"
         );
         trust.accounts.insert(FOREIGN.to_owned());

@@ -38,6 +38,7 @@ impl AccountPatterns {
             Class::Account | Class::SourceAccount | Class::AccessPointAccount | Class::Endpoint(Id::Account) => None,
             Class::Arn
             | Class::SourceArn
+            | Class::ServiceContext
             | Class::AccessPointArn
             | Class::UploadKey
             | Class::OwnArn

@@ -261,7 +261,7 @@ fn actions(policy: &Policy, order: &[usize], service: Service) -> Vec<Action> {
     let statements = policy.statements();
     let words = list.len().div_ceil(64);
     let mut matched: HashMap<&Glob, Bits> = HashMap::new();
-    let mut named: Vec<Bits> = Vec::with_capacity(statements.len());
+    let mut marked: Vec<Bits> = Vec::with_capacity(statements.len());
     let mut others: Vec<(String, String)> = Vec::new();
     for statement in statements {
         let mut bits = vec![0; words];
@@ -269,7 +269,7 @@ fn actions(policy: &Policy, order: &[usize], service: Service) -> Vec<Action> {
             let of_glob = matched.entry(glob).or_insert_with(|| listed(list, glob));
             bits.iter_mut().zip(of_glob.iter()).for_each(|(all, one)| *all |= one);
         }
-        named.push(bits);
+        marked.push(bits);
     }
     let prefix = format!("{}:", service.prefix());
     if !service.is_closed() {
@@ -290,31 +290,7 @@ fn actions(policy: &Policy, order: &[usize], service: Service) -> Vec<Action> {
         }
         others.push((format!("{prefix}FutureAction"), format!("{prefix}futureaction")));
     }
-    // The listed ones, of each kind apart.
-    let mut classes: Vec<(u8, Bits)> = Vec::new();
-    for (at, action) in list.iter().enumerate() {
-        let kind = kind(service, action);
-        let class = match classes.iter().position(|(known, _)| *known == kind) {
-            Some(known) => known,
-            None => {
-                classes.push((kind, vec![0; words]));
-                classes.len() - 1
-            }
-        };
-        classes[class].1[at / 64] |= 1 << (at % 64);
-    }
-    let mut seen: HashSet<&Bits> = HashSet::new();
-    for bits in named.iter().filter(|bits| seen.insert(bits)) {
-        for class in 0..classes.len() {
-            let kind = classes[class].0;
-            let all = &mut classes[class].1;
-            let within: Bits = all.iter().zip(bits).map(|(one, other)| one & other).collect();
-            if within.iter().any(|word| *word != 0) && within != *all {
-                all.iter_mut().zip(&within).for_each(|(all, one)| *all &= !one);
-                classes.push((kind, within));
-            }
-        }
-    }
+    let classes = alike(service, list, &marked);
     let places = |bits: &Bits| {
         let bits = bits.clone();
         (0..list.len()).filter(move |at| bits[at / 64] & (1 << (at % 64)) != 0)
@@ -325,8 +301,8 @@ fn actions(policy: &Policy, order: &[usize], service: Service) -> Vec<Action> {
         let Some(first) = places(bits).min_by_key(|at| list[*at].rank) else {
             continue;
         };
-        let names = statements.iter().zip(&named).map(|(statement, named)| {
-            let any = named[first / 64] & (1 << (first % 64)) != 0;
+        let names = statements.iter().zip(&marked).map(|(statement, bits)| {
+            let any = bits[first / 64] & (1 << (first % 64)) != 0;
             negated(statement).is_some_and(|negated| any != negated)
         });
         let action = Action {
@@ -354,6 +330,33 @@ fn actions(policy: &Policy, order: &[usize], service: Service) -> Vec<Action> {
     }
     let actions = found.into_iter().map(|(_, action)| action);
     actions.filter(|action| action.names.contains(&true)).collect()
+}
+
+/// The listed actions by kind, and of each kind those that are named by the same.
+fn alike(service: Service, list: &[KnownAction], named: &[Bits]) -> Vec<(u8, Bits)> {
+    let words = list.len().div_ceil(64);
+    let mut classes: Vec<(u8, Bits)> = Vec::new();
+    for (at, action) in list.iter().enumerate() {
+        let kind = kind(service, action);
+        let class = classes.iter().position(|(known, _)| *known == kind).unwrap_or_else(|| {
+            classes.push((kind, vec![0; words]));
+            classes.len() - 1
+        });
+        classes[class].1[at / 64] |= 1 << (at % 64);
+    }
+    let mut seen: HashSet<&Bits> = HashSet::new();
+    for bits in named.iter().filter(|bits| seen.insert(bits)) {
+        for class in 0..classes.len() {
+            let (kind, all) = &mut classes[class];
+            let within: Bits = all.iter().zip(bits).map(|(one, other)| one & other).collect();
+            if within.iter().any(|word| *word != 0) && within != *all {
+                all.iter_mut().zip(&within).for_each(|(all, one)| *all &= !one);
+                let kind = *kind;
+                classes.push((kind, within));
+            }
+        }
+    }
+    classes
 }
 
 /// A set of places in the list of actions.

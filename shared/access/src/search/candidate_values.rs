@@ -98,27 +98,11 @@ pub(super) fn values(
             }
             candidates.missing();
         }
-        Class::SourceArn if is_service => {
+        Class::SourceArn | Class::ServiceContext if is_service => {
             candidates.missing();
             source_arns(&mut candidates, partition, profile);
         }
-        Class::ServiceContext if is_service => {
-            candidates.missing();
-            source_arns(&mut candidates, partition, profile);
-        }
-        Class::ServiceContext => {
-            candidates.missing();
-            candidates.anything();
-        }
-        Class::OwnArn => {
-            candidates.missing();
-            if let Caller::Account { account, .. } = &profile.caller {
-                let (service, rest) = own_arn(&known.name);
-                let domain = account_arns(partition, service, account, rest);
-                candidates.one(domain.filled("x"), true);
-                candidates.within_domain(&domain, 'x', &|_| true, &|_| Some(true));
-            }
-        }
+        Class::OwnArn => own_arns(&mut candidates, partition, &known.name, profile),
         Class::DirectoryUser => {
             candidates.missing();
             if let Caller::Account { .. } = &profile.caller {
@@ -144,20 +128,7 @@ pub(super) fn values(
         Class::AccessPointAccount if scope.service == Service::S3AccessPoint => {
             candidates.one(scope.owner, true);
         }
-        Class::AccessPointArn => {
-            candidates.missing();
-            let service = known.name.split(':').next().unwrap_or("s3");
-            let rest = if service == "s3-outposts" {
-                "outpost/*/accesspoint/*"
-            } else {
-                "accesspoint/*"
-            };
-            for (account, open) in anyones(mentions, profile) {
-                let domain = account_arns(partition, service, &account, rest);
-                candidates.one(domain.filled("x"), open);
-                candidates.within_domain(&domain, 'x', &|_| true, &|_| Some(open));
-            }
-        }
+        Class::AccessPointArn => access_points(&mut candidates, mentions, &known.name, profile),
         Class::AccessPointAccount => {
             candidates.missing();
             for (account, open) in anyones(mentions, profile) {
@@ -230,13 +201,39 @@ pub(super) fn values(
                 candidates.anything();
             }
         }
-        Class::Unknown => {
+        Class::ServiceContext | Class::Unknown => {
             candidates.missing();
             candidates.anything();
         }
         _ => candidates.missing(),
     }
     candidates.values()
+}
+
+/// What a caller's own account has, of the kind that the key is about.
+fn own_arns(candidates: &mut Candidates, partition: &str, key: &str, profile: &CallerProfile) {
+    candidates.missing();
+    if let Caller::Account { account, .. } = &profile.caller {
+        let (service, rest) = own_arn(key);
+        let domain = account_arns(partition, service, account, rest);
+        candidates.one(domain.filled("x"), true);
+        candidates.within_domain(&domain, 'x', &|_| true, &|_| Some(true));
+    }
+}
+
+fn access_points(candidates: &mut Candidates, mentions: &Mentions, key: &str, profile: &CallerProfile) {
+    candidates.missing();
+    let service = key.split(':').next().unwrap_or("s3");
+    let rest = if service == "s3-outposts" {
+        "outpost/*/accesspoint/*"
+    } else {
+        "accesspoint/*"
+    };
+    for (account, open) in anyones(mentions, profile) {
+        let domain = account_arns(&mentions.names.partition, service, &account, rest);
+        candidates.one(domain.filled("x"), open);
+        candidates.within_domain(&domain, 'x', &|_| true, &|_| Some(open));
+    }
 }
 
 fn addresses(candidates: &mut Candidates, scope: &Scope) {

@@ -449,6 +449,7 @@ impl Mentions {
             }
             Class::Arn
             | Class::SourceArn
+            | Class::ServiceContext
             | Class::AccessPointArn
             | Class::UploadKey
             | Class::OwnArn

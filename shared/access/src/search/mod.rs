@@ -19,4 +19,4 @@ mod value_table;
 
 pub use action_resources::likely_resource;
 pub(crate) use action_resources::resources;
-pub(crate) use statement_analysis::{Admitted, Analyzer, Budget, Finding};
+pub(crate) use statement_analysis::{Admitted, Analyzer, Budget, Finding, can_be_confused};

@@ -24,7 +24,7 @@ fn within(tokens: &[Token], span: Span) -> Vec<Token> {
     let held = |token: &Token| match token {
         Token::Many(_) => Token::Many(span),
         Token::One(_) => Token::One(span),
-        other => *other,
+        Token::Char(character) => Token::Char(*character),
     };
     tokens.iter().map(held).collect()
 }

@@ -95,18 +95,24 @@ pub(crate) struct Analyzer<'a> {
     now: f64,
     names: Rc<FreshNames>,
     action_resources: Rc<ActionResources>,
+    /// Some Deny keeps out calls for other sources than those that it names.
+    limited_by_source: bool,
 }
 
 impl<'a> Analyzer<'a> {
     pub(crate) fn new(policy: &'a Policy, scope: &'a Scope<'a>, now: f64) -> Self {
         let names = FreshNames::new(policy, scope);
         let action_resources = Rc::new(ActionResources::new(policy, scope, &names));
+        let denies = policy.statements().iter().filter(|one| one.effect == Effect::Deny);
+        let mut conditions = denies.flat_map(|deny| &deny.conditions);
+        let limited_by_source = conditions.any(|one| one.operator.negated && names_source(&one.key));
         Self {
             policy,
             scope,
             now,
             names: Rc::new(names),
             action_resources,
+            limited_by_source,
         }
     }
 
@@ -121,6 +127,7 @@ impl<'a> Analyzer<'a> {
             now: self.now,
             names: Rc::clone(&self.names),
             action_resources: Rc::clone(&self.action_resources),
+            limited_by_source: self.limited_by_source,
         }
     }
 
@@ -209,7 +216,8 @@ impl<'a> Analyzer<'a> {
             } else {
                 Verdict::External
             };
-            let deputy = matches!(profile.caller, Caller::Service { .. }) && is_deputy(policy, statement, &profile);
+            let deputy = matches!(profile.caller, Caller::Service { .. })
+                && is_deputy(self.limited_by_source, statement, &profile);
             if deputy && (finding.deputy || !lists_service(statement, &profile) && !profile.anybody) {
                 continue;
             }
@@ -257,7 +265,7 @@ impl<'a> Analyzer<'a> {
                         Outcome::Found(_) | Outcome::Unfinished => None,
                     };
                     if deputy && profile.anybody {
-                        finding.deputy |= possible.is_some() && can_be_confused(scope.service);
+                        finding.deputy |= possible.is_some();
                         continue;
                     }
                     let certain = if target.resource.is_some() {
@@ -323,7 +331,7 @@ fn may_call(service: Service, caller: &Caller, action: &str) -> bool {
 /// Whether a stranger can have a service use what the policy grants it. A role is used by a service only if somebody with
 /// `iam:PassRole` on it gave it to the service, and that is somebody of the role's own account (IAM User Guide, "Grant a user
 /// permissions to pass a role to an AWS service").
-fn can_be_confused(service: Service) -> bool {
+pub(crate) fn can_be_confused(service: Service) -> bool {
     service != Service::IamTrust
 }
 
@@ -338,8 +346,8 @@ fn lists_service(statement: &Statement, profile: &CallerProfile) -> bool {
 }
 
 /// A service that acts for a stranger is a deputy that may be confused, not a stranger let in, unless the statement is
-/// open to everyone and means to limit it by the source of the call.
-fn is_deputy(policy: &Policy, statement: &Statement, profile: &CallerProfile) -> bool {
+/// open to everyone and it, or a Deny, means to limit it by the source of the call.
+fn is_deputy(limited_by_source: bool, statement: &Statement, profile: &CallerProfile) -> bool {
     let everyone = statement
         .principals
         .as_ref()
@@ -348,9 +356,6 @@ fn is_deputy(policy: &Policy, statement: &Statement, profile: &CallerProfile) ->
         return true;
     }
     let own = || statement.conditions.iter();
-    let denies = policy.statements().iter().filter(|other| other.effect == Effect::Deny);
-    let by_source = own()
-        .chain(denies.flat_map(|deny| &deny.conditions))
-        .any(|one| names_source(&one.key));
+    let by_source = limited_by_source || own().any(|one| names_source(&one.key));
     !by_source || own().any(|one| names_service(&one.key))
 }

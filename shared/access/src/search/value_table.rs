@@ -229,6 +229,7 @@ fn goes_by_account(class: Class) -> bool {
             | Class::OrgPaths
             | Class::SourceAccount
             | Class::SourceArn
+            | Class::ServiceContext
             | Class::SourceOrganization
             | Class::SourceOrgPaths
             | Class::Endpoint(_)
