@@ -382,6 +382,13 @@ fn answer(
         .map(|note| json!({"kind": note.kind, "statement": note.index, "text": note.text}))
         .collect();
     findings.extend(other_account.map(|text| json!({"kind": "other-account", "text": text})));
+    if resource.is_none()
+        && verdict > Verdict::Private
+        && let Some(named) = likely_resource(&policy, &scope)
+    {
+        let text = format!("taken for the policy of {named}, which it names: give the resource if it is another's");
+        findings.push(json!({"kind": "resource-from-policy", "text": text}));
+    }
     if service == Service::Kms {
         for (finding, statement) in key_practice(&policy, owner, trust).findings {
             findings.push(json!({"kind": finding, "statement": statement}));
@@ -480,7 +487,8 @@ fn listed(
 /// The uploads that the policy refuses, by what they say of their encryption, and whom that breaks.
 fn refused_writes(policy: &Policy, bucket: &str, owner: &str) -> Option<serde_json::Value> {
     let partition = bucket.split(':').nth(1).unwrap_or("aws");
-    let own_key = format!("arn:{partition}:kms:us-east-1:{owner}:key/11111111-1111-4111-8111-111111111111");
+    let any_key = format!("arn:{partition}:kms:us-east-1:{owner}:key/11111111-1111-4111-8111-111111111111");
+    let own_key = required_key(policy).unwrap_or(any_key);
     let uploads = refused_uploads(policy, bucket, &own_key);
     if uploads.is_empty() {
         return None;
@@ -493,6 +501,15 @@ fn refused_writes(policy: &Policy, bucket: &str, owner: &str) -> Option<serde_js
         text += "; it also refuses calls that never name one, such as PutObjectTagging";
     }
     Some(json!({"kind": "refused-uploads", "uploads": uploads, "text": text}))
+}
+
+/// The key that the policy asks uploads to name, if it names one whole.
+fn required_key(policy: &Policy) -> Option<String> {
+    let conditions = policy.statements().iter().flat_map(|statement| &statement.conditions);
+    let of_keys = conditions.filter(|one| one.key == "s3:x-amz-server-side-encryption-aws-kms-key-id");
+    let mut values = of_keys.flat_map(|one| &one.values);
+    let whole = values.find(|value| !value.has_wildcard() && !value.has_variables())?;
+    Some(whole.source().to_owned())
 }
 
 fn refusal(why: &str) -> Answer {

@@ -115,6 +115,44 @@ fn refused_uploads_are_told_with_whom_that_breaks() {
     );
 }
 
+// S3 User Guide, "Requiring that a specific KMS key be used": only that key will do, where one is named.
+#[test]
+fn the_key_that_is_asked_for_is_the_own_one() {
+    let key = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    let name = "s3:x-amz-server-side-encryption-aws-kms-key-id";
+    for (condition, refused) in [
+        (
+            json!({"StringNotEquals": {name: key}}),
+            json!(["AES256", "kms-default-key", "kms-other-key", "no-header", "sse-c"]),
+        ),
+        (
+            json!({"StringNotEquals": {name: key}, "Null": {name: "false"}}),
+            json!(["kms-other-key"]),
+        ),
+    ] {
+        let deny = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*",
+            "Action": "s3:PutObject", "Resource": "arn:aws:s3:::b/*", "Condition": condition}]});
+        let found = values(&args(Some("s3"), &[]), &deny.to_string());
+        let findings = found[0]["findings"].as_array().unwrap();
+        let uploads = findings.iter().find(|one| one["kind"] == "refused-uploads").unwrap();
+        assert_eq!(uploads["uploads"], refused, "{condition}");
+    }
+}
+
+#[test]
+fn a_policy_that_names_another_resource_is_none_of_the_given_one() {
+    let text =
+        json!({"policy": serde_json::from_str::<serde_json::Value>(OPEN).unwrap(), "resource": "arn:aws:s3:::other"});
+    let found = values(&args(Some("s3"), &[]), &text.to_string());
+    assert_eq!(found[0]["verdict"], "private");
+    let taken = values(&args(Some("s3"), &[]), OPEN);
+    let findings = taken[0]["findings"].as_array().unwrap();
+    assert!(
+        findings.iter().any(|one| one["kind"] == "resource-from-policy"),
+        "{findings:?}"
+    );
+}
+
 #[test]
 fn what_is_refused_says_why() {
     for (service, text, why) in [

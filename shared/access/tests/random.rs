@@ -1,7 +1,7 @@
 //! Random policies against the oracle, and the properties that judging and fixing must have.
 //!
-//! `PORTCULLIS_CASES` sets how many policies are tried (by default few, so that an ordinary test run stays quick), and
-//! `PORTCULLIS_SEED` tries the one that a failure names.
+//! `PORTCULLIS_CASES` sets how many policies are tried (by default few, so that an ordinary test run stays quick),
+//! `PORTCULLIS_FIRST` from which seed on, and `PORTCULLIS_SEED` tries the one that a failure names.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -31,7 +31,10 @@ fn number(name: &str) -> Option<u64> {
 fn seeds(share: u64) -> Range<u64> {
     match number("PORTCULLIS_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("PORTCULLIS_CASES").unwrap_or(400) / share,
+        None => {
+            let first = number("PORTCULLIS_FIRST").unwrap_or(0);
+            first..first + number("PORTCULLIS_CASES").unwrap_or(400) / share
+        }
     }
 }
 
