@@ -155,7 +155,7 @@ services! {
     /// S3 directory bucket, or an access point of one.
     S3Express {
         name: "s3-express",
-        also: &["directorybucket"],
+        also: &["directorybucket", "s3expressaccesspoint"],
         prefix: "s3express",
         arn: "s3express",
         example: "@:bucket/bucket--use1-az4--x-s3",
@@ -165,7 +165,7 @@ services! {
     /// S3 table bucket or table.
     S3Tables {
         name: "s3-tables",
-        also: &["tablebucket"],
+        also: &["tablebucket", "s3table"],
         prefix: "s3tables",
         arn: "s3tables",
         example: "@:bucket/bucket",
@@ -393,6 +393,7 @@ services! {
     /// `CodeArtifact` domain or repository.
     CodeArtifact {
         name: "codeartifact",
+        also: &["codeartifactdomain", "codeartifactrepository"],
         prefix: "codeartifact",
         arn: "codeartifact",
         example: "@:domain/domain",
@@ -404,7 +405,7 @@ services! {
     /// Source of its limit: CloudWatch Logs API Reference, `PutResourcePolicy`, `PutDestinationPolicy`.
     Logs {
         name: "logs",
-        also: &["cloudwatchlogs", "loggroup"],
+        also: &["cloudwatchlogs", "loggroup", "logsdestination"],
         prefix: "logs",
         arn: "logs",
         example: "@:log-group:group",

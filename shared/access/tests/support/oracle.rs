@@ -238,9 +238,13 @@ fn holds(operator: &str, key: &str, values: &[String], request: &Request, modern
                 "ArnLike" | "ArnEquals" => arn_like(&value, actual),
                 "IpAddress" => in_network(&value, actual),
                 "Bool" => value == *actual,
-                "NumericEquals" => number(actual) == number(&value),
-                "NumericLessThan" => number(actual) < number(&value),
-                "NumericGreaterThanEquals" => number(actual) >= number(&value),
+                "NumericEquals" => number(actual).is_some_and(|one| number(&value) == Some(one)),
+                "NumericLessThan" => number(actual)
+                    .zip(number(&value))
+                    .is_some_and(|(one, other)| one < other),
+                "NumericGreaterThanEquals" => number(actual)
+                    .zip(number(&value))
+                    .is_some_and(|(one, other)| one >= other),
                 other => panic!("the samples have no {other}"),
             });
         any != negated
@@ -252,6 +256,7 @@ fn holds(operator: &str, key: &str, values: &[String], request: &Request, modern
     }
 }
 
-fn number(text: &str) -> i64 {
-    text.parse().unwrap()
+/// What is no number is compared to none.
+fn number(text: &str) -> Option<i64> {
+    text.parse().ok()
 }
