@@ -167,6 +167,21 @@ fn sources_by_hand() {
     ] {
         assert_eq!(by_source(operator, arn), expected, "{operator} {arn}");
     }
+    // What has no account is of the account that is asked for beside it.
+    for (arn, account, expected) in [
+        ("arn:aws:s3:::*", OWNER, Verdict::Private),
+        ("arn:aws:s3:::*", FOREIGN, Verdict::External),
+        ("arn:aws:s3:::theirs", FOREIGN, Verdict::External),
+        ("arn:aws:s3:::ours", OWNER, Verdict::Private),
+        ("arn:aws:apigateway:us-east-1::/restapis/*", FOREIGN, Verdict::External),
+    ] {
+        let both = json!({"ArnLike": {"aws:SourceArn": arn}, "StringEquals": {"aws:SourceAccount": account}});
+        assert_eq!(
+            verdict(Service::Sqs, QUEUE, &json!([send(&both)])),
+            expected,
+            "{arn} {account}"
+        );
+    }
     let fixed = send(&json!({"ArnLike": {"aws:SourceArn": "arn:aws:apigateway:us-east-1::/restapis/abc123/*"}}));
     let judgement = judged(Service::Sqs, QUEUE, &json!([fixed]));
     assert!(
@@ -491,12 +506,16 @@ fn ids_that_are_ours_or_somebodys() {
         assert_eq!(found.verdict, expected, "{known}");
     }
     let project = |account: &str| format!("arn:aws:codebuild:us-east-1:{account}:project/p");
+    let session = |account: &str| format!("arn:aws:signin:*:{account}:session/*");
     let grants = |account: &str| format!("arn:aws:s3:us-east-1:{account}:access-grants/default");
     let function = |account: &str| format!("arn:aws:lambda:us-east-1:{account}:function:f");
     for (operator, key, value, expected) in [
         ("ArnEquals", "codebuild:ProjectArn", project(FOREIGN), Verdict::External),
         ("ArnEquals", "codebuild:ProjectArn", project(OWNER), Verdict::Private),
         ("ArnLike", "codebuild:ProjectArn", project("*"), Verdict::Public),
+        ("ArnLike", "aws:SignInSessionArn", session(OWNER), Verdict::Private),
+        ("ArnLike", "aws:SignInSessionArn", session(FOREIGN), Verdict::External),
+        ("ArnLike", "aws:SignInSessionArn", session("*"), Verdict::Public),
         (
             "StringEquals",
             "s3:AccessGrantsInstanceArn",

@@ -10,6 +10,7 @@ use super::callers::CallerProfile;
 use super::candidates::Candidates;
 use crate::classes::meets;
 use crate::glob::{Glob, Span, Token};
+use crate::keys::Class;
 use crate::reference;
 
 /// ARNs of an account, where `rest` is what follows it and a star in it is any text without a colon.
@@ -49,9 +50,9 @@ pub(super) fn source_arns(candidates: &mut Candidates, partition: &str, profile:
     for domain in &domains {
         candidates.within_domain(&domain.glob(), 'x', &|_| true, &|_| Some(true));
     }
-    if profile.anybody {
-        unowned(candidates, partition);
-    }
+    // What is named whole may be the account's where the account is named as well.
+    let by_account = !profile.anybody && mentions.has(|class| class == Class::SourceAccount);
+    unowned(candidates, partition, by_account);
     // A pattern that leaves the account open is somebody's whose resource nobody here could name.
     let open = Glob::new(&format!("arn:{partition}:*:*:{account}:*"));
     let unmet = |glob: &&Glob| {
@@ -132,7 +133,7 @@ fn alarm(partition: &str, account: &str) -> Domain {
 
 /// ARNs that name no account, such as a bucket's: anybody's resource may be called what a wildcard leaves open, but what is
 /// named whole is somebody's in particular.
-fn unowned(candidates: &mut Candidates, partition: &str) {
+fn unowned(candidates: &mut Candidates, partition: &str, by_account: bool) {
     let pool = candidates.pool;
     let mut domains: BTreeSet<(String, String)> = BTreeSet::from([("s3".to_owned(), "*".to_owned())]);
     let accountless = |glob: &&Glob| glob.component(4).is_some_and(|one| one.tokens().is_empty());
@@ -171,6 +172,9 @@ fn unowned(candidates: &mut Candidates, partition: &str) {
         }
         let domain = start.then(tokens);
         candidates.within_domain(&domain, 'x', &|_| true, &|text| {
+            if by_account {
+                return Some(true);
+            }
             let rest = after_account(text)?;
             let end = rest.get(id..)?.find(['/', ':']).map_or(rest.len(), |at| id + at);
             let whole = &rest[..end];

@@ -455,8 +455,7 @@ fn by_service(dice: &mut Dice, setting: &Setting, trust: &Trust) -> Option<Attem
     let account = *dice.one_of::<&str>(&[STRANGER, "987654321098", FOREIGN]);
     let foreign = account == FOREIGN;
     let source = dice.one_of::<&str>(SOURCES);
-    // Whose it is that names no account, only its name tells.
-    if foreign && (trust.accounts.contains(FOREIGN) || !source.contains('@')) || setting.service == Service::IamTrust {
+    if foreign && trust.accounts.contains(FOREIGN) || setting.service == Service::IamTrust {
         return None;
     }
     let mut context = BTreeMap::from([
