@@ -415,7 +415,7 @@ impl<'a> Reader<'a> {
                     let values = self.scalars(value, &at)?;
                     let values = values
                         .iter()
-                        .map(|text| Template::parse(text, self.variables))
+                        .map(|text| Template::of_resource(text, self.variables))
                         .collect();
                     merge(&mut statement.resources, lower == "notresource", values);
                 }

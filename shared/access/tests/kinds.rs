@@ -799,6 +799,25 @@ fn services_that_are_alike_are_judged_alike() {
     }
 }
 
+// API Gateway Developer Guide, "API Gateway resource policy examples": as they are written before they are saved.
+#[test]
+fn a_rest_api_need_not_be_named_by_its_own_policy() {
+    let api = "arn:aws:execute-api:us-east-1:111122223333:abcdef0123";
+    let open = |resource: &str| json!({"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": resource});
+    let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*",
+        "Condition": {"StringNotEquals": {"aws:SourceVpce": "vpce-1a2b3c4d"}}});
+    for (statements, expected) in [
+        (json!([open("execute-api:/*")]), Verdict::Public),
+        (json!([open("execute-api:/prod/GET/pets")]), Verdict::Public),
+        (json!([open("execute-api:/*"), deny]), Verdict::External),
+    ] {
+        for resource in [None, Some(api)] {
+            let found = judged_with(Service::ApiGateway, resource, &statements, &Trust::default());
+            assert_eq!(found.verdict, expected, "{statements}");
+        }
+    }
+}
+
 // VPC User Guide, "Control access to VPC endpoints using endpoint policies": the default policy is open.
 #[test]
 fn an_endpoint_lets_nobody_in_and_is_told_where_it_leads() {
