@@ -382,13 +382,7 @@ fn answer(
         .map(|note| json!({"kind": note.kind, "statement": note.index, "text": note.text}))
         .collect();
     findings.extend(other_account.map(|text| json!({"kind": "other-account", "text": text})));
-    if resource.is_none()
-        && verdict > Verdict::Private
-        && let Some(named) = likely_resource(&policy, &scope)
-    {
-        let text = format!("taken for the policy of {named}, which it names: give the resource if it is another's");
-        findings.push(json!({"kind": "resource-from-policy", "text": text}));
-    }
+    findings.extend(taken_from(&policy, &scope).filter(|_| verdict > Verdict::Private));
     if service == Service::Kms {
         for (finding, statement) in key_practice(&policy, owner, trust).findings {
             findings.push(json!({"kind": finding, "statement": statement}));
@@ -418,6 +412,13 @@ fn answer(
         changes,
         findings,
     }
+}
+
+/// Which resource the policy is taken to be on, where none is given.
+fn taken_from(policy: &Policy, scope: &Scope) -> Option<serde_json::Value> {
+    let named = likely_resource(policy, scope).filter(|_| scope.resource.is_none())?;
+    let text = format!("taken for the policy of {named}, which it names: give the resource if it is another's");
+    Some(json!({"kind": "resource-from-policy", "text": text}))
 }
 
 /// What there is to tell of a resource in another account than its owner's; an error says that it is none of the service's.

@@ -29,13 +29,11 @@ fn number(name: &str) -> Option<u64> {
 
 /// One seed for each of so many cases, or the one that is asked for.
 fn seeds(share: u64) -> Range<u64> {
-    match number("PORTCULLIS_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => {
-            let first = number("PORTCULLIS_FIRST").unwrap_or(0);
-            first..first + number("PORTCULLIS_CASES").unwrap_or(400) / share
-        }
+    if let Some(seed) = number("PORTCULLIS_SEED") {
+        return seed..seed + 1;
     }
+    let first = number("PORTCULLIS_FIRST").unwrap_or(0);
+    first..first + number("PORTCULLIS_CASES").unwrap_or(400) / share
 }
 
 fn judged(value: &Value, setting: &Setting, trust: &Trust) -> Judgement {
