@@ -1,7 +1,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint service control scaffolds docs measure bench faults replay build validate deploy stackset-template status stop go preflight redrive advisories clean
+.PHONY: help demo test lint service control scaffolds docs reference measure bench faults replay build validate deploy stackset-template status stop go preflight redrive advisories clean
 
 # For build and deploy.
 STACK ?= portcullis
@@ -58,6 +58,9 @@ advisories: ## RustSec advisories against Cargo.lock; fetches their database, so
 
 docs: ## Write docs/controls.md, the JSON schemas, template.yaml and lists from the code; a test says when they are stale
 	cargo run --quiet --package portcullis-cli -- docs
+
+reference: ## Write the analyser's tables of AWS's services from the pinned release; needs npm. CHECK=1 only says whether they are stale
+	python3 tools/service_reference.py $(if $(CHECK),--check)
 
 measure: ## Size, cold start, memory and AWS calls of the release binaries, as in bench/README.md
 	@tools/install moto

@@ -1,5 +1,6 @@
 //! Access control lists and sharing lists, as `aws s3api get-bucket-acl`, `aws ec2 describe-snapshot-attribute`,
-//! `aws ec2 describe-image-attribute` and `aws ssm describe-document-permission` print them.
+//! `aws ec2 describe-image-attribute`, `aws ssm describe-document-permission`, `aws rds describe-db-snapshot-attributes` and
+//! `aws rds describe-db-cluster-snapshot-attributes` print them.
 
 use portcullis_access::{Grant, Grantee, ListJudgement, Share, Trust, judge_acl, judge_sharing};
 use serde::Deserialize;
@@ -25,6 +26,25 @@ pub enum List {
         )]
         shares: Vec<Value>,
     },
+    /// A database snapshot's.
+    Database {
+        #[serde(rename = "DBSnapshotAttributesResult", alias = "DBClusterSnapshotAttributesResult")]
+        result: Database,
+    },
+}
+
+#[derive(Deserialize)]
+pub struct Database {
+    #[serde(rename = "DBSnapshotAttributes", alias = "DBClusterSnapshotAttributes")]
+    attributes: Vec<Attribute>,
+}
+
+#[derive(Deserialize)]
+struct Attribute {
+    #[serde(rename = "AttributeName")]
+    name: String,
+    #[serde(rename = "AttributeValues")]
+    values: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -42,13 +62,24 @@ impl List {
                 let grants: Vec<Grant> = grants.iter().map(grant).collect::<Result<_, _>>()?;
                 Ok(judge_acl(&grants, &owner.id, &trust.ids, ignores_public))
             }
-            Self::Sharing { shares } => {
-                let owner = owner.ok_or("no owner is given: use --account, or \"owner\" in the record")?;
-                let shares: Vec<Share> = shares.iter().map(share).collect::<Result<_, _>>()?;
-                Ok(judge_sharing(&shares, owner, trust))
+            Self::Sharing { shares } => shared(shares.iter(), owner, trust),
+            // RDS API Reference, `ModifyDBSnapshotAttribute`: who may restore it.
+            Self::Database { result } => {
+                let restore = result.attributes.iter().filter(|one| one.name == "restore");
+                shared(restore.flat_map(|one| &one.values), owner, trust)
             }
         }
     }
+}
+
+fn shared<'a>(
+    shares: impl Iterator<Item = &'a Value>,
+    owner: Option<&str>,
+    trust: &Trust,
+) -> Result<ListJudgement, String> {
+    let owner = owner.ok_or("no owner is given: use --account, or \"owner\" in the record")?;
+    let shares: Vec<Share> = shares.map(share).collect::<Result<_, _>>()?;
+    Ok(judge_sharing(&shares, owner, trust))
 }
 
 fn grant(value: &Value) -> Result<Grant, String> {

@@ -21,8 +21,8 @@ use crate::trusted::{add, is_account, kind_of};
 #[derive(Debug, clap::Args)]
 #[expect(clippy::doc_markdown, reason = "the comments are the help text")]
 pub struct Arguments {
-    /// What the policies are on: s3, s3-access-point, kms, sns, sqs, lambda, secretsmanager, ecr, efs, opensearch,
-    /// dynamodb, ssm-document, backup, events or iam-trust.
+    /// What the policies are on, such as s3, s3-access-point, kms, sns, sqs, lambda, secretsmanager, ecr, logs, apigateway or
+    /// iam-trust; a name that is none of them is answered with all of them.
     #[arg(long)]
     service: Option<Service>,
     /// The account that owns the resources.
@@ -35,6 +35,9 @@ pub struct Arguments {
     /// The resource's ARN; without it, it is taken from the policy.
     #[arg(long)]
     resource: Option<String>,
+    /// The bucket's object ownership; under BucketOwnerEnforced its ACLs grant nothing.
+    #[arg(long)]
+    object_ownership: Option<String>,
     /// Propose fixes that only close what is public, and leave who is external.
     #[arg(long)]
     keep_external: bool,
@@ -42,9 +45,10 @@ pub struct Arguments {
     #[arg(long)]
     table: bool,
     /// Files with a policy, an ACL or a sharing list, or with JSON lines of {"id", "service", "owner", "policy" | "acl" |
-    /// "attribute", "resource", "trusted", "trusted_orgs", "trusted_networks", "trusted_ids", "block_public_access"}; - is
-    /// standard input. ACLs and lists are as the AWS CLI prints them: get-bucket-acl, describe-snapshot-attribute,
-    /// describe-image-attribute, describe-document-permission.
+    /// "attribute", "resource", "trusted", "trusted_orgs", "trusted_networks", "trusted_ids", "block_public_access",
+    /// "object_ownership"}; - is standard input. ACLs and lists are as the AWS CLI prints them: get-bucket-acl,
+    /// describe-snapshot-attribute, describe-image-attribute, describe-document-permission, describe-db-snapshot-attributes,
+    /// describe-db-cluster-snapshot-attributes.
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
@@ -60,6 +64,7 @@ struct Record<'a> {
     acl: Option<List>,
     #[serde(default)]
     block_public_access: BlockPublicAccess,
+    object_ownership: Option<String>,
     resource: Option<String>,
     #[serde(default)]
     trusted: Vec<String>,
@@ -227,7 +232,13 @@ fn one(args: &Arguments, name: &str, text: &str) -> Line {
         if let Ok(list) = serde_json::from_str::<List>(text) {
             return Line {
                 id: name.to_owned(),
-                answer: listed(&list, args.account.as_deref(), &trust, false),
+                answer: listed(
+                    &list,
+                    args.account.as_deref(),
+                    &trust,
+                    false,
+                    args.object_ownership.as_deref(),
+                ),
             };
         }
         let answer = answer(
@@ -267,7 +278,16 @@ fn one(args: &Arguments, name: &str, text: &str) -> Line {
     let owner = record.owner.as_deref().or(args.account.as_deref());
     let Some(policy) = record.policy else {
         let answer = match &record.acl {
-            Some(list) => listed(list, owner, &trust, record.block_public_access.ignore_public_acls),
+            Some(list) => {
+                let ownership = record.object_ownership.as_deref().or(args.object_ownership.as_deref());
+                listed(
+                    list,
+                    owner,
+                    &trust,
+                    record.block_public_access.ignore_public_acls,
+                    ownership,
+                )
+            }
             None => refusal("there is no \"policy\", \"acl\" or \"attribute\" in the record"),
         };
         return Line { id, answer };
@@ -303,14 +323,12 @@ fn answer(
     if !is_account(owner) {
         return refusal("the owner is not an account id of 12 digits");
     }
-    if let Some(arn) = resource
-        && !service.is_its(arn, owner)
-    {
-        return refusal(&format!(
-            "{arn} is not the ARN of a resource that {owner} has in {service}"
-        ));
-    }
-    let policy = match Policy::parse(text) {
+    let other_account = match resource.map(|arn| named_account(service, owner, arn)) {
+        Some(Err(why)) => return refusal(&why),
+        Some(Ok(told)) => told,
+        None => None,
+    };
+    let policy = match Policy::parse_for(service, text) {
         Ok(policy) => policy,
         Err(error) => return refusal(&error.to_string()),
     };
@@ -363,6 +381,8 @@ fn answer(
         .iter()
         .map(|note| json!({"kind": note.kind, "statement": note.index, "text": note.text}))
         .collect();
+    findings.extend(other_account.map(|text| json!({"kind": "other-account", "text": text})));
+    findings.extend(taken_from(&policy, &scope).filter(|_| verdict > Verdict::Private));
     if service == Service::Kms {
         for (finding, statement) in key_practice(&policy, owner, trust).findings {
             findings.push(json!({"kind": finding, "statement": statement}));
@@ -394,8 +414,53 @@ fn answer(
     }
 }
 
+/// Which resource the policy is taken to be on, where none is given.
+fn taken_from(policy: &Policy, scope: &Scope) -> Option<serde_json::Value> {
+    let named = likely_resource(policy, scope).filter(|_| scope.resource.is_none())?;
+    let text = format!("taken for the policy of {named}, which it names: give the resource if it is another's");
+    Some(json!({"kind": "resource-from-policy", "text": text}))
+}
+
+/// What there is to tell of a resource in another account than its owner's; an error says that it is none of the service's.
+fn named_account(service: Service, owner: &str, arn: &str) -> Result<Option<String>, String> {
+    let account = arn.split(':').nth(4).unwrap_or_default();
+    if !service.is_its(arn, account) {
+        return Err(format!("{arn} is not the ARN of a resource in {service}"));
+    }
+    let other = !service.is_its(arn, owner);
+    Ok(other.then(|| format!("{arn} names account {account}, not its owner {owner}: one of the two is wrong")))
+}
+
 /// What an ACL or a sharing list comes to.
-fn listed(list: &List, owner: Option<&str>, trust: &Trust, ignores_public: bool) -> Answer {
+fn listed(
+    list: &List,
+    owner: Option<&str>,
+    trust: &Trust,
+    ignores_public: bool,
+    object_ownership: Option<&str>,
+) -> Answer {
+    // S3 User Guide, "Controlling ownership of objects and disabling ACLs for your bucket".
+    const OWNERSHIPS: [&str; 3] = ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"];
+    if let Some(unknown) = object_ownership.filter(|one| !OWNERSHIPS.contains(one)) {
+        return refusal(&format!(
+            "the object ownership is {unknown}; expected one of {}",
+            OWNERSHIPS.join(", ")
+        ));
+    }
+    if matches!(list, List::Acl { .. }) && object_ownership == Some(OWNERSHIPS[0]) {
+        return Answer::PlannedFinding {
+            verdict: Verdict::Private,
+            s3_verdict: None,
+            undecided: false,
+            offending: Vec::new(),
+            reason: "the bucket owner owns every object (BucketOwnerEnforced), so the ACL grants nothing".to_owned(),
+            witness: None,
+            fix: "nothing",
+            fixed: None,
+            changes: Vec::new(),
+            findings: Vec::new(),
+        };
+    }
     if let Some(owner) = owner.filter(|owner| !is_account(owner)) {
         return refusal(&format!("the owner {owner} is not an account id of 12 digits"));
     }
@@ -423,7 +488,8 @@ fn listed(list: &List, owner: Option<&str>, trust: &Trust, ignores_public: bool)
 /// The uploads that the policy refuses, by what they say of their encryption, and whom that breaks.
 fn refused_writes(policy: &Policy, bucket: &str, owner: &str) -> Option<serde_json::Value> {
     let partition = bucket.split(':').nth(1).unwrap_or("aws");
-    let own_key = format!("arn:{partition}:kms:us-east-1:{owner}:key/11111111-1111-4111-8111-111111111111");
+    let any_key = format!("arn:{partition}:kms:us-east-1:{owner}:key/11111111-1111-4111-8111-111111111111");
+    let own_key = required_key(policy).unwrap_or(any_key);
     let uploads = refused_uploads(policy, bucket, &own_key);
     if uploads.is_empty() {
         return None;
@@ -436,6 +502,15 @@ fn refused_writes(policy: &Policy, bucket: &str, owner: &str) -> Option<serde_js
         text += "; it also refuses calls that never name one, such as PutObjectTagging";
     }
     Some(json!({"kind": "refused-uploads", "uploads": uploads, "text": text}))
+}
+
+/// The key that the policy asks uploads to name, if it names one whole.
+fn required_key(policy: &Policy) -> Option<String> {
+    let conditions = policy.statements().iter().flat_map(|statement| &statement.conditions);
+    let of_keys = conditions.filter(|one| one.key == "s3:x-amz-server-side-encryption-aws-kms-key-id");
+    let mut values = of_keys.flat_map(|one| &one.values);
+    let whole = values.find(|value| !value.has_wildcard() && !value.has_variables())?;
+    Some(whole.source().to_owned())
 }
 
 fn refusal(why: &str) -> Answer {

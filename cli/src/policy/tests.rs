@@ -10,6 +10,7 @@ fn args(service: Option<&str>, trust: &[&str]) -> Arguments {
         account: Some("111122223333".to_owned()),
         trust: trust.iter().map(|&one| one.to_owned()).collect(),
         resource: None,
+        object_ownership: None,
         keep_external: false,
         table: false,
         files: Vec::new(),
@@ -62,6 +63,11 @@ fn lists_are_judged_as_policies_are() {
         {"Grantee": {"URI": portcullis_access::ALL_USERS}, "Permission": "READ"}]});
     let blocked = json!({"IgnorePublicAcls": true});
     let shared = json!({"CreateVolumePermissions": [{"UserId": "444455556666"}]});
+    let restore = |who: &str| json!([{"AttributeName": "restore", "AttributeValues": [who]}]);
+    let database =
+        json!({"DBSnapshotAttributesResult": {"DBSnapshotIdentifier": "s", "DBSnapshotAttributes": restore("all")}});
+    let cluster =
+        json!({"DBClusterSnapshotAttributesResult": {"DBClusterSnapshotAttributes": restore("444455556666")}});
     for (text, verdict, fix) in [
         (acl.to_string(), "public", "remove"),
         (
@@ -70,6 +76,13 @@ fn lists_are_judged_as_policies_are() {
             "nothing",
         ),
         (shared.to_string(), "external", "remove"),
+        (database.to_string(), "public", "remove"),
+        (json!({"attribute": cluster}).to_string(), "external", "remove"),
+        (
+            json!({"acl": acl, "object_ownership": "BucketOwnerEnforced"}).to_string(),
+            "private",
+            "nothing",
+        ),
         (
             json!({"attribute": shared, "trusted": ["444455556666"]}).to_string(),
             "private",
@@ -99,6 +112,44 @@ fn refused_uploads_are_told_with_whom_that_breaks() {
     assert!(
         text.contains("relies on the bucket's default") && text.contains("PutObjectTagging"),
         "{text}"
+    );
+}
+
+// S3 User Guide, "Requiring that a specific KMS key be used": only that key will do, where one is named.
+#[test]
+fn the_key_that_is_asked_for_is_the_own_one() {
+    let key = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    let name = "s3:x-amz-server-side-encryption-aws-kms-key-id";
+    for (condition, refused) in [
+        (
+            json!({"StringNotEquals": {name: key}}),
+            json!(["AES256", "kms-default-key", "kms-other-key", "no-header", "sse-c"]),
+        ),
+        (
+            json!({"StringNotEquals": {name: key}, "Null": {name: "false"}}),
+            json!(["kms-other-key"]),
+        ),
+    ] {
+        let deny = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*",
+            "Action": "s3:PutObject", "Resource": "arn:aws:s3:::b/*", "Condition": condition}]});
+        let found = values(&args(Some("s3"), &[]), &deny.to_string());
+        let findings = found[0]["findings"].as_array().unwrap();
+        let uploads = findings.iter().find(|one| one["kind"] == "refused-uploads").unwrap();
+        assert_eq!(uploads["uploads"], refused, "{condition}");
+    }
+}
+
+#[test]
+fn a_policy_that_names_another_resource_is_none_of_the_given_one() {
+    let text =
+        json!({"policy": serde_json::from_str::<serde_json::Value>(OPEN).unwrap(), "resource": "arn:aws:s3:::other"});
+    let found = values(&args(Some("s3"), &[]), &text.to_string());
+    assert_eq!(found[0]["verdict"], "private");
+    let taken = values(&args(Some("s3"), &[]), OPEN);
+    let findings = taken[0]["findings"].as_array().unwrap();
+    assert!(
+        findings.iter().any(|one| one["kind"] == "resource-from-policy"),
+        "{findings:?}"
     );
 }
 
@@ -134,14 +185,27 @@ fn what_is_refused_says_why() {
             "is not the ARN",
         ),
         (
+            None,
+            r#"{"acl":{"Owner":{"ID":"o"},"Grants":[]},"object_ownership":"Mine"}"#,
+            "BucketOwnerEnforced",
+        ),
+        (
             Some("sqs"),
-            r#"{"policy":{"Statement":[]},"resource":"arn:aws:sqs:us-east-1:444455556666:q"}"#,
-            "111122223333",
+            &format!(r#"{{"policy":{{"Statement":[],"Id":"{}"}}}}"#, "x".repeat(8_192)),
+            "sqs takes 8192 at most",
         ),
     ] {
         let found = values(&args(service, &[]), text);
         assert!(found[0]["refused"].as_str().unwrap().contains(why), "{found:?}");
     }
+}
+
+#[test]
+fn a_resource_of_another_account_is_told() {
+    let text = r#"{"policy":{"Statement":[]},"resource":"arn:aws:sqs:us-east-1:444455556666:q"}"#;
+    let found = values(&args(Some("sqs"), &[]), text);
+    assert_eq!(found[0]["verdict"], "private");
+    assert_eq!(found[0]["findings"][0]["kind"], "other-account");
 }
 
 #[test]

@@ -101,6 +101,83 @@ fn main() {
         }
     }
     println!("worst: {} {:.3} ms", worst.1, worst.0.as_secs_f64() * 1e3);
+    flooded(&trust);
+}
+
+/// As many open statements as each service takes: what a policy of its largest size costs at half of it and in full.
+fn flooded(trust: &Trust) {
+    for (name, condition) in [
+        ("open", json!({})),
+        (
+            "by source",
+            json!({"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:*:topic-NUMBER*"}}),
+        ),
+        (
+            "by role",
+            json!({"StringLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*-NUMBER"}}),
+        ),
+        (
+            "by log group",
+            json!({"StringLike": {"aws:SourceArn": "arn:aws:logs:*:*:log-group:NUMBER:*"}}),
+        ),
+    ] {
+        let mut slowest = (Duration::ZERO, String::new());
+        for service in Service::ALL {
+            let mut times = [(Duration::ZERO, Duration::ZERO); 2];
+            for (half, time) in [2, 1].into_iter().zip(&mut times) {
+                let text = flood(service, &condition, service.policy_limit() / half);
+                let scope = Scope {
+                    service,
+                    owner: OWNER,
+                    trust,
+                    resource: None,
+                };
+                let run = |_| {
+                    let started = Instant::now();
+                    let policy = Policy::parse(&text).unwrap();
+                    std::hint::black_box(judge(&policy, &scope));
+                    let judged = started.elapsed();
+                    let _ = std::hint::black_box(fix(&policy, &scope, Goal::Private));
+                    (judged, started.elapsed())
+                };
+                *time = (0..3).map(run).min().unwrap();
+            }
+            let ms = |time: Duration| time.as_secs_f64() * 1e3;
+            if times[1].0 > slowest.0 {
+                let text = format!(
+                    "{service}, {} bytes: {:.2} ms (half of it {:.2} ms), with its fix {:.2} ms (half {:.2} ms)",
+                    service.policy_limit(),
+                    ms(times[1].0),
+                    ms(times[0].0),
+                    ms(times[1].1),
+                    ms(times[0].1)
+                );
+                slowest = (times[1].0, text);
+            }
+        }
+        println!("flood of statements, {name}: slowest {}", slowest.1);
+    }
+}
+
+fn flood(service: Service, condition: &Value, size: usize) -> String {
+    let action = match service {
+        Service::IamTrust => "sts:AssumeRole",
+        _ => "*",
+    };
+    let mut statements = Vec::new();
+    let mut length = 60;
+    for number in 0.. {
+        let condition = condition.to_string().replace("NUMBER", &number.to_string());
+        let statement = format!(
+            r#"{{"Sid":"s{number}","Effect":"Allow","Principal":"*","Action":"{action}","Resource":"*","Condition":{condition}}}"#
+        );
+        length += statement.len() + 1;
+        if length > size {
+            break;
+        }
+        statements.push(statement);
+    }
+    format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","))
 }
 
 fn document(statements: &[Value]) -> String {

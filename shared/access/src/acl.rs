@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::principals::ANONYMOUS_ID;
 use crate::sharing::ListJudgement;
 use crate::verdict::Verdict;
 
@@ -42,6 +43,7 @@ impl Grant {
     pub fn public(&self) -> Option<&'static str> {
         match &self.grantee {
             Grantee::Group(uri) if uri == ALL_USERS => Some("everybody"),
+            Grantee::CanonicalUser(id) if id == ANONYMOUS_ID => Some("everybody who does not sign in"),
             Grantee::Group(uri) if uri == AUTHENTICATED_USERS => Some("every AWS account"),
             _ => None,
         }
@@ -61,6 +63,9 @@ pub fn judge_acl(grants: &[Grant], owner: &str, trusted: &BTreeSet<String>, igno
                 None => (Verdict::External, format!("the unknown group {uri}")),
             },
             Grantee::CanonicalUser(id) if id == owner || trusted.contains(id) => continue,
+            Grantee::CanonicalUser(id) if id == ANONYMOUS_ID => {
+                (Verdict::Public, "everybody who does not sign in".to_owned())
+            }
             Grantee::CanonicalUser(id) => (Verdict::External, format!("the canonical user {id}")),
             Grantee::Email(address) => (Verdict::External, format!("the account of {address}")),
         };

@@ -49,7 +49,7 @@ pub(crate) fn classes(
         (0..groups.len()).filter(any).collect()
     };
     // Easy ones: the plainest text of the domain, and of each pattern within it.
-    if let Some(text) = shared(domain, &Glob::new("*"), filler, budget).text {
+    if let Some(text) = plainest(domain, filler) {
         search.add(&matched(&text), text);
     }
     let mut live: Vec<(usize, &Glob)> = Vec::new();
@@ -229,6 +229,16 @@ fn spell(nodes: &[(usize, char)], mut node: usize) -> String {
     text.iter().rev().collect()
 }
 
+/// The shortest text of a pattern.
+fn plainest(glob: &Glob, filler: char) -> Option<String> {
+    let steps = glob.tokens().iter().filter(|token| !token.is_many());
+    let letter = |token: &Token| match token {
+        Token::Char(character) => Some(*character),
+        other => [filler, 'x', '0', ':'].into_iter().find(|one| other.takes(*one)),
+    };
+    steps.map(letter).collect()
+}
+
 /// A text that two patterns both match.
 pub(crate) fn in_common(one: &Glob, other: &Glob, budget: &Cell<usize>) -> Option<String> {
     shared(one, other, 'x', budget).text
@@ -249,9 +259,23 @@ struct Shared {
 }
 
 fn shared(one: &Glob, other: &Glob, filler: char, budget: &Cell<usize>) -> Shared {
-    let width = other.tokens().len() + 1;
-    let mut nodes: Vec<(usize, Option<char>, usize)> = vec![(0, None, 0)];
-    let end = one.tokens().len() * width + other.tokens().len();
+    let (mut one, mut other) = (one.tokens(), other.tokens());
+    // Most differ, or agree, before the first wildcard.
+    let mut start = String::new();
+    while let ([Token::Char(a), rest @ ..], [Token::Char(b), others @ ..]) = (one, other) {
+        if a != b {
+            return Shared {
+                text: None,
+                complete: true,
+            };
+        }
+        start.push(*a);
+        (one, other) = (rest, others);
+    }
+    let width = other.len() + 1;
+    let mut nodes: Vec<(usize, Option<char>, usize)> = Vec::with_capacity(one.len() + width);
+    nodes.push((0, None, 0));
+    let end = one.len() * width + other.len();
     let mut seen = Seen::new(end + 1);
     seen.insert(0);
     let mut at = 0;
@@ -267,7 +291,7 @@ fn shared(one: &Glob, other: &Glob, filler: char, budget: &Cell<usize>) -> Share
             }
             budget.set(budget.get().saturating_sub(nodes.len() / PAIRS_A_STEP));
             return Shared {
-                text: Some(text.iter().rev().collect()),
+                text: Some(start + &text.iter().rev().collect::<String>()),
                 complete,
             };
         }
@@ -276,7 +300,7 @@ fn shared(one: &Glob, other: &Glob, filler: char, budget: &Cell<usize>) -> Share
             break;
         }
         let (left, right) = (place / width, place % width);
-        let (a, b) = (one.tokens().get(left).copied(), other.tokens().get(right).copied());
+        let (a, b) = (one.get(left).copied(), other.get(right).copied());
         let mut go = |place: usize, character: Option<char>| {
             if seen.insert(place) {
                 nodes.push((place, character, at));

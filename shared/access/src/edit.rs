@@ -1,13 +1,16 @@
 //! Edits of a policy's text that leave every other byte as it was.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::parse::Policy;
 
 impl Policy {
     /// The text without some statements, the others byte for byte; `None` when nothing would be left, which AWS does
     /// not take: delete the policy then.
     pub fn without(&self, indices: &[usize]) -> Option<String> {
+        let gone: BTreeSet<usize> = indices.iter().copied().collect();
         let keep: Vec<usize> = (0..self.statements.len())
-            .filter(|index| !indices.contains(index))
+            .filter(|index| !gone.contains(index))
             .collect();
         if keep.is_empty() {
             return None;
@@ -43,6 +46,21 @@ impl Policy {
         }
         let comma = if self.statements.is_empty() { "" } else { "," };
         format!("{before}{comma}{statement_json}{after}")
+    }
+
+    /// The text with some statements replaced, by their index.
+    pub(crate) fn with_all_replaced(&self, statements: &BTreeMap<usize, String>) -> String {
+        let mut text = String::with_capacity(self.text.len());
+        let mut from = 0;
+        for (index, statement) in statements {
+            if let Some(old) = self.statements.get(*index) {
+                text.push_str(&self.text[from..old.span.start]);
+                text.push_str(statement);
+                from = old.span.end;
+            }
+        }
+        text.push_str(&self.text[from..]);
+        text
     }
 
     /// The text with one statement replaced; an index out of range changes nothing.

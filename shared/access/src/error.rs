@@ -1,5 +1,7 @@
 //! What is wrong with a text that is no policy.
 
+use crate::service::Service;
+
 /// Why a text is not a policy that AWS would take.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
@@ -70,6 +72,16 @@ pub enum PolicyError {
         expected: &'static str,
         /// What stands there.
         found: String,
+    },
+    /// The text is larger than its service takes, even where the quota was raised.
+    #[error("the policy has {size} bytes; {service} takes {limit} at most")]
+    TooLargeFor {
+        /// Whose policy it would be.
+        service: Service,
+        /// What counts of the text.
+        size: usize,
+        /// The bound.
+        limit: usize,
     },
     /// The text is larger than any service takes.
     #[error("the policy has {size} bytes; no service takes more than {limit}")]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::condition::Truth;
 use crate::parse::{Effect, Policy, Principal, PrincipalKind, Selection, Statement};
 use crate::principals::{account_of, arn_account};
-use crate::service::{S3_BUCKET_ACTIONS, S3_OBJECT_ACTIONS, Service};
+use crate::service::Service;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,8 +53,8 @@ pub struct Request {
 
 /// Whether the policy lets the request in. `Maybe` where AWS's documentation does not say.
 pub fn evaluate(policy: &Policy, service: Service, request: &Request) -> Truth {
-    let truth = decide(policy, service, request);
-    let differs = |reading: &Policy| decide(reading, service, request) != truth;
+    let truth = decide(policy.statements().iter(), service, request);
+    let differs = |reading: &Policy| decide(reading.statements().iter(), service, request) != truth;
     if policy.readings.iter().any(differs) {
         Truth::Maybe
     } else {
@@ -62,10 +62,19 @@ pub fn evaluate(policy: &Policy, service: Service, request: &Request) -> Truth {
     }
 }
 
-fn decide(policy: &Policy, service: Service, request: &Request) -> Truth {
+/// The same by some of the statements: enough where one Allow is asked about, and all Denies that touch it are among them.
+pub(crate) fn evaluate_by(policy: &Policy, included: &[usize], service: Service, request: &Request) -> Truth {
+    if !policy.readings.is_empty() {
+        return evaluate(policy, service, request);
+    }
+    let statements = included.iter().map(|&at| &policy.statements()[at]);
+    decide(statements, service, request)
+}
+
+fn decide<'a>(statements: impl Iterator<Item = &'a Statement>, service: Service, request: &Request) -> Truth {
     let mut allowed = Truth::No;
     let mut denied = Truth::No;
-    for statement in policy.statements() {
+    for statement in statements {
         match statement.effect {
             Effect::Allow => allowed = allowed.max(applies(statement, service, request)),
             Effect::Deny => denied = denied.max(applies(statement, service, request)),
@@ -174,17 +183,11 @@ pub(crate) fn action_matches(statement: &Statement, service: Service, action: &s
 
 /// Whether an action can be asked for on a resource: object actions on objects, bucket actions on buckets.
 pub(crate) fn fits(service: Service, action: &str, resource: &str) -> bool {
-    let is_object = match service {
-        Service::S3Bucket => resource.contains('/'),
-        Service::S3AccessPoint => resource.contains("/object/"),
-        _ => return true,
-    };
-    let listed = |list: &[&str]| list.iter().any(|known| known.eq_ignore_ascii_case(action));
-    if is_object {
-        !listed(S3_BUCKET_ACTIONS)
-    } else {
-        !listed(S3_OBJECT_ACTIONS)
+    if !service.has_levels() {
+        return true;
     }
+    let of_part = service.is_of_part(&action.to_ascii_lowercase());
+    of_part.is_none_or(|of_part| of_part == service.is_part(resource))
 }
 
 /// Whether the statement names the resource.

@@ -42,7 +42,7 @@ pub(crate) fn offence(policy: &Policy, index: usize, found: Option<(Verdict, &Re
             let (key, values) = (&condition.key, request.context.get(&condition.key)?);
             // What callers choose themselves is used as a shared secret, and words end up in logs.
             Some(match class(key) {
-                Class::Free { .. } => format!("the {key} that it asks for"),
+                Class::Free(_) | Class::ServiceContext => format!("the {key} that it asks for"),
                 _ => format!("{key} {}", values.join(", ")),
             })
         })
@@ -78,7 +78,7 @@ fn weakness(condition: &Condition) -> Option<String> {
     }
     match class(key) {
         Class::Unknown => return Some(format!("{key} is not a known condition key")),
-        Class::Free { .. } | Class::SessionName => {
+        Class::Free(_) | Class::ServiceContext | Class::SessionName => {
             return Some(format!("{key} is chosen by the caller or describes the resource"));
         }
         Class::ResourceAccount | Class::ResourceOrganization => {

@@ -1,13 +1,13 @@
 //! The smallest change that makes a policy let nobody in who should not be.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::PolicyError;
 use crate::explain;
 use crate::judge::{judge_at, now};
 use crate::narrow::{Goal, Narrowing, denied, narrowings, own_root};
-use crate::parse::{Effect, Policy};
+use crate::parse::{Effect, MAX_POLICY_BYTES, Policy, Statement};
 use crate::practice::kms::is_manageable;
 use crate::scope::Scope;
 use crate::search::{Analyzer, Budget};
@@ -129,17 +129,22 @@ pub fn fix_at(policy: &Policy, scope: &Scope, goal: Goal, now: f64) -> Result<Fi
         policy,
         analyzer: Analyzer::new(policy, scope, now),
         current: policy.clone(),
-        removed: Vec::new(),
+        trial: RefCell::new(policy.clone()),
+        narrowed: BTreeMap::new(),
+        removed: BTreeSet::new(),
         changes: BTreeMap::new(),
         left: Cell::new(COST),
+        manageable: scope.service == Service::Kms && is_manageable(policy, &all(policy), scope),
     };
     let mut offences: Vec<Offence> = certain.into_iter().cloned().collect();
     // What could not be decided in the large may be certain once the rest is gone.
     for _ in 0..ROUNDS {
         for offence in offences {
-            plan.put_right(&offence, scope, goal)?;
+            plan.put_right(&offence, scope, goal);
         }
-        let Some(text) = plan.current.without(&plan.removed) else {
+        plan.settle(scope.service)?;
+        let removed: Vec<usize> = plan.removed.iter().copied().collect();
+        let Some(text) = plan.current.without(&removed) else {
             return Ok(Fix::Delete);
         };
         let left: Vec<usize> = (0..policy.statements().len())
@@ -172,6 +177,10 @@ pub fn fix_at(policy: &Policy, scope: &Scope, goal: Goal, now: f64) -> Result<Fi
     })
 }
 
+fn all(policy: &Policy) -> Vec<&Statement> {
+    policy.statements().iter().collect()
+}
+
 /// How often the result is judged and put right again.
 const ROUNDS: usize = 4;
 
@@ -181,19 +190,24 @@ const COST: usize = 500_000;
 struct Plan<'a> {
     policy: &'a Policy,
     analyzer: Analyzer<'a>,
-    /// With the statements that were narrowed; those to be removed are still in it, so that indices stay.
+    /// As narrowed in the rounds before this one; what is to be removed is still in it, so that indices stay.
     current: Policy,
-    removed: Vec<usize>,
+    /// The same with what this round narrows, for one statement at a time to be tried in.
+    trial: RefCell<Policy>,
+    /// The texts of the statements that this round narrows.
+    narrowed: BTreeMap<usize, String>,
+    removed: BTreeSet<usize>,
     changes: BTreeMap<usize, Change>,
     left: Cell<usize>,
+    /// It is of a key that somebody of the account can manage.
+    manageable: bool,
 }
 
 impl Plan<'_> {
-    fn put_right(&mut self, offence: &Offence, scope: &Scope, goal: Goal) -> Result<(), FixError> {
+    fn put_right(&mut self, offence: &Offence, scope: &Scope, goal: Goal) {
         let index = offence.index;
         let statement = &self.policy.statements()[index];
         // No other statement's verdict changes with this one, so only this one is judged again, with all there is.
-        let trial = RefCell::new(self.current.clone());
         let works = |text: &str| -> bool {
             if self.left.get() == 0 {
                 return false;
@@ -201,11 +215,12 @@ impl Plan<'_> {
             let Ok(statement) = self.current.read_statement(text) else {
                 return false;
             };
-            trial.borrow_mut().statements[index] = statement;
-            let trial = trial.borrow();
-            if trial.statements[index].effect == Effect::Deny {
+            let is_deny = statement.effect == Effect::Deny;
+            self.trial.borrow_mut().statements[index] = statement;
+            if is_deny {
                 return true;
             }
+            let trial = self.trial.borrow();
             let analyzer = self.analyzer.for_variant(&trial);
             let finding = analyzer.examine(index, Budget::WHOLE);
             self.left.set(self.left.get().saturating_sub(finding.cost()));
@@ -219,14 +234,13 @@ impl Plan<'_> {
             let current = &self.current;
             narrowings(current, index, scope, goal, &works)
         });
-        let narrowed = narrowed
-            .flatten()
-            .or_else(|| last_resort(&self.current, &self.removed, index, scope, &works));
+        let narrowed = narrowed.flatten().or_else(|| self.last_resort(index, scope, &works));
         let (kind, note) = if let Some(Narrowing { statement, note }) = narrowed {
-            self.current = Policy::parse(&self.current.with_replaced(index, &statement))?;
+            self.narrowed.insert(index, statement);
             (ChangeKind::Narrowed, note)
         } else {
-            self.removed.push(index);
+            self.trial.borrow_mut().statements[index] = self.current.statements[index].clone();
+            self.removed.insert(index);
             (
                 ChangeKind::Removed,
                 format!("{} is removed", explain::statement_name(statement, index)),
@@ -241,37 +255,55 @@ impl Plan<'_> {
                 note,
             },
         );
+    }
+
+    /// Takes what this round narrowed into the policy.
+    fn settle(&mut self, service: Service) -> Result<(), FixError> {
+        if !self.narrowed.is_empty() {
+            let text = self.current.with_all_replaced(&std::mem::take(&mut self.narrowed));
+            if text.len() > MAX_POLICY_BYTES {
+                return Err(FixError::TooLarge {
+                    size: text.len(),
+                    limit: service.policy_limit(),
+                    service,
+                });
+            }
+            self.current = Policy::parse(&text)?;
+            self.trial = RefCell::new(self.current.clone());
+        }
         Ok(())
     }
-}
 
-/// Where the last statement can't go, and where a key must stay manageable, it is narrowed to the owner's account, and if
-/// even that lets somebody in, turned into a Deny.
-fn last_resort(
-    policy: &Policy,
-    removed: &[usize],
-    index: usize,
-    scope: &Scope,
-    works: &dyn Fn(&str) -> bool,
-) -> Option<Narrowing> {
-    if !scope.service.needs_policy() {
-        return None;
+    /// Where the last statement can't go, and where a key must stay manageable, it is narrowed to the owner's account, and if
+    /// even that lets somebody in, turned into a Deny.
+    fn last_resort(&self, index: usize, scope: &Scope, works: &dyn Fn(&str) -> bool) -> Option<Narrowing> {
+        if !scope.service.needs_policy() {
+            return None;
+        }
+        let (current, trial) = (&self.current, self.trial.borrow());
+        let stays = |at: usize| at != index && !self.removed.contains(&at);
+        let left: Vec<&Statement> = trial
+            .statements
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| stays(*at))
+            .map(|(_, one)| one)
+            .collect();
+        let lost = match scope.service {
+            _ if left.is_empty() => true,
+            Service::Kms => self.manageable && !is_manageable(current, &left, scope),
+            _ => false,
+        };
+        drop(trial);
+        if !lost {
+            return None;
+        }
+        let candidates = [own_root(current, index, scope), denied(current, index)];
+        candidates
+            .into_iter()
+            .flatten()
+            .find(|narrowing| works(&narrowing.statement))
     }
-    let gone: Vec<usize> = removed.iter().copied().chain(std::iter::once(index)).collect();
-    let left = policy.without(&gone).and_then(|text| Policy::parse(&text).ok());
-    let lost = match (scope.service, &left) {
-        (_, None) => true,
-        (Service::Kms, Some(left)) => is_manageable(policy, scope) && !is_manageable(left, scope),
-        _ => false,
-    };
-    if !lost {
-        return None;
-    }
-    let candidates = [own_root(policy, index, scope), denied(policy, index)];
-    candidates
-        .into_iter()
-        .flatten()
-        .find(|narrowing| works(&narrowing.statement))
 }
 
 /// Judges the result again: within the goal for certain, and no worse than before in any respect.
@@ -304,7 +336,7 @@ fn check(before: &Policy, text: &str, scope: &Scope, goal: Goal, now: f64) -> Re
             });
         }
     }
-    if scope.service == Service::Kms && !is_manageable(&policy, scope) {
+    if scope.service == Service::Kms && !is_manageable(&policy, &all(&policy), scope) {
         return Err(FixError::LockedOut);
     }
     let after = judge_at(&policy, scope, now);

@@ -7,6 +7,8 @@ pub(crate) enum Span {
     Any,
     /// Any but a colon: within an ARN component.
     Part,
+    /// Any but a colon and a slash: one name within an ARN.
+    Name,
     /// A digit, as in account ids.
     Digit,
     /// A lower-case letter or a digit, as in organisation ids.
@@ -18,6 +20,7 @@ impl Span {
         match self {
             Self::Any => true,
             Self::Part => character != ':',
+            Self::Name => !matches!(character, ':' | '/'),
             Self::Digit => character.is_ascii_digit(),
             Self::Id => character.is_ascii_digit() || character.is_ascii_lowercase(),
         }
@@ -121,6 +124,24 @@ impl Glob {
         pieces.nth(number).map(|tokens| Self::from_tokens(tokens.to_vec()))
     }
 
+    /// What follows its fifth colon, if it has that many: what an ARN has after the account.
+    pub(crate) fn rest(&self) -> Option<&[Token]> {
+        let mut colons = self
+            .tokens
+            .iter()
+            .enumerate()
+            .filter(|(_, token)| **token == Token::Char(':'));
+        colons.nth(4).map(|(at, _)| &self.tokens[at + 1..])
+    }
+
+    /// Whether a wildcard before the account takes colons, so that what matches it may have them elsewhere.
+    pub(crate) fn is_loose(&self) -> bool {
+        let start = self
+            .rest()
+            .map_or(self.tokens.len(), |rest| self.tokens.len() - rest.len());
+        self.tokens[..start].contains(&Token::Many(Span::Any))
+    }
+
     pub(crate) fn is_literal(&self) -> bool {
         self.tokens.iter().all(|token| matches!(token, Token::Char(_)))
     }
@@ -155,6 +176,28 @@ impl Glob {
         self.tokens
             .iter()
             .map_while(|token| match token {
+                Token::Char(character) => Some(*character),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The pattern as text, as [`Self::new`] takes it.
+    pub(crate) fn source(&self) -> String {
+        let text = |token: &Token| match token {
+            Token::Char(character) => *character,
+            Token::One(_) => '?',
+            Token::Many(_) => '*',
+        };
+        self.tokens.iter().map(text).collect()
+    }
+
+    /// The characters after the last wildcard.
+    pub(crate) fn suffix(&self) -> String {
+        let wild = self.tokens.iter().rposition(|token| !matches!(token, Token::Char(_)));
+        let fixed = self.tokens[wild.map_or(0, |at| at + 1)..].iter();
+        fixed
+            .filter_map(|token| match token {
                 Token::Char(character) => Some(*character),
                 _ => None,
             })
@@ -360,7 +403,7 @@ impl Tape {
         for &position in state {
             match self.tokens[position] {
                 Some(Token::Char(character)) => characters.push(character),
-                Some(Token::One(Span::Part) | Token::Many(Span::Part)) => colon = true,
+                Some(Token::One(Span::Part | Span::Name) | Token::Many(Span::Part | Span::Name)) => colon = true,
                 _ => {}
             }
         }

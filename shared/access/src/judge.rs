@@ -4,12 +4,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::evaluate::{Caller, Request};
 use crate::explain;
-use crate::keys::is_shared_secret;
-use crate::parse::{Effect, Policy};
+use crate::keys::{Class, class, is_shared_secret};
+use crate::parse::{Effect, Policy, Principal};
 use crate::s3_public;
 use crate::scope::Scope;
-use crate::search::{Admitted, Analyzer, Budget, Finding};
-use crate::verdict::{Judgement, Offence, S3Verdict, Verdict, Witness};
+use crate::search::{Admitted, Analyzer, Budget, Finding, can_be_confused};
+use crate::service::Service;
+use crate::verdict::{Judgement, Note, NoteKind, Offence, S3Verdict, Verdict, Witness};
 use crate::warnings::warnings;
 
 /// Judges a policy now.
@@ -66,7 +67,62 @@ impl Judgement {
     }
 }
 
+/// What an endpoint's policy comes to: it lets nobody in, since whoever comes through the endpoint is in the network behind it,
+/// and what they ask for is granted elsewhere. It only limits where they may carry data to.
+///
+/// Source: VPC User Guide, "Control access to VPC endpoints using endpoint policies".
+fn judge_endpoint(policy: &Policy) -> Judgement {
+    let limits = |key: &str| {
+        matches!(
+            class(key),
+            Class::Account
+                | Class::Arn
+                | Class::Organization
+                | Class::OrgPaths
+                | Class::ResourceAccount
+                | Class::ResourceOrganization
+        )
+    };
+    let statements = policy.statements().iter().enumerate();
+    let open = statements.filter(|(_, one)| {
+        let everything = one
+            .resources
+            .iter()
+            .any(|all| all.negated || all.values.iter().any(|value| value.source() == "*"));
+        let everyone = one
+            .principals
+            .iter()
+            .any(|all| all.negated || all.values.iter().any(Principal::is_everyone));
+        one.effect == Effect::Allow
+            && everything
+            && everyone
+            && !one.conditions.iter().any(|condition| limits(&condition.key))
+    });
+    let notes = open.map(|(index, one)| Note {
+        kind: NoteKind::OpenEndpoint,
+        index: Some(index),
+        text: format!(
+            "{} lets whoever is in the network carry data to anybody's resources: limit it by aws:ResourceOrgID or \
+             aws:ResourceAccount, and by aws:PrincipalOrgID or aws:PrincipalAccount",
+            explain::statement_name(one, index)
+        ),
+    });
+    Judgement {
+        verdict: Verdict::Private,
+        s3: None,
+        undecided: false,
+        offending: Vec::new(),
+        reason: "the policy of a VPC endpoint lets nobody in: it limits what the network behind it may ask for"
+            .to_owned(),
+        witness: None,
+        notes: notes.collect(),
+    }
+}
+
 fn judge_reading(policy: &Policy, scope: &Scope, now: f64) -> Judgement {
+    if scope.service == Service::VpcEndpoint {
+        return judge_endpoint(policy);
+    }
     let analyzer = Analyzer::new(policy, scope, now);
     let statements = policy.statements().iter().enumerate();
     let allows: Vec<usize> = statements
@@ -76,16 +132,19 @@ fn judge_reading(policy: &Policy, scope: &Scope, now: f64) -> Judgement {
     // Each statement has its share, so that their order makes no difference; those that it was not enough for share as
     // much again, so that what is only beside them makes none either.
     let share = Budget::WHOLE.share(allows.len().max(1));
-    let mut findings: Vec<(usize, Finding)> = allows.iter().map(|&at| (at, analyzer.examine(at, share))).collect();
+    let mut findings: Vec<(usize, Finding)> = analyzer.examine_all(&allows, share);
     let wanting = findings
         .iter()
         .filter(|(_, one)| one.unfinished > Verdict::Private)
         .count();
     if wanting > 0 && wanting < findings.len() {
         let share = Budget::WHOLE.share(wanting);
-        for (at, finding) in &mut findings {
-            if finding.unfinished > Verdict::Private {
-                *finding = analyzer.examine(*at, share);
+        let again = findings.iter().filter(|(_, one)| one.unfinished > Verdict::Private);
+        let again: Vec<usize> = again.map(|(at, _)| *at).collect();
+        let mut again = analyzer.examine_all(&again, share).into_iter();
+        for (_, finding) in findings.iter_mut().filter(|(_, one)| one.unfinished > Verdict::Private) {
+            if let Some((_, better)) = again.next() {
+                *finding = better;
             }
         }
     }
@@ -94,7 +153,7 @@ fn judge_reading(policy: &Policy, scope: &Scope, now: f64) -> Judgement {
     let mut deputies = Vec::new();
     let mut certain = Verdict::Private;
     for (at, finding) in findings {
-        if finding.deputy {
+        if finding.deputy && can_be_confused(scope.service) {
             deputies.push(at);
         }
         certain = certain.max(finding.certain());

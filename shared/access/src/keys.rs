@@ -1,8 +1,10 @@
-//! Condition keys as data: what a stranger can make of each.
+//! Condition keys: what a stranger can make of each. Which keys there are, and what kind of value they have, is
+//! [AWS's list](crate::reference); here is only what that list does not say: who sets a key, and which requests have it.
 //!
-//! Sources: IAM User Guide, "AWS global condition context keys" (which keys a request has, and who sets them); Service
-//! Authorization Reference, the page of each service; IAM User Guide, "Available keys for AWS OIDC federation".
+//! Sources: IAM User Guide, "AWS global condition context keys"; Service Authorization Reference, the page of each service;
+//! IAM User Guide, "Available keys for AWS OIDC federation".
 
+use crate::reference::{self, ValueType};
 use crate::service::Service;
 
 /// What limits the values that a caller can bring for a key.
@@ -68,23 +70,73 @@ pub(crate) enum Class {
     MountTarget,
     /// Known only to its owner.
     Secret,
+    /// The id of a user of somebody's directory.
+    DirectoryUser,
+    /// Whether AWS acts for the caller: a stranger can have it do so, nobody without credentials, and no service by itself.
+    OnBehalf,
+    /// What a service says of the resource that it acts for, in the encryption context of its call; others say what they like.
+    ServiceContext,
     /// Chosen by the caller, or told of the resource.
-    Free {
-        /// Only in signed requests.
-        signed: bool,
-        /// In every request.
-        always: bool,
-    },
+    Free(Presence),
     /// Not a key that we know: what limits it is unknown.
     Unknown,
 }
 
+/// Which requests have a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// Some, whoever makes them.
+    Some,
+    /// Every one.
+    All,
+    /// Some of those that are signed.
+    Signed,
+    /// Some that a principal of an account makes: it is told of that principal or of its session.
+    Principal,
+}
+
 impl Class {
+    /// Whether a text can't be a value of it, since nothing that AWS names so has a wildcard in its name.
+    pub(crate) fn never_is(self, text: &str) -> bool {
+        let wild = |text: &str| text.contains(['*', '?']);
+        match self {
+            // A path may have a star, a name not (IAM API Reference, `CreateRole`).
+            Self::Arn => wild(text.rsplit('/').next().unwrap_or(text)),
+            // The ARN of a log group ends in one (CloudWatch Logs User Guide, "Resources").
+            Self::SourceArn if text.contains(":log-group:") => wild(text.strip_suffix(":*").unwrap_or(text)),
+            Self::SourceArn
+            | Self::Account
+            | Self::Organization
+            | Self::OrgPaths
+            | Self::UserId
+            | Self::UserName
+            | Self::CallerType
+            | Self::IsService
+            | Self::ServiceName
+            | Self::SourceIp
+            | Self::PrivateIp
+            | Self::Endpoint(_)
+            | Self::InstanceVpc
+            | Self::SourceAccount
+            | Self::SourceOrganization
+            | Self::SourceOrgPaths
+            | Self::OwnArn
+            | Self::AccessPointArn
+            | Self::AccessPointAccount
+            | Self::UploadKey
+            | Self::ResourceAccount
+            | Self::ResourceOrganization
+            | Self::DirectoryUser
+            | Self::OnBehalf => wild(text),
+            _ => false,
+        }
+    }
+
     /// Whether a caller may choose any text for it.
     pub(crate) fn is_chosen(self) -> bool {
         matches!(
             self,
-            Self::Free { .. } | Self::UserName | Self::SessionName | Self::Claim | Self::Unknown
+            Self::Free(_) | Self::ServiceContext | Self::UserName | Self::SessionName | Self::Claim | Self::Unknown
         )
     }
 }
@@ -100,37 +152,12 @@ pub(crate) enum Id {
     OrgPath,
 }
 
-const FREE: Class = Class::Free {
-    signed: false,
-    always: false,
-};
-const SIGNED: Class = Class::Free {
-    signed: true,
-    always: false,
-};
-const ALWAYS: Class = Class::Free {
-    signed: false,
-    always: true,
-};
+const ALWAYS: Class = Class::Free(Presence::All);
+const SIGNED: Class = Class::Free(Presence::Signed);
+const PRINCIPAL: Class = Class::Free(Presence::Principal);
 
-/// Keys whose name ends in a tag's or a context's own name.
-const FAMILIES: &[(&str, Class)] = &[
-    ("aws:principaltag/", SIGNED),
-    ("aws:requesttag/", FREE),
-    ("aws:resourcetag/", FREE),
-    ("s3:existingobjecttag/", FREE),
-    ("s3:requestobjecttag/", FREE),
-    ("s3:buckettag/", FREE),
-    ("s3:accesspointtag/", FREE),
-    ("kms:encryptioncontext:", FREE),
-    ("kms:recipientattestation:", FREE),
-    ("secretsmanager:resourcetag/", FREE),
-    ("ecr:resourcetag/", FREE),
-    ("ssm:resourcetag/", FREE),
-    ("iam:resourcetag/", FREE),
-];
-
-const GLOBAL: &[(&str, Class)] = &[
+/// Keys that are more than a caller's choice, and those of which it is known which requests have them.
+const KNOWN: &[(&str, Class)] = &[
     ("aws:principalaccount", Class::Account),
     ("aws:principalarn", Class::Arn),
     ("aws:principalorgid", Class::Organization),
@@ -157,179 +184,99 @@ const GLOBAL: &[(&str, Class)] = &[
     ("aws:resourceaccount", Class::ResourceAccount),
     ("aws:resourceorgid", Class::ResourceOrganization),
     ("aws:resourceorgpaths", Class::ResourceOrganization),
+    ("s3:resourceaccount", Class::ResourceAccount),
+    ("s3express:resourceaccount", Class::ResourceAccount),
     ("aws:currenttime", Class::Clock),
     ("aws:epochtime", Class::Clock),
     ("aws:securetransport", ALWAYS),
     ("aws:requestedregion", ALWAYS),
+    ("aws:viaawsservice", Class::OnBehalf),
     ("aws:ec2instancesourcevpc", Class::InstanceVpc),
-    ("aws:ec2instancesourceprivateipv4", SIGNED),
+    ("aws:ec2instancesourceprivateipv4", PRINCIPAL),
+    ("ec2:roledelivery", PRINCIPAL),
     ("ec2:sourceinstancearn", Class::OwnArn),
     ("lambda:sourcefunctionarn", Class::OwnArn),
     ("ssm:sourceinstancearn", Class::OwnArn),
     ("aws:chatbotsourcearn", Class::OwnArn),
-    ("aws:federatedprovider", SIGNED),
-    ("aws:multifactorauthpresent", SIGNED),
-    ("aws:multifactorauthage", SIGNED),
-    ("aws:tokenissuetime", SIGNED),
-    ("aws:sourceidentity", SIGNED),
-    ("aws:assumedroot", SIGNED),
-    ("aws:calledvia", SIGNED),
-    ("aws:calledviafirst", SIGNED),
-    ("aws:calledvialast", SIGNED),
-    ("aws:viaawsservice", SIGNED),
-    ("aws:referer", FREE),
-    ("aws:useragent", FREE),
-    ("aws:tagkeys", FREE),
-    ("ec2:roledelivery", SIGNED),
-];
-
-const S3: &[(&str, Class)] = &[
+    ("aws:signinsessionarn", Class::OwnArn),
+    ("codebuild:projectarn", Class::OwnArn),
+    ("codebuild:buildarn", Class::OwnArn),
+    ("s3:accessgrantsinstancearn", Class::OwnArn),
+    ("identitystore:userid", Class::DirectoryUser),
+    ("glue:roleassumedby", PRINCIPAL),
+    ("glue:credentialissuingservice", PRINCIPAL),
+    ("aws:federatedprovider", PRINCIPAL),
+    ("aws:multifactorauthpresent", PRINCIPAL),
+    ("aws:multifactorauthage", PRINCIPAL),
+    ("aws:tokenissuetime", PRINCIPAL),
+    ("aws:sourceidentity", PRINCIPAL),
+    ("aws:assumedroot", PRINCIPAL),
+    ("aws:calledvia", PRINCIPAL),
+    ("aws:calledviafirst", PRINCIPAL),
+    ("aws:calledvialast", PRINCIPAL),
+    ("aws:calledviaawsmcp", PRINCIPAL),
+    ("aws:viaawsmcpservice", PRINCIPAL),
+    ("aws:ismcpserviceaction", PRINCIPAL),
     ("s3:dataaccesspointarn", Class::AccessPointArn),
+    ("s3express:dataaccesspointarn", Class::AccessPointArn),
+    ("s3-outposts:dataaccesspointarn", Class::AccessPointArn),
     ("s3:dataaccesspointaccount", Class::AccessPointAccount),
-    ("s3:resourceaccount", Class::ResourceAccount),
+    ("s3express:dataaccesspointaccount", Class::AccessPointAccount),
+    ("s3-outposts:dataaccesspointaccount", Class::AccessPointAccount),
     ("s3:x-amz-server-side-encryption-aws-kms-key-id", Class::UploadKey),
-    ("s3:accesspointnetworkorigin", FREE),
-    ("s3:accessgrantsinstancearn", FREE),
-    ("s3:authtype", FREE),
+    (
+        "s3express:x-amz-server-side-encryption-aws-kms-key-id",
+        Class::UploadKey,
+    ),
     ("s3:signatureage", SIGNED),
     ("s3:signatureversion", SIGNED),
-    ("s3:tlsversion", FREE),
-    ("s3:prefix", FREE),
-    ("s3:delimiter", FREE),
-    ("s3:max-keys", FREE),
-    ("s3:versionid", FREE),
-    ("s3:locationconstraint", FREE),
-    ("s3:if-match", FREE),
-    ("s3:if-none-match", FREE),
-    ("s3:inventoryaccessibleoptionalfields", FREE),
-    ("s3:job-suspended-cause", FREE),
-    ("s3:object-lock-mode", FREE),
-    ("s3:object-lock-legal-hold", FREE),
-    ("s3:object-lock-remaining-retention-days", FREE),
-    ("s3:object-lock-retain-until-date", FREE),
-    ("s3:objectcreationoperation", FREE),
-    ("s3:requestobjecttagkeys", FREE),
-    ("s3:x-amz-acl", FREE),
-    ("s3:x-amz-content-sha256", FREE),
-    ("s3:x-amz-copy-source", FREE),
-    ("s3:x-amz-grant-full-control", FREE),
-    ("s3:x-amz-grant-read", FREE),
-    ("s3:x-amz-grant-read-acp", FREE),
-    ("s3:x-amz-grant-write", FREE),
-    ("s3:x-amz-grant-write-acp", FREE),
-    ("s3:x-amz-metadata-directive", FREE),
-    ("s3:x-amz-object-ownership", FREE),
-    ("s3:x-amz-server-side-encryption", FREE),
-    ("s3:x-amz-server-side-encryption-customer-algorithm", FREE),
-    ("s3:x-amz-storage-class", FREE),
-    ("s3:x-amz-website-redirect-location", FREE),
-];
-
-const KMS: &[(&str, Class)] = &[
     ("kms:calleraccount", Class::Account),
-    ("kms:viaservice", FREE),
-    ("kms:grantisforawsresource", FREE),
-    ("kms:grantconstrainttype", FREE),
-    ("kms:grantoperations", FREE),
-    ("kms:granteeprincipal", FREE),
-    ("kms:retiringprincipal", FREE),
-    ("kms:encryptioncontextkeys", FREE),
-    ("kms:encryptionalgorithm", FREE),
-    ("kms:signingalgorithm", FREE),
-    ("kms:macalgorithm", FREE),
-    ("kms:keyagreementalgorithm", FREE),
-    ("kms:messagetype", FREE),
-    ("kms:requestalias", FREE),
-    ("kms:resourcealiases", FREE),
-    ("kms:reencryptonsamekey", FREE),
-    ("kms:keyorigin", FREE),
-    ("kms:keyspec", FREE),
-    ("kms:keyusage", FREE),
-    ("kms:multiregion", FREE),
-    ("kms:multiregionkeytype", FREE),
-    ("kms:primaryregion", FREE),
-    ("kms:replicaregion", FREE),
-    ("kms:datakeypairspec", FREE),
-    ("kms:bypasspolicylockoutsafetycheck", FREE),
-    ("kms:customermasterkeyspec", FREE),
-    ("kms:customermasterkeyusage", FREE),
-    ("kms:expirationmodel", FREE),
-    ("kms:validto", FREE),
-    ("kms:wrappingalgorithm", FREE),
-    ("kms:wrappingkeyspec", FREE),
-    ("kms:rotationperiodindays", FREE),
-    ("kms:schedulekeydeletionpendingwindowindays", FREE),
+    ("lambda:eventsourcetoken", Class::Secret),
+    ("elasticfilesystem:accessedviamounttarget", Class::MountTarget),
+    ("sts:rolesessionname", Class::SessionName),
 ];
 
-const OTHERS: &[(&str, Class)] = &[
-    ("sns:endpoint", FREE),
-    ("sns:protocol", FREE),
-    ("lambda:eventsourcetoken", Class::Secret),
-    ("lambda:functionurlauthtype", FREE),
-    ("lambda:invokedviafunctionurl", FREE),
-    ("lambda:functionarn", FREE),
-    ("lambda:principal", FREE),
-    ("lambda:layer", FREE),
-    ("secretsmanager:versionstage", FREE),
-    ("secretsmanager:versionid", FREE),
-    ("secretsmanager:secretid", FREE),
-    ("secretsmanager:name", FREE),
-    ("secretsmanager:description", FREE),
-    ("secretsmanager:kmskeyid", FREE),
-    ("secretsmanager:recoverywindowindays", FREE),
-    ("secretsmanager:forcedeletewithoutrecovery", FREE),
-    ("secretsmanager:blockpublicpolicy", FREE),
-    ("secretsmanager:rotationlambdaarn", FREE),
-    ("secretsmanager:resource/allowrotationlambdaarn", FREE),
-    ("elasticfilesystem:accessedviamounttarget", Class::MountTarget),
-    ("elasticfilesystem:accesspointarn", FREE),
-    ("elasticfilesystem:encrypted", FREE),
-    ("elasticfilesystem:createaction", FREE),
-    ("dynamodb:leadingkeys", FREE),
-    ("dynamodb:attributes", FREE),
-    ("dynamodb:select", FREE),
-    ("dynamodb:returnvalues", FREE),
-    ("dynamodb:returnconsumedcapacity", FREE),
-    ("dynamodb:enclosingoperation", FREE),
-    ("dynamodb:fulltablescan", FREE),
-    ("dynamodb:firstpartitionkeyvalues", FREE),
-    ("backup:copytargets", FREE),
-    ("backup:copytargetorgpaths", FREE),
-    ("backup:changeableretentiondays", FREE),
-    ("backup:maxretentiondays", FREE),
-    ("backup:minretentiondays", FREE),
-    ("backup:frameworkarns", FREE),
-    ("backup:index", FREE),
-    ("events:source", FREE),
-    ("events:detail-type", FREE),
-    ("events:eventbusinvocation", FREE),
-    ("events:creatoraccount", FREE),
-    ("events:managedby", FREE),
-    ("events:targetarn", FREE),
-    ("events:detail.usertype", FREE),
-    ("events:detail.service", FREE),
-    ("events:detail.eventtypecode", FREE),
-    ("sts:externalid", FREE),
-    ("sts:rolesessionname", Class::SessionName),
-    ("sts:sourceidentity", FREE),
-    ("sts:transitivetagkeys", FREE),
-    ("sts:durationseconds", FREE),
-    ("sts:awsservicename", FREE),
-    ("sts:taskpolicyarn", FREE),
-    ("sts:rolearn", FREE),
-    ("sts:identityenhancedsession", FREE),
+/// Likewise, by how their names begin.
+const FAMILIES: &[(&str, Class)] = &[
+    ("aws:principaltag/", PRINCIPAL),
+    // KMS Developer Guide, "Encryption context": services name what they encrypt by keys of their own, as in CloudWatch Logs
+    // User Guide, "Encrypt log data": `aws:logs:arn`.
+    ("kms:encryptioncontext:aws:", Class::ServiceContext),
 ];
+
+/// Keys that name something of the caller's own account: the service in its ARN, and what follows the account.
+///
+/// Source: IAM User Guide, "AWS global condition context keys"; AWS `CodeBuild` User Guide, "Using policy conditions"; S3 User
+/// Guide, "S3 Access Grants".
+pub(crate) fn own_arn(key: &str) -> (&'static str, &'static str) {
+    match key {
+        "ec2:sourceinstancearn" => ("ec2", "instance/*"),
+        "ssm:sourceinstancearn" => ("*", "*instance/*"),
+        "lambda:sourcefunctionarn" => ("lambda", "function:*"),
+        "aws:chatbotsourcearn" => ("chatbot", "chat-configuration/*"),
+        "aws:signinsessionarn" => ("signin", "session/*"),
+        "codebuild:projectarn" => ("codebuild", "project/*"),
+        "codebuild:buildarn" => ("codebuild", "build/*:*"),
+        "s3:accessgrantsinstancearn" => ("s3", "access-grants/default"),
+        _ => ("*", "*"),
+    }
+}
+
+/// Whether a key is either true or false where a request has it.
+pub(crate) fn is_boolean(key: &str) -> bool {
+    reference::value_type(key) == Some(ValueType::Bool)
+}
 
 /// What a key is. Keys of another service say nothing in this service's requests, but count as free all the same: that
 /// they limit is not proven.
 pub(crate) fn class(key: &str) -> Class {
-    for table in [GLOBAL, S3, KMS, OTHERS] {
-        if let Some((_, class)) = table.iter().find(|(name, _)| *name == key) {
-            return *class;
-        }
-    }
-    if let Some((_, class)) = FAMILIES.iter().find(|(prefix, _)| key.starts_with(prefix)) {
+    let begins = |prefix: &str| key.len() > prefix.len() && key.starts_with(prefix);
+    let known = KNOWN.iter().find(|(name, _)| *name == key);
+    if let Some((_, class)) = known.or_else(|| FAMILIES.iter().find(|(prefix, _)| begins(prefix))) {
         return *class;
+    }
+    if reference::value_type(key).is_some() {
+        return Class::Free(Presence::Some);
     }
     let Some((provider, claim)) = key.rsplit_once(':') else {
         return Class::Unknown;
@@ -444,6 +391,11 @@ const SHARED: [(&str, Control); 33] = [
     ("login.microsoftonline.com/common/v2.0", Control::Subject),
     ("oidc.fly.io", Control::Subject),
 ];
+
+/// Every one of those.
+pub(crate) fn shared_providers() -> impl Iterator<Item = &'static str> {
+    SHARED.iter().map(|(host, _)| *host)
+}
 
 /// Whether a provider vouches for anybody's users.
 pub(crate) fn is_shared_provider(host: &str) -> bool {

@@ -22,6 +22,7 @@ mod organization;
 mod parse;
 mod practice;
 mod principals;
+mod reference;
 mod s3_public;
 mod scope;
 mod search;

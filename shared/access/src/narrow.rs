@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::condition::Operator;
-use crate::keys::{Class, class, names_source};
+use crate::keys::{Class, Presence, class, is_shared_provider, names_source};
 use crate::parse::{Policy, Principal, PrincipalKind, Statement};
 use crate::principals::{account_of, arn_account, is_account, is_canonical};
 use crate::scope::Scope;
@@ -48,15 +48,21 @@ pub(crate) fn narrowings(
 ) -> Option<Narrowing> {
     let statement = &policy.statements()[index];
     let strict = |principal: &Principal| is_kept(principal, scope, goal);
-    let strictest = |principal: &Principal| strict(principal) && principal.kind == PrincipalKind::Aws;
-    let fewer = [
-        fewer_principals(policy, statement, &strict),
-        fewer_principals(policy, statement, &strictest),
-    ];
-    let found = fewer
-        .into_iter()
-        .flatten()
-        .find(|narrowing| works(&narrowing.statement));
+    let found = fewer_principals(policy, statement, &strict).filter(|narrowing| works(&narrowing.statement));
+    // Else those with whom alone the statement would do.
+    let found = found.or_else(|| {
+        let named = statement
+            .principals
+            .as_ref()
+            .filter(|all| (2..=TRIES).contains(&all.values.len()))?;
+        let alone = |one: &Principal| {
+            let only = fewer_principals(policy, statement, &|other| other == one);
+            only.is_some_and(|narrowing| works(&narrowing.statement))
+        };
+        let good: Vec<&Principal> = named.values.iter().filter(|one| strict(one) && alone(one)).collect();
+        let kept = fewer_principals(policy, statement, &|one| good.contains(&one))?;
+        works(&kept.statement).then_some(kept)
+    });
     found.or_else(|| fewer_values(policy, statement, works)).or_else(|| {
         more_conditions(policy, statement, scope)
             .into_iter()
@@ -70,7 +76,11 @@ fn is_kept(principal: &Principal, scope: &Scope, goal: Goal) -> bool {
         return false;
     }
     match principal.kind {
-        PrincipalKind::Federated => value.starts_with("arn:"),
+        // A provider of our own account that is no shared one; of another's, if only the public has to go.
+        PrincipalKind::Federated => arn_account(value).is_some_and(|(account, name)| {
+            let shared = name.strip_prefix("oidc-provider/").is_some_and(is_shared_provider);
+            !shared && (goal == Goal::NotPublic || scope.is_ours(account))
+        }),
         _ if goal == Goal::NotPublic => true,
         PrincipalKind::Aws => {
             let named = account_of(value).or_else(|| arn_account(value).map(|(account, _)| account));
@@ -193,7 +203,7 @@ fn more_conditions(policy: &Policy, statement: &Statement, scope: &Scope) -> Vec
     let useful = statement.conditions.iter().any(|condition| {
         !matches!(
             class(&condition.key),
-            Class::Free { always: true, .. } | Class::ResourceAccount | Class::Clock | Class::Unknown | Class::SourceIp
+            Class::Free(Presence::All) | Class::ResourceAccount | Class::Clock | Class::Unknown | Class::SourceIp
         )
     });
     // As the default policy has it, which a file system has without one of its own: who reaches a mount target.

@@ -11,10 +11,11 @@ use crate::condition::{Condition, Operator};
 use crate::error::PolicyError;
 use crate::glob::Glob;
 use crate::json::{Elements, Members, kind, span};
+use crate::service::{MOST_BYTES, Service};
 use crate::template::Template;
 
-/// No resource policy may be larger; it bounds the time a hostile text can cost.
-pub const MAX_POLICY_BYTES: usize = 1 << 20;
+/// No service takes a larger policy; it bounds the time a hostile text can cost.
+pub const MAX_POLICY_BYTES: usize = MOST_BYTES;
 
 /// The effect of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +141,15 @@ impl Policy {
             policy.readings = vec![Self::read(text, Reading::First)?, Self::read(text, Reading::Last)?];
         }
         Ok(policy)
+    }
+
+    /// Reads a policy document of a service, which refuses what is larger than it takes.
+    pub fn parse_for(service: Service, text: &str) -> Result<Self, PolicyError> {
+        let (size, limit) = (service.size(text), service.most_bytes());
+        if size > limit {
+            return Err(PolicyError::TooLargeFor { service, size, limit });
+        }
+        Self::parse(text)
     }
 
     fn read(text: &str, reading: Reading) -> Result<Self, PolicyError> {
@@ -405,7 +415,7 @@ impl<'a> Reader<'a> {
                     let values = self.scalars(value, &at)?;
                     let values = values
                         .iter()
-                        .map(|text| Template::parse(text, self.variables))
+                        .map(|text| Template::of_resource(text, self.variables))
                         .collect();
                     merge(&mut statement.resources, lower == "notresource", values);
                 }

@@ -22,6 +22,11 @@ pub(crate) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// The canonical user that S3 gives what nobody signed for: naming it names everybody.
+///
+/// Source: S3 User Guide, "Access control list (ACL) overview", requests that are not authenticated.
+pub(crate) const ANONYMOUS_ID: &str = "65a011a29cdf8ec533ec3d1ccaae921c";
+
 /// What kind of principal an ARN is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PrincipalType {

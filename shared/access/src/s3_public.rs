@@ -1,7 +1,9 @@
 //! S3's own definition of a public policy: what its block acts on, whatever the policy really does.
 //!
 //! Source: S3 User Guide, "Blocking public access to your Amazon S3 storage", The meaning of "public". The guide asks
-//! that access be granted only to fixed values; Deny statements are not mentioned, so they don't rescue a grant here.
+//! that access be granted only to fixed values of the principals and keys that it lists; Deny statements are not mentioned, so
+//! they don't rescue a grant here, and neither do keys that limit it in truth and are not in the list, such as
+//! `aws:SourceOrgID`, `aws:SourceVpcArn` or the KMS key of an upload.
 
 use crate::condition::{Comparison, Condition, Pattern};
 use crate::keys::{Class, Id, class};
@@ -29,7 +31,7 @@ fn is_open(statement: &Statement) -> bool {
     if principals.negated {
         return !everyone;
     }
-    // A provider named by host serves everybody's users; S3's guide lists such a statement as public.
+    // A provider named by host serves everybody's users: it is none of the fixed principals that the guide names.
     let shared = |kind, value: &str| kind == PrincipalKind::Federated && !value.starts_with("arn:");
     everyone
         || principals
@@ -62,28 +64,18 @@ fn limits(condition: &Condition, service: Service) -> bool {
             .values
             .iter()
             .all(|value| fixed(value) || has_fixed_account(value.source())),
-        // The session's name may be open, the role's id not.
-        (Class::UserId, _) => condition.values.iter().all(|value| {
-            let source = value.source();
-            fixed(value)
-                || source
-                    .strip_suffix(":*")
-                    .is_some_and(|id| id.starts_with("AROA") && !id.contains(['*', '?', '$']))
-        }),
         (
             Class::Account
             | Class::Arn
             | Class::Organization
             | Class::OrgPaths
             | Class::ServiceName
+            | Class::UserId
             | Class::SourceArn
             | Class::SourceAccount
-            | Class::SourceOrganization
-            | Class::SourceOrgPaths
-            | Class::Endpoint(Id::Vpc | Id::VpcEndpoint | Id::VpcArn | Id::Account | Id::Organization | Id::OrgPath)
+            | Class::Endpoint(Id::Vpc | Id::VpcEndpoint)
             | Class::AccessPointArn
             | Class::AccessPointAccount
-            | Class::UploadKey
             | Class::SourceIp,
             _,
         ) => all_fixed,

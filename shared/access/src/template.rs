@@ -51,6 +51,18 @@ impl Template {
         }
     }
 
+    /// Reads a resource. API Gateway takes one without the API, which is whatever API the policy is on, and writes it out when
+    /// the policy is saved (API Gateway Developer Guide, "API Gateway resource policy examples").
+    pub(crate) fn of_resource(source: &str, variables: bool) -> Self {
+        match source.strip_prefix("execute-api:/") {
+            Some(rest) => Self {
+                source: source.to_owned(),
+                ..Self::parse(&format!("arn:*:execute-api:*:*:*/{rest}"), variables)
+            },
+            None => Self::parse(source, variables),
+        }
+    }
+
     /// The text as it stands in the policy.
     pub fn source(&self) -> &str {
         &self.source

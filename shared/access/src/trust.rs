@@ -35,9 +35,10 @@ impl Trust {
     }
 
     pub(crate) fn has_id(&self, id: &str) -> bool {
-        // A role's unique id is followed by the session name.
+        // A role's unique id is followed by the session's name, in settings by a star for all of them.
         let unique = id.split(':').next().unwrap_or(id);
-        self.ids.contains(id) || (unique.starts_with('A') && self.ids.contains(unique))
+        let known = || self.ids.contains(unique) || self.ids.contains(&format!("{unique}:*"));
+        self.ids.contains(id) || (unique.starts_with('A') && known())
     }
 
     pub(crate) fn has_path(&self, path: &str) -> bool {

@@ -99,6 +99,8 @@ pub enum NoteKind {
     DuplicateKey,
     /// Guests of an identity pool get in.
     Guests,
+    /// A VPC endpoint through which anybody's resources can be reached.
+    OpenEndpoint,
 }
 
 /// Something worth knowing that does not change the verdict.

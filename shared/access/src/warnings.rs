@@ -56,6 +56,19 @@ pub(crate) fn warnings(policy: &Policy, scope: &Scope, deputies: &[usize], offen
     found
 }
 
+/// Whether an ARN has no account, and names its resource before any wildcard: a bucket, a REST API with its stages.
+fn names_one_without_account(arn: &str) -> bool {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let [_, _, service, _, "", rest] = parts[..] else {
+        return false;
+    };
+    let id = rest.find(['*', '?']).map_or(rest, |at| &rest[..at]);
+    let whole = id.len() == rest.len() || id.ends_with(['/', ':']);
+    // The kind of resource is no name.
+    let pieces = id.split(['/', ':']).filter(|piece| !piece.is_empty()).count();
+    whole && pieces > usize::from(service != "s3")
+}
+
 /// Whether the statement, or a Deny that cuts it down, tells callers apart by where they come from.
 fn goes_by_network(policy: &Policy, statement: &Statement) -> bool {
     let denies = policy.statements().iter().filter(|other| other.effect == Effect::Deny);
@@ -138,11 +151,11 @@ fn conditions(statement: &Statement, policy: &Policy, scope: &Scope, note: &mut 
                     NoteKind::NeverMatches,
                     &format!("has {source}, which is plain text without \"Version\": \"2012-10-17\""),
                 );
-            } else if text && !operator.negated && source.contains('*') && class != Class::UserId {
+            } else if text && !operator.negated && class.never_is(source) {
                 note(
                     NoteKind::NeverMatches,
                     &format!(
-                        "compares {key} to {source} with {}, which takes * literally",
+                        "compares {key} to {source} with {}, which takes wildcards literally",
                         operator.name
                     ),
                 );
@@ -154,7 +167,7 @@ fn conditions(statement: &Statement, policy: &Policy, scope: &Scope, note: &mut 
                     &format!("compares {key} to {source}, in which the wildcard stands for itself"),
                 );
             }
-            if class == Class::SourceArn && source.contains(":::") && !source.contains(['*', '?']) {
+            if class == Class::SourceArn && names_one_without_account(source) {
                 let alone = !statement
                     .conditions
                     .iter()

@@ -1,7 +1,7 @@
 //! Random policies against the oracle, and the properties that judging and fixing must have.
 //!
-//! `PORTCULLIS_CASES` sets how many policies are tried (by default few, so that an ordinary test run stays quick), and
-//! `PORTCULLIS_SEED` tries the one that a failure names.
+//! `PORTCULLIS_CASES` sets how many policies are tried (by default few, so that an ordinary test run stays quick),
+//! `PORTCULLIS_FIRST` from which seed on, and `PORTCULLIS_SEED` tries the one that a failure names.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,7 +15,9 @@ mod support;
 
 use std::ops::Range;
 
-use portcullis_access::{Fix, FixError, Goal, Judgement, Policy, Trust, Truth, Verdict, evaluate, fix, judge};
+use portcullis_access::{
+    Caller, Fix, FixError, Goal, Judgement, Policy, Request, Service, Trust, Truth, Verdict, evaluate, fix, judge,
+};
 use serde_json::{Value, json};
 use support::{Dice, FOREIGN, Setting, attempt, oracle, policy, setting, trust};
 
@@ -27,14 +29,37 @@ fn number(name: &str) -> Option<u64> {
 
 /// One seed for each of so many cases, or the one that is asked for.
 fn seeds(share: u64) -> Range<u64> {
-    match number("PORTCULLIS_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("PORTCULLIS_CASES").unwrap_or(400) / share,
+    if let Some(seed) = number("PORTCULLIS_SEED") {
+        return seed..seed + 1;
     }
+    let first = number("PORTCULLIS_FIRST").unwrap_or(0);
+    first..first + number("PORTCULLIS_CASES").unwrap_or(400) / share
 }
 
 fn judged(value: &Value, setting: &Setting, trust: &Trust) -> Judgement {
     judge(&Policy::parse(&value.to_string()).unwrap(), &setting.scope(trust))
+}
+
+/// What a request says is what AWS can say: a boolean is one, and a role is assumed by the call that is for such a caller.
+fn real(setting: &Setting, request: &Request) {
+    for key in ["aws:securetransport", "aws:viaawsservice"] {
+        let values = request.context.get(key);
+        assert!(
+            values.is_none_or(|values| values == &["true"] || values == &["false"]),
+            "{request:?}"
+        );
+    }
+    if setting.service == Service::IamTrust {
+        let call = match &request.caller {
+            Caller::Federated { provider } if provider.contains(":saml-provider/") => "sts:AssumeRoleWithSAML",
+            Caller::Federated { .. } => "sts:AssumeRoleWithWebIdentity",
+            _ => "sts:AssumeRole",
+        };
+        assert_eq!(request.action, call, "{request:?}");
+    }
+    if matches!(request.caller, Caller::Service { .. }) {
+        assert!(!request.context.contains_key("aws:principaltag/team"), "{request:?}");
+    }
 }
 
 #[test]
@@ -56,6 +81,7 @@ fn the_judge_agrees_with_the_oracle() {
                 oracle::allows(&value, &witness.request),
                 "seed {seed}: {witness:?}\n{value}"
             );
+            real(setting, &witness.request);
             proofs += 1;
         }
         // What gets in, it says.
@@ -73,7 +99,8 @@ fn the_judge_agrees_with_the_oracle() {
                     attempt.request
                 );
             }
-            if allowed {
+            let deputy = matches!(attempt.request.caller, Caller::Service { .. });
+            if allowed && (!deputy || oracle::by_source(&value, &attempt.request)) {
                 let least = if attempt.anybody {
                     Verdict::Public
                 } else {
@@ -208,10 +235,13 @@ fn a_deny_more_never_widens_and_trust_never_worsens() {
         let mut denied = value.clone();
         let mut deny = policy(&mut dice, setting)["Statement"][0].clone();
         deny["Effect"] = json!("Deny");
-        denied["Statement"].as_array_mut().unwrap().push(deny);
+        denied["Statement"].as_array_mut().unwrap().push(deny.clone());
         let after = judged(&denied, setting, &trust);
+        // Who limits calls by their source means services to come in: a service for a stranger is then a stranger.
+        let says = deny["Condition"].to_string();
+        let by_source = says.contains("aws:SourceArn") || says.contains("aws:SourceAccount");
         assert!(
-            after.verdict <= before.verdict || after.undecided,
+            after.verdict <= before.verdict || after.undecided || by_source,
             "seed {seed}\n{denied}"
         );
         trust.accounts.insert(FOREIGN.to_owned());

@@ -21,7 +21,7 @@ pub struct Analysis<'a> {
 impl<'a> Analysis<'a> {
     /// Judges a policy of the scope's resource; an error says why it can't be read.
     pub fn new(text: &str, service: Service, scope: &JudgeContext<'a>) -> Result<Self, String> {
-        let policy = Policy::parse(text).map_err(|error| error.to_string())?;
+        let policy = Policy::parse_for(service, text).map_err(|error| error.to_string())?;
         let (trust, resource) = (trust(scope.settings), scope.resource);
         let judgement = portcullis_access::judge(&policy, &access(service, resource, &trust));
         Ok(Self {

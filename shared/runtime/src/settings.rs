@@ -20,6 +20,8 @@ pub struct Source {
     parameter: Option<String>,
     mode: Mode,
     own: Known,
+    /// The packed ones as they are written; a parameter changes what it names of them.
+    base: Settings,
     packed: Arc<Settings>,
     lifetime: Duration,
     current: Mutex<Option<(Arc<Settings>, Instant)>>,
@@ -35,7 +37,8 @@ impl Source {
         lifetime: Duration,
     ) -> Result<Self, Failure> {
         let mode = environment.mode;
-        let packed = Arc::new(read(packed, &own, mode)?);
+        let base = Settings::from_yaml(packed, &own)?;
+        let packed = Arc::new(bounded(base.clone(), mode));
         let parameter = environment.settings_parameter.clone();
         let current = Mutex::new(None);
         Ok(Self {
@@ -43,6 +46,7 @@ impl Source {
             parameter,
             mode,
             own,
+            base,
             packed,
             lifetime,
             current,
@@ -97,13 +101,12 @@ impl Source {
             .parameter
             .and_then(|parameter| parameter.value)
             .unwrap_or_default();
-        read(&yaml, &self.own, self.mode)
+        Ok(bounded(self.base.overridden_by(&yaml, &self.own)?, self.mode))
     }
 }
 
-fn read(yaml: &str, own: &Known, mode: Mode) -> Result<Settings, Failure> {
-    let mut settings = Settings::from_yaml(yaml, own)?;
-    // The stack's role may be one that can't change anything.
+/// The settings in a stack of this mode, whose role may be one that can't change anything.
+fn bounded(mut settings: Settings, mode: Mode) -> Settings {
     settings.mode = settings.mode.min(mode);
-    Ok(settings)
+    settings
 }

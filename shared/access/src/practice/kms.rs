@@ -285,27 +285,26 @@ fn account_manages(policy: &Policy, account: &str) -> bool {
 
 /// Whether anybody of the account may still change the policy: the account as a whole, or one of its principals that the
 /// policy names. Conditions that don't go by who calls are taken to be met.
-pub(crate) fn is_manageable(policy: &Policy, scope: &Scope) -> bool {
+pub(crate) fn is_manageable(policy: &Policy, statements: &[&Statement], scope: &Scope) -> bool {
     let root = format!("arn:{}:iam::{}:root", scope.partition(policy), scope.owner);
-    let named = policy.statements().iter().filter(|one| one.effect == Effect::Allow);
+    let about = |one: &&&Statement| has_effect(one) && names(one, "kms:PutKeyPolicy");
+    let able: Vec<&Statement> = statements.iter().filter(about).copied().collect();
+    let named = statements.iter().filter(|one| one.effect == Effect::Allow);
     let named = named.flat_map(|one| one.principals.iter().flat_map(|selection| &selection.values));
     let named = named.filter(|one| arn_account(&one.value).is_some_and(|(of, _)| of == scope.owner));
-    let arns = named.map(|one| one.value.clone());
-    std::iter::once(root)
+    let arns: BTreeSet<&str> = named.map(|one| one.value.as_str()).collect();
+    std::iter::once(root.as_str())
         .chain(arns)
-        .any(|arn| may_manage(policy, scope, &arn))
+        .any(|arn| may_manage(&able, scope, arn))
 }
 
-fn may_manage(policy: &Policy, scope: &Scope, arn: &str) -> bool {
+fn may_manage(statements: &[&Statement], scope: &Scope, arn: &str) -> bool {
     let caller = Caller::Account {
         account: scope.owner.to_owned(),
         arn: arn.to_owned(),
     };
     let applies = |statement: &Statement| {
         let granting = statement.effect == Effect::Allow;
-        if !has_effect(statement) || !names(statement, "kms:PutKeyPolicy") {
-            return Truth::No;
-        }
         let conditions = statement.conditions.iter().map(|condition| {
             let known = |value: &str| condition.holds(Some(&[value.to_owned()]), &|_| None, granting);
             let organizations = &scope.trust.organizations;
@@ -328,7 +327,7 @@ fn may_manage(policy: &Policy, scope: &Scope, arn: &str) -> bool {
         conditions.fold(principal_matches(statement, &caller), Truth::and)
     };
     let any = |effect: Effect, least: Truth| {
-        let statements = policy.statements().iter();
+        let statements = statements.iter().copied();
         statements
             .filter(|one| one.effect == effect)
             .any(|one| applies(one) >= least)

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::refusal::{Known, covers, denies_everyone, kinds_of_resource, refuses};
 use crate::condition::{Comparison, Condition, Quantifier};
+use crate::evaluate::fits;
 use crate::parse::{Policy, Statement};
-use crate::service::{S3_BUCKET_ACTIONS, S3_OBJECT_ACTIONS, Service};
+use crate::service::Service;
 
 const ALGORITHM: &str = "s3:x-amz-server-side-encryption";
 const KEY: &str = "s3:x-amz-server-side-encryption-aws-kms-key-id";
@@ -200,20 +201,16 @@ pub fn endpoints_only(
             && conditions.all(|one| spares_only(one, endpoints, spared))
     };
     let denying: Vec<&Statement> = policy.statements().iter().filter(qualifies).collect();
-    let asked = |action: &&&str| {
+    let asked = |action: &str| {
         let named = |pattern: &&str| match pattern.strip_suffix('*') {
             Some(prefix) => action.starts_with(prefix),
-            None => **action == *pattern,
+            None => action == *pattern,
         };
         actions.iter().any(named)
     };
     kinds.iter().all(|resource| {
-        let known = if resource.contains('/') {
-            S3_OBJECT_ACTIONS
-        } else {
-            S3_BUCKET_ACTIONS
-        };
-        let mut known = known.iter().filter(asked);
+        let known = Service::S3Bucket.actions().iter().map(|one| one.name.as_str());
+        let mut known = known.filter(|action| asked(action) && fits(Service::S3Bucket, action, resource));
         known.all(|action| {
             denying
                 .iter()

@@ -6,8 +6,9 @@
 use serde::Serialize;
 
 use super::refusal::{Known, covers, kinds_of_resource, refuses};
+use crate::evaluate::fits;
 use crate::parse::{Policy, Statement};
-use crate::service::{S3_BUCKET_ACTIONS, S3_OBJECT_ACTIONS, Service};
+use crate::service::Service;
 
 const TRANSPORT: &str = "aws:securetransport";
 const TLS_VERSION: &str = "s3:tlsversion";
@@ -48,14 +49,12 @@ pub fn tls_only(policy: Option<&Policy>, service: Service, arn: &str) -> TlsOnly
         };
     };
     let enforced = kinds.iter().all(|resource| {
-        let actions = match service {
-            Service::S3Bucket if resource.contains('/') => S3_OBJECT_ACTIONS,
-            Service::S3Bucket => S3_BUCKET_ACTIONS,
-            other => other.actions(),
-        };
         // AWS adds actions: one that is not known yet has to be refused as well.
         let unknown = format!("{}:FutureAction", service.prefix());
-        let mut actions = actions.iter().copied().chain([unknown.as_str()]);
+        let listed = service.actions().iter().map(|one| one.name.as_str());
+        let mut actions = listed
+            .filter(|action| fits(service, action, resource))
+            .chain([unknown.as_str()]);
         actions.all(|action| {
             refusing
                 .iter()

@@ -1,7 +1,7 @@
 //! Which accounts and organisations patterns can tell apart.
 
 use std::cell::Cell;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::fresh_names::FreshNames;
 use crate::classes::classes;
@@ -38,6 +38,7 @@ impl AccountPatterns {
             Class::Account | Class::SourceAccount | Class::AccessPointAccount | Class::Endpoint(Id::Account) => None,
             Class::Arn
             | Class::SourceArn
+            | Class::ServiceContext
             | Class::AccessPointArn
             | Class::UploadKey
             | Class::OwnArn
@@ -79,8 +80,8 @@ impl AccountPatterns {
         &self,
         scope: &Scope,
         names: &FreshNames,
-        accounts: &[BTreeSet<String>],
-        organizations: &[BTreeSet<String>],
+        accounts: &BTreeMap<usize, BTreeSet<String>>,
+        organizations: &BTreeMap<usize, BTreeSet<String>>,
         work: &Cell<usize>,
     ) -> AccountClasses {
         let mut found = AccountClasses {
@@ -98,7 +99,7 @@ impl AccountPatterns {
         let FreshNames { stranger, member, .. } = names;
         if !self.accounts.is_empty() {
             let domain = Glob::from_tokens(vec![Token::One(Span::Digit); 12]);
-            let mut avoid: HashSet<String> = accounts.iter().flatten().cloned().collect();
+            let mut avoid: HashSet<String> = accounts.values().flatten().cloned().collect();
             avoid.extend(scope.trust.accounts.iter().cloned());
             avoid.insert(scope.owner.to_owned());
             let groups: Vec<&[Glob]> = self.accounts.iter().map(Vec::as_slice).collect();
@@ -121,7 +122,7 @@ impl AccountPatterns {
         if !self.organizations.is_empty() {
             let ten = std::iter::repeat_n(Token::One(Span::Id), 10);
             let domain = Glob::literal("o-").then(ten.chain([Token::Many(Span::Id)]));
-            let mut avoid: HashSet<String> = organizations.iter().flatten().cloned().collect();
+            let mut avoid: HashSet<String> = organizations.values().flatten().cloned().collect();
             avoid.extend(scope.trust.organizations.iter().cloned());
             let groups: Vec<&[Glob]> = self.organizations.iter().map(Vec::as_slice).collect();
             let others = classes(&domain, &groups, &avoid, 'x', work);

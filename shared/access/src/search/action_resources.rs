@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::LazyLock;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::fresh_names::FreshNames;
 use super::mentions::{Mentions, WORK};
@@ -12,15 +11,16 @@ use crate::glob::{Glob, Span, Token};
 use crate::parse::{Effect, Policy, Statement};
 use crate::principals::is_account;
 use crate::scope::Scope;
-use crate::service::{S3_BUCKET_ACTIONS, S3_OBJECT_ACTIONS, Service};
+use crate::service::{COPY_INTO_VAULT, KnownAction, Service};
 use crate::template::Template;
 
-/// An action on a resource, with the statements that name both.
+/// An action on a resource.
 pub(super) struct Target {
     pub action: String,
     /// `None` stands for those that could not all be tried: the statement may be about it, and Denies are only if they
     /// are about everything.
     pub resource: Option<String>,
+    /// Of each statement that is looked at, whether it names both.
     pub relevant: Vec<bool>,
 }
 
@@ -31,14 +31,17 @@ pub(super) type Texts<'a> = &'a dyn Fn(&str) -> (Vec<String>, bool);
 pub(super) struct ActionResources {
     /// The statements, sorted by what they say, so that their order in the policy makes no difference to a search.
     order: Vec<usize>,
+    /// For each statement, the first that says the same but for its id.
+    same: Vec<usize>,
     actions: Vec<Action>,
     roots: BTreeSet<String>,
 }
 
 impl ActionResources {
     pub(super) fn new(policy: &Policy, scope: &Scope, names: &FreshNames) -> Self {
-        let order = order(policy);
+        let (order, same) = order(policy);
         Self {
+            same,
             actions: actions(policy, &order, scope.service),
             roots: roots(policy, &order, scope, names),
             order,
@@ -48,6 +51,11 @@ impl ActionResources {
     /// All statements, in the order in which they are looked at.
     pub(super) fn order(&self) -> &[usize] {
         &self.order
+    }
+
+    /// The first statement that says the same as this one but for its id.
+    pub(super) fn same_as(&self, at: usize) -> usize {
+        self.same[at]
     }
 
     /// The resources that the policy can be on, as far as no variable decides on it.
@@ -90,35 +98,35 @@ impl ActionResources {
             .any(|&index| has_variables(&policy.statements()[index]));
         // Actions that the included statements treat alike are one.
         let mut kinds: HashSet<(Vec<bool>, u8)> = HashSet::new();
-        let mut actions: Vec<&Action> = Vec::new();
-        for action in &self.actions {
+        let mut actions: Vec<(&Action, Vec<bool>)> = Vec::new();
+        for action in self.actions.iter().filter(|action| action.names[at]) {
             let names: Vec<bool> = mentions.included.iter().map(|&index| action.names[index]).collect();
-            if action.names[at] && kinds.insert((names, action.kind)) {
-                actions.push(action);
+            if kinds.insert((names.clone(), action.kind)) {
+                actions.push((action, names));
             }
         }
         let mut targets: Vec<Target> = Vec::new();
         let mut seen: HashSet<(Option<String>, Vec<bool>, u8)> = HashSet::new();
         for resource in resources {
-            let mut on = vec![false; policy.statements().len()];
-            for &index in &mentions.included {
-                on[index] = touches(&policy.statements()[index], scope.service, &resource);
-            }
-            if !on[at] {
+            if !touches(&policy.statements()[at], scope.service, &resource) {
                 continue;
             }
-            let level = level(scope.service, &resource);
-            for Action { name, names, kind } in &actions {
+            let included = mentions.included.iter();
+            let on: Vec<bool> = included
+                .map(|&index| touches(&policy.statements()[index], scope.service, &resource))
+                .collect();
+            let level = u8::from(!scope.service.is_part(&resource));
+            for (action, names) in &actions {
                 // An object action is asked for on objects, a bucket action on the bucket; an unknown one on either.
-                if scope.service.is_s3() && *kind != 2 && *kind != level {
+                if scope.service.has_levels() && action.kind != 2 && action.kind != level {
                     continue;
                 }
                 let relevant: Vec<bool> = names.iter().zip(&on).map(|(a, b)| *a && *b).collect();
                 // One of those that the same statements decide on, unless a variable tells resources apart.
                 let which = variables.then(|| resource.clone());
-                if seen.insert((which, relevant.clone(), call(scope.service, name))) {
+                if seen.insert((which, relevant.clone(), call(scope.service, action))) {
                     targets.push(Target {
-                        action: name.clone(),
+                        action: action.name.clone(),
                         resource: Some(resource.clone()),
                         relevant,
                     });
@@ -126,23 +134,25 @@ impl ActionResources {
             }
         }
         if !complete {
-            let mut everywhere = vec![false; policy.statements().len()];
-            for &index in &mentions.included {
-                let statement = &policy.statements()[index];
-                everywhere[index] = index == at || all_roots.iter().all(|root| covers(statement, scope.service, root));
-            }
-            targets.extend(actions.iter().map(|action| Target {
+            let included = mentions.included.iter();
+            let everywhere: Vec<bool> = included
+                .map(|&index| {
+                    let statement = &policy.statements()[index];
+                    index == at || all_roots.iter().all(|root| covers(statement, scope.service, root))
+                })
+                .collect();
+            targets.extend(actions.iter().map(|(action, names)| Target {
                 action: action.name.clone(),
                 resource: None,
-                relevant: action.names.iter().zip(&everywhere).map(|(a, b)| *a && *b).collect(),
+                relevant: names.iter().zip(&everywhere).map(|(a, b)| *a && *b).collect(),
             }));
         }
         targets
     }
 }
 
-/// The statements sorted by all that they say but their ids.
-fn order(policy: &Policy) -> Vec<usize> {
+/// The statements sorted by all that they say but their ids; and for each the first that says the same.
+fn order(policy: &Policy) -> (Vec<usize>, Vec<usize>) {
     let statements = policy.statements();
     let said = |at: &usize| {
         let Statement {
@@ -173,7 +183,17 @@ fn order(policy: &Policy) -> Vec<usize> {
     };
     let mut all: Vec<_> = (0..statements.len()).map(|at| (said(&at), at)).collect();
     all.sort();
-    all.into_iter().map(|(_, at)| at).collect()
+    let mut same: Vec<usize> = (0..statements.len()).collect();
+    for pair in all.windows(2) {
+        if let [(one, first), (other, next)] = pair
+            && one == other
+            && !statements[*next].doubtful
+            && !statements[*first].doubtful
+        {
+            same[*next] = same[*first];
+        }
+    }
+    (all.into_iter().map(|(_, at)| at).collect(), same)
 }
 
 /// Whether what the statement is about depends on the request.
@@ -205,7 +225,7 @@ fn covers(statement: &Statement, service: Service, root: &str) -> bool {
 pub fn likely_resource(policy: &Policy, scope: &Scope) -> Option<String> {
     let names = FreshNames::new(policy, scope);
     let example = || scope.service.example(&names.partition, scope.owner);
-    let roots = roots(policy, &order(policy), scope, &names);
+    let roots = roots(policy, &order(policy).0, scope, &names);
     Some(roots.into_iter().next().unwrap_or_else(example))
 }
 
@@ -232,117 +252,155 @@ struct Action {
     kind: u8,
 }
 
-/// 0 for an object, 1 for a bucket or access point.
-fn level(service: Service, resource: &str) -> u8 {
-    u8::from(match service {
-        Service::S3AccessPoint => !resource.contains("/object/"),
-        _ => !resource.contains('/'),
-    })
-}
-
-/// S3's actions: name, name in lower case, kind.
-static S3: LazyLock<Vec<(&str, String, u8)>> = LazyLock::new(|| {
-    let objects = S3_OBJECT_ACTIONS
-        .iter()
-        .map(|name| (*name, name.to_ascii_lowercase(), 0));
-    let buckets = S3_BUCKET_ACTIONS
-        .iter()
-        .map(|name| (*name, name.to_ascii_lowercase(), 1));
-    objects.chain(buckets).collect()
-});
-
-/// Actions with the statements that name them. Of those that all statements treat alike, the first.
+/// The actions that the statements can tell apart, each with the statements that name it; of those that all statements treat
+/// alike, the one that people look for first.
+///
+/// The list of actions is split by each statement into those that it names and the others; what is left together is alike.
 fn actions(policy: &Policy, order: &[usize], service: Service) -> Vec<Action> {
-    let mut known: Vec<(Cow<str>, Cow<str>, u8)> = if service.is_s3() {
-        let lists = S3
-            .iter()
-            .map(|(name, lower, kind)| (Cow::Borrowed(*name), Cow::Borrowed(lower.as_str()), *kind));
-        lists.collect()
-    } else {
-        let list = service.actions().iter();
-        list.map(|name| {
-            (
-                Cow::Borrowed(*name),
-                Cow::Owned(name.to_ascii_lowercase()),
-                kind(service, name),
-            )
-        })
-        .collect()
-    };
+    let list = service.actions();
+    let statements = policy.statements();
+    let words = list.len().div_ceil(64);
+    let mut matched: HashMap<&Glob, Bits> = HashMap::new();
+    let mut marked: Vec<Bits> = Vec::with_capacity(statements.len());
+    let mut others: Vec<(String, String)> = Vec::new();
+    for statement in statements {
+        let mut bits = vec![0; words];
+        for glob in &statement.action_globs {
+            let of_glob = matched.entry(glob).or_insert_with(|| listed(list, glob));
+            bits.iter_mut().zip(of_glob.iter()).for_each(|(all, one)| *all |= one);
+        }
+        marked.push(bits);
+    }
     let prefix = format!("{}:", service.prefix());
-    for statement in order.iter().map(|&at| &policy.statements()[at]) {
-        let selection = statement.actions.as_ref();
-        let values = selection.map_or(&[][..], |selection| selection.values.as_slice());
-        let globs = &statement.action_globs;
-        if statement.effect != Effect::Neither {
-            for (value, glob) in values.iter().zip(globs) {
-                // What the policy names is counted even if this list does not know it: AWS adds actions.
-                let listed = known.iter().any(|(_, lower, _)| glob.matches(lower));
-                if !listed {
-                    let named = value.replace(['*', '?'], "X");
-                    let lower = named.to_ascii_lowercase();
-                    if lower.starts_with(&prefix) {
-                        let kind = kind(service, &named);
-                        known.push((named.into(), lower.into(), kind));
-                    }
+    if !service.is_closed() {
+        // What the policy names is counted even if the list does not have it: AWS adds actions.
+        for statement in order.iter().map(|&at| &statements[at]) {
+            let values = statement.actions.iter().flat_map(|selection| &selection.values);
+            for (value, glob) in values.zip(&statement.action_globs) {
+                let known = || matched.get(glob).is_some_and(|bits| bits.iter().any(|word| *word != 0));
+                if statement.effect == Effect::Neither || known() {
+                    continue;
+                }
+                let name = value.replace(['*', '?'], "X");
+                let lower = name.to_ascii_lowercase();
+                if lower.starts_with(&prefix) && others.iter().all(|(_, known)| *known != lower) {
+                    others.push((name, lower));
                 }
             }
         }
+        others.push((format!("{prefix}FutureAction"), format!("{prefix}futureaction")));
     }
-    let kind_of_future = if service.is_s3() { 2 } else { kind(service, "") };
-    known.push((
-        format!("{prefix}FutureAction").into(),
-        format!("{prefix}futureaction").into(),
-        kind_of_future,
-    ));
-    let statements = policy.statements();
-    let mut names = vec![false; statements.len()];
-    let mut found: Vec<Action> = Vec::new();
-    for (name, lower, kind) in known {
-        for (names, statement) in names.iter_mut().zip(statements) {
+    let classes = alike(service, list, &marked);
+    let places = |bits: &Bits| {
+        let bits = bits.clone();
+        (0..list.len()).filter(move |at| bits[at / 64] & (1 << (at % 64)) != 0)
+    };
+    let negated = |statement: &Statement| statement.actions.as_ref().map(|selection| selection.negated);
+    let mut found: Vec<(usize, Action)> = Vec::new();
+    for (kind, bits) in &classes {
+        let Some(first) = places(bits).min_by_key(|at| list[*at].rank) else {
+            continue;
+        };
+        let names = statements.iter().zip(&marked).map(|(statement, bits)| {
+            let any = bits[first / 64] & (1 << (first % 64)) != 0;
+            negated(statement).is_some_and(|negated| any != negated)
+        });
+        let action = Action {
+            name: list[first].name.clone(),
+            names: names.collect(),
+            kind: *kind,
+        };
+        found.push((list[first].rank, action));
+    }
+    found.sort_by_key(|(rank, action)| (*rank, action.kind));
+    for (name, lower) in others {
+        let names = statements.iter().map(|statement| {
             let any = || statement.action_globs.iter().any(|glob| glob.matches(&lower));
-            *names = statement
-                .actions
-                .as_ref()
-                .is_some_and(|selection| any() != selection.negated);
-        }
-        let new = names.contains(&true) && found.iter().all(|known| known.kind != kind || known.names != names);
-        if new {
-            found.push(Action {
-                name: name.into_owned(),
-                names: names.clone(),
-                kind,
-            });
+            negated(statement).is_some_and(|negated| any() != negated)
+        });
+        let action = Action {
+            names: names.collect(),
+            kind: kind_of_other(service),
+            name,
+        };
+        let known = |(_, one): &(usize, Action)| one.kind == action.kind && one.names == action.names;
+        if !found.iter().any(known) {
+            found.push((usize::MAX, action));
         }
     }
-    found
+    let actions = found.into_iter().map(|(_, action)| action);
+    actions.filter(|action| action.names.contains(&true)).collect()
 }
 
-/// Which kind of caller a call is for, where that differs.
-fn call(service: Service, action: &str) -> u8 {
+/// The listed actions by kind, and of each kind those that are named by the same.
+fn alike(service: Service, list: &[KnownAction], named: &[Bits]) -> Vec<(u8, Bits)> {
+    let words = list.len().div_ceil(64);
+    let mut classes: Vec<(u8, Bits)> = Vec::new();
+    for (at, action) in list.iter().enumerate() {
+        let kind = kind(service, action);
+        let class = classes.iter().position(|(known, _)| *known == kind).unwrap_or_else(|| {
+            classes.push((kind, vec![0; words]));
+            classes.len() - 1
+        });
+        classes[class].1[at / 64] |= 1 << (at % 64);
+    }
+    let mut seen: HashSet<&Bits> = HashSet::new();
+    for bits in named.iter().filter(|bits| seen.insert(bits)) {
+        for class in 0..classes.len() {
+            let (kind, all) = &mut classes[class];
+            let within: Bits = all.iter().zip(bits).map(|(one, other)| one & other).collect();
+            if within.iter().any(|word| *word != 0) && within != *all {
+                all.iter_mut().zip(&within).for_each(|(all, one)| *all &= !one);
+                let kind = *kind;
+                classes.push((kind, within));
+            }
+        }
+    }
+    classes
+}
+
+/// A set of places in the list of actions.
+type Bits = Vec<u64>;
+
+/// The actions of a list that a pattern matches. Most patterns are a name, or the start of one.
+fn listed(list: &[KnownAction], glob: &Glob) -> Bits {
+    let mut bits = vec![0; list.len().div_ceil(64)];
+    let start = glob.prefix();
+    let from = list.partition_point(|one| one.lower.as_str() < start.as_str());
+    let near = list[from..].iter().take_while(|one| one.lower.starts_with(&start));
+    for (at, _) in near.enumerate().filter(|(_, one)| glob.matches(&one.lower)) {
+        bits[(from + at) / 64] |= 1 << ((from + at) % 64);
+    }
+    bits
+}
+
+/// Whether calls for two actions are of different callers: a number for each sort.
+fn call(service: Service, action: &Action) -> u8 {
     match service {
-        Service::IamTrust | Service::BackupVault => kind(service, action),
+        Service::IamTrust | Service::BackupVault => action.kind,
         _ => 0,
     }
 }
 
-fn kind(service: Service, action: &str) -> u8 {
+/// What tells actions apart beside their names: where they are asked for, and by whom.
+fn kind(service: Service, action: &KnownAction) -> u8 {
     match service {
-        Service::S3Bucket | Service::S3AccessPoint => {
-            if S3_OBJECT_ACTIONS.iter().any(|known| known.eq_ignore_ascii_case(action)) {
-                0
-            } else {
-                1 + u8::from(!S3_BUCKET_ACTIONS.iter().any(|known| known.eq_ignore_ascii_case(action)))
-            }
-        }
-        // Who asks with which call differs.
-        Service::IamTrust => match action.to_ascii_lowercase().as_str() {
+        Service::IamTrust => match action.lower.as_str() {
             "sts:assumerole" => 0,
             "sts:assumerolewithwebidentity" => 1,
-            "sts:assumerolewithsaml" => 2,
-            _ => 3,
+            _ => 2,
         },
-        Service::BackupVault => u8::from(!action.eq_ignore_ascii_case("backup:CopyIntoBackupVault")),
+        Service::BackupVault => u8::from(action.lower != COPY_INTO_VAULT),
+        _ if service.has_levels() => u8::from(!action.of_part),
+        _ => 0,
+    }
+}
+
+/// The same of one that is not in the list: on the resource or a part of it, nobody knows.
+fn kind_of_other(service: Service) -> u8 {
+    match service {
+        Service::BackupVault => 1,
+        _ if service.has_levels() => 2,
         _ => 0,
     }
 }
@@ -351,7 +409,7 @@ fn kind(service: Service, action: &str) -> u8 {
 /// that is all.
 pub(crate) fn resources(policy: &Policy, scope: &Scope) -> (Vec<String>, bool) {
     let names = FreshNames::new(policy, scope);
-    let all = order(policy);
+    let (all, _) = order(policy);
     let any = |_: &str| (vec![names.fresh.clone()], true);
     let found = Patterns::of(policy, &all, &any);
     let roots = roots(policy, &all, scope, &names);
@@ -517,33 +575,10 @@ fn root(scope: &Scope, text: &str) -> Option<String> {
     let mut parts = text.splitn(6, ':');
     let (arn, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
     let (region, account, name) = (parts.next()?, parts.next()?, parts.next()?);
-    if arn != "arn" || service != scope.service.prefix() || (is_account(account) && account != scope.owner) {
+    if arn != "arn" || service != scope.service.arn_service() || (is_account(account) && account != scope.owner) {
         return None;
     }
-    let own = match scope.service {
-        Service::S3Bucket => name.split('/').next()?,
-        Service::S3AccessPoint => name.split("/object/").next()?,
-        Service::DynamoDb | Service::OpenSearch => {
-            let mut pieces = name.splitn(3, '/');
-            let (kind, own) = (pieces.next()?, pieces.next()?);
-            name.get(..kind.len() + 1 + own.len())?
-        }
-        Service::Lambda => {
-            let mut pieces = name.splitn(3, ':');
-            let (kind, own) = (pieces.next()?, pieces.next()?);
-            name.get(..kind.len() + 1 + own.len())?
-        }
-        // A rule belongs to its bus.
-        Service::EventBus => {
-            if let Some(rule) = name.strip_prefix("rule/") {
-                let bus = rule.split_once('/').map_or("default", |(bus, _)| bus);
-                let bus = format!("arn:{partition}:{service}:{region}:{account}:event-bus/{bus}");
-                return (!bus.contains(['*', '?'])).then_some(bus);
-            }
-            name
-        }
-        _ => name,
-    };
+    let own = scope.service.root_of(name);
     let root = format!("arn:{partition}:{service}:{region}:{account}:{own}");
     (!root.contains(['*', '?'])).then_some(root)
 }
@@ -557,7 +592,7 @@ fn wild_root(scope: &Scope, partition: &str, glob: &Glob, budget: &Cell<usize>) 
     }
     let start = match scope.service {
         Service::S3Bucket => format!("arn:{partition}:s3:::"),
-        service => format!("arn:{partition}:{}:*:{}:", service.prefix(), scope.owner),
+        service => format!("arn:{partition}:{}:*:{}:", service.arn_service(), scope.owner),
     };
     let domain = Glob::new(&start)
         .into_arn()

@@ -7,9 +7,11 @@ use crate::classes::classes;
 use crate::condition::Truth;
 use crate::evaluate::{Caller, principal_matches};
 use crate::glob::{Glob, Span, Token};
-use crate::keys::{Class, class, is_shared_provider};
-use crate::parse::{Policy, Principal, PrincipalKind, Statement};
-use crate::principals::{PrincipalType, arn_account, host_of, is_canonical, principal_arn, principal_type};
+use crate::keys::{Class, class, is_shared_provider, shared_providers};
+use crate::parse::{Policy, Principal, PrincipalKind, Selection, Statement};
+use crate::principals::{
+    ANONYMOUS_ID, PrincipalType, arn_account, host_of, is_canonical, principal_arn, principal_type,
+};
 use crate::scope::Scope;
 use crate::service::Service;
 
@@ -106,7 +108,16 @@ pub(super) fn profiles(policy: &Policy, mentions: &Mentions, scope: &Scope, at: 
             }
         }
     }
-    for principal in &principals.values {
+    let unsigned = |principal: &Principal| principal.value == ANONYMOUS_ID;
+    if !principals.negated && principals.values.iter().any(unsigned) {
+        add(CallerProfile::of(
+            Caller::Canonical {
+                id: ANONYMOUS_ID.to_owned(),
+            },
+            true,
+        ));
+    }
+    for principal in principals.values.iter().filter(|principal| !unsigned(principal)) {
         let id = &principal.value;
         let fixed = match principal.kind {
             PrincipalKind::CanonicalUser => true,
@@ -131,16 +142,7 @@ pub(super) fn profiles(policy: &Policy, mentions: &Mentions, scope: &Scope, at: 
         }
         add(profile);
     }
-    let mut services: BTreeSet<String> = principals
-        .values
-        .iter()
-        .filter(|principal| principal.kind == PrincipalKind::Service)
-        .map(|principal| principal.value.clone())
-        .collect();
-    if everyone {
-        services.extend(mentions.pool(|class| class == Class::ServiceName).literals);
-        services.insert("sns.amazonaws.com".to_owned());
-    }
+    let services = services(principals, mentions, everyone);
     let mut profiles = people;
     for (account, organization, anybody) in members(mentions, &accounts, &organizations) {
         for name in &services {
@@ -163,6 +165,20 @@ pub(super) fn profiles(policy: &Policy, mentions: &Mentions, scope: &Scope, at: 
     profiles
 }
 
+/// The services that a statement is for.
+fn services(principals: &Selection<Principal>, mentions: &Mentions, everyone: bool) -> BTreeSet<String> {
+    let named = principals
+        .values
+        .iter()
+        .filter(|one| one.kind == PrincipalKind::Service);
+    let mut services: BTreeSet<String> = named.map(|one| one.value.clone()).collect();
+    if everyone {
+        services.extend(mentions.pool(|class| class == Class::ServiceName).literals);
+        services.insert("sns.amazonaws.com".to_owned());
+    }
+    services
+}
+
 fn networks(mentions: &Mentions) -> Vec<Network> {
     let matters = |class| matches!(class, Class::SourceIp | Class::PrivateIp | Class::Endpoint(_));
     if mentions.has(matters) {
@@ -176,12 +192,12 @@ fn networks(mentions: &Mentions) -> Vec<Network> {
 fn named(mentions: &Mentions) -> (BTreeSet<String>, BTreeSet<String>) {
     let accounts = mentions
         .accounts
-        .iter()
+        .values()
         .flatten()
         .filter(|account| !mentions.alike.contains(*account));
     (
         accounts.cloned().collect(),
-        mentions.organizations.iter().flatten().cloned().collect(),
+        mentions.organizations.values().flatten().cloned().collect(),
     )
 }
 
@@ -345,6 +361,16 @@ fn providers(policy: &Policy, mentions: &Mentions, scope: &Scope, at: usize) -> 
         if value == "*" || principals.negated {
             if is_trust || principal.kind == PrincipalKind::Federated {
                 found.push(("accounts.google.com".to_owned(), true));
+                // One that no statement names, and those that others name: a Deny may be about them.
+                let unnamed = shared_providers().find(|host| !policy.text().contains(host));
+                found.extend(unnamed.map(|host| (host.to_owned(), true)));
+                let statements = mentions.included.iter().map(|&index| &policy.statements()[index]);
+                let others = statements.flat_map(|one| one.principals.iter().flat_map(|all| &all.values));
+                let shared =
+                    others.filter(|one| one.kind == PrincipalKind::Federated && is_shared_provider(&one.value));
+                found.extend(shared.map(|one| (one.value.clone(), true)));
+                let (partition, stranger) = (&mentions.names.partition, &mentions.names.stranger);
+                found.push((format!("arn:{partition}:iam::{stranger}:saml-provider/idp"), true));
                 let hosts = mentions
                     .keys
                     .iter()
@@ -367,5 +393,7 @@ fn providers(policy: &Policy, mentions: &Mentions, scope: &Scope, at: usize) -> 
             }
         }
     }
+    let mut seen = BTreeSet::new();
+    found.retain(|one| seen.insert(one.clone()));
     found
 }

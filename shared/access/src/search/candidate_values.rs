@@ -6,9 +6,9 @@ use super::callers::{CallerProfile, Network};
 use super::candidates::{Candidates, Values};
 use super::identity_values::{audience, claim, org_paths, user_id};
 use super::mentions::{Key, Mentions, Pool};
+use super::source_arns::{account_arns, source_arns};
 use crate::evaluate::Caller;
-use crate::glob::{Glob, Span, Token};
-use crate::keys::{Class, Id, has_own_session_name, tells_caller};
+use crate::keys::{Class, Id, Presence, has_own_session_name, is_boolean, own_arn, tells_caller};
 use crate::network::{address_classes, private};
 use crate::principals::{PrincipalType, host_of, is_account, principal_arn, principal_type};
 use crate::scope::Scope;
@@ -98,17 +98,23 @@ pub(super) fn values(
             }
             candidates.missing();
         }
-        Class::SourceArn if is_service => {
-            let account = profile.account.as_deref().unwrap_or(&mentions.names.stranger);
-            source_arns(&mut candidates, partition, account, profile.anybody);
+        Class::SourceArn | Class::ServiceContext if is_service => {
             candidates.missing();
+            source_arns(&mut candidates, partition, profile);
         }
-        Class::OwnArn => {
+        Class::OwnArn => own_arns(&mut candidates, partition, &known.name, profile),
+        Class::DirectoryUser => {
             candidates.missing();
-            if let Caller::Account { account, .. } = &profile.caller {
-                candidates.within(&format!("arn:{partition}:*:*:{account}:*"), true, 'x', &|_| Some(true));
+            if let Caller::Account { .. } = &profile.caller {
+                candidates.one(&mentions.names.fresh, true);
+                let somebodys = |id: &str| (!scope.trust.has_id(id)).then(|| !pool.literals.contains(id));
+                candidates.within("*", false, 'x', &somebodys);
             }
         }
+        Class::OnBehalf => match &profile.caller {
+            Caller::Account { .. } | Caller::Canonical { .. } => candidates.either(),
+            _ => candidates.one("false", true),
+        },
         Class::AccessPointArn if scope.service == Service::S3AccessPoint => {
             // It is this access point's own ARN.
             if let Some(arn) = scope.resource {
@@ -122,14 +128,7 @@ pub(super) fn values(
         Class::AccessPointAccount if scope.service == Service::S3AccessPoint => {
             candidates.one(scope.owner, true);
         }
-        Class::AccessPointArn => {
-            candidates.missing();
-            for (account, open) in anyones(mentions, profile) {
-                let domain = format!("arn:{partition}:s3:*:{account}:accesspoint/*");
-                candidates.one(domain.replace('*', "x"), open);
-                candidates.within(&domain, true, 'x', &|_| Some(open));
-            }
-        }
+        Class::AccessPointArn => access_points(&mut candidates, mentions, &known.name, profile),
         Class::AccessPointAccount => {
             candidates.missing();
             for (account, open) in anyones(mentions, profile) {
@@ -190,20 +189,51 @@ pub(super) fn values(
             let secrets = &pool.literals;
             candidates.within("*", false, 'x', &|text| (!secrets.contains(text)).then_some(true));
         }
-        Class::Free { signed: true, .. } if !signed => candidates.missing(),
-        Class::Free { always, .. } => {
-            if !always {
+        Class::Free(Presence::Signed) if !signed => candidates.missing(),
+        Class::Free(Presence::Principal) if !signed || is_service => candidates.missing(),
+        Class::Free(presence) => {
+            if presence != Presence::All {
                 candidates.missing();
             }
-            candidates.anything();
+            if is_boolean(&known.name) {
+                candidates.either();
+            } else {
+                candidates.anything();
+            }
         }
-        Class::Unknown => {
+        Class::ServiceContext | Class::Unknown => {
             candidates.missing();
             candidates.anything();
         }
         _ => candidates.missing(),
     }
     candidates.values()
+}
+
+/// What a caller's own account has, of the kind that the key is about.
+fn own_arns(candidates: &mut Candidates, partition: &str, key: &str, profile: &CallerProfile) {
+    candidates.missing();
+    if let Caller::Account { account, .. } = &profile.caller {
+        let (service, rest) = own_arn(key);
+        let domain = account_arns(partition, service, account, rest);
+        candidates.one(domain.filled("x"), true);
+        candidates.within_domain(&domain, 'x', &|_| true, &|_| Some(true));
+    }
+}
+
+fn access_points(candidates: &mut Candidates, mentions: &Mentions, key: &str, profile: &CallerProfile) {
+    candidates.missing();
+    let service = key.split(':').next().unwrap_or("s3");
+    let rest = if service == "s3-outposts" {
+        "outpost/*/accesspoint/*"
+    } else {
+        "accesspoint/*"
+    };
+    for (account, open) in anyones(mentions, profile) {
+        let domain = account_arns(&mentions.names.partition, service, &account, rest);
+        candidates.one(domain.filled("x"), open);
+        candidates.within_domain(&domain, 'x', &|_| true, &|_| Some(open));
+    }
 }
 
 fn addresses(candidates: &mut Candidates, scope: &Scope) {
@@ -253,13 +283,17 @@ fn endpoint(candidates: &mut Candidates, mentions: &Mentions, scope: &Scope, pro
         }
         Id::VpcArn => {
             candidates.missing();
-            let ours = |arn: &str| {
-                trust.vpcs.contains(arn) || arn.rsplit('/').next().is_some_and(|id| trust.vpcs.contains(id))
-            };
+            let id = |arn: &str| arn.rsplit('/').next().unwrap_or(arn).to_owned();
+            let ours = |arn: &str| trust.vpcs.contains(arn) || trust.vpcs.contains(&id(arn));
+            // The id of a VPC is unique: who names it means one, whatever account it leaves open.
+            let ends = candidates.pool.globs().map(|glob| id(&glob.suffix()));
+            let fixed: HashSet<String> = literals.iter().map(|arn| id(arn)).chain(ends).collect();
             for (account, open) in anyones(mentions, profile) {
-                let domain = format!("arn:{partition}:ec2:*:{account}:vpc/*");
-                candidates.one(domain.replace('*', "x"), open);
-                candidates.within(&domain, true, 'x', &|arn| (!ours(arn)).then_some(open));
+                let domain = account_arns(partition, "ec2", &account, "vpc/*");
+                candidates.one(domain.filled("x"), open);
+                candidates.within_domain(&domain, 'x', &|_| true, &|arn| {
+                    (!ours(arn)).then(|| open && !fixed.contains(&id(arn)))
+                });
             }
         }
         Id::Account => {
@@ -270,7 +304,11 @@ fn endpoint(candidates: &mut Candidates, mentions: &Mentions, scope: &Scope, pro
         }
         Id::Organization | Id::OrgPath => {
             candidates.missing();
-            let fixed = mentions.organizations.iter().flatten().map(|one| (one.clone(), false));
+            let fixed = mentions
+                .organizations
+                .values()
+                .flatten()
+                .map(|one| (one.clone(), false));
             let open = mentions.wild_organizations.iter().map(|one| (one.clone(), true));
             let all: Vec<_> = std::iter::once((mentions.names.strange_organization.clone(), true))
                 .chain(open)
@@ -298,58 +336,13 @@ fn anyones(mentions: &Mentions, profile: &CallerProfile) -> Vec<(String, bool)> 
     accounts.extend(
         mentions
             .accounts
-            .iter()
+            .values()
             .flatten()
             .map(|account| (account.clone(), false)),
     );
     let mut seen = HashSet::new();
     accounts.retain(|(account, _)| seen.insert(account.clone()));
     accounts
-}
-
-/// ARNs of what an account may have. Names in them hold no colon, so none can carry another account's id in it; but
-/// those of alarms may hold anything (CloudWatch API Reference, `PutMetricAlarm`).
-fn source_arns(candidates: &mut Candidates, partition: &str, account: &str, anybody: bool) {
-    const KINDS: [&str; 7] = [
-        "function",
-        "log-group",
-        "stateMachine",
-        "db",
-        "cluster",
-        "secret",
-        "backup-vault",
-    ];
-    candidates.one(
-        format!(
-            "arn:{partition}:sns:us-east-1:{account}:{}",
-            candidates.mentions.names.unnamed("attacker-")
-        ),
-        true,
-    );
-    let own = |service: &str, resource: &str, name: Span| {
-        let start = Glob::new(&format!("arn:{partition}:{service}:*:{account}:"));
-        let start = start.clone().into_arn().unwrap_or(start);
-        start.then(resource.chars().map(Token::Char).chain([Token::Many(name)]))
-    };
-    let mut domains = vec![own("*", "", Span::Part), own("cloudwatch", "alarm:", Span::Any)];
-    // Of what is named by its kind, one will do unless the policy speaks of them.
-    let kinds = KINDS
-        .iter()
-        .enumerate()
-        .filter(|(at, kind)| *at == 0 || candidates.mentions.names.has(kind));
-    domains.extend(kinds.map(|(_, kind)| own("*", &format!("{kind}:"), Span::Part)));
-    if anybody {
-        // A bucket's ARN names no account: anybody's bucket may be called what a wildcard leaves open.
-        domains.push(Glob::literal(&format!("arn:{partition}:s3:::")).then([Token::Many(Span::Part)]));
-    }
-    let pool = candidates.pool;
-    for domain in &domains {
-        // A bucket that is named is somebody's.
-        candidates.within_domain(domain, 'x', &|_| true, &|text| {
-            let somebodys = text.contains(":::") && pool.literals.contains(text);
-            (!somebodys).then_some(true)
-        });
-    }
 }
 
 /// The resource's own organisation: one that is trusted if any is, and what the policy itself says of it.

@@ -117,11 +117,26 @@ impl<'a> Candidates<'a> {
         }
     }
 
+    /// There may be values that were not found.
+    pub(super) fn unexplored(&mut self) {
+        self.complete = false;
+    }
+
+    /// The values that were found.
+    pub(super) fn found(&self) -> impl Iterator<Item = &String> {
+        self.found.iter().filter_map(|one| one.value.as_ref()).flatten()
+    }
+
+    /// The key may be true or false.
+    pub(super) fn either(&mut self) {
+        self.one("true", true);
+        self.one("false", true);
+    }
+
     /// The key may have whatever the caller likes.
     pub(super) fn anything(&mut self) {
         if self.pool.bools {
-            self.one("true", true);
-            self.one("false", true);
+            self.either();
         }
         if self.pool.numbers.is_empty() && self.pool.moments.is_empty() && self.pool.networks.is_empty() {
             self.one(&self.mentions.names.fresh, true);

@@ -1,5 +1,8 @@
 //! Ids and texts that a policy does not name, for those whom it does not know.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use crate::parse::Policy;
 use crate::scope::Scope;
 
@@ -20,6 +23,8 @@ pub(super) struct FreshNames {
     /// Another one, for values that have to differ.
     pub other: String,
     text: String,
+    /// Ids that were asked for, by their beginning.
+    given: RefCell<BTreeMap<String, String>>,
 }
 
 impl FreshNames {
@@ -39,17 +44,19 @@ impl FreshNames {
             fresh: unnamed(&text, "attacker-value-"),
             other: unnamed(&text, "other-value-"),
             text,
+            given: RefCell::default(),
         }
-    }
-
-    /// Whether the policy holds a text, whatever its case.
-    pub(super) fn has(&self, text: &str) -> bool {
-        self.text.contains(&text.to_ascii_lowercase())
     }
 
     /// An id with that beginning which the policy does not name.
     pub(super) fn unnamed(&self, start: &str) -> String {
-        unnamed(&self.text, start)
+        let mut given = self.given.borrow_mut();
+        let known = given.get(start).cloned();
+        known.unwrap_or_else(|| {
+            let new = unnamed(&self.text, start);
+            given.insert(start.to_owned(), new.clone());
+            new
+        })
     }
 }
 

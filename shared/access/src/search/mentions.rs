@@ -48,11 +48,13 @@ impl Pool {
         }
     }
 
-    fn add(&mut self, condition: &Condition) {
+    fn add(&mut self, class: Class, condition: &Condition) {
         let mut group = Vec::new();
         let mut networks = Vec::new();
         for pattern in condition.patterns.iter().flatten() {
             match pattern {
+                // No request has it, so nobody need be looked for who would bring it.
+                Pattern::Text(text) if class.never_is(text) => {}
                 Pattern::Text(text) => {
                     self.literals.insert(text.clone());
                     if condition.operator.comparison == Comparison::EqualsIgnoreCase {
@@ -102,13 +104,13 @@ pub(super) struct Mentions {
     pub keys: Vec<Key>,
     pub key_index: BTreeMap<String, usize>,
     /// Untrusted accounts that each statement names.
-    pub accounts: Vec<BTreeSet<String>>,
+    pub accounts: BTreeMap<usize, BTreeSet<String>>,
     /// Accounts that only a wildcard lets in.
     pub wild_accounts: BTreeSet<String>,
     /// Accounts of an organisation that is named: one of each kind that patterns can tell apart.
     pub members: BTreeSet<String>,
     /// Untrusted organisations that each statement names.
-    pub organizations: Vec<BTreeSet<String>>,
+    pub organizations: BTreeMap<usize, BTreeSet<String>>,
     pub wild_organizations: BTreeSet<String>,
     /// ARNs that statements name as principals.
     pub arns: BTreeSet<String>,
@@ -133,14 +135,13 @@ impl Mentions {
         included: Vec<usize>,
         work: usize,
     ) -> Self {
-        let count = policy.statements().len();
         let mut mentions = Self {
             keys: Vec::new(),
             key_index: BTreeMap::new(),
-            accounts: vec![BTreeSet::new(); count],
+            accounts: BTreeMap::new(),
             wild_accounts: BTreeSet::new(),
             members: BTreeSet::new(),
-            organizations: vec![BTreeSet::new(); count],
+            organizations: BTreeMap::new(),
             wild_organizations: BTreeSet::new(),
             arns: BTreeSet::new(),
             included,
@@ -193,7 +194,11 @@ impl Mentions {
         self.keys[key].conditions.push((at, nth));
         let pool = &mut self.keys[key].pool;
         pool.single |= condition.operator.quantifier == Quantifier::Single;
-        pool.add(condition);
+        pool.add(class, condition);
+        let exact = matches!(
+            condition.operator.comparison,
+            Comparison::Equals | Comparison::EqualsIgnoreCase
+        );
         for template in &condition.values {
             if template.has_variables() {
                 // A default stands in where the variable has no value.
@@ -201,7 +206,7 @@ impl Mentions {
                     self.value(at, class, &text, scope);
                     self.keys[key].pool.literals.insert(text);
                 }
-            } else {
+            } else if !exact || !class.never_is(template.source()) {
                 self.value(at, class, template.source(), scope);
             }
         }
@@ -213,7 +218,8 @@ impl Mentions {
                 .iter()
                 .any(|name| keys::class(name) == Class::ResourceOrganization);
         if own && scope.trust.organizations.is_empty() {
-            self.organizations[at].insert(self.names.owners_organization.clone());
+            let organization = self.names.owners_organization.clone();
+            self.organizations.entry(at).or_default().insert(organization);
         }
         self.link(&linked);
     }
@@ -315,7 +321,7 @@ impl Mentions {
             let statement = &policy.statements()[at];
             for principal in statement.principals.iter().flat_map(|selection| &selection.values) {
                 let account = account_of(&principal.value).or_else(|| arn_account(&principal.value).map(|(of, _)| of));
-                let Some(account) = account.and_then(|account| self.accounts[at].get(account)) else {
+                let Some(account) = account.and_then(|account| self.accounts.get(&at)?.get(account)) else {
                     continue;
                 };
                 let whole = account_of(&principal.value).is_some();
@@ -420,7 +426,7 @@ impl Mentions {
 
     fn account(&mut self, at: usize, account: &str, scope: &Scope) {
         if is_account(account) && !scope.is_ours(account) {
-            self.accounts[at].insert(account.to_owned());
+            self.accounts.entry(at).or_default().insert(account.to_owned());
         }
     }
 
@@ -428,7 +434,10 @@ impl Mentions {
         let organization = text.split('/').next().unwrap_or(text);
         let whole = organization.starts_with("o-") && !organization.contains(['*', '?']);
         if whole && !scope.trust.organizations.contains(organization) {
-            self.organizations[at].insert(organization.to_owned());
+            self.organizations
+                .entry(at)
+                .or_default()
+                .insert(organization.to_owned());
         }
     }
 
@@ -440,6 +449,7 @@ impl Mentions {
             }
             Class::Arn
             | Class::SourceArn
+            | Class::ServiceContext
             | Class::AccessPointArn
             | Class::UploadKey
             | Class::OwnArn

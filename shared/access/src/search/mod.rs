@@ -13,9 +13,10 @@ mod fresh_names;
 mod identity_values;
 mod mentions;
 mod request_search;
+mod source_arns;
 mod statement_analysis;
 mod value_table;
 
 pub use action_resources::likely_resource;
 pub(crate) use action_resources::resources;
-pub(crate) use statement_analysis::{Admitted, Analyzer, Budget, Finding};
+pub(crate) use statement_analysis::{Admitted, Analyzer, Budget, Finding, can_be_confused};

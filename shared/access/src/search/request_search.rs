@@ -105,7 +105,7 @@ impl Search<'_> {
         let target = Target {
             action: String::new(),
             resource: None,
-            relevant: vec![false; self.context.policy.statements().len()],
+            relevant: vec![false; self.context.mentions.included.len()],
         };
         let outcome = self.run(&Question {
             at,
@@ -137,16 +137,17 @@ impl Search<'_> {
             let Some(&key) = self.context.mentions.key_index.get(&condition.key) else {
                 continue;
             };
-            let (yes, maybe) = table.truths[question.at][nth];
+            let (yes, maybe) = table.truths[&question.at][nth];
             masks[key] &= if question.certain { yes } else { maybe };
             if masks[key] == 0 {
                 return Outcome::Nothing;
             }
         }
         let mut denies = Vec::new();
-        for &index in &self.context.mentions.included {
+        let included = self.context.mentions.included.iter();
+        for (&index, relevant) in included.zip(&question.target.relevant) {
             let deny = &self.context.policy.statements()[index];
-            if deny.effect != Effect::Deny || !question.target.relevant[index] || (!question.certain && deny.doubtful) {
+            if deny.effect != Effect::Deny || !relevant || (!question.certain && deny.doubtful) {
                 continue;
             }
             let names = principal_matches(deny, &question.profile.caller);
@@ -200,7 +201,7 @@ impl Search<'_> {
                 }
                 continue;
             }
-            let (yes, maybe) = question.table.truths[deny][nth];
+            let (yes, maybe) = question.table.truths[&deny][nth];
             let fails = all & !if question.certain { maybe } else { yes };
             if fails != 0 {
                 ways.push((key, fails));

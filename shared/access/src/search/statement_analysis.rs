@@ -1,5 +1,6 @@
 //! Whom one statement of a policy lets in.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::action_resources::{ActionResources, Target, has_variables};
@@ -9,15 +10,16 @@ use super::mentions::{Mentions, WORK};
 use super::request_search::{Outcome, Question, STEPS, Search};
 use super::value_table::Context;
 use crate::condition::Truth;
-use crate::evaluate::{Caller, Request, evaluate};
+use crate::evaluate::{Caller, Request, evaluate_by};
 use crate::explain;
 use crate::keys::{names_service, names_source};
 use crate::parse::{Effect, Policy, Principal, Statement};
 use crate::scope::Scope;
-use crate::service::Service;
+use crate::service::{COPY_INTO_VAULT, Service};
 use crate::verdict::{Offence, Verdict};
 
 /// A request that gets in.
+#[derive(Clone)]
 pub(crate) struct Admitted {
     pub verdict: Verdict,
     pub request: Request,
@@ -36,7 +38,7 @@ impl Admitted {
 }
 
 /// What the search for one statement found.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Finding {
     pub certain: Option<Admitted>,
     pub possible: Option<Admitted>,
@@ -93,18 +95,24 @@ pub(crate) struct Analyzer<'a> {
     now: f64,
     names: Rc<FreshNames>,
     action_resources: Rc<ActionResources>,
+    /// Some Deny keeps out calls for other sources than those that it names.
+    limited_by_source: bool,
 }
 
 impl<'a> Analyzer<'a> {
     pub(crate) fn new(policy: &'a Policy, scope: &'a Scope<'a>, now: f64) -> Self {
         let names = FreshNames::new(policy, scope);
         let action_resources = Rc::new(ActionResources::new(policy, scope, &names));
+        let denies = policy.statements().iter().filter(|one| one.effect == Effect::Deny);
+        let mut conditions = denies.flat_map(|deny| &deny.conditions);
+        let limited_by_source = conditions.any(|one| one.operator.negated && names_source(&one.key));
         Self {
             policy,
             scope,
             now,
             names: Rc::new(names),
             action_resources,
+            limited_by_source,
         }
     }
 
@@ -119,7 +127,19 @@ impl<'a> Analyzer<'a> {
             now: self.now,
             names: Rc::clone(&self.names),
             action_resources: Rc::clone(&self.action_resources),
+            limited_by_source: self.limited_by_source,
         }
+    }
+
+    /// What each of some Allows comes to; those that say the same come to the same.
+    pub(crate) fn examine_all(&self, allows: &[usize], budget: Budget) -> Vec<(usize, Finding)> {
+        let mut found: HashMap<usize, Finding> = HashMap::new();
+        let mut one = |at: &usize| {
+            let first = self.action_resources.same_as(*at);
+            let finding = found.entry(first).or_insert_with(|| self.examine(*at, budget));
+            (*at, finding.clone())
+        };
+        allows.iter().map(&mut one).collect()
     }
 
     /// What one Allow comes to.
@@ -184,6 +204,8 @@ impl<'a> Analyzer<'a> {
             .included
             .iter()
             .any(|&index| has_variables(&policy.statements()[index]));
+        let included = &search.context.mentions.included;
+        let lets_in = |request: &Request| evaluate_by(policy, included, scope.service, request) == Truth::Yes;
         let mut shared: Option<Vec<Target>> = None;
         for profile in profiles(policy, search.context.mentions, scope, at) {
             if finding.certain() == Verdict::Public || (!profile.anybody && finding.certain() == Verdict::External) {
@@ -194,7 +216,8 @@ impl<'a> Analyzer<'a> {
             } else {
                 Verdict::External
             };
-            let deputy = matches!(profile.caller, Caller::Service { .. }) && is_deputy(policy, statement, &profile);
+            let deputy = matches!(profile.caller, Caller::Service { .. })
+                && is_deputy(self.limited_by_source, statement, &profile);
             if deputy && (finding.deputy || !lists_service(statement, &profile) && !profile.anybody) {
                 continue;
             }
@@ -251,7 +274,7 @@ impl<'a> Analyzer<'a> {
                         Outcome::Unfinished
                     };
                     match (certain, possible) {
-                        (Outcome::Found(request), _) if evaluate(policy, scope.service, &request) == Truth::Yes => {
+                        (Outcome::Found(request), _) if lets_in(&request) => {
                             finding.certain = Some(Admitted::new(verdict, request, &profile));
                         }
                         (_, Some(request)) => {
@@ -291,26 +314,25 @@ fn may_call(service: Service, caller: &Caller, action: &str) -> bool {
     if service == Service::BackupVault {
         // Whatever its policy says, a vault refuses other accounts all else (AWS Backup Developer Guide, "Vault access
         // policies").
-        return !matches!(caller, Caller::Account { .. }) || action == "backup:copyintobackupvault";
+        return !matches!(caller, Caller::Account { .. }) || action == COPY_INTO_VAULT;
     }
     if service != Service::IamTrust {
         return true;
     }
-    let federated = matches!(
-        action.as_str(),
-        "sts:assumerolewithwebidentity" | "sts:assumerolewithsaml"
-    );
-    match caller {
-        Caller::Federated { .. } => federated,
-        // Tags and a source identity come with a call, and let nobody in by themselves.
-        _ => {
-            !federated
-                && !matches!(
-                    action.as_str(),
-                    "sts:tagsession" | "sts:setsourceidentity" | "sts:setcontext"
-                )
-        }
-    }
+    // Tags and a source identity come with a call, and let nobody in by themselves.
+    let own = match caller {
+        Caller::Federated { provider } if provider.contains(":saml-provider/") => "sts:assumerolewithsaml",
+        Caller::Federated { .. } => "sts:assumerolewithwebidentity",
+        _ => "sts:assumerole",
+    };
+    action == own
+}
+
+/// Whether a stranger can have a service use what the policy grants it. A role is used by a service only if somebody with
+/// `iam:PassRole` on it gave it to the service, and that is somebody of the role's own account (IAM User Guide, "Grant a user
+/// permissions to pass a role to an AWS service").
+pub(crate) fn can_be_confused(service: Service) -> bool {
+    service != Service::IamTrust
 }
 
 fn lists_service(statement: &Statement, profile: &CallerProfile) -> bool {
@@ -324,8 +346,8 @@ fn lists_service(statement: &Statement, profile: &CallerProfile) -> bool {
 }
 
 /// A service that acts for a stranger is a deputy that may be confused, not a stranger let in, unless the statement is
-/// open to everyone and means to limit it by the source of the call.
-fn is_deputy(policy: &Policy, statement: &Statement, profile: &CallerProfile) -> bool {
+/// open to everyone and it, or a Deny, means to limit it by the source of the call.
+fn is_deputy(limited_by_source: bool, statement: &Statement, profile: &CallerProfile) -> bool {
     let everyone = statement
         .principals
         .as_ref()
@@ -334,9 +356,6 @@ fn is_deputy(policy: &Policy, statement: &Statement, profile: &CallerProfile) ->
         return true;
     }
     let own = || statement.conditions.iter();
-    let denies = policy.statements().iter().filter(|other| other.effect == Effect::Deny);
-    let by_source = own()
-        .chain(denies.flat_map(|deny| &deny.conditions))
-        .any(|one| names_source(&one.key));
+    let by_source = limited_by_source || own().any(|one| names_source(&one.key));
     !by_source || own().any(|one| names_service(&one.key))
 }

@@ -28,7 +28,7 @@ pub(super) struct ValueTable {
     pub all: Vec<Mask>,
     pub open: Vec<Mask>,
     /// Per statement and condition: the values for which it holds, and for which it may.
-    pub truths: Vec<Vec<(Mask, Mask)>>,
+    pub truths: HashMap<usize, Vec<(Mask, Mask)>>,
 }
 
 impl ValueTable {
@@ -62,10 +62,10 @@ impl Context<'_> {
             candidates: Vec::with_capacity(mentions.keys.len()),
             all: Vec::with_capacity(mentions.keys.len()),
             open: Vec::with_capacity(mentions.keys.len()),
-            truths: vec![Vec::new(); statements.len()],
+            truths: HashMap::with_capacity(mentions.included.len()),
         };
         for &at in &mentions.included {
-            table.truths[at] = vec![(0, 0); statements[at].conditions.len()];
+            table.truths.insert(at, vec![(0, 0); statements[at].conditions.len()]);
         }
         let mut filling = HashMap::new();
         for (index, key) in mentions.keys.iter().enumerate() {
@@ -94,7 +94,9 @@ impl Context<'_> {
                     }
                     let bit = kept.len();
                     for ((at, nth), truth) in key.conditions.iter().zip(&signature.0) {
-                        let masks = &mut table.truths[*at][*nth];
+                        let Some(masks) = table.truths.get_mut(at).and_then(|all| all.get_mut(*nth)) else {
+                            continue;
+                        };
                         masks.0 |= Mask::from(*truth == Truth::Yes) << bit;
                         masks.1 |= Mask::from(*truth != Truth::No) << bit;
                     }
@@ -104,7 +106,9 @@ impl Context<'_> {
             }
             let unknown = if complete { 0 } else { UNKNOWN };
             for (at, nth) in &key.conditions {
-                table.truths[*at][*nth].1 |= unknown;
+                if let Some(masks) = table.truths.get_mut(at).and_then(|all| all.get_mut(*nth)) {
+                    masks.1 |= unknown;
+                }
             }
             let open = kept.iter().enumerate().filter(|(_, one)| one.open);
             table.open.push(open.fold(unknown, |mask, (bit, _)| mask | 1 << bit));
@@ -225,6 +229,7 @@ fn goes_by_account(class: Class) -> bool {
             | Class::OrgPaths
             | Class::SourceAccount
             | Class::SourceArn
+            | Class::ServiceContext
             | Class::SourceOrganization
             | Class::SourceOrgPaths
             | Class::Endpoint(_)

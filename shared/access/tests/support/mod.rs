@@ -62,7 +62,7 @@ impl Setting {
     }
 }
 
-pub const SETTINGS: [Setting; 4] = [
+pub const SETTINGS: [Setting; 5] = [
     Setting {
         service: Service::S3Bucket,
         resource: BUCKET,
@@ -158,12 +158,40 @@ pub const SETTINGS: [Setting; 4] = [
             &["", "/index/blue", "/index/~"],
         )],
     },
+    Setting {
+        service: Service::IamTrust,
+        resource: "arn:aws:iam::111122223333:role/r1",
+        anonymous: false,
+        actions: &[
+            "sts:AssumeRole",
+            "sts:*",
+            "sts:AssumeRole sts:AssumeRoleWithSAML",
+            "sts:AssumeRoleWithWebIdentity",
+            "sts:AssumeRole*",
+            "sts:TagSession",
+        ],
+        // A trust policy has no Resource.
+        resources: &[""],
+        calls: &[(&["sts:AssumeRole"], &[""])],
+    },
+];
+
+/// ARNs of what an account has, as AWS writes them: `@` is the account. Those without it are anybody's.
+const SOURCES: &[&str] = &[
+    "arn:aws:sns:us-east-1:@:topic",
+    "arn:aws:logs:us-east-1:@:log-group:app:*",
+    "arn:aws:rds:us-east-1:@:og:options",
+    "arn:aws:lambda:us-east-1:@:function:f:live",
+    "arn:aws:autoscaling:us-east-1:@:autoScalingGroup:1:autoScalingGroupName/g",
+    "arn:aws:cloudwatch:us-east-1:@:alarm:a:111122223333:b",
+    "arn:aws:apigateway:us-east-1::/restapis/zzz/stages/live",
+    "arn:aws:s3:::my-own",
 ];
 
 /// A condition on one of the keys that strangers' requests below know how to fill.
 #[allow(clippy::too_many_lines)] // one table
 fn condition(dice: &mut Dice) -> (String, &'static str, Value) {
-    let (key, values): (&str, &[&str]) = match dice.roll(12) {
+    let (key, values): (&str, &[&str]) = match dice.roll(16) {
         0 => (
             "aws:PrincipalOrgID",
             &[
@@ -250,7 +278,26 @@ fn condition(dice: &mut Dice) -> (String, &'static str, Value) {
             "aws:PrincipalType",
             &["FederatedUser", "AssumedRole", "User", "Anonymous", "A*"],
         ),
-        _ => ("aws:username", &["alice", "a*", "${aws:PrincipalTag/team}"]),
+        11 => ("aws:username", &["alice", "a*", "${aws:PrincipalTag/team}"]),
+        12 => ("aws:ViaAWSService", &["true", "false"]),
+        13 => ("aws:SourceAccount", &[OWNER, FOREIGN, "*", "9*", "????????????"]),
+        _ => (
+            "aws:SourceArn",
+            &[
+                "arn:aws:logs:us-east-1:*:log-group:*:*",
+                "arn:aws:logs:us-east-1:111122223333:log-group:*:*",
+                "arn:aws:rds:*:444455556666:og:*",
+                "arn:aws:rds:*:*:og:opt*",
+                "arn:aws:lambda:us-east-1:*:function:f:*",
+                "arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/*",
+                "arn:aws:apigateway:us-east-1::/restapis/*",
+                "arn:aws:s3:::my-*",
+                "arn:aws:s3:::fixed",
+                "arn:aws:sns:*:111122223333:*",
+                "arn:aws:*:*:9*:*",
+                "*:111122223333:*",
+            ],
+        ),
     };
     let not = dice.one_of(TEXTS);
     let core = match key {
@@ -261,12 +308,14 @@ fn condition(dice: &mut Dice) -> (String, &'static str, Value) {
                 "NotIpAddress".to_owned()
             }
         }
-        "aws:SecureTransport" => "Bool".to_owned(),
+        "aws:SecureTransport" | "aws:ViaAWSService" => "Bool".to_owned(),
         "s3:max-keys" => format!(
             "Numeric{}",
             dice.one_of(&["LessThan", "GreaterThanEquals", "Equals", "NotEquals"])
         ),
-        "aws:PrincipalArn" if dice.chance(60) => format!("Arn{not}{}", dice.one_of(&["Like", "Equals"])),
+        "aws:PrincipalArn" | "aws:SourceArn" if dice.chance(60) => {
+            format!("Arn{not}{}", dice.one_of(&["Like", "Equals"]))
+        }
         _ => format!(
             "String{not}{}",
             dice.one_of(&["Like", "Equals", "Like", "EqualsIgnoreCase"])
@@ -297,7 +346,22 @@ fn condition(dice: &mut Dice) -> (String, &'static str, Value) {
     (operator, key, if count == 1 { json!(chosen[0]) } else { json!(chosen) })
 }
 
-fn principal(dice: &mut Dice) -> Value {
+fn principal(dice: &mut Dice, setting: &Setting) -> Value {
+    if setting.service == Service::IamTrust && dice.chance(60) {
+        let providers = [
+            "accounts.google.com",
+            "cognito-identity.amazonaws.com",
+            "arn:aws:iam::111122223333:saml-provider/own",
+            "arn:aws:iam::444455556666:saml-provider/idp",
+            "arn:aws:iam::444455556666:oidc-provider/idp.example.com",
+        ];
+        let provider = dice.one_of(&providers);
+        return match dice.roll(3) {
+            0 => json!({"Federated": provider}),
+            1 => json!({"Federated": [provider, dice.one_of(&providers)]}),
+            _ => json!({"Federated": provider, "AWS": FOREIGN, "Service": "lambda.amazonaws.com"}),
+        };
+    }
     match dice.roll(10) {
         0..=3 => json!("*"),
         4 => json!({"AWS": "*"}),
@@ -326,7 +390,7 @@ fn statement(dice: &mut Dice, setting: &Setting) -> Value {
             json!({"AWS": [format!("arn:aws:iam::{FOREIGN}:root"), format!("arn:aws:iam::{FOREIGN}:role/app")]});
         one.insert("NotPrincipal".to_owned(), listed);
     } else {
-        one.insert("Principal".to_owned(), principal(dice));
+        one.insert("Principal".to_owned(), principal(dice, setting));
     }
     let name = if dice.chance(12) { "NotAction" } else { "Action" };
     one.insert(
@@ -334,10 +398,10 @@ fn statement(dice: &mut Dice, setting: &Setting) -> Value {
         one_or_more(dice.one_of::<&str>(setting.actions), setting.resource),
     );
     let name = if dice.chance(8) { "NotResource" } else { "Resource" };
-    one.insert(
-        name.to_owned(),
-        one_or_more(dice.one_of::<&str>(setting.resources), setting.resource),
-    );
+    let resource = *dice.one_of::<&str>(setting.resources);
+    if !resource.is_empty() {
+        one.insert(name.to_owned(), one_or_more(resource, setting.resource));
+    }
     if dice.chance(75) {
         let mut block: Map<String, Value> = Map::new();
         for _ in 0..=dice.roll(3) {
@@ -352,7 +416,7 @@ fn statement(dice: &mut Dice, setting: &Setting) -> Value {
 
 /// A random setting: half of them buckets, whose policies say the most.
 pub fn setting(dice: &mut Dice) -> &'static Setting {
-    &SETTINGS[dice.roll(6).saturating_sub(2)]
+    &SETTINGS[dice.roll(7).saturating_sub(2)]
 }
 
 /// A random policy.
@@ -386,9 +450,83 @@ pub struct Attempt {
     pub anybody: bool,
 }
 
+/// A call of a service for a resource of somebody else.
+fn by_service(dice: &mut Dice, setting: &Setting, trust: &Trust) -> Option<Attempt> {
+    let account = *dice.one_of::<&str>(&[STRANGER, "987654321098", FOREIGN]);
+    let foreign = account == FOREIGN;
+    let source = dice.one_of::<&str>(SOURCES);
+    if foreign && trust.accounts.contains(FOREIGN) || setting.service == Service::IamTrust {
+        return None;
+    }
+    let mut context = BTreeMap::from([
+        ("aws:sourcearn".to_owned(), vec![source.replace('@', account)]),
+        ("aws:resourceaccount".to_owned(), vec![OWNER.to_owned()]),
+        ("aws:securetransport".to_owned(), vec!["true".to_owned()]),
+        ("aws:viaawsservice".to_owned(), vec!["false".to_owned()]),
+    ]);
+    if dice.chance(80) {
+        context.insert("aws:sourceaccount".to_owned(), vec![account.to_owned()]);
+    }
+    let (actions, ends) = dice.one_of(setting.calls);
+    let request = Request {
+        caller: Caller::Service {
+            name: "sns.amazonaws.com".to_owned(),
+        },
+        action: (*dice.one_of::<&str>(actions)).to_owned(),
+        resource: format!("{}{}", setting.resource, dice.one_of::<&str>(ends).replace('~', "x")),
+        context,
+    };
+    Some(Attempt {
+        request,
+        anybody: !foreign,
+    })
+}
+
+/// A user of an identity provider assumes the role, by the call that is for such a provider.
+fn by_provider(dice: &mut Dice, setting: &Setting, trust: &Trust) -> Option<Attempt> {
+    let (provider, action, anybody) = *dice.one_of(&[
+        ("accounts.google.com", "sts:AssumeRoleWithWebIdentity", true),
+        ("cognito-identity.amazonaws.com", "sts:AssumeRoleWithWebIdentity", true),
+        (
+            "arn:aws:iam::444455556666:saml-provider/idp",
+            "sts:AssumeRoleWithSAML",
+            false,
+        ),
+        (
+            "arn:aws:iam::444455556666:oidc-provider/idp.example.com",
+            "sts:AssumeRoleWithWebIdentity",
+            false,
+        ),
+    ]);
+    if !anybody && trust.accounts.contains(FOREIGN) {
+        return None;
+    }
+    let context = BTreeMap::from([
+        ("aws:sourceip".to_owned(), vec!["198.51.100.77".to_owned()]),
+        ("aws:resourceaccount".to_owned(), vec![OWNER.to_owned()]),
+        ("aws:securetransport".to_owned(), vec!["true".to_owned()]),
+        ("aws:viaawsservice".to_owned(), vec!["false".to_owned()]),
+    ]);
+    let request = Request {
+        caller: Caller::Federated {
+            provider: provider.to_owned(),
+        },
+        action: action.to_owned(),
+        resource: setting.resource.to_owned(),
+        context,
+    };
+    Some(Attempt { request, anybody })
+}
+
 /// What an untrusted caller may try: `None` if the dice fell on something that is trusted.
 #[allow(clippy::too_many_lines)] // one table
 pub fn attempt(dice: &mut Dice, setting: &Setting, trust: &Trust) -> Option<Attempt> {
+    if dice.chance(15) {
+        return by_service(dice, setting, trust);
+    }
+    if setting.service == Service::IamTrust && dice.chance(50) {
+        return by_provider(dice, setting, trust);
+    }
     let mut anybody = true;
     let mut context: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut put = |key: &str, value: &str| context.insert(key.to_owned(), vec![value.to_owned()]);
@@ -505,6 +643,8 @@ pub fn attempt(dice: &mut Dice, setting: &Setting, trust: &Trust) -> Option<Atte
         put("aws:sourcevpce", endpoint);
     }
     put("aws:securetransport", dice.one_of::<&str>(&["true", "false"]));
+    let on_behalf: &[&str] = if anonymous { &["false"] } else { &["true", "false"] };
+    put("aws:viaawsservice", dice.one_of::<&str>(on_behalf));
     if setting.service == Service::S3Bucket {
         if dice.chance(60) {
             let acls: &[&str] = &["private", "public-read", "other", "bucket-owner-full-control"];

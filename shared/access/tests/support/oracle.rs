@@ -17,6 +17,24 @@ pub fn allows(policy: &Value, request: &Request) -> bool {
     hit("Allow") && !hit("Deny")
 }
 
+/// Whether a call of a service is let in by an Allow for everyone that means to tell services by whom they act for: such a one
+/// is open to whoever the service acts for.
+pub fn by_source(policy: &Value, request: &Request) -> bool {
+    let modern = policy["Version"] == "2012-10-17";
+    list(&policy["Statement"]).iter().any(|one| {
+        let conditions = one["Condition"].as_object();
+        let mut keys = conditions
+            .iter()
+            .flat_map(|all| all.values())
+            .filter_map(Value::as_object);
+        let everyone = one["Principal"] == "*" || strings(&one["Principal"]["AWS"]).iter().any(|name| name == "*");
+        one["Effect"] == "Allow"
+            && everyone
+            && keys.any(|block| block.contains_key("aws:SourceArn") || block.contains_key("aws:SourceAccount"))
+            && about(one, request, modern)
+    })
+}
+
 fn list(value: &Value) -> Vec<Value> {
     match value {
         Value::Array(all) => all.clone(),
@@ -69,6 +87,7 @@ fn named(principal: &Value, request: &Request) -> bool {
             .iter()
             .any(|one| one == account || *one == format!("arn:aws:iam::{account}:root") || one == arn),
         Caller::Service { name } => strings(&principal["Service"]).contains(name),
+        Caller::Federated { provider } => strings(&principal["Federated"]).contains(provider),
         _ => false,
     }
 }
@@ -93,7 +112,9 @@ fn on(statement: &Value, request: &Request, modern: bool) -> bool {
             .filter_map(|one| fill(one, request, modern, true))
             .any(|one| like(&one, &request.resource))
     };
-    if statement["NotResource"].is_null() {
+    if statement["NotResource"].is_null() && statement["Resource"].is_null() {
+        true
+    } else if statement["NotResource"].is_null() {
         matches(&statement["Resource"])
     } else {
         !matches(&statement["NotResource"])
@@ -217,9 +238,13 @@ fn holds(operator: &str, key: &str, values: &[String], request: &Request, modern
                 "ArnLike" | "ArnEquals" => arn_like(&value, actual),
                 "IpAddress" => in_network(&value, actual),
                 "Bool" => value == *actual,
-                "NumericEquals" => number(actual) == number(&value),
-                "NumericLessThan" => number(actual) < number(&value),
-                "NumericGreaterThanEquals" => number(actual) >= number(&value),
+                "NumericEquals" => number(actual).is_some_and(|one| number(&value) == Some(one)),
+                "NumericLessThan" => number(actual)
+                    .zip(number(&value))
+                    .is_some_and(|(one, other)| one < other),
+                "NumericGreaterThanEquals" => number(actual)
+                    .zip(number(&value))
+                    .is_some_and(|(one, other)| one >= other),
                 other => panic!("the samples have no {other}"),
             });
         any != negated
@@ -231,6 +256,7 @@ fn holds(operator: &str, key: &str, values: &[String], request: &Request, modern
     }
 }
 
-fn number(text: &str) -> i64 {
-    text.parse().unwrap()
+/// What is no number is compared to none.
+fn number(text: &str) -> Option<i64> {
+    text.parse().ok()
 }
