@@ -111,6 +111,10 @@ impl<W: Write> Triage<'_, W> {
                 line.ignored =
                     Some("a preflight looks at what settings require, which only the function can read".into());
             }
+            Ok(Event::Look(_)) => {
+                line.event = Some("look".into());
+                line.ignored = Some("it asks to look at one resource now, which only the function can read".into());
+            }
             Ok(Event::Release(_)) => {
                 line.event = Some("release".into());
                 line.ignored = Some("a release ends a hold in the ledger, which only the function can read".into());

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use lambda_runtime::Context;
-use portcullis_core::event::Release;
+use portcullis_core::event::{EventError, Look, Release};
 use portcullis_core::triage::{Ignored, ignored, immaterial, takes};
-use portcullis_core::{Call, Event, Listing, Location, Settings};
+use portcullis_core::{Call, Cause, Event, Listing, Location, Selector, Settings};
 
 use crate::answer::{Answer, PreflightCounts, Released, Response};
 use crate::environment::Environment;
@@ -49,14 +49,16 @@ impl Function {
             Event::Call(call) => self.call(invocation, &call).await,
             Event::Preflight(request) => self.preflight(invocation, request.by.as_deref()).await,
             Event::Restore(request) => {
+                let request = &request;
                 let record = restore::find(invocation, &request.restore).await?;
                 let kind = &record.report.resource.kind;
                 let handler = self.handlers.of(kind).ok_or_else(|| {
                     restore::refused(&request.restore, format!("this function does not look after {kind}"))
                 })?;
-                let restored = handler.restore(invocation, record, request.force, request.by.as_deref());
+                let restored = handler.restore(invocation, record, request);
                 restored.await.map(Response::Resource)
             }
+            Event::Look(request) => self.look(invocation, &request).await,
             Event::Release(request) => self.release(invocation, &request).await,
             Event::Config(event) => aws_config::lead(invocation, &self.handlers, &event).await,
             Event::Rule(rule) => aws_config::answer(invocation, &self.config, &self.sweeping, &rule).await,
@@ -80,6 +82,29 @@ impl Function {
             delivery,
             digest: matches!(event, Event::Sweep(_)).then(Arc::default),
         })
+    }
+
+    /// Looks at one resource, by whoever's request.
+    async fn look(&self, invocation: &Invocation, request: &Look) -> Result<Response, Failure> {
+        let found = self.handlers.iter().find_map(|handler| {
+            let resource = handler.listing().identified(&request.look, &invocation.location)?;
+            Some((handler, resource))
+        });
+        let (handler, resource) = found.ok_or_else(|| {
+            let expected = "the ARN of a resource that this function looks after, of this account and region";
+            EventError::Unexpected {
+                field: "look".into(),
+                expected,
+                found: request.look.chars().take(120).collect(),
+            }
+        })?;
+        let cause = Cause::other("look", Timestamp::now(), Selector::All)
+            .with_id(&invocation.request)
+            .asked_by(request.by.as_deref());
+        handler
+            .process(invocation, &resource, &cause)
+            .await
+            .map(Response::Resource)
     }
 
     /// Ends a hold, then looks at what it held.

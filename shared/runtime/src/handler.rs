@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
-use portcullis_core::event::{EventError, NativeEvent};
+use portcullis_core::event::{EventError, NativeEvent, Restore};
 use portcullis_core::{Call, Cause, Listing, Location, Resource, Settings, Typed};
 
 use crate::adapter::{Adapter, Bound, Page};
@@ -60,8 +60,7 @@ pub trait Handler: Send + Sync {
         &'a self,
         invocation: &'a Invocation,
         record: Record,
-        force: bool,
-        by: Option<&'a str>,
+        request: &'a Restore,
     ) -> Boxed<'a, Result<Answer, Failure>>;
 }
 
@@ -210,10 +209,9 @@ impl<A: Adapter> Handler for Bound<A> {
         &'a self,
         invocation: &'a Invocation,
         record: Record,
-        force: bool,
-        by: Option<&'a str>,
+        request: &'a Restore,
     ) -> Boxed<'a, Result<Answer, Failure>> {
-        Box::pin(restore::restore(invocation, self, record, force, by))
+        Box::pin(restore::restore(invocation, self, record, request))
     }
 }
 

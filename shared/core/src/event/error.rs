@@ -27,7 +27,7 @@ pub enum EventError {
     },
     /// Nothing that this tool knows.
     #[error(
-        "expected an event of CloudTrail or AWS Config from EventBridge, a CloudTrail record, an invocation by AWS Config, a restore, a release, a scheduled look, a sweep or a preflight, found an object with the keys {0}"
+        "expected an event of CloudTrail or AWS Config from EventBridge, a CloudTrail record, an invocation by AWS Config, a restore, a release, a look, a scheduled look, a sweep or a preflight, found an object with the keys {0}"
     )]
     Unknown(String),
 }

@@ -22,7 +22,7 @@ pub use envelope::Envelope;
 pub use error::{EventError, LARGEST_EVENT};
 pub use fields::{field, string, strings};
 pub use native::NativeEvent;
-pub use requests::{Preflight, Release, Restore, Scheduled, Waiting};
+pub use requests::{Look, Preflight, Release, Restore, Scheduled, Waiting};
 pub use sweep::{Counts, Sweep, SweepPage};
 
 use serde_json::Value;
@@ -41,6 +41,8 @@ pub enum Event {
     Call(Box<Call>),
     /// Put back what a record of the ledger says was there before.
     Restore(Restore),
+    /// Look at one resource.
+    Look(Look),
     /// Look at all resources.
     Sweep(Sweep),
     /// Look at what settings require: whether it is there, and can be used.
@@ -60,8 +62,9 @@ pub enum Event {
 type Read = fn(&Value, &[NativeEvent]) -> Result<Event, EventError>;
 
 /// Every shape by the key that it is known by. The first that is there decides.
-const SHAPES: [(&str, Read); 10] = [
+const SHAPES: [(&str, Read); 11] = [
     ("restore", |event, _| Restore::parse(event).map(Event::Restore)),
+    ("look", |event, _| Look::parse(event).map(Event::Look)),
     ("sweep", |event, _| {
         let expected = "{}, or what the answer to an earlier part of it said is left";
         request(&event["sweep"], "sweep", expected).map(Event::Sweep)

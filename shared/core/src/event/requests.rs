@@ -1,3 +1,4 @@
+use jiff::SignedDuration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -6,6 +7,9 @@ use super::error::EventError;
 
 /// The longest that ARNs get, and what the ledger takes for a key. Source: DynamoDB Developer Guide, "Constraints".
 const LONGEST_ARN: usize = 2048;
+
+/// So many days a restore can be held for.
+const LONGEST_HOLD_DAYS: i64 = 90;
 
 /// A request to undo a remediation.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -16,6 +20,20 @@ pub struct Restore {
     /// Whether to overwrite what somebody changed since.
     #[serde(default)]
     pub force: bool,
+    /// Who asks, for the record and the alert.
+    #[serde(default)]
+    pub by: Option<String>,
+    /// For how long what was restored is left as it is, as in `90m` or `8h`; as long as settings say where it is absent.
+    #[serde(default, rename = "for")]
+    pub hold: Option<SignedDuration>,
+}
+
+/// A request to look at one resource now, as any event about it would.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Look {
+    /// The resource's ARN.
+    pub look: String,
     /// Who asks, for the record and the alert.
     #[serde(default)]
     pub by: Option<String>,
@@ -61,10 +79,24 @@ pub struct Waiting {}
 
 impl Restore {
     pub(super) fn parse(event: &Value) -> Result<Self, EventError> {
-        let expected = "{\"restore\": \"<ledger id>\", \"force\": true|false, \"by\": \"<who>\"}";
+        let expected =
+            "{\"restore\": \"<ledger id>\", \"force\": true|false, \"by\": \"<who>\", \"for\": \"<as in 8h>\"}";
         let request: Self = request(event, "restore", expected)?;
         // They are UUIDs, of 36 characters.
         is_name("restore", &request.restore, 100, "the id of a ledger record")?;
+        let longest = SignedDuration::from_hours(LONGEST_HOLD_DAYS * 24);
+        if let Some(hold) = request.hold.filter(|hold| !hold.is_positive() || *hold > longest) {
+            let expected = "how long what is restored is held: more than nothing, at most 90 days";
+            return Err(EventError::unexpected("for", expected, &hold.to_string().into()));
+        }
+        Ok(request)
+    }
+}
+
+impl Look {
+    pub(super) fn parse(event: &Value) -> Result<Self, EventError> {
+        let request: Self = request(event, "look", "{\"look\": \"<ARN>\", \"by\": \"<who>\"}")?;
+        is_name("look", &request.look, LONGEST_ARN, "an ARN")?;
         Ok(request)
     }
 }

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
+use portcullis_core::event::Restore;
 use portcullis_core::{
     Cause, Change, ControlResult, Hold, Outcome, Report, Resource, ResourceType, Selector, State, Typed, Undo,
+    whole_second,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -36,8 +38,7 @@ pub async fn restore<A: Adapter>(
     invocation: &Invocation,
     bound: &Bound<A>,
     undone: Record,
-    force: bool,
-    by: Option<&str>,
+    request: &Restore,
 ) -> Result<Answer, Failure> {
     let Record {
         report: done,
@@ -46,6 +47,7 @@ pub async fn restore<A: Adapter>(
         restores: earlier,
         ..
     } = undone;
+    let (force, by) = (request.force, request.by.as_deref());
     let refused = |why: String| refused(&done.ledger_id, why);
     if remedies.is_empty() || earlier.is_some() {
         return Err(refused(
@@ -86,7 +88,7 @@ pub async fn restore<A: Adapter>(
         });
     }
     let record = opening(&done, by, json_of(&current)?, bound.typed, (&inverses, stays))?;
-    carry_out(invocation, bound, (record, inverses), &view, current).await
+    carry_out(invocation, bound, (record, inverses), (&view, request.hold), current).await
 }
 
 /// Finishes a restore that broke off, whoever comes by: what it had not changed yet is changed, unless somebody else changed
@@ -101,7 +103,7 @@ pub async fn finish<A: Adapter>(
     let inverses = record.remedies.iter().cloned().map(of_json::<ChangeOf<A>>);
     let inverses: Vec<_> = inverses.collect::<Result<_, _>>()?;
     let current = look(bound, &record.report.resource, &inverses, undone).await?;
-    carry_out(invocation, bound, (record, inverses), view, current).await
+    carry_out(invocation, bound, (record, inverses), (view, None), current).await
 }
 
 /// Opens the record, with the hold: what is restored must not be undone by whoever comes by while nobody has closed it.
@@ -109,10 +111,12 @@ async fn carry_out<A: Adapter>(
     invocation: &Invocation,
     bound: &Bound<A>,
     (record, inverses): (Record, Vec<ChangeOf<A>>),
-    view: &View,
+    (view, hold): (&View, Option<SignedDuration>),
     current: A::State,
 ) -> Result<Answer, Failure> {
-    let held = with_holds(&view.status, &record, invocation.settings.restore.hold_days);
+    let days = i64::from(invocation.settings.restore.hold_days);
+    let hold = hold.unwrap_or_else(|| SignedDuration::from_hours(24 * days));
+    let held = with_holds(&view.status, &record, hold);
     invocation
         .ledger
         .open(
@@ -291,9 +295,9 @@ fn differing<S: State>(resource_type: &ResourceType<S>, now: &S, then: &S) -> Re
 }
 
 /// The status with what keeps a restore from being undone at once.
-fn with_holds(status: &Status, record: &Record, days: u16) -> Status {
+fn with_holds(status: &Status, record: &Record, hold: SignedDuration) -> Status {
     let since = Timestamp::now();
-    let until = since + SignedDuration::from_hours(24 * i64::from(days));
+    let until = whole_second(since + hold);
     let Report { results, origin, .. } = &record.report;
     let mut status = status.clone();
     status
