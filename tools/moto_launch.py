@@ -199,6 +199,8 @@ class LocalAws:
                 time.sleep(fault["delay_ms"] / 1000)
             if fault and fault.get("drop"):
                 raise ConnectionAbortedError("a fault dropped the connection")
+            if fault and fault.get("lag"):
+                return self.lagging(call, fault["rule"], refuse, watched, answered)
             if fault and fault.get("malformed"):
                 return reply(watched, 200, "application/xml", "<<< this is {no document")
             if fault and fault.get("status"):
@@ -207,6 +209,22 @@ class LocalAws:
             return self.carry_out(call, refuse, watched, answered)
         finally:
             self.log(call, started, answered.get("status"), answered["done"], bool(fault))
+
+    def lagging(self, call, rule, refuse, start_response, answered):
+        """Answers what it answered to the same call the first time: AWS may show for a while what was so before."""
+        first = rule.setdefault("answers", {}).get((call.method, call.environ.get("PATH_INFO"), call.environ.get("QUERY_STRING")))
+        if first:
+            start_response(first[0], first[1])
+            return first[2]
+        said = []
+
+        def watched(line, headers, *rest):
+            said[:] = [line, list(headers)]
+            return start_response(line, headers, *rest)
+
+        output = list(self.carry_out(call, refuse, watched, answered))
+        rule["answers"][(call.method, call.environ.get("PATH_INFO"), call.environ.get("QUERY_STRING"))] = (*said, output)
+        return output
 
     def carry_out(self, call, refuse, start_response, answered):
         """Lets moto do the call, as far as it can."""
@@ -243,13 +261,13 @@ class LocalAws:
                     rule["skip"] -= 1
                 elif fits and rule["times"] > 0:
                     rule["times"] -= 1
-                    return dict(rule)
+                    return {**rule, "rule": rule}
         return None
 
     def control_faults(self, method, query, rules):
         key = query.get("key")
         if method != "POST":
-            return [rule for of, rules in self.faults.items() if key in (None, of) for rule in rules]
+            return [{name: value for name, value in rule.items() if name != "answers"} for of, rules in self.faults.items() if key in (None, of) for rule in rules]
         rules = [{"times": 1, **rule, **({"key": key} if key else {})} for rule in rules]
         replaced = {key} if key else {rule.get("key") for rule in rules}
         with self.lock:

@@ -556,8 +556,8 @@ fn a_schedule_that_starts_nothing_is_told() {
     let schedules: Vec<_> = of_type("AWS::Scheduler::Schedule").collect();
     assert_eq!(
         schedules.len(),
-        functions().len() + 1,
-        "a sweep each, and the heartbeat"
+        functions().len() + 2,
+        "a sweep each, the heartbeat, and that of KMS"
     );
     let queue = json!({"Fn::GetAtt": ["DeadLetters", "Arn"]});
     for (name, schedule) in schedules {

@@ -72,6 +72,11 @@ pub const TYPE: ResourceType<Snapshot> = ResourceType {
         "RestoreSnapshotFromRecycleBin",
     ],
     answered: &["CopySnapshot", "CreateSnapshots"],
+    // Whose block keeps it private is the region's to say.
+    comparable: |snapshot| Snapshot {
+        blocked: Observed::Unread,
+        ..snapshot.clone()
+    },
     named,
     matters: naming::matters,
     identified: |id, location| NAMING.identified(id, location),

@@ -243,16 +243,7 @@ const SAMPLES: &[Sample] = &[
         .right("instance-imdsv2")
         .told("volume-encrypted volume-marked"),
     // The event names an interface, which leads to its instance.
-    Sample::new(
-        "ModifyNetworkInterfaceAttribute",
-        Finds::This(arrangement!(|ec2: Ec2| {
-            let (instance, _) = ec2.exposed_instance().await;
-            let interface = instance.interfaces().await.remove(0);
-            let arranged = instance.broken_by("AssociateAddress");
-            arranged.named_as(interface.network_interface_id.unwrap())
-        })),
-    )
-    .closed("instance-exposed"),
+    Sample::new("ModifyNetworkInterfaceAttribute", BY_INTERFACE).closed("instance-exposed"),
     Sample::of("ModifyInstanceMetadataOptions", "ec2-instance-imdsv2").right("instance-imdsv2"),
     Sample::of("AuthorizeSecurityGroupEgress", "ec2-security-group-default").told("security-group-default"),
     Sample::of("AuthorizeSecurityGroupIngress", "ec2-security-group-open-ingress").right("security-group-open-ingress"),
@@ -265,18 +256,28 @@ const SAMPLES: &[Sample] = &[
         })),
     )
     .right("security-group-open-ingress"),
+    Sample::new("AssignIpv6Addresses", BY_INTERFACE).closed("instance-exposed"),
+    Sample::new("CreateVpc", NEW_VPC).told("security-group-default"),
+    Sample::new("CreateDefaultVpc", NEW_VPC).told("security-group-default"),
     volume("AttachVolume"),
     volume("CopyVolumes"),
     volume("CreateVolume"),
-    Sample::of("CreateTags", "ec2-volume-marked")
-        .closed("volume-marked")
-        .told("volume-encrypted"),
+    volume("CreateTags"),
+    volume("RestoreVolumeFromRecycleBin"),
+    Sample::of("CreateReplaceRootVolumeTask", "ec2-instance-exposed").told("volume-encrypted volume-marked"),
     Sample::of("CopySnapshot", "ec2-snapshot-encrypted").told("snapshot-encrypted"),
     Sample::of("CreateSnapshot", "ec2-snapshot-encrypted").told("snapshot-encrypted"),
     Sample::of("CreateSnapshots", "ec2-snapshot-encrypted").told("snapshot-encrypted"),
     Sample::of("ModifySnapshotAttribute", "ec2-snapshot-public")
         .right("snapshot-public")
         .told("snapshot-external-access"),
+    Sample::of("RestoreSnapshotFromRecycleBin", "ec2-snapshot-public")
+        .right("snapshot-public")
+        .told("snapshot-encrypted snapshot-external-access"),
+    Sample::of("RestoreImageFromRecycleBin", "ec2-image-public")
+        .right("image-public")
+        .told("image-encrypted image-external-access"),
+    Sample::of("CreateRestoreImageTask", "ec2-image-encrypted").told("image-encrypted"),
     Sample::of("CopyImage", "ec2-image-encrypted").told("image-encrypted"),
     Sample::of("CreateImage", "ec2-image-encrypted").told("image-encrypted"),
     Sample::of("RegisterImage", "ec2-image-encrypted").told("image-encrypted"),
@@ -299,13 +300,27 @@ const SAMPLES: &[Sample] = &[
     Sample::of("ModifyInstanceMetadataDefaults", "ec2-instance-metadata-defaults").told("instance-metadata-defaults"),
 ];
 
+/// An exposed instance that the event names by its network interface.
+const BY_INTERFACE: Finds = Finds::This(arrangement!(|ec2: Ec2| {
+    let (instance, _) = ec2.exposed_instance().await;
+    let interface = instance.interfaces().await.remove(0);
+    let arranged = instance.broken_by("AssociateAddress");
+    arranged.named_as(interface.network_interface_id.unwrap())
+}));
+
+/// The default group of a VPC that the event names.
+const NEW_VPC: Finds = Finds::This(arrangement!(|ec2: Ec2| {
+    let (group, vpc) = ec2.default_group_of_a_vpc().await;
+    group.broken_by("AuthorizeSecurityGroupIngress").named_as(vpc)
+}));
+
 const fn exposed(call: &'static str) -> Sample {
     Sample::of(call, "ec2-instance-exposed")
 }
 
 const fn volume(call: &'static str) -> Sample {
     let sample = Sample::of(call, "ec2-volume-marked");
-    sample.closed("volume-marked").told("volume-encrypted")
+    sample.told("volume-encrypted volume-marked")
 }
 
 const fn launch_template(call: &'static str) -> Sample {

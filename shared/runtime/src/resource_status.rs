@@ -89,6 +89,7 @@ impl Status {
                 |last: &LastResult| last.outcome == Outcome::Remediating && one.outcome == Outcome::Remediating;
             let applied = self.told.get(&one.control).is_some_and(applying);
             match one.outcome {
+                Outcome::NeedsAction if one.is_intended() => drop(self.told.remove(&one.control)),
                 Outcome::Compliant | Outcome::Gone | Outcome::Remediated | Outcome::Quarantined => {
                     self.told.remove(&one.control);
                 }
@@ -110,7 +111,7 @@ impl Status {
                 self.deferred.remove(&one.control);
             }
             // What AWS is still applying was changed when it was first told.
-            if one.outcome.is_change() && !applied {
+            if one.is_intended() && !applied {
                 let times = self.remedied.entry(one.control.clone()).or_default();
                 times.push(Remediation {
                     at: now,

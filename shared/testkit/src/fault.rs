@@ -29,6 +29,7 @@ pub struct Fault {
     drop: bool,
     done: bool,
     malformed: bool,
+    lag: bool,
     changes: bool,
 }
 
@@ -95,6 +96,12 @@ impl Fault {
         self
     }
 
+    /// So many calls after the first are answered as that was: AWS may show for a while what was so before.
+    pub fn lagging(mut self, times: u32) -> Self {
+        self.lag = true;
+        self.times(times + 1)
+    }
+
     /// The call is carried out before this befalls its answer.
     pub fn once_done(mut self) -> Self {
         self.done = true;
@@ -135,6 +142,7 @@ impl Fault {
             ("drop", self.drop.then(|| json!(true))),
             ("done", self.done.then(|| json!(true))),
             ("malformed", self.malformed.then(|| json!(true))),
+            ("lag", self.lag.then(|| json!(true))),
             ("changes", self.changes.then(|| json!(true))),
         ];
         for (name, value) in fields {

@@ -41,7 +41,7 @@ async fn a_block_that_can_not_be_changed_is_told_with_what_to_do() {
     let before = point.snapshot().await;
     let invocation = function.invoke(point.call("CreateAccessPoint").event()).await;
     let controls = controls_in(invocation.answer());
-    assert_eq!(controls["s3-access-point-public-access-block"], "would-remediate");
+    assert_eq!(controls["s3-access-point-public-access-block"], "needs-action");
     assert_eq!(writes(&invocation.calls), [""; 0]);
     assert_changed(&before, &point.snapshot().await, &[]);
     let alert = world.alerts().await.remove(0);
@@ -95,7 +95,7 @@ async fn the_bucket_s_block_lowers_what_a_public_access_point_weighs() {
     let function = world.function().env("PORTCULLIS_SETTINGS", settings).start().await;
     let invocation = function.invoke(point.call("CreateAccessPoint").event()).await;
     let told = controls_in(invocation.answer());
-    assert_eq!((&*told[ids[0]], &*told[ids[1]]), ("remediated", "would-remediate"));
+    assert_eq!((&*told[ids[0]], &*told[ids[1]]), ("remediated", "needs-action"));
     assert_eq!(point.snapshot().await["policy"], "absent");
     let alert = world.alerts().await.remove(0);
     assert_eq!(alert.attributes["severity"], "LOW");

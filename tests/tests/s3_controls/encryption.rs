@@ -128,7 +128,7 @@ async fn without_a_named_key_restricted_data_is_left_to_a_person() {
         .await;
     let before = bucket.snapshot().await;
     let invocation = function.invoke(bucket.call("CreateBucket").event()).await;
-    assert_eq!(controls_in(invocation.answer())[CONTROL], "would-remediate");
+    assert_eq!(controls_in(invocation.answer())[CONTROL], "needs-action");
     assert_changed(&before, &bucket.snapshot().await, &[]);
     let text = &world.alerts().await[0].text;
     assert!(
@@ -162,7 +162,7 @@ async fn a_bucket_that_receives_logs_keeps_receiving_them() {
     for bucket in [by_acl, by_policy, of_balancers] {
         bucket.classify("confidential").await;
         let invocation = function.invoke(bucket.call("PutBucketTagging").event()).await;
-        assert_eq!(invocation.outcome(), "would-remediate");
+        assert_eq!(invocation.outcome(), "needs-action");
         assert_eq!(writes(&invocation.calls), [""; 0]);
         assert_eq!(bucket.snapshot().await["encryption"], "AES256");
     }

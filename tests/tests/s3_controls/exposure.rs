@@ -153,7 +153,7 @@ async fn acls_that_still_let_somebody_in_are_left_to_a_person() {
         .await;
     let before = bucket.snapshot().await;
     let invocation = function.invoke(bucket.call("PutBucketAcl").event()).await;
-    assert_eq!(invocation.outcome(), "would-remediate");
+    assert_eq!(invocation.outcome(), "needs-action");
     assert_eq!(writes(&invocation.calls), [""; 0]);
     assert_changed(&before, &bucket.snapshot().await, &[]);
 }

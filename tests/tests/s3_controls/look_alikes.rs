@@ -83,7 +83,7 @@ async fn what_s3_would_refuse_under_a_block_is_told_and_not_tried() {
         ("PutBucketAcl", "s3-bucket-public-acl", "BlockPublicAcls"),
     ] {
         let invocation = function.invoke(bucket.call(call).event()).await;
-        assert_eq!(controls_in(invocation.answer())[control], "would-remediate");
+        assert_eq!(controls_in(invocation.answer())[control], "needs-action");
         assert_eq!(writes(&invocation.calls), [""; 0]);
         let text = world.alerts().await.pop().unwrap().text;
         assert!(text.contains(flag), "{text}");
@@ -108,7 +108,7 @@ async fn a_key_of_another_region_is_told_and_not_tried() {
         .await;
     let invocation = function.invoke(bucket.call("PutBucketTagging").event()).await;
     let told = controls_in(invocation.answer());
-    assert!(ids.iter().all(|id| told[*id] == "would-remediate"), "{told:?}");
+    assert!(ids.iter().all(|id| told[*id] == "needs-action"), "{told:?}");
     assert_eq!(writes(&invocation.calls), [""; 0]);
     assert!(
         world.alerts().await[0]

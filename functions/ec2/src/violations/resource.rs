@@ -84,10 +84,16 @@ impl Ec2 {
 
     /// The default group of a VPC.
     pub async fn default_group(&self) -> Resource {
+        self.default_group_of_a_vpc().await.0
+    }
+
+    /// The same, and the VPC.
+    pub async fn default_group_of_a_vpc(&self) -> (Resource, String) {
         let (vpc, _) = self.network().await;
         let found = self.client.describe_security_groups().filters(filter("vpc-id", &vpc));
         let found = found.filters(filter("group-name", "default")).send().await.unwrap();
-        self.resource("security group", found.security_groups()[0].group_id.clone())
+        let group = self.resource("security group", found.security_groups()[0].group_id.clone());
+        (group, vpc)
     }
 
     /// A security group that a prefix list opens to everybody, and the list.

@@ -246,7 +246,7 @@ pub(super) fn write_findings(text: &mut String, function: &str, findings: &[Swep
     if findings.len() > LISTED {
         writeln!(
             text,
-            "  and {} more: docs/operations.md, \"What was found?\", lists them all",
+            "  and {} more: docs/operations.md, \"What was found, and what was changed?\", lists them all",
             findings.len() - LISTED
         )?;
     }

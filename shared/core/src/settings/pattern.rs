@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::partition_of;
+
 /// Two names, and two ids, that nobody chose: with all letters and digits, and neither beginning nor end in common.
 const NAMES: [(&str, &str); 2] = [
     ("q0.x9jw8-vk7yh6ug5tf4sd3rc2pb1nmloieaz", "0f1e2d3c4b5a69788"),
@@ -157,7 +159,7 @@ pub(super) fn can_match(pattern: &str, form: &str) -> bool {
 pub(super) fn example(form: &str) -> String {
     let filled = form.replace("{r}", "eu-west-1").replace("{a}", "111122223333");
     let filled = filled.replace("{n}", "legacy-*").replace("{i}", "0a1b2c3d*");
-    format!("arn:aws:{filled}")
+    format!("arn:{}:{filled}", partition_of("eu-west-1"))
 }
 
 /// The pattern that was meant, as far as one of these forms can tell.

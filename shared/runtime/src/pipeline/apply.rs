@@ -79,7 +79,11 @@ async fn unchanged<A: Adapter>(
     // What the change leaves of both states is what it does not write: only that may differ.
     let comparable = bound.typed.resource_type.comparable;
     let text = |state: &A::State| json_of(&comparable(state)).unwrap_or_default();
-    let (was, is, will) = (text(judged), text(&now), text(&change.after(&now)));
+    let (was, is, will) = (
+        meaning(text(judged)),
+        meaning(text(&now)),
+        meaning(text(&change.after(&now))),
+    );
     let (written, _) = difference(&is, &will, &names(&will));
     let meanwhile = names(&written).into_iter().find(|fact| was.get(fact) != is.get(fact));
     match meanwhile {
@@ -150,6 +154,28 @@ fn patience<S: State>(plan: &Plan<S>, control: &str) -> Option<SignedDuration> {
     made_for(plan, control).filter_map(Change::settles).max()
 }
 
+/// What a state says, whatever its spelling: services reorder, reformat and shorten the documents that they are given.
+fn meaning(value: Value) -> Value {
+    match value {
+        Value::String(text) => match serde_json::from_str(&text) {
+            Ok(document @ (Value::Object(_) | Value::Array(_))) => meaning(document),
+            _ => Value::String(text),
+        },
+        Value::Array(mut list) if list.len() == 1 => meaning(list.remove(0)),
+        Value::Array(list) => {
+            let mut list: Vec<_> = list.into_iter().map(meaning).collect();
+            list.sort_by_key(ToString::to_string);
+            Value::Array(list)
+        }
+        Value::Object(map) => {
+            let mut map: Vec<_> = map.into_iter().map(|(name, one)| (name, meaning(one))).collect();
+            map.sort_by(|(one, _), (other, _)| one.cmp(other));
+            Value::Object(map.into_iter().collect())
+        }
+        other => other,
+    }
+}
+
 /// What of a control's changes is not as it was set, by fact; none where all of it is.
 fn differing<S: State>(resource_type: &ResourceType<S>, plan: &Plan<S>, control: &str, after: &S) -> Option<String> {
     let intended = made_for(plan, control).fold(after.clone(), |state, change| change.after(&state));
@@ -158,7 +184,10 @@ fn differing<S: State>(resource_type: &ResourceType<S>, plan: &Plan<S>, control:
     if intended == after {
         return None;
     }
-    let (intended, after) = (json_of(&intended).ok()?, json_of(&after).ok()?);
+    let (intended, after) = (meaning(json_of(&intended).ok()?), meaning(json_of(&after).ok()?));
+    if intended == after {
+        return None;
+    }
     let (facts, _) = difference(&intended, &after, &names(&after));
     Some(names(&facts).into_iter().collect::<Vec<_>>().join(", "))
 }

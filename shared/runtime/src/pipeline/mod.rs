@@ -251,7 +251,9 @@ impl Work<'_> {
             let covered = controls
                 .iter()
                 .filter(|control| plan.covered.iter().any(|(meta, _)| meta.id == control.meta.id));
-            let about: Vec<_> = enforced.iter().chain(covered).copied().collect();
+            // What an earlier try changed is to be seen in the record as well.
+            let earlier = controls.iter().filter(|_| carried.is_some());
+            let about: Vec<_> = enforced.iter().chain(covered).chain(earlier).copied().collect();
             verify(bound, resource, &plan, (&about, &made), &judge_context).await?
         };
         let results = &mut record.report.results;
