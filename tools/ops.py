@@ -204,7 +204,15 @@ class Stack:
         operation, *arguments = arguments
         found = self.aws.run("dynamodb", operation, "--table-name", self.table, *arguments)
         items = found.get("Items", [found["Item"]] if found.get("Item") else [])
-        return [plain(item) for item in items]
+        return [self.whole(plain(item)) for item in items]
+
+    def whole(self, item):
+        """The item with its document, which is in parts where it is larger than an item."""
+        if item.get("parts"):
+            condition = "pk = :pk AND begins_with(sk, :part)"
+            parts = self.items("query", "--consistent-read", "--key-condition-expression", condition, pk=item["pk"], part=f"part#{item['id']}#")
+            item["document"] = json.loads("".join(one["part"] for one in parts[: int(item["parts"])]))
+        return item
 
     def of_resource(self, arn, limit=None):
         """The latest items of a resource: open record and status come first."""
@@ -651,7 +659,7 @@ def report(stack, asked):
     items = stack.items(
         "scan",
         "--projection-expression",
-        "sk, document",
+        "pk, sk, id, parts, document",
         "--filter-expression",
         "sk BETWEEN :since AND :end",
         since=prefix_of(asked.since),

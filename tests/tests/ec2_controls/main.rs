@@ -12,6 +12,7 @@ mod instances;
 mod launch_templates;
 mod samples;
 mod security_groups;
+mod settling;
 mod snapshots;
 mod storms;
 mod support;
