@@ -17,6 +17,7 @@ MODULES = {
     "ec2": "ec2",
     "events": "events",
     "config": "config",
+    "rds": "rds",
 }
 
 _loaded = {}

@@ -141,6 +141,31 @@ pub fn key_by_level<C>(
     found(&format!("encrypt it with {arn}"), vec![change(key)]).into()
 }
 
+/// Judges whether something that can't get another key in place is encrypted with a key of the kind that its data need: a person
+/// makes another one, and `how` says how.
+pub fn made_encrypted<C>(
+    with: With<'_>,
+    context: &JudgeContext<'_>,
+    why: &str,
+    how: impl FnOnce() -> String,
+) -> Judgement<C> {
+    let (severity, is) = match with {
+        With::Nothing => (severity_of_plain(context), Clause::is("not encrypted")),
+        With::ServiceOwned if need(context).is_none() => return Judgement::Compliant,
+        With::ServiceOwned => (
+            Severity::Medium,
+            Clause::is("encrypted with keys that its service owns"),
+        ),
+        With::Key(key) => match wrong_key(&key.arn, Some(key.manager), context) {
+            None => return Judgement::Compliant,
+            Some(key) => (Severity::Medium, Clause::is(format!("encrypted with {key}"))),
+        },
+    };
+    Finding::new(severity, is.followed_by(and_need(context)), how(), Vec::new())
+        .only_notify(why)
+        .into()
+}
+
 /// Whether data of the level need more than some key of the account's.
 pub fn is_particular(context: &JudgeContext<'_>) -> bool {
     context.level.key.is_some() || context.level.encryption >= Encryption::CustomerManagedKey

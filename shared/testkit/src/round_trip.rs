@@ -73,12 +73,9 @@ impl Trip<'_> {
     /// The outcome of the control, and those of the controls that it follows from and that are not settled with it.
     fn outcomes(&self, outcome: &str) -> BTreeMap<String, String> {
         let settled = self.arranged.settles && outcome == self.arranged.outcome;
-        let beside = self
-            .arranged
-            .beside
-            .iter()
-            .filter(|_| !settled)
-            .map(|&id| (id, self.arranged.headline.unwrap_or("would-remediate")));
+        // What it follows from is told, and is the headline where it weighs more.
+        let told = self.arranged.headline.unwrap_or("would-remediate");
+        let beside = self.arranged.beside.iter().filter(|_| !settled).map(|&id| (id, told));
         let all = beside.chain([(self.control, outcome)]);
         all.map(|(id, outcome)| (id.to_owned(), outcome.to_owned())).collect()
     }
