@@ -137,7 +137,7 @@ async fn an_exposed_instance_of_restricted_data_is_cut_off_and_a_restore_gives_i
         .start()
         .await;
     let told = notify.invoke(&event).await;
-    assert_eq!(controls_in(told.answer())[EXPOSED], "needs-action");
+    assert_eq!(controls_in(told.answer())[EXPOSED], "would-remediate");
     assert_eq!(writes(&told.calls), [""; 0]);
     drop(notify);
 

@@ -101,7 +101,7 @@ async fn an_unencrypted_volume_is_told_and_tagged_and_a_restore_takes_the_tag_of
     let would = controls_in(told.answer());
     assert_eq!(
         (would[ENCRYPTED].as_str(), would[MARKED].as_str()),
-        ("needs-action", "needs-action")
+        ("needs-action", "would-remediate")
     );
     assert_eq!(writes(&told.calls), [""; 0]);
     drop(notify);
