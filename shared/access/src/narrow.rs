@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::condition::Operator;
+use crate::condition::{Comparison, Condition, Operator, Quantifier};
 use crate::keys::{Class, Presence, class, is_shared_provider, names_source};
 use crate::parse::{Policy, Principal, PrincipalKind, Statement};
 use crate::principals::{account_of, arn_account, is_account, is_canonical};
@@ -194,6 +194,24 @@ fn fewer_values(policy: &Policy, statement: &Statement, works: &dyn Fn(&str) -> 
 }
 
 /// Adds the condition that the statement's own conditions were meant to make.
+/// Whether who leaves the key out satisfies a condition, so that it keeps nobody away.
+fn is_met_by_absence(condition: &Condition) -> bool {
+    let Operator {
+        comparison,
+        negated,
+        if_exists,
+        quantifier,
+        ..
+    } = &condition.operator;
+    if *comparison == Comparison::Null {
+        return condition
+            .values
+            .iter()
+            .any(|value| value.source().eq_ignore_ascii_case("true"));
+    }
+    *negated || *if_exists || *quantifier == Quantifier::All
+}
+
 fn more_conditions(policy: &Policy, statement: &Statement, scope: &Scope) -> Vec<Narrowing> {
     let Some(principals) = &statement.principals else {
         return Vec::new();
@@ -201,10 +219,12 @@ fn more_conditions(policy: &Policy, statement: &Statement, scope: &Scope) -> Vec
     let open = principals.negated || principals.values.iter().any(Principal::is_everyone);
     // A condition that says something of the caller means that not everybody was meant.
     let useful = statement.conditions.iter().any(|condition| {
-        !matches!(
-            class(&condition.key),
-            Class::Free(Presence::All) | Class::ResourceAccount | Class::Clock | Class::Unknown | Class::SourceIp
-        )
+        let is_vacuous = matches!(class(&condition.key), Class::Free(_)) && is_met_by_absence(condition);
+        !is_vacuous
+            && !matches!(
+                class(&condition.key),
+                Class::Free(Presence::All) | Class::ResourceAccount | Class::Clock | Class::Unknown | Class::SourceIp
+            )
     });
     // As the default policy has it, which a file system has without one of its own: who reaches a mount target.
     if open && scope.service == Service::Efs {

@@ -144,3 +144,26 @@ fn many_statements_cost_a_bounded_time() {
     let _ = fixed(Service::Kms, &json!(statements));
     assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
 }
+
+// A key that the caller leaves out keeps nobody away, so nobody in particular was meant: the statement goes whole.
+#[test]
+fn a_statement_whose_conditions_everybody_meets_by_leaving_a_key_out_goes_whole() {
+    let own = json!({"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "kms:*", "Resource": "*"});
+    for condition in [
+        json!({"Null": {"aws:ViaAWSMCPService": "true"}}),
+        json!({"StringNotEquals": {"aws:Referer": "x"}}),
+        json!({"StringEqualsIfExists": {"aws:Referer": "x"}}),
+    ] {
+        let open = json!({"Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*", "Condition": condition});
+        assert_eq!(
+            rewritten(Service::Kms, &json!([own, open])),
+            json!([own]),
+            "{condition}"
+        );
+    }
+    // Who has to come by a service is somebody: that statement is narrowed.
+    let by_service = json!({"Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*",
+        "Condition": {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}});
+    let left = rewritten(Service::Kms, &json!([own, by_service]));
+    assert_eq!(left.as_array().unwrap().len(), 2, "{left}");
+}
