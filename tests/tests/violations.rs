@@ -115,7 +115,7 @@ async fn answered(service: &'static ServiceUnderTest, sample: Sample) {
         }
     }
     let expected = sample.comes_to.into_iter().flat_map(|(outcome, ids)| {
-        let full = |id: &str| (format!("{}-{id}", service.name()), outcome.to_owned());
+        let full = |id: &str| (format!("{}-{id}", service.prefix()), outcome.to_owned());
         ids.split_whitespace().map(full).collect::<Vec<_>>()
     });
     assert_eq!(outcomes, expected.collect(), "{answer}");
