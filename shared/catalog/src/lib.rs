@@ -21,6 +21,10 @@ services! {
     portcullis_kms,
     portcullis_ec2,
     portcullis_sqs,
+    portcullis_sns,
+    portcullis_secretsmanager,
+    portcullis_trail,
+    portcullis_ecr,
 }
 
 /// The resource types of all services.
@@ -149,7 +153,7 @@ mod tests {
             for listing in &service.types {
                 assert_eq!(listing.source(), service.source, "{}", listing.kind());
                 for meta in listing.controls() {
-                    assert!(meta.id.starts_with(&format!("{}-", service.name)), "{}", meta.id);
+                    assert!(meta.id.starts_with(&format!("{}-", service.prefix())), "{}", meta.id);
                 }
             }
         }
