@@ -98,6 +98,18 @@ def kms_checks(action, asked, prefix):
     return [(f"kms:{action}", name if name.startswith("arn:") else prefix + name) for name in names if name]
 
 
+def named_checks(call, asked, prefix):
+    """Calls of services that name a resource in the body, by its ARN or by a name that follows a path; those that list name none."""
+    paths = {"cloudtrail": "trail/", "ecr": "repository/", "secretsmanager": "secret:"}
+    parameters = ("SecretId", "Name", "TrailName", "ResourceId", "ResourceIdList", "repositoryName", "repositoryNames", "resourceArn")
+    name = next((asked[one] for one in parameters if asked.get(one)), None)
+    name = name[0] if isinstance(name, list) else name
+    if not name and call["service"] == "ecr":  # DescribeRepositories of all repositories
+        name = "*"
+    path = prefix + paths[call["service"]]
+    return [(f"{call['service']}:{call['action']}", name if not name or name.startswith("arn:") else path + name)]
+
+
 def checks(call, account):
     """The actions that IAM would check for a call, each with its resource."""
     url = urlsplit(call["path"])
@@ -110,6 +122,9 @@ def checks(call, account):
         name = asked.get("QueueName") or asked.get("QueueUrl", "").rpartition("/")[2]
         queue = f"arn:aws:sqs:{call['region']}:{account}:{name}"
         return [("sqs:" + call["action"].removesuffix("Batch"), queue if name else "*")]
+    if call["service"] in ("cloudtrail", "ecr", "secretsmanager"):
+        found = named_checks(call, json.loads(body), f"arn:aws:{call['service']}:{call['region']}:{account}:")
+        return [(action, arn or "*") for action, arn in found]
     if call["service"] == "sns":
         query.update(parse_qs(body.decode(), keep_blank_values=True))
     if call["service"] == "ec2":
@@ -123,8 +138,11 @@ def checks(call, account):
         point = re.match(r"/v20180820/accesspoint/([^/]+)/policy", path)
         return [(action, f"arn:aws:s3:{call['region']}:{account}:accesspoint/{point[1]}" if point else "*")]
     if call["service"] == "ssm":
-        name = json.loads(body)["Name"]
-        return [("ssm:" + call["action"], f"arn:aws:ssm:{call['region']}:{account}:parameter{name}")]
+        asked, prefix = json.loads(body), f"arn:aws:ssm:{call['region']}:{account}:"
+        name = asked.get("Name") or asked.get("ResourceId")
+        kind = "parameter" if call["action"].endswith("Parameter") else "document/"
+        resource = prefix + "servicesetting" + asked["SettingId"] if "SettingId" in asked else name and prefix + kind + name
+        return [("ssm:" + call["action"], resource or "*")]
     if call["service"] == "config":
         return [("config:" + call["action"], "*")]
     if call["service"] == "scheduler":

@@ -8,7 +8,7 @@ pub use portcullis_catalog::UNDER_TEST as SERVICES;
 pub fn service_of(control: &str) -> &'static ServiceUnderTest {
     let begins = |service: &&ServiceUnderTest| {
         control
-            .strip_prefix(service.name())
+            .strip_prefix(service.prefix())
             .is_some_and(|rest| rest.starts_with('-'))
     };
     let found = SERVICES.iter().find(begins);

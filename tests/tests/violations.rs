@@ -116,7 +116,7 @@ async fn answered(service: &'static ServiceUnderTest, sample: Sample) {
         *outcome = common(outcome);
     }
     let expected = sample.comes_to.into_iter().flat_map(|(outcome, ids)| {
-        let full = |id: &str| (format!("{}-{id}", service.name()), common(outcome));
+        let full = |id: &str| (format!("{}-{id}", service.prefix()), common(outcome));
         ids.split_whitespace().map(full).collect::<Vec<_>>()
     });
     assert_eq!(outcomes, expected.collect(), "{answer}");

@@ -11,7 +11,10 @@ import threading
 MODULES = {
     "s3": "s3",
     "s3control": "s3",
+    "ecr": "ecr",
     "sns": "sns",
+    "ssm": "ssm",
+    "secretsmanager": "secretsmanager",
     "kms": "kms",
     "dynamodb": "dynamodb",
     "ec2": "ec2",

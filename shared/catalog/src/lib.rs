@@ -22,6 +22,10 @@ services! {
     portcullis_ec2,
     portcullis_sqs,
     portcullis_rds,
+    portcullis_sns,
+    portcullis_secretsmanager,
+    portcullis_trail,
+    portcullis_ecr,
 }
 
 /// The resource types of all services.
@@ -150,7 +154,7 @@ mod tests {
             for listing in &service.types {
                 assert_eq!(listing.source(), service.source, "{}", listing.kind());
                 for meta in listing.controls() {
-                    assert!(meta.id.starts_with(&format!("{}-", service.name)), "{}", meta.id);
+                    assert!(meta.id.starts_with(&format!("{}-", service.prefix())), "{}", meta.id);
                 }
             }
         }

@@ -4,6 +4,7 @@
 //! They join the words of `core` with the analyser of `access`, which know nothing of each other.
 
 mod analysis;
+mod canonical;
 mod cure;
 mod dead_principals;
 pub mod encryption;
@@ -17,6 +18,7 @@ pub mod sharing;
 mod tls_only;
 
 pub use analysis::{Analysis, named, smallest_cure, trust};
+pub use canonical::{canonical, same_in_meaning};
 pub use cure::{Cure, NO_FIX, written};
 pub use dead_principals::{Writable, writable};
 pub use external_access::{Outsiders, external_access};

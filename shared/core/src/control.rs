@@ -36,6 +36,8 @@ pub struct JudgeContext<'a> {
     pub level_name: &'a str,
     /// The function's own role, which a quarantine has to spare.
     pub own_role: &'a str,
+    /// The topic of its alerts: an alert that can't be sent is no alert.
+    pub own_topic: &'a str,
     /// The region of the function. A resource that settings name may be in another.
     pub region: &'a str,
     /// The moment of judging, for exemptions that end.

@@ -8,7 +8,7 @@ use crate::{Listing, Location, Meta};
 
 /// An AWS service as a function looks after it: what the catalog lists.
 pub struct Service {
-    /// The name of its folder in `functions/`, as in `s3`. Its controls' ids begin with it.
+    /// The name of its folder in `functions/`, as in `s3`.
     pub name: &'static str,
     /// AWS's own name of it, as in `Amazon S3`.
     pub title: &'static str,
@@ -24,6 +24,11 @@ impl Service {
     /// The name of its crate and of its Lambda's binary, as in `portcullis-s3`.
     pub fn binary(&self) -> String {
         format!("portcullis-{}", self.name)
+    }
+
+    /// What the ids of its controls begin with: the name of the event source, as in `s3` or `cloudtrail`.
+    pub fn prefix(&self) -> &'static str {
+        self.source.split_once('.').map_or(self.source, |(prefix, _)| prefix)
     }
 
     /// AWS's name of it without the vendor's, as in `S3`.
@@ -117,6 +122,6 @@ fn form_of(listing: &dyn Listing) -> Option<String> {
         region: "eu-west-1".into(),
     };
     let only = listing.identified(&place.account, &place)?;
-    let form = only.arn.strip_prefix("arn:aws:")?;
+    let form = only.arn.splitn(3, ':').nth(2)?;
     Some(form.replace(&place.region, "{r}").replace(&place.account, "{a}"))
 }

@@ -36,6 +36,7 @@ pub fn judging<T>(resource: &Resource, settings: &Settings, run: impl FnOnce(&Ju
         level,
         level_name,
         own_role: "arn:aws:iam::111122223333:role/portcullis",
+        own_topic: "arn:aws:sns:eu-west-1:111122223333:portcullis-alerts",
         region: REGION,
         now: Timestamp::UNIX_EPOCH,
         history: &History::default(),

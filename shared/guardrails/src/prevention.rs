@@ -291,6 +291,83 @@ const STAYS: &[(&str, &str)] = &[
         "sqs-queue-encryption-key",
         "all of it: SetQueueAttributes has no key for what it sets",
     ),
+    (
+        "sns-topic-public-policy",
+        "all of it: SetTopicAttributes has no key for what it sets",
+    ),
+    (
+        "sns-topic-external-access",
+        "all of it: SetTopicAttributes has no key for what it sets",
+    ),
+    ("sns-topic-tls-only", "the policy itself, and publishing"),
+    (
+        "sns-topic-encrypted",
+        "all of it: SetTopicAttributes has no key for what it sets",
+    ),
+    (
+        "secretsmanager-secret-scheduled-deletion",
+        "deletions with a recovery window, which can be taken back",
+    ),
+    (
+        "secretsmanager-secret-public-policy",
+        "the policy itself can be written and stays, without effect for those outside",
+    ),
+    (
+        "secretsmanager-secret-external-access",
+        "policies that name others stay, without effect for those who are not in trust",
+    ),
+    (
+        "secretsmanager-secret-encryption-key",
+        "secrets whose key is changed later, and those from before",
+    ),
+    (
+        "secretsmanager-secret-rotation",
+        "all of it: nothing says whether a secret will be rotated",
+    ),
+    (
+        "cloudtrail-trail-logging",
+        "trails of the management account, which no policy binds",
+    ),
+    (
+        "cloudtrail-trail-deleted",
+        "trails of the management account, which no policy binds",
+    ),
+    (
+        "cloudtrail-trail-selectors",
+        "trails of the management account, which no policy binds",
+    ),
+    (
+        "cloudtrail-trail-delivery",
+        "the bucket and the key, which have policies of their own",
+    ),
+    (
+        "cloudtrail-trail-validation",
+        "trails of the management account, which no policy binds",
+    ),
+    (
+        "cloudtrail-trail-encrypted",
+        "all of it: UpdateTrail has no key for what it sets",
+    ),
+    (
+        "ecr-repository-public-policy",
+        "the policy itself can be written and stays, without effect for those outside",
+    ),
+    (
+        "ecr-repository-external-access",
+        "policies that name others stay, without effect for those who are not in trust",
+    ),
+    (
+        "ecr-repository-scan-on-push",
+        "all of it: ECR has no key for what its calls set",
+    ),
+    (
+        "ecr-repository-immutable-tags",
+        "all of it: ECR has no key for what its calls set",
+    ),
+    (
+        "ecr-repository-encrypted",
+        "all of it: ECR has no key for what its calls set",
+    ),
 ];
 
 #[cfg(test)]

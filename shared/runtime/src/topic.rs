@@ -33,6 +33,11 @@ impl Topic {
         }
     }
 
+    /// Which it is.
+    pub fn arn(&self) -> &str {
+        &self.arn
+    }
+
     /// The same for one request.
     pub fn of(&self, request: &str) -> Self {
         Self {

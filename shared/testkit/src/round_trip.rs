@@ -186,6 +186,8 @@ impl Trip<'_> {
     async fn repeated(&self, function: &Function) {
         let again = function.invoke(&self.event).await;
         let open = self.outcomes(self.arranged.outcome).len() > 1;
+        // What AWS is still applying is told, too.
+        let open = open || self.arranged.outcome == "remediating";
         let expected = if open { "told-before" } else { "compliant" };
         assert_eq!(again.outcome(), expected, "{:?}", again.result);
         assert_only_reads(&again.calls);

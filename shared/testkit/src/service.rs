@@ -98,9 +98,14 @@ pub enum Finds {
 }
 
 impl ServiceUnderTest {
-    /// The name of its folder, which its controls' ids begin with: `s3`.
+    /// The name of its folder: `s3`.
     pub fn name(&self) -> &'static str {
         (self.service)().name
+    }
+
+    /// What its controls' ids begin with: `s3`.
+    pub fn prefix(&self) -> &'static str {
+        (self.service)().prefix()
     }
 
     /// The name of its function's binary.

@@ -74,6 +74,7 @@ mod tests {
                 level: &settings.classification.levels["internal"],
                 level_name: "internal",
                 own_role: "",
+                own_topic: "",
                 region: "eu-west-1",
                 now: jiff::Timestamp::UNIX_EPOCH,
                 history: &History::default(),

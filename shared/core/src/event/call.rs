@@ -6,7 +6,7 @@ use super::actor::Actor;
 use super::envelope::{self, Envelope};
 use super::error::EventError;
 use super::fields::{field, object_in, optional_text, required, string, strings, text};
-use crate::Location;
+use crate::{Location, Settings};
 
 /// A call recorded by CloudTrail.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,12 +150,21 @@ impl Call {
         })
     }
 
-    /// The names that a parameter holds: the keys of a map, or a list's texts. `None` where the call has no such parameter.
+    /// The names that a parameter holds: the keys of a map, those of a list of tags, or a list's texts. `None` where the call has no
+    /// such parameter.
     pub fn names(&self, parameter: &str) -> Option<Vec<String>> {
+        let key = |tag: &Value| field(tag, "key").or_else(|| field(tag, "tagKey")).and_then(string);
         match field(&self.parameters, parameter)? {
             Value::Object(map) => Some(map.keys().cloned().collect()),
+            Value::Array(list) if list.iter().all(Value::is_object) => Some(list.iter().filter_map(key).collect()),
             other => Some(strings(other)),
         }
+    }
+
+    /// Whether a call that sets or removes tags is about one of those that settings know: others change nothing that is judged.
+    pub fn tags_matter(&self, settings: &Settings) -> bool {
+        let known = |names: &str| Some(self.names(names)?.iter().any(|key| settings.knows_tag(key)));
+        known("tags").or_else(|| known("tagKeys")).unwrap_or(true)
     }
 
     /// A parameter's text, whatever the case of its name; a list of one counts as its element.

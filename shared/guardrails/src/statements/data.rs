@@ -112,7 +112,7 @@ pub(super) const ALL: &[Guardrail] = &[
     scp(
         GROUP,
         "SecretDestroy",
-        &["secretsmanager-secret-deletion"],
+        &["secretsmanager-secret-scheduled-deletion"],
         &["secretsmanager:DeleteSecret"],
     )
     .when(&[("Bool", "secretsmanager:ForceDeleteWithoutRecovery", &["true"])])

@@ -32,7 +32,9 @@ pub(super) const ALL: &[Guardrail] = &[
             "sqs-queue-external-access",
             "dynamodb-table-public-policy",
             "ecr-repository-public-policy",
+            "ecr-repository-external-access",
             "secretsmanager-secret-public-policy",
+            "secretsmanager-secret-external-access",
         ],
         SERVICES,
     )

@@ -83,7 +83,13 @@ pub(super) const ALL: &[Guardrail] = &[
     scp(
         GROUP,
         "ProtectTrail",
-        &[],
+        &[
+            "cloudtrail-trail-logging",
+            "cloudtrail-trail-deleted",
+            "cloudtrail-trail-selectors",
+            "cloudtrail-trail-delivery",
+            "cloudtrail-trail-validation",
+        ],
         &[
             "cloudtrail:DeleteTrail",
             "cloudtrail:PutEventSelectors",

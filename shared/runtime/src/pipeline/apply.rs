@@ -176,6 +176,12 @@ fn meaning(value: Value) -> Value {
     }
 }
 
+/// Whether two states mean the same, but for what AWS changes by itself.
+pub fn is_same<S: State>(resource_type: &ResourceType<S>, one: &S, other: &S) -> bool {
+    let text = |state: &S| json_of(&(resource_type.comparable)(state)).map(meaning).unwrap_or_default();
+    one == other || text(one) == text(other)
+}
+
 /// What of a control's changes is not as it was set, by fact; none where all of it is.
 fn differing<S: State>(resource_type: &ResourceType<S>, plan: &Plan<S>, control: &str, after: &S) -> Option<String> {
     let intended = made_for(plan, control).fold(after.clone(), |state, change| change.after(&state));

@@ -21,7 +21,7 @@ use portcullis_core::{
     State, Typed, Wait, decide, plan, whole_second,
 };
 
-use apply::{Shown, apply, difference, has_failed, names, settle, uncovered, verify};
+use apply::{Shown, apply, difference, has_failed, is_same, names, settle, uncovered, verify};
 use defer::{NOT_READY, count_deferred};
 use denied::{Unread, readable};
 use observe::{Age, enabled, facts};
@@ -387,7 +387,8 @@ impl Work<'_> {
                     return Ok(Beginning::Answered(answer.with_not_applicable(&plan.not_applicable)));
                 }
             }
-            merge_intentions(&mut told, *carried, is_deleted, |control| plan.clears(control));
+            let is_made = carried.map_or(Ok(true), |record| is_made(record, bound.typed.resource_type, state))?;
+            merge_intentions(&mut told, *carried, (is_deleted, is_made), |control| plan.clears(control));
             let prior = merged(&json_of(state)?, carried.map(|record| &record.prior));
             let mut record = self.record(cause, told, prior, (state.tags(), owner.as_deref()));
             record.remedies = remedies_of(&plan, *carried)?;
@@ -412,13 +413,24 @@ impl Work<'_> {
     }
 }
 
+/// Whether all that an unfinished record set out to change is as it was to be: else somebody else put right what is right now.
+fn is_made<S: State>(record: &Record, resource_type: &ResourceType<S>, state: &S) -> Result<bool, Failure> {
+    let changes: Vec<S::Change> = changes_of::<S>(record)?;
+    let intended = ResourceType::after(state, &changes);
+    Ok(is_same(resource_type, &intended, state))
+}
+
+fn changes_of<S: State>(record: &Record) -> Result<Vec<S::Change>, Failure> {
+    let changes = record.remedies.iter().cloned().map(serde_json::from_value);
+    let changes: Result<_, _> = changes.collect();
+    changes.map_err(|error| Failure::LedgerRecord(error.to_string()))
+}
+
 /// The facts that a record's changes are to make different: what two reads did not both ask for is no difference.
 fn intended<S: State>(record: &Record) -> Result<BTreeSet<String>, Failure> {
     let unreadable = |error: serde_json::Error| Failure::LedgerRecord(error.to_string());
     let before: S = serde_json::from_value(record.prior.clone()).map_err(unreadable)?;
-    let changes = record.remedies.iter().cloned().map(serde_json::from_value);
-    let changes: Vec<S::Change> = changes.collect::<Result<_, _>>().map_err(unreadable)?;
-    let after = json_of(&ResourceType::after(&before, &changes))?;
+    let after = json_of(&ResourceType::after(&before, &changes_of::<S>(record)?))?;
     let (facts, _) = difference(&json_of(&before)?, &after, &names(&after));
     Ok(names(&facts))
 }

@@ -152,7 +152,7 @@ pub(super) fn results_of<S: State>(plan: &Plan<S>, state: &S, omitted: bool) -> 
 pub(super) fn merge_intentions(
     told: &mut Vec<ControlResult>,
     carried: Option<&Record>,
-    is_gone: bool,
+    (is_gone, is_made): (bool, bool),
     clears: impl Fn(&str) -> bool,
 ) {
     for intended in carried.into_iter().flat_map(|record| &record.report.results) {
@@ -161,7 +161,7 @@ pub(super) fn merge_intentions(
             let mut intended = intended.clone();
             if is_gone {
                 gone(&mut intended);
-            } else if !intended.is_intended() {
+            } else if !intended.is_intended() || !is_made {
                 intended.turn(Outcome::Compliant, "it was put right meanwhile, not by this function");
             }
             told.push(intended);

@@ -59,6 +59,7 @@ impl<'a> Work<'a> {
             level,
             level_name,
             own_role: &invocation.own_role,
+            own_topic: invocation.topic.arn(),
             region: &invocation.location.region,
             now,
             history,
