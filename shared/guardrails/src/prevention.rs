@@ -291,6 +291,61 @@ const STAYS: &[(&str, &str)] = &[
         "sqs-queue-encryption-key",
         "all of it: SetQueueAttributes has no key for what it sets",
     ),
+    ("rds-snapshot-public", "snapshots that are public already"),
+    (
+        "rds-snapshot-external-access",
+        "all of it: the accounts of a share list are not to be compared with a list of those in trust",
+    ),
+    (
+        "rds-snapshot-encrypted",
+        "snapshots of databases that are unencrypted already",
+    ),
+    ("rds-cluster-snapshot-public", "snapshots that are public already"),
+    (
+        "rds-cluster-snapshot-external-access",
+        "all of it: the accounts of a share list are not to be compared with a list of those in trust",
+    ),
+    (
+        "rds-cluster-snapshot-encrypted",
+        "snapshots of clusters that are unencrypted already",
+    ),
+    (
+        "rds-instance-public",
+        "databases that are public already, and subnet groups of public subnets",
+    ),
+    (
+        "rds-instance-encrypted",
+        "databases that are there already, and which key",
+    ),
+    (
+        "rds-instance-marked",
+        "all of it: it says on a resource what another control found",
+    ),
+    (
+        "rds-instance-quarantine",
+        "all of it: it answers what other controls found",
+    ),
+    (
+        "rds-instance-deletion-protection",
+        "all of it: no key says whether it is on",
+    ),
+    ("rds-cluster-public", "clusters that are public already"),
+    (
+        "rds-cluster-encrypted",
+        "clusters that are there already, and which key",
+    ),
+    (
+        "rds-cluster-marked",
+        "all of it: it says on a resource what another control found",
+    ),
+    (
+        "rds-cluster-quarantine",
+        "all of it: it answers what other controls found",
+    ),
+    (
+        "rds-cluster-deletion-protection",
+        "all of it: no key says whether it is on",
+    ),
     (
         "sns-topic-public-policy",
         "all of it: SetTopicAttributes has no key for what it sets",

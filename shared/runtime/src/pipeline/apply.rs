@@ -178,7 +178,11 @@ fn meaning(value: Value) -> Value {
 
 /// Whether two states mean the same, but for what AWS changes by itself.
 pub fn is_same<S: State>(resource_type: &ResourceType<S>, one: &S, other: &S) -> bool {
-    let text = |state: &S| json_of(&(resource_type.comparable)(state)).map(meaning).unwrap_or_default();
+    let text = |state: &S| {
+        json_of(&(resource_type.comparable)(state))
+            .map(meaning)
+            .unwrap_or_default()
+    };
     one == other || text(one) == text(other)
 }
 

@@ -388,7 +388,9 @@ impl Work<'_> {
                 }
             }
             let is_made = carried.map_or(Ok(true), |record| is_made(record, bound.typed.resource_type, state))?;
-            merge_intentions(&mut told, *carried, (is_deleted, is_made), |control| plan.clears(control));
+            merge_intentions(&mut told, *carried, (is_deleted, is_made), |control| {
+                plan.clears(control)
+            });
             let prior = merged(&json_of(state)?, carried.map(|record| &record.prior));
             let mut record = self.record(cause, told, prior, (state.tags(), owner.as_deref()));
             record.remedies = remedies_of(&plan, *carried)?;
