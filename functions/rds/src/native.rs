@@ -123,7 +123,9 @@ mod tests {
     #[test]
     fn the_rule_in_the_template_takes_these_events_and_no_others() {
         let stack = include_str!("../stack.yaml");
-        let taken = stack.lines().filter_map(|line| line.trim().strip_prefix("- RDS-EVENT-"));
+        let taken = stack
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("- RDS-EVENT-"));
         let taken: Vec<_> = taken.map(|number| format!("RDS-EVENT-{number}")).collect();
         assert_eq!(taken, CALLS.map(|(id, _)| id.to_owned()));
         for event in [INSTANCE, CLUSTER, SNAPSHOT, CLUSTER_SNAPSHOT] {
