@@ -62,10 +62,36 @@ def ec2_checks(call, account):
     return [(f"ec2:{action}", arn) for arn in arns or ["*"]] + tags
 
 
+# What the parameters of RDS's calls name, and what a list is of. Source: Service Authorization Reference.
+RDS_NAMES = {
+    "DBInstanceIdentifier": "db",
+    "DBClusterIdentifier": "cluster",
+    "DBSnapshotIdentifier": "snapshot",
+    "DBClusterSnapshotIdentifier": "cluster-snapshot",
+    "DBSubnetGroupName": "subgrp",
+}
+RDS_LISTS = {
+    "DescribeDBInstances": "db",
+    "DescribeDBClusters": "cluster",
+    "DescribeDBSnapshots": "snapshot",
+    "DescribeDBClusterSnapshots": "cluster-snapshot",
+}
+
+
+def rds_checks(call, account):
+    """RDS checks an action on what the call names, and a list on all of its type."""
+    form = {name: values[0] for name, values in parse_qs(call["body"] or "").items()}
+    action, prefix = form["Action"], f"arn:aws:rds:{call['region']}:{account}:"
+    named = [f"{prefix}{kind}:{form[name]}" for name, kind in RDS_NAMES.items() if name in form]
+    named += [form["ResourceName"]] if "ResourceName" in form else []
+    return [(f"rds:{action}", arn) for arn in named or [f"{prefix}{RDS_LISTS[action]}:*"]]
+
+
 def tag_keys(call):
     """The keys of the tags that a call sets or takes away."""
-    form = parse_qs(call["body"] or "", keep_blank_values=True) if call["service"] == "ec2" else {}
-    return [values[0] for name, values in form.items() if re.fullmatch(r"Tag\.\d+\.Key", name)]
+    form = parse_qs(call["body"] or "", keep_blank_values=True) if call["service"] in ("ec2", "rds") else {}
+    keys = r"Tag\.\d+\.Key|Tags\.Tag\.\d+\.Key|TagKeys\.member\.\d+"
+    return [values[0] for name, values in form.items() if re.fullmatch(keys, name)]
 
 
 def resolved(value, names):
@@ -129,6 +155,8 @@ def checks(call, account):
         query.update(parse_qs(body.decode(), keep_blank_values=True))
     if call["service"] == "ec2":
         return ec2_checks(call, account)
+    if call["service"] == "rds":
+        return rds_checks(call, account)
     if call["service"] == "elasticloadbalancing":  # it only reads, for which AWS knows no resource
         return [("elasticloadbalancing:" + call["action"], "*")]
     if call["service"] == "kms":

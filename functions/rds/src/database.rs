@@ -131,6 +131,13 @@ pub enum DatabaseChange {
         /// The tag that keeps what they were, or none.
         kept: Option<String>,
     },
+    /// One of these that undoes something, of the database of this id alone: by then another one may have its name.
+    Of {
+        /// Its id.
+        id: String,
+        /// The change.
+        change: Box<Self>,
+    },
 }
 
 /// DB instances. The classification of the data is in their tags.
@@ -154,6 +161,8 @@ pub const OF_INSTANCES: ResourceType<Database> = ResourceType {
     matters: naming::matters,
     busy: Database::busy,
     comparable,
+    restore_reads: &[DatabaseFact::Description],
+    restore_plan: |database, changes| changes.into_iter().map(|change| change.only_of(database)).collect(),
     ..ResourceType::REGIONAL
 };
 
@@ -257,7 +266,42 @@ impl DatabaseChange {
             Self::Mark(value) => Some((TAG, value.as_ref())),
             Self::Groups { kept, .. } => Some((GROUPS, kept.as_ref())),
             Self::Public(_) | Self::DeletionProtection(_) => None,
+            Self::Of { change, .. } => change.tag(),
         }
+    }
+
+    /// The change without the database that it is of.
+    pub(crate) fn itself(&self) -> &Self {
+        match self {
+            Self::Of { change, .. } => change.itself(),
+            change => change,
+        }
+    }
+
+    /// The change itself, where the database is the one that it is of. A name may be taken anew, and a rename leaves it to another.
+    fn only_of(self, database: &Database) -> Result<Self, String> {
+        let Self::Of { id, change } = self else { return Ok(self) };
+        match database.resource_id.get() {
+            Some(found) if *found != id => Err(format!(
+                "the record is about the database {id}, and {found} has that name now: one that was renamed is put right by hand"
+            )),
+            _ => Ok(*change),
+        }
+    }
+
+    fn undone(&self, before: &Database) -> Option<Self> {
+        let tag = |name: &str| Some(before.tags.get()?.get(name).map(ToString::to_string));
+        Some(match self {
+            Self::Public(_) => Self::Public(*before.public.get()?),
+            Self::DeletionProtection(_) => Self::DeletionProtection(*before.deletion_protection.get()?),
+            Self::Mark(_) => Self::Mark(tag(TAG)?),
+            Self::Groups { vpc, .. } => Self::Groups {
+                vpc: vpc.clone(),
+                to: before.groups.get()?.clone(),
+                kept: tag(GROUPS)?,
+            },
+            Self::Of { change, .. } => return change.undone(before),
+        })
     }
 }
 
@@ -270,6 +314,7 @@ impl Change for DatabaseChange {
             Self::DeletionProtection(_) => DatabaseFact::DeletionProtection,
             Self::Mark(_) => DatabaseFact::Mark,
             Self::Groups { .. } => DatabaseFact::Groups,
+            Self::Of { change, .. } => change.fact(),
         }
     }
 
@@ -280,6 +325,7 @@ impl Change for DatabaseChange {
             Self::DeletionProtection(on) => after.deletion_protection = Observed::Is(*on),
             Self::Mark(_) => {}
             Self::Groups { to, .. } => after.groups = Observed::Is(to.clone()),
+            Self::Of { change, .. } => return change.after(database),
         }
         if let (Some((tag, value)), Observed::Is(tags)) = (self.tag(), &mut after.tags) {
             let others = tags.iter().filter(|(key, _)| *key != tag);
@@ -293,21 +339,19 @@ impl Change for DatabaseChange {
     }
 
     fn inverse(&self, before: &Database) -> Option<Self> {
-        let tag = |name: &str| Some(before.tags.get()?.get(name).map(ToString::to_string));
-        Some(match self {
-            Self::Public(_) => Self::Public(*before.public.get()?),
-            Self::DeletionProtection(_) => Self::DeletionProtection(*before.deletion_protection.get()?),
-            Self::Mark(_) => Self::Mark(tag(TAG)?),
-            Self::Groups { vpc, .. } => Self::Groups {
-                vpc: vpc.clone(),
-                to: before.groups.get()?.clone(),
-                kept: tag(GROUPS)?,
+        let change = self.undone(before)?;
+        Some(match before.resource_id.get() {
+            Some(id) => Self::Of {
+                id: id.clone(),
+                change: Box::new(change),
             },
+            None => change,
         })
     }
 
     fn target(&self) -> Cow<'static, str> {
         match self {
+            Self::Of { change, .. } => return change.target(),
             Self::Public(_) => "public",
             Self::DeletionProtection(_) => "deletion_protection",
             Self::Mark(_) => "quarantine_tag",
@@ -322,6 +366,7 @@ impl Change for DatabaseChange {
         match self {
             Self::Public(_) | Self::Groups { .. } => Some(SignedDuration::from_mins(60)),
             Self::DeletionProtection(_) | Self::Mark(_) => None,
+            Self::Of { change, .. } => change.settles(),
         }
     }
 }
@@ -385,6 +430,32 @@ mod tests {
             Some("sg-1 sg-2")
         );
         assert_eq!(after.after(&before.inverse(&swap).unwrap()), before);
+    }
+
+    #[test]
+    fn what_a_restore_undoes_is_undone_of_the_same_database_and_of_no_other_of_its_name() {
+        let of = |id: &str| Database {
+            resource_id: Observed::Is(id.to_owned()),
+            public: Observed::Is(true),
+            ..Database::default()
+        };
+        let before = of("db-ONE");
+        let (taken, private) = (
+            DatabaseChange::Public(false),
+            before.after(&DatabaseChange::Public(false)),
+        );
+        let back = before.inverse(&taken).unwrap();
+        assert_eq!(private.after(&back), before);
+        let plan = OF_INSTANCES.restore_plan;
+        assert_eq!(
+            plan(&private, vec![back.clone()]),
+            Ok(vec![DatabaseChange::Public(true)])
+        );
+        let refused = plan(&of("db-OTHER"), vec![back.clone()]).unwrap_err();
+        assert!(refused.contains("db-ONE") && refused.contains("db-OTHER"), "{refused}");
+        // As the ledger keeps it.
+        let kept = serde_json::to_string(&back).unwrap();
+        assert_eq!(serde_json::from_str::<DatabaseChange>(&kept).unwrap(), back);
     }
 
     #[test]

@@ -47,12 +47,12 @@ impl Naming {
             return Ok(own.filter_map(|arn| self.identified(arn, &place)).collect());
         }
         let mut names = Vec::new();
-        let first = self
-            .parameters
-            .iter()
-            .filter_map(|name| field(&call.parameters, name).map(|value| (*name, value)));
-        let new = field(&call.parameters, self.renamed).map(|value| (self.renamed, value));
-        names.extend(first.take(1).chain(new).filter(|(_, value)| !value.is_null()));
+        let given = |name: &'static str| {
+            let value = field(&call.parameters, name).filter(|value| !value.is_null())?;
+            Some((name, value))
+        };
+        names.extend(self.parameters.iter().find_map(|name| given(name)));
+        names.extend(given(self.renamed));
         if names.is_empty() {
             names.extend(field(&call.response, self.answered).map(|arn| (self.answered, arn)));
         }

@@ -206,10 +206,56 @@ const WAYS: &[Way] = &[
         go: |world| opened(world),
     },
     Way {
+        name: "what RDS tells, and AWS Config by an id, leads to the instance",
+        go: |world| told(world),
+    },
+    Way {
+        name: "a stopped instance is left, and put right when it is started",
+        go: |world| stopped(world),
+    },
+    Way {
         name: "the key of an encrypted database is looked up",
         go: |world| keyed(world),
     },
 ];
+
+/// RDS tells that an instance was made, and AWS Config, by its id, that one does not comply.
+fn told(world: World) -> Boxed<()> {
+    Box::pin(async move {
+        let rds = Rds::from(world);
+        let function = rds.world.function_of("portcullis-rds").start().await;
+        for by_config in [false, true] {
+            let instance = rds.instance(Make::public()).await;
+            let event = if by_config {
+                instance.by_config().await
+            } else {
+                instance.by_rds("RDS DB Instance Event", "RDS-EVENT-0005")
+            };
+            let done = function.invoke(event).await;
+            assert_eq!(controls_in(done.answer())["rds-instance-public"], "remediated");
+        }
+    })
+}
+
+/// One that is stopped takes no change, and is put right once it is started.
+fn stopped(world: World) -> Boxed<()> {
+    Box::pin(async move {
+        let rds = Rds::from(world);
+        let (instance, function) = (
+            rds.instance(Make::public()).await,
+            rds.world.function_of("portcullis-rds"),
+        );
+        let function = function.start().await;
+        instance.stop(true).await;
+        let done = function.invoke(instance.call("ModifyDBInstance").event()).await;
+        assert_eq!(changes(&done.calls), [""; 0], "{:?}", done.result);
+        instance.stop(false).await;
+        let done = function
+            .invoke(instance.by_rds("RDS DB Instance Event", "RDS-EVENT-0154"))
+            .await;
+        assert_eq!(controls_in(done.answer())["rds-instance-public"], "remediated");
+    })
+}
 
 fn opened(world: World) -> Boxed<()> {
     Box::pin(async move {

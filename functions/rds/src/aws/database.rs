@@ -262,10 +262,11 @@ impl Adapter for Aws {
     }
 
     async fn execute(&self, resource: &Resource, change: &DatabaseChange) -> Result<(), AwsError> {
-        match change {
+        match change.itself() {
             DatabaseChange::Public(public) => self.modify(resource, None, Some(*public), None).await,
             DatabaseChange::DeletionProtection(on) => self.modify(resource, None, None, Some(*on)).await,
             DatabaseChange::Mark(value) => self.tag(resource, TAG, value.as_ref()).await,
+            DatabaseChange::Of { .. } => Ok(()), // which no change itself is
             DatabaseChange::Groups { vpc, to, kept } => {
                 let closes = to.contains(QUARANTINE);
                 // What it had is on it before it is taken, and until it has it again.

@@ -62,15 +62,19 @@ impl Aws {
 
     async fn described(&self, resource: &Resource) -> Result<Option<Described>, AwsError> {
         let rds = self.clients.rds.of(&resource.region);
-        // Of an automated one the type has to be named as well. Source: RDS API Reference, `DescribeDBSnapshots`.
-        let automated = resource.id.starts_with("rds:").then(|| "automated".to_owned());
+        // Of one that AWS made, the type has to be named as well. Source: RDS API Reference, `DescribeDBSnapshots`, `SnapshotType`, which
+        // says that AWS Backup's are a type of instances' alone.
+        let made = [("rds:", "automated"), ("awsbackup:", "awsbackup")].into_iter();
+        let mut made = made.filter(|(_, kind)| *kind == "automated" || !self.of_clusters());
+        let kind = made.find(|(prefix, _)| resource.id.starts_with(prefix));
+        let kind = kind.map(|(_, kind)| kind.to_owned());
         if self.of_clusters() {
-            let call = rds.describe_db_cluster_snapshots().set_snapshot_type(automated);
+            let call = rds.describe_db_cluster_snapshots().set_snapshot_type(kind);
             let answer = call.db_cluster_snapshot_identifier(&resource.id).send().await;
             let found = done("DescribeDBClusterSnapshots", answer)?.db_cluster_snapshots;
             return Ok(found.and_then(|found| Some(found.into_iter().next()?.into())));
         }
-        let call = rds.describe_db_snapshots().set_snapshot_type(automated);
+        let call = rds.describe_db_snapshots().set_snapshot_type(kind);
         let answer = call.db_snapshot_identifier(&resource.id).send().await;
         let found = done("DescribeDBSnapshots", answer)?.db_snapshots;
         Ok(found.and_then(|found| Some(found.into_iter().next()?.into())))

@@ -4,7 +4,7 @@ use aws_sdk_ec2::types::{Filter, IpPermission, IpRange};
 use aws_sdk_rds::Client;
 use aws_sdk_rds::types::{Tag, VpcSecurityGroupMembership};
 use portcullis_testkit::{CloudTrail, Snapshot, Subject, World};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::CUT_OFF;
 
@@ -267,6 +267,54 @@ impl Made {
             let call = client.modify_db_cluster_snapshot_attribute().attribute_name("restore");
             let call = call.db_cluster_snapshot_identifier(&self.id).set_values_to_add(with);
             call.send().await.unwrap();
+        }
+    }
+
+    /// What RDS tells of it by itself.
+    pub fn by_rds(&self, detail_type: &str, id: &str) -> Value {
+        let (arn, world) = (self.arn(), &self.rds.world);
+        json!({
+            "version": "0", "id": "844e2571-85d4-695f-b930-0153b71dcb42", "detail-type": detail_type, "source": "aws.rds",
+            "account": world.aws.account(), "region": world.region, "time": "2026-11-23T12:26:13Z", "resources": [arn],
+            "detail": {"EventCategories": ["notification"], "SourceType": "DB_INSTANCE", "SourceArn": arn, "EventID": id},
+        })
+    }
+
+    /// What AWS Config tells of it, by the id that it keeps for ever.
+    pub async fn by_config(&self) -> Value {
+        let found = self.rds.client.describe_db_instances().db_instance_identifier(&self.id);
+        let found = found.send().await.unwrap().db_instances.unwrap().remove(0);
+        let world = &self.rds.world;
+        let (account, region) = (world.aws.account(), &world.region);
+        json!({
+            "version": "0", "id": "0d2f7a8b-4d6e-4a39-9d0e-1c4f0b8a7e55", "detail-type": "Config Rules Compliance Change",
+            "source": "aws.config", "account": account, "region": region, "time": "2026-11-23T12:26:13Z", "resources": [],
+            "detail": {
+                "resourceId": found.dbi_resource_id, "resourceType": "AWS::RDS::DBInstance", "awsRegion": region, "awsAccountId": account,
+                "configRuleName": "rds-instance-public-access-check", "messageType": "ComplianceChangeNotification", "recordVersion": "1.0",
+                "notificationCreationTime": "2026-11-23T12:26:13.000Z",
+                "newEvaluationResult": {"complianceType": "NON_COMPLIANT"}, "oldEvaluationResult": {"complianceType": "COMPLIANT"},
+            },
+        })
+    }
+
+    /// Stops an instance, or starts it again.
+    pub async fn stop(&self, stops: bool) {
+        let client = &self.rds.client;
+        if stops {
+            client
+                .stop_db_instance()
+                .db_instance_identifier(&self.id)
+                .send()
+                .await
+                .unwrap();
+        } else {
+            client
+                .start_db_instance()
+                .db_instance_identifier(&self.id)
+                .send()
+                .await
+                .unwrap();
         }
     }
 
