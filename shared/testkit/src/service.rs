@@ -40,7 +40,7 @@ pub struct Sample {
     /// What the event finds.
     pub finds: Finds,
     /// The controls that come to each outcome: their ids in one text, without the service's name.
-    pub comes_to: [(&'static str, &'static str); 3],
+    pub comes_to: [(&'static str, &'static str); 4],
 }
 
 impl Sample {
@@ -49,7 +49,12 @@ impl Sample {
         Self {
             call,
             finds,
-            comes_to: [("remediated", ""), ("quarantined", ""), ("would-remediate", "")],
+            comes_to: [
+                ("remediated", ""),
+                ("quarantined", ""),
+                ("would-remediate", ""),
+                ("needs-action", ""),
+            ],
         }
     }
 
@@ -73,6 +78,12 @@ impl Sample {
     /// These are told only.
     pub const fn told(mut self, controls: &'static str) -> Self {
         self.comes_to[2].1 = controls;
+        self
+    }
+
+    /// These are left to people.
+    pub const fn left(mut self, controls: &'static str) -> Self {
+        self.comes_to[3].1 = controls;
         self
     }
 }

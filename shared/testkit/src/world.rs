@@ -190,9 +190,6 @@ pub fn writes_to(service: &str, calls: &[Call]) -> Vec<String> {
 
 /// The calls that change something, but for the ledger, the alert and what is scheduled, by their names alone.
 pub fn changes(calls: &[Call]) -> Vec<String> {
-    let own = ["dynamodb", "sns", "scheduler"];
-    let made = calls
-        .iter()
-        .filter(|call| !call.is_read() && !own.contains(&call.service.as_str()));
+    let made = calls.iter().filter(|call| !call.is_read() && !call.is_own());
     made.map(|call| call.action.clone()).collect()
 }
