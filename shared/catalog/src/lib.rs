@@ -21,6 +21,7 @@ services! {
     portcullis_kms,
     portcullis_ec2,
     portcullis_sqs,
+    portcullis_dynamodb,
 }
 
 /// The resource types of all services.
