@@ -14,6 +14,7 @@ MODULES = {
     "sns": "sns",
     "kms": "kms",
     "dynamodb": "dynamodb",
+    "elasticfilesystem": "efs",
     "ec2": "ec2",
     "events": "events",
     "config": "config",

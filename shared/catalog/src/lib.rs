@@ -22,6 +22,7 @@ services! {
     portcullis_ec2,
     portcullis_sqs,
     portcullis_dynamodb,
+    portcullis_efs,
 }
 
 /// The resource types of all services.
