@@ -143,6 +143,12 @@ def checks(call, account):
     path, query, headers = unquote(url.path), parse_qs(url.query, keep_blank_values=True), {}
     if call["service"] == "dynamodb":
         headers["x-amz-target"] = "DynamoDB_20120810." + call["action"]
+        if "ResourceArn" in (asked := json.loads(body)):  # a table, or its stream
+            return [("dynamodb:" + call["action"], asked["ResourceArn"])]
+    if call["service"] == "elasticfilesystem":
+        named = re.search(r"fs-[0-9a-f]+", call["path"])
+        prefix = f"arn:aws:elasticfilesystem:{call['region']}:{account}:file-system/"
+        return [("elasticfilesystem:" + call["action"], prefix + named[0] if named else "*")]
     if call["service"] == "sqs":
         asked = json.loads(body)
         name = asked.get("QueueName") or asked.get("QueueUrl", "").rpartition("/")[2]

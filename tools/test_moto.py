@@ -226,6 +226,45 @@ class Moto(unittest.TestCase):
         found = ec2.describe_security_groups(Filters=[{"Name": "ip-permission.prefix-list-id", "Values": [made]}])
         self.assertEqual([group["GroupId"] for group in found["SecurityGroups"]], groups[:1])
 
+    def test_a_table_and_its_stream_each_have_a_policy(self):
+        dynamodb = client("dynamodb", account(ACCOUNT))
+        schema = {"AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}], "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}
+        stream = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+        policy = public("*")
+        made = dynamodb.create_table(TableName="orders", BillingMode="PAY_PER_REQUEST", StreamSpecification=stream, ResourcePolicy=policy, **schema)
+        table, stream = made["TableDescription"]["TableArn"], made["TableDescription"]["LatestStreamArn"]
+        self.assertEqual(dynamodb.get_resource_policy(ResourceArn=table)["Policy"], policy)
+        self.refused("PolicyNotFoundException", dynamodb.get_resource_policy, ResourceArn=stream)
+        self.refused("PolicyNotFoundException", dynamodb.put_resource_policy, ResourceArn=stream, Policy=policy, ExpectedRevisionId="1")
+        first = dynamodb.put_resource_policy(ResourceArn=stream, Policy=policy, ExpectedRevisionId="NO_POLICY")["RevisionId"]
+        self.assertEqual(dynamodb.put_resource_policy(ResourceArn=stream, Policy=policy)["RevisionId"], first, "the same text")
+        self.assertNotEqual(dynamodb.put_resource_policy(ResourceArn=stream, Policy=public("x"))["RevisionId"], first)
+        self.refused("PolicyNotFoundException", dynamodb.delete_resource_policy, ResourceArn=stream, ExpectedRevisionId=first)
+        dynamodb.delete_resource_policy(ResourceArn=stream)
+        dynamodb.delete_resource_policy(ResourceArn=stream)
+
+    def test_aws_manages_the_key_of_what_names_none(self):
+        keys = account(ACCOUNT)
+        dynamodb, efs, kms = client("dynamodb", keys), client("efs", keys), client("kms", keys)
+        schema = {"AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}], "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}
+        dynamodb.create_table(TableName="orders", BillingMode="PAY_PER_REQUEST", **schema)
+        self.assertNotIn("SSEDescription", dynamodb.describe_table(TableName="orders")["Table"])
+        dynamodb.update_table(TableName="orders", SSESpecification={"Enabled": True, "SSEType": "KMS"})
+        table = dynamodb.describe_table(TableName="orders")["Table"]["SSEDescription"]["KMSMasterKeyArn"]
+        for key in (table, efs.create_file_system(CreationToken="x", Encrypted=True)["KmsKeyId"]):
+            self.assertEqual(kms.describe_key(KeyId=key)["KeyMetadata"]["KeyManager"], "AWS")
+        self.assertNotIn("KmsKeyId", efs.create_file_system(CreationToken="y"))
+
+    def test_a_file_system_s_policy_can_be_deleted(self):
+        efs = client("efs", account(ACCOUNT))
+        id = efs.create_file_system(CreationToken="x")["FileSystemId"]
+        self.refused("PolicyNotFound", efs.describe_file_system_policy, FileSystemId=id)
+        efs.put_file_system_policy(FileSystemId=id, Policy=public("*"))
+        self.assertEqual(efs.describe_file_system_policy(FileSystemId=id)["Policy"], public("*"))
+        efs.delete_file_system_policy(FileSystemId=id)
+        self.refused("PolicyNotFound", efs.describe_file_system_policy, FileSystemId=id)
+        self.refused("FileSystemNotFound", efs.describe_file_system_policy, FileSystemId="fs-0123456789abcdef0")
+
     def test_what_is_missing_says_so_at_once(self):
         self.refused("NotImplemented", client("accessanalyzer").list_analyzers)
 

@@ -344,9 +344,9 @@ async fn judge(
     }
     let befallen: Vec<_> = calls.iter().filter(|call| call.injected).map(Call::name).collect();
     for write in calls.iter().filter(|call| is_change(call)) {
-        let recorded = calls.iter().any(|call| {
-            call.service == "dynamodb" && !call.is_read() && call.done && call.ended_ms <= write.started_ms
-        });
+        let recorded = calls
+            .iter()
+            .any(|call| call.service == "dynamodb" && call.is_own() && call.done && call.ended_ms <= write.started_ms);
         if !recorded {
             verdict.unrecorded += 1;
             verdict.why.push(format!("{} without a record before it", write.name()));
@@ -413,9 +413,9 @@ fn answered(invocation: &Invocation, outcome: &str) -> bool {
         .is_ok_and(|answer| answer.to_string().contains(&format!("\"outcome\":\"{outcome}\"")))
 }
 
-/// Whether a call changed something other than the ledger.
+/// Whether a call changed something that is not the function's own, such as its ledger.
 fn is_change(call: &Call) -> bool {
-    call.done && !call.is_read() && call.service != "dynamodb" && call.service != "sns"
+    call.done && !call.is_read() && !call.is_own()
 }
 
 /// The changes, without what is the run's own.

@@ -17,6 +17,7 @@ MODULES = {
     "secretsmanager": "secretsmanager",
     "kms": "kms",
     "dynamodb": "dynamodb",
+    "elasticfilesystem": "efs",
     "ec2": "ec2",
     "events": "events",
     "config": "config",

@@ -248,7 +248,7 @@ fn stopped(world: World) -> Boxed<()> {
         let function = function.start().await;
         instance.stop(true).await;
         let done = function.invoke(instance.call("ModifyDBInstance").event()).await;
-        assert_eq!(changes(&done.calls), [""; 0], "{:?}", done.result);
+        assert_eq!(portcullis_testkit::changes(&done.calls), [""; 0], "{:?}", done.result);
         instance.stop(false).await;
         let done = function
             .invoke(instance.by_rds("RDS DB Instance Event", "RDS-EVENT-0154"))

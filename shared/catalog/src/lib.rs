@@ -26,6 +26,8 @@ services! {
     portcullis_secretsmanager,
     portcullis_trail,
     portcullis_ecr,
+    portcullis_dynamodb,
+    portcullis_efs,
 }
 
 /// The resource types of all services.

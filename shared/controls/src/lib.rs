@@ -14,6 +14,7 @@ mod keys;
 pub mod prelude;
 mod public_policy;
 mod resource_policy;
+mod revised_policy;
 pub mod sharing;
 mod tls_only;
 
@@ -26,6 +27,7 @@ pub use external_access::{Outsiders, external_access};
 pub use keys::Keys;
 pub use public_policy::{by_its_policy, public_policy, public_policy_rated};
 pub use resource_policy::ResourcePolicy;
+pub use revised_policy::RevisedPolicy;
 pub use tls_only::tls_only;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use portcullis_access::{Policy, Service};
 use portcullis_core::{JudgeContext, Observed};
 use serde_json::{Value, json};
 
+use crate::RevisedPolicy;
 use crate::analysis::Analysis;
 
 /// The policy of a resource, with what judging it takes.
@@ -22,6 +23,15 @@ impl<'a> ResourcePolicy<'a> {
     pub fn of(service: Service, read: &'a Observed<String>, context: &'a JudgeContext<'a>) -> Self {
         Self {
             text: read.get().map(String::as_str),
+            service,
+            context,
+        }
+    }
+
+    /// The same of one with a revision.
+    pub fn of_revised(service: Service, read: &'a Observed<RevisedPolicy>, context: &'a JudgeContext<'a>) -> Self {
+        Self {
+            text: read.get().and_then(|policy| policy.text.as_deref()),
             service,
             context,
         }

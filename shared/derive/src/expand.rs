@@ -189,7 +189,14 @@ fn writable(changes: &[Settable<'_>]) -> TokenStream {
     let arms: Vec<_> = changes
         .iter()
         .filter(|Settable { field, .. }| field.is_policy)
-        .map(|Settable { variant, .. }| {
+        .map(|Settable { field, variant }| {
+            // One that is never taken away is a document with more than its text, such as its revision.
+            if field.is_required {
+                return quote!(Self::#variant(policy) => {
+                    let (policy, notes) = policy.writable();
+                    (Self::#variant(policy), notes)
+                });
+            }
             quote!(Self::#variant(::core::option::Option::Some(text)) => {
                 let ::portcullis_controls::Writable { text, notes } = ::portcullis_controls::writable(&text);
                 (Self::#variant(text), notes)

@@ -24,6 +24,7 @@
 //! | `tags` | it is the resource's tags |
 //! | `name = Description` | the fact's name where it is not the field's; fields that one call reads may share one |
 //! | `required` | it can be set, never taken away: its change has no `None` |
+//! | `policy` | it is a resource policy: deleted principals are left out of what is written; if `required`, a `RevisedPolicy` |
 //! | `absent = path` | what it is once it was taken away, where that is not nothing: a function without arguments |
 //! | `undo = path` | what undoes a change, where that is not the value before: a function from the value before |
 //! | `change = SetAlias` | the change's name where it is not the fact's: the ledger knows it by that |

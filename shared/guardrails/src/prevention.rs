@@ -347,6 +347,66 @@ const STAYS: &[(&str, &str)] = &[
         "all of it: no key says whether it is on",
     ),
     (
+        "dynamodb-table-encryption",
+        "all of it: no key of the service says which key a table gets",
+    ),
+    (
+        "dynamodb-table-public-policy",
+        "the policy itself can be written and stays, without effect for those outside",
+    ),
+    (
+        "dynamodb-table-external-access",
+        "the policy itself can be written and stays, without effect for those who are not in trust",
+    ),
+    (
+        "dynamodb-table-point-in-time-recovery",
+        "all of it: no key says whether it is on",
+    ),
+    (
+        "dynamodb-table-deletion-protection",
+        "all of it: no key says whether it is on",
+    ),
+    (
+        "dynamodb-stream-public-policy",
+        "the policy itself can be written and stays, without effect for those outside",
+    ),
+    (
+        "dynamodb-stream-external-access",
+        "the policy itself can be written and stays, without effect for those who are not in trust",
+    ),
+    (
+        "efs-file-system-public-policy",
+        "all of it: PutFileSystemPolicy has no key for what it sets",
+    ),
+    (
+        "efs-file-system-external-access",
+        "all of it: PutFileSystemPolicy has no key for what it sets",
+    ),
+    (
+        "efs-file-system-tls-only",
+        "all of it: PutFileSystemPolicy has no key for what it sets",
+    ),
+    (
+        "efs-file-system-encrypted",
+        "file systems that are there already, and which key",
+    ),
+    (
+        "efs-file-system-quarantine",
+        "all of it: it answers what other controls found",
+    ),
+    (
+        "efs-mount-target-public-subnet",
+        "all of it: no key says which subnet is public",
+    ),
+    (
+        "efs-access-point-root-directory",
+        "all of it: no key says which directory",
+    ),
+    (
+        "efs-access-point-user-identity",
+        "all of it: no key says which identity",
+    ),
+    (
         "sns-topic-public-policy",
         "all of it: SetTopicAttributes has no key for what it sets",
     ),

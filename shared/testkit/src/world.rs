@@ -190,7 +190,6 @@ pub fn writes_to(service: &str, calls: &[Call]) -> Vec<String> {
 
 /// The calls that change something, but for the ledger, the alert and what is scheduled, by their names alone.
 pub fn changes(calls: &[Call]) -> Vec<String> {
-    let own = |call: &Call| ["dynamodb", "scheduler"].contains(&call.service.as_str()) || call.name() == "sns:Publish";
-    let made = calls.iter().filter(|call| !call.is_read() && !own(call));
+    let made = calls.iter().filter(|call| !call.is_read() && !call.is_own());
     made.map(|call| call.action.clone()).collect()
 }
