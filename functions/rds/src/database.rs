@@ -271,7 +271,7 @@ impl DatabaseChange {
     }
 
     /// The change without the database that it is of.
-    pub(crate) fn itself(&self) -> &Self {
+    pub fn itself(&self) -> &Self {
         match self {
             Self::Of { change, .. } => change.itself(),
             change => change,

@@ -24,7 +24,7 @@ pub fn encrypted(database: &Database, context: &JudgeContext<'_>, how: impl FnOn
     is_its_cluster_s(database).unwrap_or_else(|| {
         storage::judged(&database.encryption, context, |key| {
             format!(
-                "{}; set it in its template first, where it has one: a template that says unencrypted replaces the database",
+                "{}; if a template has it, set the encryption there first: one that says unencrypted replaces the database",
                 how(key)
             )
         })

@@ -34,7 +34,7 @@ pub fn judged<C>(
     }
     let key = match &context.level.key {
         Some(key) => key,
-        None if is_particular(context) => "KEY, with a key of the customer's",
+        None if is_particular(context) => "KEY (a key of the customer's)",
         None => "alias/aws/rds",
     };
     let why = "RDS can't encrypt it, or give it another key, in place";

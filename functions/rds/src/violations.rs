@@ -11,8 +11,8 @@
 mod made;
 
 use portcullis_testkit::{
-    Answered as _, Arranged, Boxed, Sample, ServiceUnderTest, Subject as _, Violation, Way, World, controls_in,
-    violation,
+    Answered as _, Arranged, Boxed, Sample, ServiceUnderTest, Subject as _, Violation, Way, World, changes,
+    controls_in, violation,
 };
 
 use made::{Made, Make, Rds};
