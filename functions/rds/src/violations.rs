@@ -15,7 +15,7 @@ use portcullis_testkit::{
     controls_in, violation,
 };
 
-use made::{Made, Make, Rds};
+use made::{AURORA, CUT_OFF, Made, Make, Rds};
 
 /// RDS as the tests know it.
 pub const SERVICE: ServiceUnderTest = ServiceUnderTest {
@@ -28,7 +28,6 @@ pub const SERVICE: ServiceUnderTest = ServiceUnderTest {
 const PARTNER: &str = "444455556666";
 const STRANGER: &str = "777788889999";
 const TRUSTED: &str = "trusted: {accounts: ['444455556666']}\n";
-const CUT_OFF: &str = "portcullis-quarantine";
 
 /// One that is shared with everybody, and with a partner.
 async fn public(snapshot: Made) -> Arranged {
@@ -160,7 +159,6 @@ const VIOLATIONS: &[Violation] = &[
     }),
 ];
 
-const AURORA: &str = "aurora-postgresql";
 const PLAIN: &str = "instance-encrypted instance-marked";
 const PLAIN_CLUSTER: &str = "cluster-encrypted cluster-marked";
 
@@ -248,7 +246,7 @@ fn stopped(world: World) -> Boxed<()> {
         let function = function.start().await;
         instance.stop(true).await;
         let done = function.invoke(instance.call("ModifyDBInstance").event()).await;
-        assert_eq!(portcullis_testkit::changes(&done.calls), [""; 0], "{:?}", done.result);
+        assert_eq!(changes(&done.calls), [""; 0], "{:?}", done.result);
         instance.stop(false).await;
         let done = function
             .invoke(instance.by_rds("RDS DB Instance Event", "RDS-EVENT-0154"))

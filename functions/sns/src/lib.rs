@@ -6,6 +6,7 @@
 #[cfg(feature = "aws")]
 mod aws;
 pub mod controls;
+mod policies;
 pub mod topic;
 #[cfg(feature = "violations")]
 pub mod violations;

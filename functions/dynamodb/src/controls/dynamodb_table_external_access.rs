@@ -17,7 +17,7 @@
 
 use portcullis_controls::prelude::*;
 
-use super::cure;
+use crate::policies::cure;
 use crate::table::{Table, TableChange, TableFact};
 
 pub const CONTROL: Control<Table> = Control {

@@ -8,8 +8,7 @@ mod dynamodb_table_external_access;
 mod dynamodb_table_point_in_time_recovery;
 mod dynamodb_table_public_policy;
 
-use portcullis_controls::{Analysis, Cure, RevisedPolicy, smallest_cure};
-use portcullis_core::{Control, Observed, Typed};
+use portcullis_core::{Control, Typed};
 
 use crate::table::{TYPE, Table};
 
@@ -26,11 +25,3 @@ const TABLE: &[Control<Table>] = &[
     dynamodb_table_point_in_time_recovery::CONTROL,
     dynamodb_table_deletion_protection::CONTROL,
 ];
-
-/// The smallest fix of a policy, which is written only in place of the revision that was read.
-fn cure(read: &Observed<RevisedPolicy>) -> impl FnOnce(&Analysis<'_>, portcullis_access::Goal) -> Cure<RevisedPolicy> {
-    |analysis, goal| match smallest_cure(analysis, goal) {
-        Cure::Write(text, told) => Cure::Write(read.get().cloned().unwrap_or_default().with_text(text), told),
-        Cure::Nothing(why) => Cure::Nothing(why),
-    }
-}

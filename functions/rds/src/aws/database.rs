@@ -5,7 +5,8 @@ use aws_sdk_rds::types::{DbCluster, DbInstance, Filter, StorageEncryptionType, T
 use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, Page, unless};
 
-use super::{Clients, PAGE, done, quarantine_group, tags};
+use super::calls::{Clients, PAGE, done, tags};
+use super::quarantine_group;
 use crate::database::{CLUSTERS, Database, DatabaseChange, DatabaseFact, GROUPS, QUARANTINE, TAG};
 use crate::naming::Naming;
 

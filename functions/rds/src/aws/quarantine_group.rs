@@ -2,7 +2,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, Ipv6Range, SecurityGroupRule};
 use portcullis_runtime::{AwsError, Kind, unless};
 
-use super::done;
+use super::calls::done;
 use crate::database::QUARANTINE;
 
 /// Made meanwhile, by a quarantine beside this one.

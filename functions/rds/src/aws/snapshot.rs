@@ -6,7 +6,7 @@ use portcullis_controls::sharing::Sharing;
 use portcullis_core::{Location, Observed, Resource};
 use portcullis_runtime::{Adapter, AwsError, Page, unless};
 
-use super::{Clients, PAGE, done, tags};
+use super::calls::{Clients, PAGE, done, tags};
 use crate::naming::Naming;
 use crate::snapshot::{CLUSTERS, Snapshot, SnapshotChange, SnapshotFact};
 

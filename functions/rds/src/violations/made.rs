@@ -6,7 +6,10 @@ use aws_sdk_rds::types::{Tag, VpcSecurityGroupMembership};
 use portcullis_testkit::{CloudTrail, Snapshot, Subject, World};
 use serde_json::{Value, json};
 
-use super::CUT_OFF;
+/// The name of the group that lets nothing in or out.
+pub const CUT_OFF: &str = "portcullis-quarantine";
+/// An engine of clusters.
+pub const AURORA: &str = "aurora-postgresql";
 
 /// An account with RDS.
 #[derive(Debug, Clone)]
@@ -204,7 +207,7 @@ impl Rds {
 
     /// A manual, unencrypted snapshot of a cluster.
     pub async fn cluster_snapshot(&self) -> Made {
-        let cluster = self.cluster(super::AURORA, Make::plain()).await;
+        let cluster = self.cluster(AURORA, Make::plain()).await;
         let id = self.world.aws.unique("before");
         let create = self
             .client

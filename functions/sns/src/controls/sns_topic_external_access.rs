@@ -18,7 +18,7 @@
 
 use portcullis_controls::prelude::*;
 
-use super::cure;
+use crate::policies::cure;
 
 use crate::topic::{Topic, TopicChange, TopicFact, spares_own};
 
