@@ -104,7 +104,8 @@ const VIOLATIONS: &[Violation] = &[
             .fixed_by(&[
                 "AddTagsToResource",
                 "CreateSecurityGroup",
-                "RevokeSecurityGroupEgress",
+                "RevokeSecurityGroupEgress", // of IPv4
+                "RevokeSecurityGroupEgress", // and of IPv6
                 "ModifyDBInstance",
             ])
             .undone_by(&["ModifyDBInstance", "RemoveTagsFromResource"])
@@ -121,7 +122,8 @@ const VIOLATIONS: &[Violation] = &[
             .fixed_by(&[
                 "AddTagsToResource",
                 "CreateSecurityGroup",
-                "RevokeSecurityGroupEgress",
+                "RevokeSecurityGroupEgress", // of IPv4
+                "RevokeSecurityGroupEgress", // and of IPv6
                 "ModifyDBCluster",
             ])
             .undone_by(&["ModifyDBCluster", "RemoveTagsFromResource"])
@@ -147,7 +149,8 @@ const VIOLATIONS: &[Violation] = &[
             .fixed_by(&[
                 "AddTagsToResource",
                 "CreateSecurityGroup",
-                "RevokeSecurityGroupEgress",
+                "RevokeSecurityGroupEgress", // of IPv4
+                "RevokeSecurityGroupEgress", // and of IPv6
                 "ModifyDBCluster",
             ])
             .undone_by(&["ModifyDBCluster", "RemoveTagsFromResource"])
