@@ -100,7 +100,7 @@ class Deploy(unittest.TestCase):
             "MODE": ("enforced", "did you mean enforce?"),
             "EMAIL": ("ops", "expected what fits"),
             "ARCH": ("arm", "did you mean arm64?"),
-            "OFF": ("s3 rds", "there is no function rds"),
+            "OFF": ("s3 redshift", "there is no function redshift"),
             "SWEEP_MISSED_HOURS": ("200", "from 0 to 168"),
             "MAX_CONCURRENCY": ("1", "from 2 to 1000"),
             "SETTINGS": ("portcullis", "beginning with a slash"),

@@ -247,10 +247,10 @@ class Moto(unittest.TestCase):
         keys = account(ACCOUNT)
         dynamodb, efs, kms = client("dynamodb", keys), client("efs", keys), client("kms", keys)
         schema = {"AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}], "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}
-        dynamodb.create_table(TableName="orders", BillingMode="PAY_PER_REQUEST", **schema)
-        self.assertNotIn("SSEDescription", dynamodb.describe_table(TableName="orders")["Table"])
-        dynamodb.update_table(TableName="orders", SSESpecification={"Enabled": True, "SSEType": "KMS"})
-        table = dynamodb.describe_table(TableName="orders")["Table"]["SSEDescription"]["KMSMasterKeyArn"]
+        dynamodb.create_table(TableName="payments", BillingMode="PAY_PER_REQUEST", **schema)
+        self.assertNotIn("SSEDescription", dynamodb.describe_table(TableName="payments")["Table"])
+        dynamodb.update_table(TableName="payments", SSESpecification={"Enabled": True, "SSEType": "KMS"})
+        table = dynamodb.describe_table(TableName="payments")["Table"]["SSEDescription"]["KMSMasterKeyArn"]
         for key in (table, efs.create_file_system(CreationToken="x", Encrypted=True)["KmsKeyId"]):
             self.assertEqual(kms.describe_key(KeyId=key)["KeyMetadata"]["KeyManager"], "AWS")
         self.assertNotIn("KmsKeyId", efs.create_file_system(CreationToken="y"))

@@ -5,7 +5,7 @@
 //!
 //! Sources: S3 User Guide, "Enabling Amazon S3 server access logging"; Elastic Load Balancing User Guide, "Enable access logs for your
 //! Application Load Balancer"; CloudWatch Logs User Guide, "Logs sent to Amazon S3", "Amazon S3 bucket server-side encryption";
-//! CloudFront Developer Guide, "Access logs (standard logs)", "Restrict access to an Amazon S3 origin", "SSE-KMS".
+//! `CloudFront` Developer Guide, "Access logs (standard logs)", "Restrict access to an Amazon S3 origin", "SSE-KMS".
 
 use portcullis_access::{Effect, Grantee, Policy, PrincipalKind, Statement};
 
@@ -42,7 +42,7 @@ const LOAD_BALANCING: [&str; 26] = [
     "048591011584", // us-gov-west-1
 ];
 
-/// The canonical user that writes CloudFront's standard logs by ACL. Source: CloudFront Developer Guide, "Configure and use standard logs
+/// The canonical user that writes the standard logs of `CloudFront` by ACL. Source: `CloudFront` Developer Guide, "Configure and use standard logs
 /// (access logs)".
 const CLOUDFRONT: &str = "c4c1ede66af53448b93c283ce9448c4ba468c9432aa01d700d3878632f77d2d0";
 
