@@ -251,13 +251,13 @@ class Moto(unittest.TestCase):
         self.assertNotIn("SSEDescription", dynamodb.describe_table(TableName="payments")["Table"])
         dynamodb.update_table(TableName="payments", SSESpecification={"Enabled": True, "SSEType": "KMS"})
         table = dynamodb.describe_table(TableName="payments")["Table"]["SSEDescription"]["KMSMasterKeyArn"]
-        for key in (table, efs.create_file_system(CreationToken="x", Encrypted=True)["KmsKeyId"]):
+        for key in (table, efs.create_file_system(CreationToken="a key", Encrypted=True)["KmsKeyId"]):
             self.assertEqual(kms.describe_key(KeyId=key)["KeyMetadata"]["KeyManager"], "AWS")
-        self.assertNotIn("KmsKeyId", efs.create_file_system(CreationToken="y"))
+        self.assertNotIn("KmsKeyId", efs.create_file_system(CreationToken="no key"))
 
     def test_a_file_system_s_policy_can_be_deleted(self):
         efs = client("efs", account(ACCOUNT))
-        id = efs.create_file_system(CreationToken="x")["FileSystemId"]
+        id = efs.create_file_system(CreationToken="a policy")["FileSystemId"]
         self.refused("PolicyNotFound", efs.describe_file_system_policy, FileSystemId=id)
         efs.put_file_system_policy(FileSystemId=id, Policy=public("*"))
         self.assertEqual(efs.describe_file_system_policy(FileSystemId=id)["Policy"], public("*"))
