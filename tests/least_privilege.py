@@ -159,6 +159,8 @@ def checks(call, account):
         return [(action, arn or "*") for action, arn in found]
     if call["service"] == "sns":
         query.update(parse_qs(body.decode(), keep_blank_values=True))
+        if "ResourceArn" in query:  # what has tags
+            return [("sns:" + call["action"], query["ResourceArn"][0])]
     if call["service"] == "ec2":
         return ec2_checks(call, account)
     if call["service"] == "rds":

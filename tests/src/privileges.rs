@@ -133,7 +133,7 @@ async fn there_and_back(service: &ServiceUnderTest, control: &'static str) -> Wo
         .start()
         .await;
     let done = function.invoke(arranged.event()).await;
-    if ["remediated", "quarantined"].contains(&controls_in(done.answer())[control].as_str()) {
+    if ["remediated", "remediating", "quarantined"].contains(&controls_in(done.answer())[control].as_str()) {
         let restore = json!({"restore": record_of(done.answer()), "force": true});
         let back = function.invoke(restore).await;
         let alert = world.alerts().await.remove(0);

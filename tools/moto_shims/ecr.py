@@ -26,7 +26,16 @@ def batch_get_repository_scanning_configuration(self, names):
     return shown, failures
 
 
+_put_scanning = ECRBackend.put_image_scanning_configuration
+
+
+def put_image_scanning_configuration(self, registry_id, repository_name, image_scan_config):
+    """What is not said is off. Source: ECR API Reference, ImageScanningConfiguration."""
+    return _put_scanning(self, registry_id, repository_name, {"scanOnPush": False, **(image_scan_config or {})})
+
+
 ECRBackend.set_repository_policy = set_repository_policy
+ECRBackend.put_image_scanning_configuration = put_image_scanning_configuration
 ECRBackend.batch_get_repository_scanning_configuration = batch_get_repository_scanning_configuration
 
 

@@ -15,6 +15,16 @@ use crate::file_system::CLIENT_ACTIONS;
 pub const SERVICE: ServiceUnderTest = ServiceUnderTest {
     service: crate::service,
     violations: &[
+        violation!("efs-file-system-public-policy", |world: World| {
+            let found = FileSystem::new(world, true).await;
+            let (own, all) = (found.lets_in(found.world.aws.account()), found.lets_in("*"));
+            found.put_policy(&[all.clone(), own.clone()]).await;
+            let mut narrowed = all;
+            narrowed["Condition"] = json!({"Bool": {"elasticfilesystem:AccessedViaMountTarget": "true"}});
+            found
+                .remediated("PutFileSystemPolicy", "HIGH", &["PutFileSystemPolicy"])
+                .right("policy", policy(&[narrowed, own]))
+        }),
         violation!("efs-file-system-quarantine", |world: World| {
             let found = FileSystem::new(world, true).await;
             found.tag("restricted").await;
@@ -32,16 +42,6 @@ pub const SERVICE: ServiceUnderTest = ServiceUnderTest {
                 .beside(&["efs-file-system-public-policy"])
                 .settles()
                 .right("policy", policy(&[all, denied]))
-        }),
-        violation!("efs-file-system-public-policy", |world: World| {
-            let found = FileSystem::new(world, true).await;
-            let (own, all) = (found.lets_in(found.world.aws.account()), found.lets_in("*"));
-            found.put_policy(&[all.clone(), own.clone()]).await;
-            let mut narrowed = all;
-            narrowed["Condition"] = json!({"Bool": {"elasticfilesystem:AccessedViaMountTarget": "true"}});
-            found
-                .remediated("PutFileSystemPolicy", "HIGH", &["PutFileSystemPolicy"])
-                .right("policy", policy(&[narrowed, own]))
         }),
         violation!("efs-file-system-external-access", |world: World| {
             let found = FileSystem::new(world, true).await;

@@ -153,6 +153,9 @@ mod tests {
             assert_eq!(service.binary(), format!("portcullis-{}", service.name));
             let section = service.settings.map_or(service.name, |section| section.name);
             assert_eq!(section, service.name);
+            let source = service.source.split_once('.').map(|(source, _)| source);
+            let names = [Some(service.name), source];
+            assert!(names.contains(&Some(service.prefix())), "{}", service.prefix());
             for listing in &service.types {
                 assert_eq!(listing.source(), service.source, "{}", listing.kind());
                 for meta in listing.controls() {

@@ -26,9 +26,13 @@ impl Service {
         format!("portcullis-{}", self.name)
     }
 
-    /// What the ids of its controls begin with: the name of the event source, as in `s3` or `cloudtrail`.
+    /// What the ids of its controls begin with: its name, as in `efs`, or that of the event source, as in `cloudtrail`.
     pub fn prefix(&self) -> &'static str {
-        self.source.split_once('.').map_or(self.source, |(prefix, _)| prefix)
+        let mut controls = self.types.iter().flat_map(|listing| listing.controls());
+        controls
+            .next()
+            .and_then(|meta| meta.id.split_once('-'))
+            .map_or(self.name, |(prefix, _)| prefix)
     }
 
     /// AWS's name of it without the vendor's, as in `S3`.

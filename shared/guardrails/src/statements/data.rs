@@ -126,13 +126,7 @@ pub(super) const ALL: &[Guardrail] = &[
     )
     .tier(Tier::Levels)
     .made(secret_key),
-    scp(
-        GROUP,
-        "EcrPublic",
-        &["ecr-public-repository"],
-        &["ecr-public:CreateRepository"],
-    )
-    .breaks("public galleries"),
+    scp(GROUP, "EcrPublic", &[], &["ecr-public:CreateRepository"]).breaks("public galleries"),
     scp(
         GROUP,
         "EncryptionOff",
