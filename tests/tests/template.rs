@@ -347,7 +347,7 @@ fn what_a_role_may_change_is_in_its_own_account() {
                 // defaults, and those of load balancers, only the region.
                 let lists = texts(&statement["Action"])
                     .iter()
-                    .all(|action| action.split_once(":List").is_some());
+                    .all(|action| action.contains(":List") || *action == "cloudtrail:DescribeTrails");
                 let here = statement["Condition"].to_string();
                 let here = here.contains("ec2:Region") || here.contains("aws:RequestedRegion");
                 // A trail of the organisation is its management account's, and every region shows it. Source: CloudTrail User Guide,

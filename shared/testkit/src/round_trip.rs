@@ -192,8 +192,8 @@ impl Trip<'_> {
         let expected = if open { "told-before" } else { "compliant" };
         assert_eq!(again.outcome(), expected, "{:?}", again.result);
         if applying {
-            // What is still applying may be looked at later once more.
-            assert_no_changes(&again.calls);
+            // What is still applying is looked at later once more, and that is written down.
+            assert_eq!(changes(&again.calls), [""; 0]);
         } else {
             assert_only_reads(&again.calls);
         }
@@ -226,7 +226,9 @@ impl Trip<'_> {
                 .any(|hold| hold["control"] == self.control && hold["by"] == "ana"),
             "{held:?}"
         );
-        assert_eq!(world.records().await.0.len(), 3);
+        let records = world.records().await.0.len();
+        let applying = self.arranged.outcome == "remediating";
+        assert!(records == 3 || applying && records > 3, "{records} records");
 
         let after = function.invoke(&self.event).await;
         assert_eq!(controls_in(after.answer())[self.control], "exempt");
