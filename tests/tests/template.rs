@@ -330,6 +330,7 @@ fn the_template_is_within_the_limits_of_aws() {
 
 #[test]
 fn what_a_role_may_change_is_in_its_own_account() {
+    const LISTS: [&str; 2] = ["cloudtrail:DescribeTrails", "elasticfilesystem:DescribeFileSystems"];
     let text = TEMPLATE["Resources"].to_string();
     assert!(!text.contains("\"Action\":\"*\"") && !text.contains("\"NotAction\""));
     for (name, ..) in functions() {
@@ -347,7 +348,7 @@ fn what_a_role_may_change_is_in_its_own_account() {
                 // defaults, and those of load balancers, only the region.
                 let lists = texts(&statement["Action"])
                     .iter()
-                    .all(|action| action.contains(":List") || *action == "cloudtrail:DescribeTrails");
+                    .all(|action| action.contains(":List") || LISTS.contains(action));
                 let here = statement["Condition"].to_string();
                 let here = here.contains("ec2:Region") || here.contains("aws:RequestedRegion");
                 // A trail of the organisation is its management account's, and every region shows it. Source: CloudTrail User Guide,
