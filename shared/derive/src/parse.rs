@@ -29,6 +29,7 @@ pub struct Named {
 }
 
 /// One field.
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the attribute")]
 pub struct Field {
     pub ident: Ident,
     pub docs: Vec<Attribute>,

@@ -116,7 +116,7 @@ async fn carry_out<A: Adapter>(
 ) -> Result<Answer, Failure> {
     let days = i64::from(invocation.settings.restore.hold_days);
     let hold = hold.unwrap_or_else(|| SignedDuration::from_hours(24 * days));
-    let held = with_holds(&view.status, &record, hold);
+    let with_hold = with_holds(&view.status, &record, hold);
     invocation
         .ledger
         .open(
@@ -124,11 +124,11 @@ async fn carry_out<A: Adapter>(
             &invocation.owner,
             invocation.deadline,
             view,
-            WithWrites::Status(&held),
+            WithWrites::Status(&with_hold),
         )
         .await?;
     let arn = record.report.resource.arn.clone();
-    let done = change_and_tell(invocation, bound, (record, inverses), (view, held), current).await;
+    let done = change_and_tell(invocation, bound, (record, inverses), (view, with_hold), current).await;
     if !matches!(&done, Ok(_) | Err(Failure::Restore { .. })) {
         invocation.ledger.give_back(&arn, &invocation.owner).await;
     }
@@ -139,7 +139,7 @@ async fn change_and_tell<A: Adapter>(
     invocation: &Invocation,
     bound: &Bound<A>,
     (mut record, inverses): (Record, Vec<ChangeOf<A>>),
-    (view, held): (&View, Status),
+    (view, with_hold): (&View, Status),
     current: A::State,
 ) -> Result<Answer, Failure> {
     let undone = record.restores.clone().unwrap_or_default();
@@ -173,7 +173,7 @@ async fn change_and_tell<A: Adapter>(
     (record.report.before, record.report.after) = all_differing(&json_of(&began)?, &json_of(&after)?);
     let sent = invocation.topic.publish(&record.report, &invocation.function).await;
     sent.map_err(Failure::Notify)?;
-    let mut status = if restored { held } else { view.status.clone() };
+    let mut status = if restored { with_hold } else { view.status.clone() };
     status.holds.retain(|hold| restored || hold.record != undone);
     status.note(&record.report, Timestamp::now());
     let days = invocation.settings.ledger.retention_days;

@@ -299,6 +299,7 @@ impl Work<'_> {
 
     /// Plans, decides, and opens the record where anything is to be done or told. Where the hour's budget turns out to be
     /// spent, all is decided once more, knowing that.
+    #[expect(clippy::too_many_lines, reason = "one decision after the other, in their order")]
     async fn begin<A: Adapter>(
         &self,
         bound: &Bound<A>,
