@@ -233,7 +233,7 @@ mod tests {
         }
     }
 
-    fn call(name: &str, parameters: Value, response: Value) -> Call {
+    fn call(name: &str, parameters: &Value, response: &Value) -> Call {
         let record = json!({"eventSource": SOURCE, "eventName": name, "recipientAccountId": ACCOUNT, "awsRegion": REGION,
             "requestParameters": parameters, "responseElements": response});
         match portcullis_core::Event::from_slice(record.to_string().as_bytes(), &[]) {
@@ -300,7 +300,7 @@ mod tests {
                 Value::Null,
             ),
         ] {
-            let found = named(&call(name, parameters, response)).unwrap();
+            let found = named(&call(name, &parameters, &response)).unwrap();
             assert_eq!(
                 found.iter().map(|table| table.id.as_str()).collect::<Vec<_>>(),
                 ["orders"],
@@ -308,19 +308,20 @@ mod tests {
             );
         }
         let others = json!({"tableName": "arn:aws:dynamodb:eu-west-1:444455556666:table/orders"});
-        assert_eq!(named(&call("UpdateTable", others, Value::Null)).unwrap(), []);
+        assert_eq!(named(&call("UpdateTable", &others, &Value::Null)).unwrap(), []);
         for bad in [
             json!({}),
             json!({"tableName": ["a", "b"]}),
             json!({"tableName": "no/table"}),
         ] {
-            named(&call("DeleteTable", bad, Value::Null)).unwrap_err();
+            named(&call("DeleteTable", &bad, &Value::Null)).unwrap_err();
         }
     }
 
     #[test]
     fn what_scaling_and_billing_do_to_a_table_is_not_looked_at() {
-        let looked_at = |name: &str, parameters| matters(&call(name, parameters, Value::Null), &Settings::default());
+        let looked_at =
+            |name: &str, parameters: Value| matters(&call(name, &parameters, &Value::Null), &Settings::default());
         assert!(!looked_at(
             "UpdateTable",
             json!({"tableName": "orders", "provisionedThroughput": {}})

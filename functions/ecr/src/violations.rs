@@ -15,19 +15,14 @@ pub const SERVICE: ServiceUnderTest = ServiceUnderTest {
     violations: &[
         violation!("ecr-repository-public-policy", |world: World| {
             let repository = Repository::new(world, "team/public").await;
-            let (own, all) = (
-                repository.lets_in(repository.world.aws.account()),
-                repository.lets_in("*"),
-            );
+            let (own, all) = (lets_in(repository.world.aws.account()), lets_in("*"));
             repository.set_policy(&policy(&[own.clone(), all])).await;
             let arranged = repository.remediated("SetRepositoryPolicy", "CRITICAL", &["SetRepositoryPolicy"]);
             arranged.right("policy", policy(&[own]))
         }),
         violation!("ecr-repository-external-access", |world: World| {
             let repository = Repository::new(world, "team/partner").await;
-            repository
-                .set_policy(&policy(&[repository.lets_in("777788889999")]))
-                .await;
+            repository.set_policy(&policy(&[lets_in("777788889999")])).await;
             let arranged = repository.broken_by("SetRepositoryPolicy").told("HIGH", "remediated");
             let arranged = arranged.fixed_by(&["DeleteRepositoryPolicy"]);
             arranged.undone_by(&["SetRepositoryPolicy"]).right("policy", "none")
@@ -82,6 +77,11 @@ pub const SERVICE: ServiceUnderTest = ServiceUnderTest {
     ways: &[],
 };
 
+/// A statement for an account, or for everybody (`*`). ECR takes none that names a resource.
+fn lets_in(account: &str) -> Value {
+    json!({"Effect": "Allow", "Principal": {"AWS": account}, "Action": "ecr:BatchGetImage"})
+}
+
 /// A repository of the test's.
 #[derive(Clone)]
 struct Repository {
@@ -103,11 +103,6 @@ impl Repository {
 
     fn arn(&self) -> String {
         self.world.arn("ecr", &format!("repository/{}", self.name))
-    }
-
-    /// A statement for an account, or for everybody (`*`). ECR takes none that names a resource.
-    fn lets_in(&self, account: &str) -> Value {
-        json!({"Effect": "Allow", "Principal": {"AWS": account}, "Action": "ecr:BatchGetImage"})
     }
 
     async fn set_policy(&self, policy: &str) {
@@ -143,7 +138,7 @@ impl Subject for Repository {
         let policy = policy.map(|text| serde_json::from_str::<Value>(&text).unwrap().to_string());
         let scans = is
             .image_scanning_configuration()
-            .is_some_and(|scanning| scanning.scan_on_push());
+            .is_some_and(aws_sdk_ecr::types::ImageScanningConfiguration::scan_on_push);
         let tags = is.image_tag_mutability().map(|kind| kind.as_str().to_owned());
         Snapshot(
             [

@@ -144,7 +144,7 @@ impl Adapter for Aws {
     type State = FileSystem;
 
     async fn observe(&self, of: &Resource, facts: &BTreeSet<FileSystemFact>) -> Result<Option<FileSystem>, AwsError> {
-        Ok(unless(&GONE, self.read(of, facts).await)?.flatten())
+        Ok(unless(&GONE, Box::pin(self.read(of, facts)).await)?.flatten())
     }
 
     async fn list(&self, location: &Location, from: Option<String>) -> Result<Page, AwsError> {

@@ -136,7 +136,8 @@ impl Selector {
 
 /// The management events that none of these takes, in words; what several take adds up.
 pub fn left_out(selectors: &[&Selector]) -> Vec<String> {
-    let kinds: [(&str, fn(&Selector) -> bool); 2] = [
+    type Takes = fn(&Selector) -> bool;
+    let kinds: [(&str, Takes); 2] = [
         ("events that change something", |one| one.writes),
         ("events that only read", |one| one.reads),
     ];

@@ -206,19 +206,14 @@ impl Aws {
 
     async fn tag(&self, resource: &Resource, key: &str, value: Option<&String>) -> Result<(), AwsError> {
         let rds = self.clients.rds.of(&resource.region);
-        match value {
-            Some(value) => {
-                let tag = Tag::builder().key(key).value(value).build();
-                let call = rds.add_tags_to_resource().resource_name(&resource.arn).tags(tag);
-                done("AddTagsToResource", call.send().await).map(drop)
-            }
-            None => {
-                let call = rds
-                    .remove_tags_from_resource()
-                    .resource_name(&resource.arn)
-                    .tag_keys(key);
-                done("RemoveTagsFromResource", call.send().await).map(drop)
-            }
+        if let Some(value) = value {
+            let tag = Tag::builder().key(key).value(value).build();
+            let call = rds.add_tags_to_resource().resource_name(&resource.arn).tags(tag);
+            done("AddTagsToResource", call.send().await).map(drop)
+        } else {
+            let call = rds.remove_tags_from_resource();
+            let call = call.resource_name(&resource.arn).tag_keys(key);
+            done("RemoveTagsFromResource", call.send().await).map(drop)
         }
     }
 }

@@ -22,6 +22,7 @@ pub struct Rds {
 
 /// How a database is made: by default private, encrypted and protected.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is something else that may be wrong")]
 pub struct Make {
     public: bool,
     encrypted: bool,

@@ -214,7 +214,7 @@ mod tests {
             key: key.map(Into::into),
             bucket_key,
             blocked: None,
-            stands_for: key.map(|key| resolved(key)),
+            stands_for: key.map(resolved),
         };
         Bucket {
             encryption: Observed::Is(encryption),
