@@ -198,7 +198,7 @@ pub(crate) mod tests {
         }
     }
 
-    fn call(name: &str, parameters: Value, response: Value) -> Call {
+    fn call(name: &str, parameters: &Value, response: &Value) -> Call {
         let record = json!({"eventSource": SOURCE, "eventName": name, "recipientAccountId": ACCOUNT, "awsRegion": REGION,
             "requestParameters": parameters, "responseElements": response});
         match portcullis_core::Event::from_slice(record.to_string().as_bytes(), &[]) {
@@ -221,7 +221,7 @@ pub(crate) mod tests {
             ("TagResource", json!({"resourceId": ARN}), Value::Null),
             ("CreateTags", json!({"fileSystemId": id}), Value::Null),
         ] {
-            let found = named(&call(name, parameters, response)).unwrap();
+            let found = named(&call(name, &parameters, &response)).unwrap();
             assert_eq!(
                 found.iter().map(|found| found.arn.as_str()).collect::<Vec<_>>(),
                 [ARN],
@@ -233,7 +233,7 @@ pub(crate) mod tests {
             "arn:aws:elasticfilesystem:eu-west-1:111122223333:access-point/fsap-0123456789abcdef0",
             "arn:aws:elasticfilesystem:eu-west-1:444455556666:file-system/fs-0123456789abcdef0",
         ] {
-            let found = named(&call("TagResource", json!({"resourceId": other}), Value::Null)).unwrap();
+            let found = named(&call("TagResource", &json!({"resourceId": other}), &Value::Null)).unwrap();
             assert_eq!(found, [], "{other}");
         }
         for bad in [
@@ -241,13 +241,14 @@ pub(crate) mod tests {
             json!({"fileSystemId": "fs-1"}),
             json!({"fileSystemId": "x".repeat(200)}),
         ] {
-            named(&call("PutFileSystemPolicy", bad, Value::Null)).unwrap_err();
+            named(&call("PutFileSystemPolicy", &bad, &Value::Null)).unwrap_err();
         }
     }
 
     #[test]
     fn tags_of_which_the_settings_know_nothing_do_not_matter() {
-        let looked_at = |name: &str, parameters| matters(&call(name, parameters, Value::Null), &Settings::default());
+        let looked_at =
+            |name: &str, parameters: Value| matters(&call(name, &parameters, &Value::Null), &Settings::default());
         assert!(!looked_at(
             "TagResource",
             json!({"tags": [{"key": "team", "value": "a"}]})

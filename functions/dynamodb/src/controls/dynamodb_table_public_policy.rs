@@ -79,7 +79,10 @@ mod tests {
         };
         let found = judged(&[own.clone(), all.clone()]).finding().unwrap();
         assert_eq!(found.severity, Severity::Critical);
-        assert_eq!(found.remedies, [TableChange::Policy(policy(&[own.clone()]))]);
+        assert_eq!(
+            found.remedies,
+            [TableChange::Policy(policy(std::slice::from_ref(&own)))]
+        );
         let none = policy(&[]).with_text(None);
         assert_eq!(judged(&[all]).finding().unwrap().remedies, [TableChange::Policy(none)]);
         assert_eq!(judged(&[own]), Judgement::Compliant);

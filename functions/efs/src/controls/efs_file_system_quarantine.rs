@@ -210,7 +210,7 @@ mod tests {
             .insert("efs-file-system-external-access".into(), quarantine);
         let partner = json!({"Effect": "Allow", "Principal": {"AWS": "777788889999"},
             "Action": "elasticfilesystem:ClientMount", "Resource": ARN});
-        let found = with_policy(&[partner.clone()]);
+        let found = with_policy(std::slice::from_ref(&partner));
         let after = closed(&found, &settings);
         assert!(
             after.policy.get().unwrap().contains(&partner.to_string()),

@@ -132,7 +132,7 @@ mod tests {
             severity(std::slice::from_ref(&writes), true, none()),
             Some(Severity::High)
         );
-        assert_eq!(severity(&[reads.clone()], true, with(&writes)), None);
+        assert_eq!(severity(std::slice::from_ref(&reads), true, with(&writes)), None);
         // For objects alone.
         assert_eq!(severity(&[], true, with(&reads)), None);
         assert_eq!(severity(&[], true, none()), Some(Severity::Critical));
